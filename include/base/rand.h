@@ -48,6 +48,9 @@ static inline uint32_t rand_below(struct tas_rand *r, uint32_t n)
 }
 
 /* True with probability p_ppm / 1,000,000. */
-static inline bool rand_chance_ppm(struct tas_rand *r, uint32_t p_ppm) { return rand_below(r, 1000000) < p_ppm; }
+static inline bool rand_chance_ppm(struct tas_rand *r, uint32_t p_ppm)
+{
+	return rand_below(r, 1000000) < p_ppm;
+}
 
 #endif

@@ -21,7 +21,9 @@ struct tsc_scale {
 
 static inline struct tsc_scale tsc_scale_of(uint64_t ticks_per_second)
 {
-	return (struct tsc_scale){ .mult = (uint64_t)(((unsigned __int128)NS_PER_S << 32) / ticks_per_second) };
+	unsigned __int128 second = (unsigned __int128)NS_PER_S << 32;
+
+	return (struct tsc_scale){ .mult = (uint64_t)(second / ticks_per_second) };
 }
 
 static inline tas_ns tsc_to_ns(struct tsc_scale s, uint64_t ticks)
