@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* flow.h - the state of one TCP connection in the data path.
+ *
+ * Guarantee: everything the common case reads and writes is in two cache lines; what is rare is in `struct flow_cold` at the same
+ * index. Both belong to whoever holds the flow's lock: any core, or the slow path.
+ *
+ * Positions are 64-bit stream offsets: offset 0 is the first byte after the SYN, and sequence numbers and ring positions derive
+ * from them (seq = isn + 1 + offset, ring index = offset & (size - 1)). The FIN, once it is to be sent, is one more byte
+ * after the last; tx_inflight counts it when it was sent, tx_avail never does.
+ *
+ *   transmit:  una ----- inflight -----> nxt ...... una + tx_avail (end of what the application wrote)
+ *   receive:   nxt - rx_unread (read by the application) ..... nxt ----- rx_adv -----> advertised right edge
+ */
+#ifndef TAS_FASTPATH_FLOW_H
+#define TAS_FASTPATH_FLOW_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_spinlock.h>
+
+#include "include/base/compiler.h"
+#include "include/base/time.h"
+#include "include/net/flow_key.h"
+#include "include/net/hdr.h"
+#include "include/net/seq.h"
+
+#define FLOW_NONE UINT32_MAX
+
+/* RFC 9293 3.3.2, numbered as Linux numbers them (TCP_INFO, ss). */
+enum tcp_state {
+	TCP_FREE = 0,
+	TCP_ESTABLISHED,
+	TCP_SYN_SENT,
+	TCP_SYN_RCVD,
+	TCP_FIN_WAIT_1,
+	TCP_FIN_WAIT_2,
+	TCP_TIME_WAIT,
+	TCP_CLOSED,
+	TCP_CLOSE_WAIT,
+	TCP_LAST_ACK,
+	TCP_LISTEN,
+	TCP_CLOSING,
+	NR_TCP_STATES
+};
+
+/* States in which the fast path moves data and acknowledgements by itself. */
+#define TCP_STATES_FAST                                                                                                \
+	(1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT_1 | 1u << TCP_FIN_WAIT_2 | 1u << TCP_CLOSE_WAIT |                  \
+	 1u << TCP_CLOSING | 1u << TCP_LAST_ACK)
+
+/* flow.flags */
+enum flow_flags {
+	FLOW_TS = 1 << 0,        /* timestamps were negotiated: every segment carries them */
+	FLOW_SACK = 1 << 1,      /* SACK was negotiated */
+	FLOW_NODELAY = 1 << 2,   /* Nagle is off */
+	FLOW_MORE = 1 << 3,      /* the application holds back a last segment that is not full */
+	FLOW_TX_FIN = 1 << 4,    /* a FIN follows the last byte */
+	FLOW_RX_FIN = 1 << 5,    /* the peer's FIN was received in order: rx_nxt counts it */
+	FLOW_ORPHAN = 1 << 6,    /* the application gave it up: no record, no notification, data is answered with RST */
+	FLOW_RECOVERY = 1 << 7,  /* fast recovery (RFC 5681, 6582, 6675) */
+	FLOW_LOSS = 1 << 8,      /* after a retransmission timeout, until what was outstanding then is acknowledged */
+	FLOW_OOO = 1 << 9,       /* cold.reass holds intervals */
+	FLOW_RTT_TIMED = 1 << 10,/* cold.rtt_end is waiting for its acknowledgement */
+	FLOW_PINGPONG = 1 << 11, /* request and response alternate: acknowledgements wait for the answer */
+	FLOW_CC_ACTIVE = 1 << 12,/* congestion control has this flow on its list */
+	FLOW_TIMER = 1 << 13,    /* the slow path has a retransmission or persist timer for this flow */
+	FLOW_ECN = 1 << 14,      /* ECN was negotiated */
+	FLOW_CWND_LIMITED = 1 << 15, /* the window, not the application, held back data since congestion control looked last */
+};
+
+/* Why the slow path should look at a flow (flow.events): the fast path sets bits and pushes the flow at most once. */
+enum flow_events {
+	FLOW_EV_TIMER = 1 << 0,    /* data is outstanding or waits for a window, and FLOW_TIMER was not set */
+	FLOW_EV_CC = 1 << 1,       /* became active for congestion control */
+	FLOW_EV_SHUT_WR = 1 << 2,  /* the application ended its stream */
+	FLOW_EV_CLOSE = 1 << 3,    /* the application gave the flow up */
+	FLOW_EV_ABORT = 1 << 4,    /* ... and wants a RST */
+	FLOW_EV_FIN_ACKED = 1 << 5,
+	FLOW_EV_RX_FIN = 1 << 6,
+	FLOW_EV_ACCEPTED = 1 << 7,
+	FLOW_EV_FAULT = 1 << 8,    /* the peer misbehaved beyond repair: reset */
+	FLOW_EV_ORPHAN_DATA = 1 << 9, /* data arrived after the application's close: RST */
+	FLOW_EV_QUEUED = 1 << 15,  /* on its way to the slow path */
+};
+
+/* flow.ack: what the receive side owes the peer. */
+enum flow_ack {
+	ACK_NONE = 0,
+	ACK_DELAYED, /* on the core's delayed list */
+	ACK_NOW,     /* before the pass ends */
+};
+
+enum {
+	FLOW_LIST_NONE = UINT32_MAX,
+	REASS_MAX = 32,  /* out-of-order intervals kept */
+	SACKED_MAX = 32, /* intervals of the scoreboard */
+};
+
+struct flow {
+	/* line 0: set when the slow path installs the flow, then rarely written */
+	alignas(CACHE_LINE) rte_spinlock_t lock;
+	uint32_t gen;       /* handed to the application; never 0 */
+	uint32_t rec;       /* index of its record in its application's region */
+	uint16_t app;
+	uint16_t ctx;       /* context to notify */
+	uint32_t rx_page;   /* payload rings: page (4 KiB) in the application's region */
+	uint32_t tx_page;
+	uint8_t rx_log2;    /* ring size = 1 << rx_log2 */
+	uint8_t tx_log2;
+	uint8_t snd_wscale; /* shift for the windows the peer sends */
+	uint8_t rcv_wscale; /* shift for the windows we send */
+	uint16_t mss;       /* payload bytes of a full segment, options already taken off */
+	uint16_t flags;     /* enum flow_flags */
+	tcp_seq iss, irs;   /* initial sequence numbers: ours, the peer's */
+	uint8_t core;       /* which owns it at the moment */
+	uint8_t state;      /* enum tcp_state; written by the slow path */
+	uint8_t cc;         /* index of its congestion control algorithm */
+	uint8_t notify_ring;/* core index of the ring of notify_pos */
+	uint32_t pace_q16;  /* pacing: ns per byte, 16 fractional bits; 0 = not paced */
+	uint32_t ts_off;    /* our timestamp = ms clock + this */
+	uint32_t srtt_us;   /* smoothed RTT, us << 3 as RFC 6298 implementations keep it; 0 = none yet */
+	uint16_t events;    /* enum flow_events */
+	uint8_t ack;        /* enum flow_ack */
+	uint8_t dup_acks;
+
+	/* line 1: written under the lock by every packet or message */
+	alignas(CACHE_LINE) uint64_t rx_nxt;
+	uint64_t tx_una;
+	uint64_t notify_pos;  /* producer index (plus one) of its last notification; 0 = none */
+	uint32_t rx_unread;   /* bytes received in order and not yet read by the application */
+	uint32_t rx_adv;      /* advertised right edge - rx_nxt */
+	uint32_t rx_unacked;  /* bytes received in order since the last acknowledgement we sent */
+	uint32_t tx_inflight; /* nxt - una */
+	uint32_t tx_avail;    /* bytes in the transmit ring from una on */
+	uint32_t snd_wnd;     /* peer's window in bytes, from una */
+	uint32_t cwnd;        /* congestion window, bytes */
+	uint32_t ts_recent;   /* peer's timestamp to echo (RFC 7323 4.3) */
+	uint32_t last_tx_us;  /* when data was last sent, for the retransmission timer and restart after idle */
+	uint32_t wl1;         /* segment sequence number of the last window update (RFC 9293 SND.WL1), raw */
+};
+static_assert(sizeof(struct flow) == 2 * CACHE_LINE, "a flow is exactly two lines");
+
+struct flow_range {
+	uint64_t from, to; /* stream offsets, [from, to) */
+};
+
+/* Sorted, disjoint, not touching. */
+struct flow_ranges {
+	uint32_t n;
+	struct flow_range r[REASS_MAX];
+};
+
+struct flow_cold {
+	/* what congestion control and statistics see; totals since installation, so that readers take differences */
+	alignas(CACHE_LINE) uint64_t delivered; /* bytes newly acknowledged or SACKed */
+	uint64_t marked;         /* of these, with ECE set */
+	uint64_t lost;           /* bytes deemed lost */
+	uint32_t min_rtt_us;     /* least sample since congestion control looked last; UINT32_MAX = none */
+	uint32_t rttvar_us;      /* << 2 */
+	uint32_t recoveries;     /* times fast recovery began */
+	uint32_t timeouts;       /* retransmission timeouts */
+	uint32_t ssthresh;       /* bytes */
+	uint32_t min_rtt_ever_us;
+	tas_ns pace_next_ns;     /* earliest time of the next segment */
+	uint32_t link_next;      /* in one of the core's lists (ack, ready); FLOW_LIST_NONE */
+	uint8_t on_list;         /* bits: which lists */
+	uint8_t quick_acks;      /* segments still to be acknowledged at once */
+	uint8_t backoff;         /* RTO doublings, or persist probes */
+	uint8_t beta_q8;         /* what remains of cwnd on a loss, of 256 */
+
+	alignas(CACHE_LINE) struct hdr_tmpl hdr;
+
+	/* timing of one segment at a time (Karn) */
+	uint64_t rtt_end;        /* offset after the timed segment */
+	tas_ns rtt_start_ns;
+	uint32_t wl2_unused;
+	uint32_t ack_due_us;     /* when a delayed acknowledgement must go */
+	uint32_t more_since_us;  /* FLOW_MORE: when the held segment was first held */
+	uint32_t rx_last_us;     /* when data last arrived */
+
+	/* loss recovery: offsets of our stream */
+	uint64_t recover;        /* recovery ends when una reaches it */
+	uint64_t rtx_nxt;        /* next byte to consider for retransmission */
+	uint64_t lost_to;        /* what is not SACKed below it is deemed lost */
+	uint64_t rtx_mark;       /* tx_nxt when this round of retransmissions began */
+	struct flow_ranges sacked;
+
+	/* reassembly: offsets of the peer's stream, bytes already in the ring */
+	struct flow_ranges reass;
+	uint64_t reass_last;     /* from of the interval that changed last: first SACK block (RFC 2018) */
+	uint64_t rx_fin_off;     /* offset of the peer's FIN if seen out of order, else UINT64_MAX */
+
+	struct flow_key key;
+	uint64_t bytes_in, bytes_out, bytes_rtx;
+	uint32_t segs_in, segs_out, rtx_segs;
+	uint32_t rcv_mss;
+	uint64_t max_snd_wnd;
+};
+
+static inline uint64_t flow_tx_nxt(const struct flow *f) { return f->tx_una + f->tx_inflight; }
+static inline uint64_t flow_tx_end(const struct flow *f) { return f->tx_una + f->tx_avail; }
+static inline uint32_t flow_rx_size(const struct flow *f) { return 1u << f->rx_log2; }
+static inline uint32_t flow_tx_size(const struct flow *f) { return 1u << f->tx_log2; }
+static inline tcp_seq flow_tx_seq(const struct flow *f, uint64_t off) { return seq_add(f->iss, 1 + (uint32_t)off); }
+static inline tcp_seq flow_rx_seq(const struct flow *f, uint64_t off) { return seq_add(f->irs, 1 + (uint32_t)off); }
+static inline bool flow_fin_sent(const struct flow *f) { return f->tx_inflight > f->tx_avail; }
+
+/* Asserts what must hold whenever the lock is free. */
+void flow_check(const struct flow *f);
+
+#endif

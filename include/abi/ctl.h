@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ctl.h - messages on tasd's control socket (unix, SOCK_SEQPACKET): rare requests, one answer each, in order.
+ *
+ * An application attaches like this:
+ *   app  -> CTL_HELLO                          versions and struct sizes as the library was built; its pid comes from SO_PEERCRED
+ *   tasd -> CTL_HELLO + fds [memfd, eventfd of core 0, 1, ...]     or status != 0 and a text that names both versions
+ *   app  maps the region (all of it, MAP_SHARED, madvise MADV_DONTFORK), closes the memfd
+ *   app  -> CTL_MAPPED                         tasd adds F_SEAL_FUTURE_WRITE and F_SEAL_SEAL, checks the seals
+ *   tasd -> CTL_MAPPED                         only now may the application make contexts
+ * The connection is the application's life: when it hangs up, or the process ends, tasd reclaims everything.
+ *
+ * Threads: the library sends one request at a time (a process-wide lock) and reads its answer. tasd never blocks on it.
+ * All integers are in host byte order, addresses are struct net_addr. Every message has the same size; unused bytes are zero.
+ */
+#ifndef TAS_ABI_CTL_H
+#define TAS_ABI_CTL_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#include "include/net/addr.h"
+
+#define CTL_SOCKET_DIR "/run/tasd" /* tasd.conf: [tasd] run_dir; the socket is DIR/INSTANCE.sock */
+#define CTL_ENV_SOCKET "TAS_SOCKET" /* environment: path of the control socket, set by tas-run */
+
+enum ctl_type {
+	CTL_HELLO = 1,
+	CTL_MAPPED,
+	CTL_CONTEXT,  /* a new context -> its id and offset + fds [eventfd] */
+	CTL_LISTEN,   /* start listening, or change the backlog of an own listener (same cookie) */
+	CTL_UNLISTEN, /* this process no longer holds the listener; the last holder's closes it */
+	CTL_ARM,      /* connections of this listener may be handed to this process; notify this context */
+	CTL_CONNECT,  /* an active open: the answer means "SYN on its way"; the outcome comes through the record */
+	CTL_ROUTE,    /* would tasd carry a connection to this address? */
+	CTL_FORK,     /* this process is about to fork; fds [one end of a socketpair whose other end the child keeps] */
+	CTL_INFO,     /* a snapshot of one flow for TCP_INFO */
+	CTL_QUERY,    /* tasctl: the answer's text comes as further messages' bytes, see CTL_TEXT */
+	CTL_TEXT,     /* tasd -> tasctl: a piece of text; the last one has length 0 */
+	CTL_ADOPT,    /* after fork, in the child: keep the socket (listener or flow) of the fork hold */
+};
+
+struct ctl_hello {
+	uint64_t magic;
+	uint16_t major, minor;
+	uint32_t features;
+	uint32_t header_size, rec_size, bell_size, context_size;
+	uint64_t region_size;  /* answer */
+	uint32_t app, cores;   /* answer */
+	uint64_t fork_token;   /* request: the token that CTL_FORK gave the parent, or 0 */
+	char program[32];      /* request: for tasctl; the basename, cut */
+};
+
+struct ctl_context {
+	uint32_t id;  /* answer */
+	uint32_t pad;
+	uint64_t off; /* answer: struct abi_context */
+};
+
+struct ctl_listen {
+	struct net_addr addr; /* any = every address of tasd */
+	uint16_t port;
+	uint16_t flags;       /* CTL_LISTEN_* */
+	uint32_t backlog;     /* as given to listen(); tasd caps it at backlog_max */
+	uint32_t cookie;      /* chosen by the library, unique in the process; comes back in abi_flow_rec.listener */
+	uint32_t context;     /* CTL_ARM: the context to notify */
+	uint32_t rx_size, tx_size; /* bytes of payload ring for accepted flows; 0 = configured default */
+	char congestion[16];  /* empty = configured default */
+	uint64_t id;          /* answer of CTL_LISTEN: identity in tasd across processes (CTL_ADOPT) */
+};
+#define CTL_LISTEN_REUSEPORT 1
+#define CTL_LISTEN_V6ONLY 2
+#define CTL_LISTEN_NODELAY 4
+
+struct ctl_connect {
+	struct net_addr local, remote; /* local any = tasd chooses by route; answer: the chosen one */
+	uint16_t local_port;           /* 0 = ephemeral, chosen by tasd; answer: the chosen one */
+	uint16_t remote_port;
+	uint32_t context;
+	uint32_t rx_size, tx_size; /* 0 = configured default */
+	char congestion[16];
+	uint32_t flags;            /* CTL_LISTEN_NODELAY */
+	uint32_t rec, flow, gen;   /* answer */
+	uint8_t prefix_len;        /* answer of CTL_ROUTE: length (of 128) of tasd's route that matched */
+	uint8_t pad[7];
+};
+
+struct ctl_fork {
+	uint64_t token; /* answer of CTL_FORK */
+};
+
+struct ctl_adopt {
+	uint64_t listener_id; /* a listener, or 0 */
+	uint32_t cookie;      /* for the listener, in the child */
+	uint32_t flow, gen;   /* a flow, if listener_id is 0 */
+	uint32_t rec;         /* answer: the flow's record in the adopting process's region */
+};
+
+/* What TCP_INFO and tasctl show. Units in the names; byte counts are totals of the connection. */
+struct ctl_info {
+	uint32_t flow, gen; /* request */
+	uint8_t state;      /* Linux's numbers: 1 ESTABLISHED ... 11 CLOSING */
+	uint8_t options;    /* Linux's TCPI_OPT_* */
+	uint8_t snd_wscale, rcv_wscale;
+	uint32_t snd_mss, rcv_mss;
+	uint32_t rtt_us, rttvar_us, rto_us, min_rtt_us;
+	uint32_t cwnd_bytes, ssthresh_bytes, snd_wnd, rcv_wnd;
+	uint64_t pacing_rate_bytes_s;
+	uint32_t unacked_bytes, unsent_bytes, unread_bytes, retransmits;
+	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retransmitted;
+	uint32_t segs_in, segs_out;
+	char congestion[16];
+};
+
+struct ctl_text {
+	uint32_t length;
+	char bytes[380];
+};
+
+struct ctl_msg {
+	uint16_t type;
+	uint16_t status;   /* answer: 0 or an errno */
+	uint32_t sequence; /* the answer repeats the request's */
+	union {
+		struct ctl_hello hello;
+		struct ctl_context context;
+		struct ctl_listen listen;
+		struct ctl_connect connect;
+		struct ctl_fork fork;
+		struct ctl_adopt adopt;
+		struct ctl_info info;
+		struct ctl_text text; /* also: why, in words, with status != 0 of CTL_HELLO; the words of a CTL_QUERY */
+		uint8_t bytes[384];
+	};
+};
+static_assert(sizeof(struct ctl_msg) == 392, "one size for all, so that a short or long message is refused at once");
+
+#endif
