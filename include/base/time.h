@@ -11,7 +11,7 @@ typedef uint64_t tas_ns;
 
 #define NS_PER_US 1000ull
 #define NS_PER_MS 1000000ull
-#define NS_PER_S 1000000000ull
+#define NS_PER_SEC 1000000000ull /* DPDK has an NS_PER_S, which is an int and overflows at 3 s */
 #define TAS_NS_NEVER UINT64_MAX
 
 /* ns = (ticks * mult) >> 32 in 128 bits, so it never overflows. */
@@ -21,7 +21,7 @@ struct tsc_scale {
 
 static inline struct tsc_scale tsc_scale_of(uint64_t ticks_per_second)
 {
-	unsigned __int128 second = (unsigned __int128)NS_PER_S << 32;
+	unsigned __int128 second = (unsigned __int128)NS_PER_SEC << 32;
 
 	return (struct tsc_scale){ .mult = (uint64_t)(second / ticks_per_second) };
 }

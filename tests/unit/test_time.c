@@ -16,7 +16,7 @@ static void one_second_of_ticks_is_one_second(void **state)
 	for (unsigned i = 0; i < sizeof(hz) / sizeof(hz[0]); i++) {
 		tas_ns ns = tsc_to_ns(tsc_scale_of(hz[i]), hz[i]);
 
-		assert_in_range(ns, NS_PER_S - 2, NS_PER_S); /* rounded down, never ahead of the clock */
+		assert_in_range(ns, NS_PER_SEC - 2, NS_PER_SEC); /* rounded down, never ahead of the clock */
 	}
 }
 
@@ -27,7 +27,7 @@ static void a_century_of_ticks_does_not_overflow(void **state)
 
 	(void)state;
 	/* the scale is cut to 32 fraction bits: less than one part in a thousand million is lost */
-	assert_in_range(ns, seconds * NS_PER_S - seconds, seconds * NS_PER_S);
+	assert_in_range(ns, seconds * NS_PER_SEC - seconds, seconds * NS_PER_SEC);
 }
 
 static void time_never_runs_backwards(void **state)
