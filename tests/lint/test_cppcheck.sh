@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need cppcheck
 
-tree '*.c' | cppcheck --quiet -j "$(nproc)" --std=c11 --language=c -I. --enable=warning,performance,portability \
-	--inline-suppr --suppressions-list="$lint_dir/cppcheck.suppress" --suppress=missingInclude \
+tree '*.c' | cppcheck --quiet -j "$(nproc)" --std=c11 --language=c -I. \
+	--enable=warning,performance,portability --inline-suppr \
+	--suppressions-list="$lint_dir/cppcheck.suppress" --suppress=missingInclude \
 	--template='{file}:{line}: {id}: {message}' --file-list=- 2>&1 | report cppcheck

@@ -12,12 +12,13 @@ compile() {
 	local flags=(-std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror -I.) out
 
 	case $1 in
-	include/tas/*) flags=(-std=c11 -Wall -Wextra -Werror -Iinclude) ;;
+	include/tas/*) flags=(-std=c11 -Wall -Wextra -Werror -Iinclude -Iinclude/tas) ;;
 	include/base/* | include/abi/* | libtas/*) ;;
 	*) read -ra more <<<"$dpdk_flags" && flags+=("${more[@]}") ;;
 	esac
 	out=$(printf '#include "%s"\n' "${1#include/tas/}" "${1#include/tas/}" |
-		gcc "${flags[@]}" -Iinclude/tas -fsyntax-only -x c - 2>&1) || printf '%s\n' "$1: does not compile alone" "$out"
+		gcc "${flags[@]}" -fsyntax-only -x c - 2>&1) ||
+		printf '%s\n' "$1: does not compile alone" "$out"
 }
 export -f compile
 

@@ -8,7 +8,7 @@ may_include() {
 	case $1 in
 	include/base/*) echo '^include/base/' ;;
 	include/net/*) echo '^include/(base|net)/' ;;
-	include/abi/*) echo '^include/((base|abi)/|net/addr\.h$)' ;; # an address is a type, not a wire format
+	include/abi/*) echo '^include/((base|abi)/|net/addr\.h$)' ;; # addresses are a type, not a wire format
 	include/tas/*) echo '^include/tas/' ;;
 	fastpath/*) echo '^(include/(base|net|abi)|fastpath)/' ;;
 	slowpath/*) echo '^((include/(base|net|abi)|slowpath)/|fastpath/fastpath\.h$)' ;;
@@ -17,14 +17,14 @@ may_include() {
 	esac
 }
 
-# System headers that a file must not include. The rim may open sockets; below it nothing talks to the OS by itself.
-# What an application links must not need DPDK.
+# System headers that a file must not include. The rim may open sockets; below it nothing talks to the OS by
+# itself. What an application links must not need DPDK.
 may_not_include() {
-	local sockets='sys/socket\.h|sys/un\.h|arpa/.*|netinet/.*|net/.*|netdb\.h|netpacket/.*|linux/(if_|netlink|sock).*'
+	local sockets='(sys/socket|sys/un|netdb)\.h|(arpa|netinet|net|netpacket)/.*|linux/(if_|netlink).*'
 
 	case $1 in
-	slowpath/main*.c | slowpath/ctl*.c | slowpath/log*.c | slowpath/wake*.c | slowpath/daemon*.c) echo '^$' ;;
-	fastpath/wake.c | fastpath/port*.c) echo '^$' ;;
+	slowpath/main*.c | slowpath/ctl*.c | slowpath/log*.c | slowpath/wake*.c | slowpath/daemon*.c | \
+		fastpath/wake.c | fastpath/port*.c) echo '^$' ;;
 	libtas/*) echo '^rte_' ;;
 	include/base/* | include/abi/* | include/tas/*) echo "^(rte_.*|$sockets)\$" ;;
 	include/* | fastpath/* | slowpath/*) echo "^($sockets)\$" ;;
@@ -38,9 +38,9 @@ offenders() {
 	tree '*.c' '*.h' | xargs -r grep -HE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<]' |
 		sed -E 's/^([^:]*):[^"<]*(["<][^">]*)[">].*/\1 \2/' | while read -r file header; do
 		case $header in
-		\"*) [[ ${header#?} =~ $(may_include "$file") ]] || echo "$file may not include $header\"" ;;
-		\<*) [[ ${header#?} =~ $(may_not_include "$file") ]] && echo "$file may not include $header>" ;;
-		esac
+		\"*) [[ ${header#?} =~ $(may_include "$file") ]] ;;
+		*) [[ ! ${header#?} =~ $(may_not_include "$file") ]] ;;
+		esac || echo "$file may not include ${header#?}"
 	done
 }
 

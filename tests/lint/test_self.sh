@@ -13,7 +13,7 @@ tabs=$(printf '\t')
 make_tree() { # DIRECTORY
 	mkdir -p "$1"/{include/{base,net,abi,tas},fastpath,slowpath,libtas} && git -C "$1" init -q
 	cp "$lint_dir/../../.clang-format" "$1"
-	for header in include/base/a include/net/a include/abi/a include/tas/a fastpath/fastpath fastpath/a; do
+	for header in include/{base,net,abi,tas}/a fastpath/{fastpath,a}; do
 		echo "$spdx" >"$1/$header.h"
 	done
 	put "$1/slowpath/conn.c" '#include "fastpath/fastpath.h"' '#include "include/net/a.h"' '' 'int a;'

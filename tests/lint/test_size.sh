@@ -7,8 +7,11 @@ files_and_functions() {
 	tree '*.c' '*.h' | xargs -r awk '
 		FNR == 1 { start = 0 }
 		/^\{/    { start = FNR }
-		/^\}/    { if (start && FNR - start > 80) printf "%s:%d: a function of %d lines\n", FILENAME, start, FNR - start
-			   start = 0 }
+		/^\}/    {
+			if (start && FNR - start > 80)
+				printf "%s:%d: a function of %d lines\n", FILENAME, start, FNR - start
+			start = 0
+		}
 		FNR == 701 { printf "%s: more than 700 lines\n", FILENAME }'
 }
 
@@ -16,7 +19,8 @@ lines() {
 	local file
 
 	tree '*.c' '*.h' '*.sh' '*meson.build' '*.conf' | while read -r file; do
-		expand -t 8 "$file" | awk -v f="$file" 'length > 110 { printf "%s:%d: %d columns\n", f, FNR, length }'
+		expand -t 8 "$file" |
+			awk -v f="$file" 'length > 110 { printf "%s:%d: %d columns\n", f, FNR, length }'
 	done
 }
 
