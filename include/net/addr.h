@@ -77,14 +77,18 @@ static inline bool addr_is_multicast(struct net_addr a)
 static inline bool addr_is_v4_broadcast(struct net_addr a) { return addr_is_v4(a) && a.w[3] == 0xffffffff; }
 
 /* The mask of the first `bits` (0 to 64) bits of a 64-bit word in network byte order. */
-static inline uint64_t addr_mask64(unsigned bits) { return bits == 0 ? 0 : htobe64(UINT64_MAX << (64 - bits)); }
+static inline uint64_t addr_mask64(unsigned bits)
+{
+	return bits == 0 ? 0 : htobe64(UINT64_MAX << (64 - bits));
+}
 
 /* Are the first prefix_len (0 to 128) bits of a and net equal? */
 static inline bool addr_prefix_match(struct net_addr a, struct net_addr net, unsigned prefix_len)
 {
 	unsigned high = prefix_len < 64 ? prefix_len : 64;
 
-	return (((a.q[0] ^ net.q[0]) & addr_mask64(high)) | ((a.q[1] ^ net.q[1]) & addr_mask64(prefix_len - high))) == 0;
+	return (((a.q[0] ^ net.q[0]) & addr_mask64(high)) |
+		       ((a.q[1] ^ net.q[1]) & addr_mask64(prefix_len - high))) == 0;
 }
 
 static inline bool prefix_contains(const struct net_prefix *p, struct net_addr a)

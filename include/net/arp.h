@@ -35,11 +35,12 @@ static inline bool arp_is_gratuitous(const struct arp_pkt *a) { return a->sender
 /* Who has target_ip? Tell my_ip at my_mac. To everyone, or to one host whose address is only to be confirmed
  * (to not NULL, RFC 1122 2.3.2.1). */
 uint32_t arp_write_request(uint8_t *buf, uint32_t size, const struct rte_ether_addr *my_mac, uint32_t my_ip,
-			   const struct rte_ether_addr *to, uint32_t target_ip);
+	const struct rte_ether_addr *to, uint32_t target_ip);
 /* my_ip is at my_mac: an answer to one host. */
 uint32_t arp_write_reply(uint8_t *buf, uint32_t size, const struct rte_ether_addr *my_mac, uint32_t my_ip,
-			 const struct rte_ether_addr *to_mac, uint32_t to_ip);
+	const struct rte_ether_addr *to_mac, uint32_t to_ip);
 /* my_ip is at my_mac: an announcement to everyone (RFC 5227 2.3: a request with both addresses equal). */
-uint32_t arp_write_gratuitous(uint8_t *buf, uint32_t size, const struct rte_ether_addr *my_mac, uint32_t my_ip);
+uint32_t arp_write_gratuitous(uint8_t *buf, uint32_t size, const struct rte_ether_addr *my_mac,
+	uint32_t my_ip);
 
 #endif

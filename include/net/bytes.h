@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "the shared memory and the parser assume a little-endian host");
+_Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "a little-endian host");
 
 static inline uint16_t load_u16(const void *p)
 {

@@ -152,7 +152,8 @@ static inline uint32_t cksum_copy(void *restrict to, const void *restrict from, 
 	uint8_t *dst = to;
 	const uint8_t *src = from;
 
-	for (; unlikely(len > CKSUM_PIECE_MAX); len -= CKSUM_PIECE_MAX, src += CKSUM_PIECE_MAX, dst += CKSUM_PIECE_MAX)
+	for (; unlikely(len > CKSUM_PIECE_MAX);
+		len -= CKSUM_PIECE_MAX, src += CKSUM_PIECE_MAX, dst += CKSUM_PIECE_MAX)
 		sum = cksum_add(sum, cksum_piece(dst, src, CKSUM_PIECE_MAX));
 	return cksum_add(sum, cksum_piece(dst, src, len));
 }

@@ -19,9 +19,10 @@ struct flow_key {
 	union {
 		struct {
 			uint16_t local_port, remote_port; /* network byte order */
-			uint32_t zone;                    /* 0; later: keeps equal addresses on different networks apart */
+			uint32_t zone;                    /* 0; for networks with overlapping addresses */
 		};
-		uint64_t ports_zone; /* the same in one store: hashing loads 8 bytes, and forwarding them from two stores stalls */
+		uint64_t
+			ports_zone; /* in one store, as hashing loads 8 bytes and two stores would stall it */
 	};
 	uint64_t zero; /* makes the length a multiple of 16 */
 };
@@ -38,8 +39,11 @@ static inline bool flow_key_eq(const struct flow_key *a, const struct flow_key *
 static inline struct flow_key flow_key_reverse(const struct flow_key *k)
 {
 	return (struct flow_key){
-		.local = k->remote, .remote = k->local,
-		.local_port = k->remote_port, .remote_port = k->local_port, .zone = k->zone,
+		.local = k->remote,
+		.remote = k->local,
+		.local_port = k->remote_port,
+		.remote_port = k->local_port,
+		.zone = k->zone,
 	};
 }
 

@@ -9,8 +9,8 @@
  * Identification is always 0, with DF set. Such a datagram is never fragmented and so never needs one (RFC
  * 6864 4.1 lets it be anything). Linux counts it up per connection for old header compressors that wanted it
  * so; that would cost a store to hot state per packet, here, and receivers that merge packets (Linux's GRO)
- * take a constant as well as a counter when DF is set. Sources: RFC 791, RFC 8200, RFC 9293 3.1, RFC 3168
- * (ECN), RFC 6437 3 (flow label). */
+ * take a constant as well as a counter when DF is set.
+ * Sources: RFC 791, RFC 8200, RFC 9293 3.1, RFC 3168 (ECN), RFC 6437 3 (flow label). */
 #ifndef TAS_NET_HDR_H
 #define TAS_NET_HDR_H
 
@@ -32,15 +32,15 @@
 #include "include/net/tcp_opt.h"
 
 enum {
-	HDR_TMPL_MAX = 88,  /* Ethernet 14, IPv6 40, TCP 20, timestamps 12, and 2 to spare */
+	HDR_TMPL_MAX = 88,   /* Ethernet 14, IPv6 40, TCP 20, timestamps 12, and 2 to spare */
 	HDR_WRITE_MAX = 114, /* the same with 40 bytes of options */
 };
 
 struct hdr_tmpl {
 	alignas(8) uint8_t bytes[HDR_TMPL_MAX];
 	uint8_t l2_len, l3_len;
-	uint8_t l4_len;    /* with the timestamps, if used */
-	uint8_t total_len; /* the sum of the three */
+	uint8_t l4_len;      /* with the timestamps, if used */
+	uint8_t total_len;   /* the sum of the three */
 	uint32_t ip_sum;     /* IPv4 header with length and checksum 0 */
 	uint32_t pseudo_sum; /* pseudo-header with length 0 */
 	uint32_t l4_sum;     /* pseudo_sum and the ports */
@@ -61,15 +61,16 @@ struct hdr_fields {
  * say the same. */
 enum hdr_offload {
 	HDR_OFFLOAD_IP = 1 << 0,  /* the field is left 0 */
-	HDR_OFFLOAD_L4 = 1 << 1,  /* the field holds the sum of the pseudo-header; payload_sum is not looked at */
+	HDR_OFFLOAD_L4 = 1 << 1,  /* the field holds the pseudo-header's sum; payload_sum is not looked at */
 	HDR_OFFLOAD_TSO = 1 << 2, /* with L4: the same without the length, as rte_ipv4_phdr_cksum() has it */
 };
 
 /* key->local becomes the source. Both addresses must be of one family. dscp_ecn is the byte of the IP header;
  * its ECN bits are ignored, as they belong to each segment (hdr_fields.ecn). timestamps: every hdr_write()
  * carries them. */
-void hdr_tmpl_init(struct hdr_tmpl *t, const struct rte_ether_addr *src_mac, const struct rte_ether_addr *dst_mac,
-		   const struct flow_key *key, uint8_t ttl, uint8_t dscp_ecn, bool timestamps);
+void hdr_tmpl_init(struct hdr_tmpl *t, const struct rte_ether_addr *src_mac,
+	const struct rte_ether_addr *dst_mac, const struct flow_key *key, uint8_t ttl, uint8_t dscp_ecn,
+	bool timestamps);
 
 /* The neighbour answered from, or moved to, another hardware address. */
 static inline void hdr_tmpl_set_dst_mac(struct hdr_tmpl *t, const struct rte_ether_addr *mac)
@@ -77,22 +78,29 @@ static inline void hdr_tmpl_set_dst_mac(struct hdr_tmpl *t, const struct rte_eth
 	memcpy(t->bytes, mac, sizeof(*mac));
 }
 
-static inline bool hdr_tmpl_is_v4(const struct hdr_tmpl *t) { return t->l3_len == sizeof(struct rte_ipv4_hdr); }
-static inline bool hdr_tmpl_has_ts(const struct hdr_tmpl *t) { return t->l4_len != sizeof(struct rte_tcp_hdr); }
+static inline bool hdr_tmpl_is_v4(const struct hdr_tmpl *t)
+{
+	return t->l3_len == sizeof(struct rte_ipv4_hdr);
+}
+static inline bool hdr_tmpl_has_ts(const struct hdr_tmpl *t)
+{
+	return t->l4_len != sizeof(struct rte_tcp_hdr);
+}
 
 /* Length, ECN and checksum of the IP header at ip; l4_len with payload. */
-static inline void hdr_write_ip(const struct hdr_tmpl *t, uint8_t *ip, uint32_t l4_len, uint8_t ecn, unsigned offload)
+static inline void hdr_write_ip(const struct hdr_tmpl *t, uint8_t *ip, uint32_t l4_len, uint8_t ecn,
+	unsigned offload)
 {
 	if (likely(hdr_tmpl_is_v4(t))) {
 		struct rte_ipv4_hdr *ip4 = (struct rte_ipv4_hdr *)ip;
 		uint16_t len_be = htobe16((uint16_t)(sizeof(*ip4) + l4_len));
 
-		ip4->type_of_service |= ecn;
+		ip4->type_of_service = t->bytes[RTE_ETHER_HDR_LEN + 1] | ecn;
 		ip4->total_length = len_be;
 		if (!(offload & HDR_OFFLOAD_IP))
-			ip4->hdr_checksum = cksum_finish(cksum_add(t->ip_sum, (uint32_t)len_be + cksum_word(ecn)));
+			ip4->hdr_checksum = cksum_finish(cksum_add(t->ip_sum, len_be + cksum_word(ecn)));
 	} else {
-		ip[1] |= (uint8_t)(ecn << 4);
+		ip[1] = (uint8_t)(t->bytes[RTE_ETHER_HDR_LEN + 1] | ecn << 4);
 		store_be16(ip + 4, (uint16_t)l4_len);
 	}
 }
@@ -125,8 +133,8 @@ static inline uint16_t hdr_l4_cksum(const struct hdr_tmpl *t, uint64_t sum, uint
 /* Writes the headers of a segment of payload_len bytes to frame, which need not be aligned beyond 2 bytes.
  * payload_sum: the sum of the payload (cksum_copy) unless offload has HDR_OFFLOAD_L4. Returns the length of
  * the headers, t->total_len: the payload begins there. The IP packet must not pass 65535 bytes. */
-static inline uint32_t hdr_write(const struct hdr_tmpl *t, uint8_t *frame, const struct hdr_fields *f, uint32_t payload_len,
-				 uint32_t payload_sum, unsigned offload)
+static inline uint32_t hdr_write(const struct hdr_tmpl *t, uint8_t *frame, const struct hdr_fields *f,
+	uint32_t payload_len, uint32_t payload_sum, unsigned offload)
 {
 	enum { TO_PORTS_V4 = 14 + 20 + 20, TO_PORTS_V6 = 14 + 40 + 20 };
 	uint32_t l4_len = t->l4_len + payload_len;
@@ -152,7 +160,7 @@ static inline uint32_t hdr_write(const struct hdr_tmpl *t, uint8_t *frame, const
 /* The same with the given options (opts_len a multiple of 4, at most TCP_OPT_MAX) in place of the template's:
  * for SYN and SACK, written by tcp_opt_write_*(). ts_val and ts_ecr are not looked at. Returns the length of
  * the headers. */
-uint32_t hdr_write_opts(const struct hdr_tmpl *t, uint8_t *frame, const struct hdr_fields *f, const uint8_t *opts,
-			uint32_t opts_len, uint32_t payload_len, uint32_t payload_sum, unsigned offload);
+uint32_t hdr_write_opts(const struct hdr_tmpl *t, uint8_t *frame, const struct hdr_fields *f,
+	const uint8_t *opts, uint32_t opts_len, uint32_t payload_len, uint32_t payload_sum, unsigned offload);
 
 #endif

@@ -18,22 +18,22 @@
 #include "include/net/seq.h"
 
 enum icmp_type {
-	ICMP_ECHO_REPLY = 0,
-	ICMP_UNREACHABLE = 3,
-	ICMP_REDIRECT = 5,
-	ICMP_ECHO_REQUEST = 8,
-	ICMP_TIME_EXCEEDED = 11,
-	ICMP_PARAMETER_PROBLEM = 12,
+	ICMP4_ECHO_REPLY = 0,
+	ICMP4_UNREACHABLE = 3,
+	ICMP4_REDIRECT = 5,
+	ICMP4_ECHO_REQUEST = 8,
+	ICMP4_TIME_EXCEEDED = 11,
+	ICMP4_PARAMETER_PROBLEM = 12,
 };
 
-/* Codes of ICMP_UNREACHABLE (RFC 792, RFC 1122 3.2.2.1). */
+/* Codes of ICMP4_UNREACHABLE (RFC 792, RFC 1122 3.2.2.1). */
 enum icmp_unreachable {
-	ICMP_NET_UNREACHABLE = 0,
-	ICMP_HOST_UNREACHABLE = 1,
-	ICMP_PROTOCOL_UNREACHABLE = 2,
-	ICMP_PORT_UNREACHABLE = 3,
-	ICMP_FRAGMENTATION_NEEDED = 4,
-	ICMP_ADMIN_PROHIBITED = 13,
+	ICMP4_NET_UNREACHABLE = 0,
+	ICMP4_HOST_UNREACHABLE = 1,
+	ICMP4_PROTOCOL_UNREACHABLE = 2,
+	ICMP4_PORT_UNREACHABLE = 3,
+	ICMP4_FRAGMENTATION_NEEDED = 4,
+	ICMP4_ADMIN_PROHIBITED = 13,
 };
 
 enum { ICMP_ERROR_MAX = RTE_ETHER_HDR_LEN + 576 }; /* the longest error written (RFC 1812 4.3.2.3) */
@@ -42,7 +42,7 @@ enum { ICMP_ERROR_MAX = RTE_ETHER_HDR_LEN + 576 }; /* the longest error written 
 struct icmp_error {
 	struct flow_key key; /* local: the source of the segment in question, us */
 	tcp_seq seq;         /* of that segment */
-	uint16_t mtu;        /* of ICMP_FRAGMENTATION_NEEDED; 0: an old router that does not say (RFC 1191 5) */
+	uint16_t mtu;        /* of FRAGMENTATION_NEEDED; 0: an old router does not say (RFC 1191 5) */
 	uint8_t type, code;
 };
 
@@ -52,10 +52,11 @@ struct icmp_error {
 uint32_t icmp_echo_reply(uint8_t *frame, uint32_t len);
 
 /* Writes to buf (not overlapping frame) the error that `frame`, received by us, is answered by, from its
- * destination to its source. mtu counts with ICMP_FRAGMENTATION_NEEDED only. Returns its length, at most
+ * destination to its source. mtu counts with ICMP4_FRAGMENTATION_NEEDED only. Returns its length, at most
  * ICMP_ERROR_MAX; 0 if size is too small or RFC 1122 3.2.2 forbids one: about an ICMP error, a later
  * fragment, group or unspecified addresses. */
-uint32_t icmp_write_unreachable(uint8_t *buf, uint32_t size, uint8_t code, uint16_t mtu, const uint8_t *frame, uint32_t len);
+uint32_t icmp_write_unreachable(uint8_t *buf, uint32_t size, uint8_t code, uint16_t mtu, const uint8_t *frame,
+	uint32_t len);
 
 /* The ICMP message icmp[0..len) (as seg.payload_off and payload_len of a PKT_ICMP have it): true if it is an
  * error about a TCP segment with at least its ports and sequence number. The checksum is not looked at again.

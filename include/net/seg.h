@@ -20,10 +20,10 @@ struct seg {
 	uint16_t payload_off;
 	uint16_t opts_off; /* the fixed TCP header is the 20 bytes before */
 	uint8_t opts_len;
-	uint8_t flags;             /* RTE_TCP_*_FLAG */
-	uint8_t ecn;               /* the two ECN bits of the IP header: IP_ECN_* */
+	uint8_t flags; /* RTE_TCP_*_FLAG */
+	uint8_t ecn;   /* the two ECN bits of the IP header: IP_ECN_* */
 	uint8_t has_ts : 1;
-	uint8_t has_other_opts : 1; /* any option besides NOP, EOL and one well-formed timestamp: ask tcp_opt_parse() */
+	uint8_t has_other_opts : 1; /* besides NOP, EOL, timestamps; or malformed: ask tcp_opt_parse() */
 	uint16_t l4_off;
 };
 
