@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 # lib.sh - what every linter shares. A linter lists its offenders, one a line, into `report NAME`, which
-# prints them and "NAME: pass" or "NAME: fail"; its exit code is the linter's. LINT_ROOT is another tree to look
-# at (test_self.sh).
+# prints them and "NAME: pass" or "NAME: fail"; its exit code is the verdict. LINT_ROOT is another tree to
+# look at (test_self.sh).
 set -u
 lint_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "${LINT_ROOT:-$lint_dir/../..}" || exit 2
