@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tas.h - the low-level API of libtas: TCP sockets of tasd by shared memory, without descriptors, blocking or signals.
+/* tas.h - the low-level API of libtas: TCP sockets of tasd by shared memory, without descriptors,
+ * blocking or signals.
  *
  * Guarantees:
- *   - No call waits for the network or for a peer. Those that talk to tasd's control socket (marked CTL) wait for tasd's answer,
- *     which it gives at once, and give up after TAS_CTL_PATIENCE_MS. All others make no system call, except to wake a sleeper.
+ *   - No call waits for the network or for a peer. Those that talk to tasd's control socket (marked CTL)
+ *     wait for tasd's answer, which it gives at once, and give up after TAS_CTL_PATIENCE_MS. All others
+ *     make no system call, except to wake a sleeper.
  *   - errno is never changed; errors are returned as negative errno values.
- *   - No malloc, no stdio. No lock is held when a call returns, but between the _begin and _end of zero-copy access.
- *   - tasd's death turns every flow into one that was reset (ECONNRESET); listeners survive and are registered again.
+ *   - No malloc, no stdio. No lock is held when a call returns, but between the _begin and _end of
+ *     zero-copy access.
+ *   - tasd's death turns every flow into one that was reset (ECONNRESET); listeners survive and are
+ *     registered again.
  *
- * Objects: a `struct tas` is one application's connection to tasd (a program has one; a simulation several). A `struct tas_ctx`
- * is what a thread waits and rings with; it exists with or without tasd. A `struct tas_sock` is a flow or a listener; its memory
- * is type-stable: a call on a socket that another thread closed meanwhile returns -EBADF or acts on nothing, it does not crash.
+ * Objects: a `struct tas` is one application's connection to tasd (a program has one; a simulation
+ * several). A `struct tas_ctx` is what a thread waits and rings with; it exists with or without tasd. A
+ * `struct tas_sock` is a flow or a listener; its memory is type-stable: a call on a socket that another
+ * thread closed meanwhile returns -EBADF or acts on nothing, it does not crash.
  *
- * Threads: any thread may call anything, but a context is used by one thread (tas_ctx_self gives each its own). Calls on one socket
- * from several threads are serialised by two locks, one for each direction. tas_ctx_wake may be called from anywhere.
+ * Threads: any thread may call anything, but a context is used by one thread (tas_ctx_self gives each its
+ * own). Calls on one socket from several threads are serialised by two locks, one for each direction.
+ * tas_ctx_wake may be called from anywhere.
  *
- * Signal handlers may call anything here. Locks know their owner: a handler that interrupts its own thread inside the library
- * does not wait for it. What it wanted to tell tasd is told by the interrupted call when that ends; a transfer on the very
- * direction of the very socket that was interrupted returns -EDEADLK without having moved a byte.
+ * Signal handlers may call anything here. Locks know their owner: a handler that interrupts its own
+ * thread inside the library does not wait for it. What it wanted to tell tasd is told by the interrupted
+ * call when that ends; a transfer on the very direction of the very socket that was interrupted returns
+ * -EDEADLK without having moved a byte.
  *
  * Events use the bits of poll(2), so that they need no translation.
  */
@@ -54,18 +61,20 @@ enum tas_events {
 	TAS_EV_TX_DONE = 0x020000,   /* everything sent, the FIN too, is acknowledged (for lingering) */
 };
 
-/* --- an instance ------------------------------------------------------------------------------------------------------- */
+/* --- an instance --- */
 
-/* How the library reaches the kernel: one function, syscall(2) of the real C library. NULL members take the linked one. */
+/* How the library reaches the kernel: one function, syscall(2) of the real C library. NULL members take
+ * the linked one. */
 struct tas_os {
 	long (*syscall)(long number, ...);
 };
 
-/* How the library reaches tasd. NULL in tas_conf: the control socket. A simulation and the unit tests have their own.
- * All are called under the library's control lock, except wake. */
+/* How the library reaches tasd. NULL in tas_conf: the control socket. A simulation and the unit tests
+ * have their own. All are called under the library's control lock, except wake. */
 struct tas_link {
 	int (*open)(void *arg); /* 0 or -errno */
-	/* One request, answered in place; received descriptors in fds (at most max), their number in *nfds. 0 or -errno (dead). */
+	/* One request, answered in place; received descriptors in fds (at most max), their number in
+	 * *nfds. 0 or -errno (dead). */
 	int (*request)(void *arg, struct ctl_msg *msg, int send_fd, int *fds, unsigned max, unsigned *nfds);
 	void *(*map)(void *arg, int memfd, uint64_t size); /* NULL: failed */
 	void (*unmap)(void *arg, void *base, uint64_t size);
@@ -79,14 +88,13 @@ struct tas_conf {
 	const char *socket_path;     /* NULL: $TAS_SOCKET, else the default instance's; copied */
 	const struct tas_link *link; /* NULL: the control socket at socket_path */
 	void *link_arg;
-	uint32_t
-		full_yields; /* sched_yields given to a full bell ring before the message is kept for later; 0 = none */
-	/* Something happened to s: `edges` are the bits that became true anew (new bytes give IN again, as EPOLLET wants it; OUT only
-	 * after a send or tas_want_out found no space). Called by whichever thread drained the notification, inside tas_ctx_poll,
-	 * tas_ctx_sleep_begin, tas_accept, tas_connect, tas_ctl_event, with the drain lock of a context held: it may call tas_ready,
+	uint32_t full_yields; /* sched_yields given to a full bell ring before a message is kept for later */
+	/* Something happened to s: `edges` are the bits that became true anew (new bytes give IN again,
+	 * as EPOLLET wants it; OUT only after a send or tas_want_out found no space). Called by whichever
+	 * thread drained the notification, inside tas_ctx_poll, tas_ctx_sleep_begin, tas_accept,
+	 * tas_connect, tas_ctl_event, with the drain lock of a context held: it may call tas_ready,
 	 * tas_sock_user and tas_ctx_wake, and nothing else here. May be NULL. */
 	void (*on_event)(struct tas_sock *s, void *user, uint32_t edges);
-	bool threads; /* more than one thread may call: false saves nothing but membarrier at the start */
 };
 
 /* Makes an instance that is not attached yet. 0 or -errno. */
@@ -94,23 +102,27 @@ int tas_create(struct tas **out, const struct tas_conf *conf);
 /* Ends it; every socket and context of it is gone. Not while other threads use it. */
 void tas_destroy(struct tas *t);
 
-/* CTL. Attaches if not attached: 0, or -errno and a sentence in `why` (which may be NULL). After a failure it returns the same
- * again for TAS_RETRY_MS without trying. -ENOENT, -ECONNREFUSED: no tasd; -EACCES; -EPROTO: ABI mismatch, both versions in `why`. */
+/* CTL. Attaches if not attached: 0, or -errno and a sentence in `why` (which may be NULL). After a
+ * failure it returns the same again for TAS_RETRY_MS without trying. -ENOENT, -ECONNREFUSED: no tasd;
+ * -EACCES; -EPROTO: ABI mismatch, both versions in `why`. */
 int tas_attach(struct tas *t, char *why, size_t why_size);
 /* True if attached, as far as is known: one load. */
 bool tas_attached(const struct tas *t);
-/* As tas_attached, but looks at the control socket if nobody did for 10 ms: for loops that poll and never block. */
+/* As tas_attached, but looks at the control socket if nobody did for 10 ms: for loops that poll and never
+ * block. */
 bool tas_check(struct tas *t);
-/* Number of the attachment, from 1; changes when tasd came back and in a child after fork. 0: never attached. After a change, the
- * descriptors of tas_ctl_fd and tas_ctx_fds are others. */
+/* Number of the attachment, from 1; changes when tasd came back and in a child after fork. 0: never
+ * attached. After a change, the descriptors of tas_ctl_fd and tas_ctx_fds are others. */
 uint64_t tas_epoch(const struct tas *t);
-/* Every blocked wait must include this descriptor (POLLIN) and call tas_ctl_event when it fires. It is the control socket while
- * attached; while tasd is gone and listeners wait for its return, a timer; else -1. Ask anew before each wait. */
+/* Every blocked wait must include this descriptor (POLLIN) and call tas_ctl_event when it fires. It is
+ * the control socket while attached; while tasd is gone and listeners wait for its return, a timer; else
+ * -1. Ask anew before each wait. */
 int tas_ctl_fd(const struct tas *t);
-/* CTL. Sees whether tasd died (all flows get their error and on_event) or came back (listeners are registered again). */
+/* CTL. Sees whether tasd died (all flows get their error and on_event) or came back (listeners are
+ * registered again). */
 void tas_ctl_event(struct tas *t);
 
-/* --- contexts ---------------------------------------------------------------------------------------------------------- */
+/* --- contexts --- */
 
 /* The calling thread's context; made on first use, given back when the thread ends. NULL: out of memory. */
 struct tas_ctx *tas_ctx_self(struct tas *t);
@@ -118,21 +130,23 @@ struct tas_ctx *tas_ctx_self(struct tas *t);
 struct tas_ctx *tas_ctx_new(struct tas *t);
 void tas_ctx_free(struct tas_ctx *c);
 
-/* Looks at all notifications that arrived for this context; returns how many (0: none, or another thread is draining it).
- * The first call in an attachment is CTL: it asks tasd for rings. */
+/* Looks at all notifications that arrived for this context; returns how many (0: none, or another thread
+ * is draining it). The first call in an attachment is CTL: it asks tasd for rings. */
 unsigned tas_ctx_poll(struct tas_ctx *c);
-/* Announces that the thread will block. False: something came meanwhile, do not block (and do not call _end). True: check once
- * more directly what is waited for (tas_ready), block on tas_ctx_fds and tas_ctl_fd, then call tas_ctx_sleep_end. */
+/* Announces that the thread will block. False: something came meanwhile, do not block (and do not call
+ * _end). True: check once more directly what is waited for (tas_ready), block on tas_ctx_fds and
+ * tas_ctl_fd, then call tas_ctx_sleep_end. */
 bool tas_ctx_sleep_begin(struct tas_ctx *c);
 void tas_ctx_sleep_end(struct tas_ctx *c);
-/* Descriptors that become readable (POLLIN) when the context should be polled; the library reads them. Returns how many, at most
- * TAS_CTX_FDS (two when threads outnumber tasd's contexts and share them); 0 while not attached. Ask between begin and end. */
+/* Descriptors that become readable (POLLIN) when the context should be polled; the library reads them.
+ * Returns how many, at most TAS_CTX_FDS (two when threads outnumber tasd's contexts and share them); 0
+ * while not attached. Ask between begin and end. */
 unsigned tas_ctx_fds(struct tas_ctx *c, int fds[TAS_CTX_FDS]);
-/* If c's thread is between sleep_begin and sleep_end, it wakes up. Publish what it shall see before. A wake that finds nobody
- * asleep is not remembered. Works without tasd if tas_ctx_fds gave a descriptor. */
+/* If c's thread is between sleep_begin and sleep_end, it wakes up. Publish what it shall see before. A
+ * wake that finds nobody asleep is not remembered. Works without tasd if tas_ctx_fds gave a descriptor. */
 void tas_ctx_wake(struct tas_ctx *c);
 
-/* --- listeners and connections ------------------------------------------------------------------------------------------ */
+/* --- listeners and connections --- */
 
 enum tas_open_flags {
 	TAS_OPEN_REUSEPORT = 1 << 0,
@@ -147,7 +161,7 @@ struct tas_listen_opt {
 	int backlog;
 	uint32_t rx_size, tx_size; /* of accepted flows; 0 = configured default */
 	const char *congestion;    /* NULL = configured default */
-	bool when_ready; /* without tasd: make the listener nevertheless; it is registered as soon as tasd is there */
+	bool when_ready; /* without tasd: a listener nevertheless, registered as soon as tasd is there */
 };
 
 struct tas_connect_opt {
@@ -162,23 +176,26 @@ struct tas_connect_opt {
 int tas_listen(struct tas_ctx *c, const struct tas_listen_opt *opt, struct tas_sock **out);
 /* CTL. listen() again on a listening socket. */
 int tas_listen_backlog(struct tas_sock *l, int backlog);
-/* CTL the first time for (listener, context) only: connections may now be handed to this process, and c is told. */
+/* CTL the first time for (listener, context) only: connections may now be handed to this process, and c
+ * is told. */
 int tas_listen_arm(struct tas_ctx *c, struct tas_sock *l);
-/* The next established connection, or -EAGAIN. Arms the listener if nobody did; drains c and the armed context if none is queued.
- * The new flow is told to c from now on. */
+/* The next established connection, or -EAGAIN. Arms the listener if nobody did; drains c and the armed
+ * context if none is queued. The new flow is told to c from now on. */
 int tas_accept(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out);
-/* CTL. Starts an active open: 0 = SYN on its way; TAS_EV_CONNECTED or TAS_EV_ERR follow. Else -errno and no socket. */
+/* CTL. Starts an active open: 0 = SYN on its way; TAS_EV_CONNECTED or TAS_EV_ERR follow. Else -errno and
+ * no socket. */
 int tas_connect(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas_sock **out);
-/* CTL. Would tasd carry a connection there? 0 and the length (of 128) of the route that matched and the address it would use, or
- * -ENETUNREACH; -ENOTCONN without tasd. Both results may be NULL. */
+/* CTL. Would tasd carry a connection there? 0 and the length (of 128) of the route that matched and the
+ * address it would use, or -ENETUNREACH; -ENOTCONN without tasd. Both results may be NULL. */
 int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len, struct net_addr *local);
 /* CTL. A snapshot for TCP_INFO. */
 int tas_info(struct tas_sock *s, struct ctl_info *info);
 
-/* --- sockets ----------------------------------------------------------------------------------------------------------- */
+/* --- sockets --- */
 
 bool tas_sock_is_listener(const struct tas_sock *s);
-/* A pointer of the caller's, NULL at first; on_event gets it. After setting it on an accepted flow look at tas_ready once. */
+/* A pointer of the caller's, NULL at first; on_event gets it. After setting it on an accepted flow look
+ * at tas_ready once. */
 void tas_sock_set_user(struct tas_sock *s, void *user);
 void *tas_sock_user(const struct tas_sock *s);
 /* Constant from creation (connect: from the answer of tasd). Any pointer may be NULL. */
@@ -189,8 +206,8 @@ uint32_t tas_sock_tx_size(const struct tas_sock *s);
 
 /* What poll(2) would say now (level), straight from shared memory, without a system call. */
 uint32_t tas_ready(struct tas_sock *s);
-/* For whoever will wait for TAS_EV_OUT: true if it is so now, else tasd is asked to tell once when it is (a send that fell short
- * asks by itself). Without this no OUT edge comes. */
+/* For whoever will wait for TAS_EV_OUT: true if it is so now, else tasd is asked to tell once when it is
+ * (a send that fell short asks by itself). Without this no OUT edge comes. */
 bool tas_want_out(struct tas_ctx *c, struct tas_sock *s);
 /* SO_ERROR: the pending error as a positive errno, which is then cleared; 0 if none. */
 int tas_error(struct tas_sock *s);
@@ -202,9 +219,9 @@ enum tas_flags {
 	TAS_MORE = 1 << 1, /* send: more follows soon, hold back a last segment that is not full (MSG_MORE) */
 };
 
-/* Bytes moved (any number > 0 up to what was asked), and:
- * receive: 0 = end of stream; -EAGAIN; a pending error once, as Linux gives it (queued bytes come first); -EDEADLK; -EBADF.
- * send: -EAGAIN no space, or still connecting; a pending error once; then -EPIPE (SIGPIPE is the caller's). */
+/* Bytes moved (any number > 0 up to what was asked), and: receive: 0 = end of stream; -EAGAIN; a pending
+ * error once, as Linux gives it (queued bytes come first); -EDEADLK; -EBADF. send: -EAGAIN no space, or
+ * still connecting; a pending error once; then -EPIPE (SIGPIPE is the caller's). */
 ssize_t tas_recv(struct tas_ctx *c, struct tas_sock *s, void *buf, size_t len, unsigned flags);
 ssize_t tas_send(struct tas_ctx *c, struct tas_sock *s, const void *buf, size_t len, unsigned flags);
 /* `skip` bytes of the vector are passed over first: for callers that go on after a part. */
@@ -213,9 +230,10 @@ ssize_t tas_readv(struct tas_ctx *c, struct tas_sock *s, const struct iovec *iov
 ssize_t tas_writev(struct tas_ctx *c, struct tas_sock *s, const struct iovec *iov, int iovcnt, size_t skip,
 	unsigned flags);
 
-/* Zero copy. _begin returns the bytes in the spans together (> 0), with the direction's lock held until _end by the same thread, or
- * what recv/send would return (0 or negative; then no lock is held and no _end follows). _end takes how many bytes were read
- * (written), in order, possibly 0. `offset` bytes from the first unread one are passed over (for peeking and splicing). */
+/* Zero copy. _begin returns the bytes in the spans together (> 0), with the direction's lock held until
+ * _end by the same thread, or what recv/send would return (0 or negative; then no lock is held and no
+ * _end follows). _end takes how many bytes were read (written), in order, possibly 0. `offset` bytes from
+ * the first unread one are passed over (for peeking and splicing). */
 struct tas_span {
 	void *data;
 	size_t len;
@@ -228,40 +246,45 @@ void tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned f
 size_t tas_rx_bytes(struct tas_sock *s); /* FIONREAD */
 size_t tas_tx_bytes(struct tas_sock *s); /* SIOCOUTQ: not acknowledged yet */
 
-void tas_set_nodelay(struct tas_ctx *c, struct tas_sock *s,
-	bool on); /* TCP_NODELAY: sends what Nagle held back */
-void tas_set_cork(struct tas_ctx *c, struct tas_sock *s,
-	bool on); /* TCP_CORK: off sends what was held back */
+/* TCP_NODELAY: on sends what Nagle held back. TCP_CORK: off sends what it held back. */
+void tas_set_nodelay(struct tas_ctx *c, struct tas_sock *s, bool on);
+void tas_set_cork(struct tas_ctx *c, struct tas_sock *s, bool on);
 
 enum tas_shut { TAS_SHUT_RD = 1, TAS_SHUT_WR = 2 };
 /* 0; -ENOTCONN if not connected. */
 int tas_shutdown(struct tas_ctx *c, struct tas_sock *s, unsigned how);
-/* s is gone for the caller in any case. tasd sends what is unsent and closes as Linux would; with `abort` it sends RST at once
- * (SO_LINGER 0). A listener is given up (CTL); connections in its queue are reset when the last holder gave it up. */
+/* s is gone for the caller in any case. tasd sends what is unsent and closes as Linux would; with `abort`
+ * it sends RST at once (SO_LINGER 0). A listener is given up (CTL); connections in its queue are reset
+ * when the last holder gave it up. */
 void tas_close(struct tas_ctx *c, struct tas_sock *s, bool abort);
 
-/* --- fork -------------------------------------------------------------------------------------------------------------- */
+/* --- fork --- */
 
-/* Around fork(), in this order, by the forking thread; O(1) in the number of sockets. Between prepare and parent/child no call of
- * another thread proceeds that needs the control lock. prepare is CTL and cannot fail: without tasd's answer the child just
- * inherits nothing. Not for vfork, posix_spawn or clone with CLONE_VM. */
+/* Around fork(), in this order, by the forking thread; O(1) in the number of sockets. Between prepare and
+ * parent/child no call of another thread proceeds that needs the control lock. prepare is CTL and cannot
+ * fail: without tasd's answer the child just inherits nothing. Not for vfork, posix_spawn or clone with
+ * CLONE_VM. */
 void tas_fork_prepare(struct tas *t);
 void tas_fork_parent(struct tas *t);
-/* The child forgets mapping, rings and control socket of its parent. Its sockets stay; the first use of one attaches the child
- * and takes the socket over. Until then tasd keeps it open for the child, and lets go when the child ends or calls exec. All
- * contexts but the calling thread's are gone. Call it before anything else of the library. */
+/* The child forgets mapping, rings and control socket of its parent. Its sockets stay; the first use of
+ * one attaches the child and takes the socket over. Until then tasd keeps it open for the child, and lets
+ * go when the child ends or calls exec. All contexts but the calling thread's are gone. Call it before
+ * anything else of the library. */
 void tas_fork_child(struct tas *t);
 /* True in a child for a socket that it has not used yet. */
 bool tas_sock_inherited(const struct tas_sock *s);
 
-/* --- descriptors of the library ------------------------------------------------------------------------------------------ */
+/* --- descriptors of the library --- */
 
-/* The library's descriptors have close-on-exec set and high numbers, at the end of what RLIMIT_NOFILE allows. */
+/* The library's descriptors have close-on-exec set and high numbers, at the end of what RLIMIT_NOFILE
+ * allows. */
 bool tas_fd_is_internal(const struct tas *t, int fd);
-/* Makes the number free: whatever the library had there gets another one. 0, or -EBADF if it is not the library's. */
+/* Makes the number free: whatever the library had there gets another one. 0, or -EBADF if it is not the
+ * library's. */
 int tas_fd_move(struct tas *t, int fd);
-/* Gives a descriptor of the layer above the same treatment: *fd changes now and whenever it has to move (read it atomically).
- * On failure *fd is unchanged and -errno returned. `fd` must live until tas_fd_close. */
+/* Gives a descriptor of the layer above the same treatment: *fd changes now and whenever it has to move
+ * (read it atomically). On failure *fd is unchanged and -errno returned. `fd` must live until
+ * tas_fd_close. */
 int tas_fd_hide(struct tas *t, _Atomic int *fd);
 /* Closes it and sets *fd to -1. */
 void tas_fd_close(struct tas *t, _Atomic int *fd);
