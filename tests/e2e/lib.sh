@@ -13,7 +13,7 @@
 #
 # A test sources this file, calls ns_make and tasd_start, and then what it likes of the functions below. Any
 # command that fails fails the test. Whatever happens, its processes, namespaces and files are gone at its end;
-# of a failed test the ends of all logs are shown. Nothing waits for seconds: wait_for awaits a condition.
+# of a failed one the ends of all logs are shown. Nothing waits for seconds: wait_for awaits a condition.
 set -eu -o pipefail
 
 e2e_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

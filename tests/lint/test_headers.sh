@@ -12,11 +12,11 @@ compile() {
 	local flags=(-std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror -I.) out
 
 	case $1 in
-	include/tas/*) flags=(-std=c11 -Wall -Wextra -Werror -Iinclude -Iinclude/tas) ;;
+	include/tas/*) flags=(-std=gnu11 -Wall -Wextra -Werror -I.) ;;
 	include/base/* | include/abi/* | libtas/*) ;;
 	*) read -ra more <<<"$dpdk_flags" && flags+=("${more[@]}") ;;
 	esac
-	out=$(printf '#include "%s"\n' "${1#include/tas/}" "${1#include/tas/}" |
+	out=$(printf '#include "%s"\n' "$1" "$1" |
 		gcc "${flags[@]}" -fsyntax-only -x c - 2>&1) ||
 		printf '%s\n' "$1: does not compile alone" "$out"
 }

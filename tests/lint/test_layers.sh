@@ -9,7 +9,7 @@ may_include() {
 	include/base/*) echo '^include/base/' ;;
 	include/net/*) echo '^include/(base|net)/' ;;
 	include/abi/*) echo '^include/((base|abi)/|net/addr\.h$)' ;; # addresses are a type, not a wire format
-	include/tas/*) echo '^include/tas/' ;;
+	include/tas/*) echo '^include/(tas/|net/addr\.h$)' ;;
 	fastpath/*) echo '^(include/(base|net|abi)|fastpath)/' ;;
 	slowpath/*) echo '^((include/(base|net|abi)|slowpath)/|fastpath/fastpath\.h$)' ;;
 	libtas/*) echo '^(include/(base|net|abi|tas)|libtas)/' ;;
