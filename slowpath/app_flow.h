@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* app_flow.h - what a connection has in its application's region: a record and two payload rings.
+ *
+ * Guarantees: a flow's rings lie inside its application's region, are populated, and belong to nobody else
+ * until app_flow_free_buffers(). A record is free again after app_flow_detach(), though the rings stay
+ * while data is still to be sent or a core may still look at them.
+ * Owner: the slow path. Functions that change the flow want its lock held, except where they say
+ * otherwise. */
+#ifndef TAS_SLOWPATH_APP_FLOW_H
+#define TAS_SLOWPATH_APP_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "slowpath/app.h"
+
+#define APP_REC_NONE UINT32_MAX /* flow.rec after app_flow_detach() */
+
+struct app_flow_spec {
+	uint16_t app, ctx;
+	/* bytes, rounded up to a power of two from APP_BUFFER_MIN to APP_BUFFER_MAX; 0: configured default */
+	uint32_t rx_size, tx_size;
+	uint32_t listener; /* the cookie of `app` for the listener that accepted, or ABI_LISTENER_NONE */
+};
+
+/* Sets rec, app, ctx, rx_page, tx_page, rx_log2 and tx_log2 of the flow and fills its record from cold.key
+ * (which must be set), f->gen, f->core and f->mss. -ESRCH if the application is not live or has no such
+ * context, -ENOBUFS if it has too many flows, -ENOMEM if its quota or the machine's memory is used up
+ * (counted as tcp_no_memory). Nothing is left behind on failure. */
+int app_flow_attach(struct apps *as, uint32_t flow, const struct app_flow_spec *spec);
+
+/* The application will not be told any more: its record becomes free. Does nothing if the flow has none. */
+void app_flow_detach(struct apps *as, uint32_t flow);
+
+/* Nobody looks at the rings any more. Detaches, too. Does nothing if the flow has none. The lock is not
+ * needed once the flow was removed. */
+void app_flow_free_buffers(struct apps *as, uint32_t flow);
+
+/* The application gave the flow up (FLOW_EV_CLOSE): true if a child that it forked may still have it, and
+ * then close_flow() comes when the child is gone. False: close it now. */
+bool app_flow_close_held(struct apps *as, uint32_t flow, enum app_close how);
+
+/* The flow behind an application's record, or FLOW_NONE. */
+uint32_t app_flow_of_rec(const struct apps *as, uint16_t app, uint32_t rec);
+
+/* For app.c: records and chunks of a slot; closing what a dead application left; what waited for a hold. */
+int app_recs_init(struct apps *as, uint16_t app);
+void app_recs_fini(struct apps *as, uint16_t app);
+unsigned app_flows_close(struct apps *as, uint16_t app, unsigned burst);
+void app_hold_release(struct apps *as, struct hold *h);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* hold.h - who keeps a listener alive: every process that has it, and every fork that may still come for it.
+ *
+ * Guarantee: a listener is closed exactly once, when the last that held it is gone, in whatever order
+ * processes close, fork, attach, adopt, exit or are killed.
+ *
+ * A holder is an application (a process) or a hold. A hold stands for a child that was forked and has not
+ * attached: it holds what its parent held at that moment, until the child's end of its socketpair hangs up
+ * (exit, exec, or the child's library let go). The child that attaches with the hold's token may adopt what
+ * the hold has; the reference then moves from the hold to the child. A child that forks in its turn gives
+ * its own hold what itself and the hold it came from have. Processes that inherit the child's end without
+ * attaching keep the hold, too.
+ *
+ * Connections are many, so a fork does not visit them: a hold covers every flow of the parent that is older
+ * than the fork (hold_covers), and one that its owner closes meanwhile waits on the hold (hold.flows, kept by
+ * app_flow.c).
+ *
+ * Plain bookkeeping without descriptors or memory of anybody else. Owner: the slow path, one thread. */
+#ifndef TAS_SLOWPATH_HOLD_H
+#define TAS_SLOWPATH_HOLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+
+enum {
+	HOLDS_MAX = 65536,    /* at one time */
+	HOLDS_APP_MAX = 1024, /* of one parent */
+	HOLD_REFS_MAX = 4096, /* listeners of one process */
+	HOLD_COOKIE_NONE = 0, /* cookie of a hold's reference */
+};
+
+struct hold_object { /* a listener */
+	uint64_t id;
+	uint32_t holders;
+};
+
+struct hold_ref { /* one holder's reference to it */
+	LIST_ENTRY(hold_ref) link;
+	struct hold_object *object;
+	uint32_t cookie; /* the library's, for a process */
+};
+LIST_HEAD(hold_refs, hold_ref);
+
+struct hold {
+	LIST_ENTRY(hold) all, siblings;
+	struct hold_refs refs;
+	uint64_t token;
+	uint64_t number; /* the parent's forks, this one counted */
+	uint16_t parent; /* APP_NONE once its slot was given back */
+	uint16_t child;  /* who attached with the token, or APP_NONE */
+	uint32_t flows;  /* head of the closed flows that wait for it (app_flow.c) */
+};
+LIST_HEAD(hold_list, hold);
+
+struct hold_app { /* what a process holds */
+	struct hold_refs refs;
+	uint32_t nr_refs, nr_holds;
+	uint64_t forks;
+	struct hold_list forked; /* its forks' holds, youngest first */
+	struct hold *from;       /* the hold it came from, or NULL */
+};
+
+struct holds {
+	struct hold_app *app; /* [apps_max] */
+	struct hold_list all;
+	uint32_t nr;
+	/* Called when `app` no longer has the listener, and when nobody has. */
+	void (*left)(void *arg, uint16_t app, uint64_t id);
+	void (*closed)(void *arg, uint64_t id);
+	void *arg;
+};
+
+/* 0 or -ENOMEM. Fini does not call `closed`: it ends with the instance. */
+int holds_init(struct holds *hs, uint32_t apps_max);
+void holds_fini(struct holds *hs);
+
+/* --- listeners --- */
+
+/* The new listener `id` has its first holder. -EEXIST if the cookie is in use, -ENOSPC, -ENOMEM. */
+int hold_add(struct holds *hs, uint16_t app, uint32_t cookie, uint64_t id);
+/* The listener behind a process's cookie; false if there is none. */
+bool hold_find(const struct holds *hs, uint16_t app, uint32_t cookie, uint64_t *id);
+/* The process no longer has it. -ENOENT. */
+int hold_drop(struct holds *hs, uint16_t app, uint32_t cookie);
+
+/* --- forks --- */
+
+/* A process is about to fork. NULL if there are too many. */
+struct hold *hold_fork(struct holds *hs, uint16_t parent, uint64_t token);
+/* A process attached with a token; false if no hold waits for it. */
+bool hold_attach(struct holds *hs, uint64_t token, uint16_t child);
+/* It takes over a listener of its hold. -ENOENT, -EEXIST, -ENOSPC. */
+int hold_adopt(struct holds *hs, uint16_t child, uint64_t id, uint32_t cookie);
+/* The child's end hung up. Flows that wait for the hold must have been moved before. */
+void hold_end(struct holds *hs, struct hold *h);
+
+/* The youngest hold of the parent's forks that is younger than `born` (hold_app.forks when the flow began),
+ * or NULL. */
+struct hold *hold_covers(const struct holds *hs, uint16_t parent, uint64_t born);
+
+/* The process is gone: it has nothing any more; its forks' holds stay. */
+void hold_app_gone(struct holds *hs, uint16_t app);
+/* Its slot will be used again: nothing names it any more. */
+void hold_app_reset(struct holds *hs, uint16_t app);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* wake.h - how sleepers are woken across processes: descriptors for contexts, cores and the slow path.
+ *
+ * Guarantees: no write here ever waits, whatever an application does to the descriptors it was given. What
+ * wakes a context is therefore not an eventfd, whose O_NONBLOCK and counter the application would share,
+ * but a pipe: tasd keeps a write end of its own, the application gets a description of the same pipe opened
+ * for both, which it reads and writes like an eventfd (8 bytes). What an application writes to wake a core
+ * is an eventfd, which tasd never reads: its epoll set is edge triggered.
+ *
+ * Threads: making and closing belongs to the slow path; the fp_wake_ops may be called by any thread;
+ * wake_core_wait() by the thread that runs the core. */
+#ifndef TAS_SLOWPATH_WAKE_H
+#define TAS_SLOWPATH_WAKE_H
+
+#include <stdint.h>
+
+#include "fastpath/fastpath.h"
+#include "slowpath/app.h"
+
+struct wake {
+	unsigned cores;
+	int slow_fd;                 /* eventfd: for the main loop's epoll set, level triggered */
+	int core_fd[FP_CORES_MAX];   /* eventfds, by which threads of tasd wake a core */
+	int core_epfd[FP_CORES_MAX]; /* what a core sleeps on: core_fd, and the eventfds of applications */
+};
+
+/* 0, or -errno and nothing is left behind. */
+int wake_init(struct wake *w, unsigned cores);
+void wake_fini(struct wake *w);
+
+void wake_fp_ops(struct wake *w, struct fp_wake_ops *ops);
+void wake_app_rim(struct wake *w, struct app_rim *rim);
+
+/* The main loop saw slow_fd readable. */
+void wake_slow_drain(struct wake *w);
+
+/* The set on which the core sleeps; the loop may add what else should wake it (rx interrupts), with data from
+ * WAKE_DATA_USER on. */
+static inline int wake_core_epfd(const struct wake *w, unsigned core) { return w->core_epfd[core]; }
+
+enum { WAKE_APPS_MAX = 64 };
+#define WAKE_DATA_CORE (1ull << 32)
+#define WAKE_DATA_USER (1ull << 33)
+
+struct wake_result {
+	unsigned nr_apps; /* applications that rang: core_app_rang() for each */
+	uint16_t app[WAKE_APPS_MAX];
+	unsigned nr_user; /* events of what the loop added */
+};
+
+/* Sleeps until somebody rings, or for timeout_ns (TAS_NS_NEVER: no limit; 0: only looks). */
+void wake_core_wait(struct wake *w, unsigned core, tas_ns timeout_ns, struct wake_result *result);
+
+#endif
