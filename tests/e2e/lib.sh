@@ -12,8 +12,8 @@
 #     +------------------------+            +--------------------+
 #
 # A test sources this file, calls ns_make and tasd_start, and then what it likes of the functions below. Any
-# command that fails fails the test. Whatever happens, its processes, namespaces and files are gone at its end;
-# of a failed one the ends of all logs are shown. Nothing waits for seconds: wait_for awaits a condition.
+# command that fails fails the test. Whatever happens, its processes, namespaces and files are gone then;
+# of a failed test the ends of all logs are shown. Nothing waits for seconds: wait_for awaits a condition.
 set -eu -o pipefail
 
 e2e_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
