@@ -8,7 +8,8 @@
  * Between cores and slow path:
  *   punt      core -> slow   packets the fast path does not finish: ARP, ICMP, SYN, RST, FIN, unknown flows (mbufs)
  *   events    core -> slow   flow ids whose `events` became non-zero; at most once a flow, so the ring cannot overflow
- *   commands  slow -> core   {kind, argument}: send this mbuf, look at this flow, mind this application
+ *   sends     slow -> core   frames ready for the wire (mbufs)
+ *   kicks     any -> core    flows to look at (at most once a flow), applications to mind
  */
 #ifndef TAS_FASTPATH_FASTPATH_H
 #define TAS_FASTPATH_FASTPATH_H
@@ -49,17 +50,6 @@ struct fp_conf {
 	const char *name;     /* unique in the process: DPDK objects are named after it */
 };
 
-enum core_cmd_kind {
-	CORE_CMD_SEND = 1, /* arg: struct rte_mbuf * ready for the wire */
-	CORE_CMD_KICK,     /* arg: flow id: send what may be sent, acknowledge if FLOW wants */
-	CORE_CMD_APP,      /* arg: application id: it is live, look at its bells */
-};
-
-struct core_cmd {
-	uint64_t kind;
-	uint64_t arg;
-};
-
 /* How the rim wakes a sleeper. Both may be called from any thread; NULL members are allowed in simulation. */
 struct fp_wake_ops {
 	void (*context)(void *arg, int eventfd);        /* a context of an application */
@@ -68,9 +58,14 @@ struct fp_wake_ops {
 	void *arg;
 };
 
-struct fp_list { /* of flows, linked through flow_cold.link_next; FIFO */
+#define CORE_KICK_APP 0x80000000u
+
+struct fp_list { /* of flows, FIFO */
 	uint32_t head, tail;
 };
+
+struct pace_wheel;
+struct fastpath;
 
 struct fp_core {
 	alignas(CACHE_LINE) struct fastpath *fp;
@@ -87,14 +82,19 @@ struct fp_core {
 	uint32_t nacks;           /* flows that owe one before this pass ends */
 	uint32_t acks[FP_BATCH * 4];
 	struct pace_wheel *pace;
+	uint8_t wakes_cores[FP_CORES_MAX]; /* to be woken when this pass ends: they got a kick or a frame */
+	bool wakes_any_core;
 
 	uint32_t napps;           /* applications whose bells are polled */
 	uint16_t *apps;
 	tas_ns *app_busy_ns;      /* [apps_max] when each last rang */
 	uint32_t nwakes;
-	struct { uint16_t app, ctx; } wakes[FP_BATCH * 8];
+	struct core_wake {
+		uint16_t app, ctx;
+	} wakes[FP_BATCH * 8];
 
-	struct rte_ring *commands;  /* struct core_cmd, from the slow path */
+	struct rte_ring *sends;     /* mbufs of the slow path, ready for the wire */
+	struct rte_ring *kicks;     /* uint32_t: a flow to look at, or CORE_KICK_APP | application id */
 	struct rte_ring *events;    /* uint32_t flow ids, to the slow path */
 	bool slow_needs_wake;
 	_Atomic uint32_t asleep;    /* set by the core's loop before it blocks; producers of commands look after a fence */
@@ -102,6 +102,8 @@ struct fp_core {
 
 	alignas(CACHE_LINE) uint64_t counter[NR_COUNTERS];
 };
+
+struct flow_table;
 
 struct fastpath {
 	struct fp_conf conf;
@@ -118,6 +120,14 @@ struct fastpath {
 	struct fp_core *core[FP_CORES_MAX + 1]; /* the last in use is the slow path's */
 	struct fp_core *slow;
 	uint32_t nr_cores;
+	/* slots of flows: free ones, and removed ones that wait for their grace period; the slow path's */
+	uint32_t *free_flow;
+	uint32_t nr_free;
+	struct flow_grave {
+		uint32_t id;
+		uint64_t token;
+	} *graves;                      /* FIFO, [flows_max] */
+	uint32_t grave_head, nr_graves;
 };
 
 /* 0, or -errno with a sentence in err. Nothing is left behind on failure. `port` may be NULL in tests without one. */
@@ -186,6 +196,8 @@ uint32_t tcp_rcv_window(const struct flow *f); /* bytes that may be advertised n
 void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t error);
 /* To be called by the slow path when its pass ends: wakes contexts, cores and sends what the pass queued. */
 void core_flush(struct fp_core *c);
+/* An application attached (its slot is live): every core begins to look at its bells. */
+void fp_app_started(struct fastpath *fp, uint16_t app);
 /* Marks why the slow path should look at the flow; queued once. */
 void flow_event(struct fp_core *c, uint32_t id, uint16_t events);
 

@@ -67,6 +67,10 @@ enum flow_flags {
 	FLOW_CC_ACTIVE = 1 << 12,/* congestion control has this flow on its list */
 	FLOW_TIMER = 1 << 13,    /* the slow path has a retransmission or persist timer for this flow */
 	FLOW_ECN = 1 << 14,      /* ECN was negotiated */
+	FLOW_WANT_SPACE = 1 << 16, /* the application found its transmit ring full and waits for a notification */
+	FLOW_ACK_WANTED = 1 << 17, /* the slow path wants a bare acknowledgement sent when it kicks the flow */
+	FLOW_FIN_DONE = 1 << 18,   /* our FIN was acknowledged: tx_una counts it */
+	FLOW_PROBE_WANTED = 1 << 19, /* the slow path wants a window probe sent when it kicks the flow */
 	FLOW_CWND_LIMITED = 1 << 15, /* the window, not the application, held back data since congestion control looked last */
 };
 
@@ -93,9 +97,16 @@ enum flow_ack {
 };
 
 enum {
-	FLOW_LIST_NONE = UINT32_MAX,
-	REASS_MAX = 32,  /* out-of-order intervals kept */
-	SACKED_MAX = 32, /* intervals of the scoreboard */
+	REASS_MAX = 32, /* intervals kept: out of order received, and of the SACK scoreboard */
+};
+
+/* flow_cold.on_list */
+enum flow_list {
+	LIST_READY = 1 << 0,
+	LIST_DELAYED = 1 << 1,
+	LIST_PACED = 1 << 2,
+	LIST_ACKS = 1 << 3,
+	LIST_KICKED = 1 << 4,
 };
 
 struct flow {
@@ -111,8 +122,9 @@ struct flow {
 	uint8_t tx_log2;
 	uint8_t snd_wscale; /* shift for the windows the peer sends */
 	uint8_t rcv_wscale; /* shift for the windows we send */
+	uint32_t flags;     /* enum flow_flags */
 	uint16_t mss;       /* payload bytes of a full segment, options already taken off */
-	uint16_t flags;     /* enum flow_flags */
+	uint16_t unused;
 	tcp_seq iss, irs;   /* initial sequence numbers: ours, the peer's */
 	uint8_t core;       /* which owns it at the moment */
 	uint8_t state;      /* enum tcp_state; written by the slow path */
@@ -164,8 +176,10 @@ struct flow_cold {
 	uint32_t ssthresh;       /* bytes */
 	uint32_t min_rtt_ever_us;
 	tas_ns pace_next_ns;     /* earliest time of the next segment */
-	uint32_t link_next;      /* in one of the core's lists (ack, ready); FLOW_LIST_NONE */
-	uint8_t on_list;         /* bits: which lists */
+	uint32_t paced_next;     /* link in the pacing wheel */
+	uint32_t ready_next;     /* links of the core's lists; FLOW_NONE ends one */
+	uint32_t delayed_next;
+	uint8_t on_list;         /* enum flow_list bits: a slot is not reused before it is on none */
 	uint8_t quick_acks;      /* segments still to be acknowledged at once */
 	uint8_t backoff;         /* RTO doublings, or persist probes */
 	uint8_t beta_q8;         /* what remains of cwnd on a loss, of 256 */
@@ -175,16 +189,19 @@ struct flow_cold {
 	/* timing of one segment at a time (Karn) */
 	uint64_t rtt_end;        /* offset after the timed segment */
 	tas_ns rtt_start_ns;
-	uint32_t wl2_unused;
+	uint64_t snd_sml;        /* offset after the last segment sent that was not full (Minshall's Nagle) */
 	uint32_t ack_due_us;     /* when a delayed acknowledgement must go */
 	uint32_t more_since_us;  /* FLOW_MORE: when the held segment was first held */
 	uint32_t rx_last_us;     /* when data last arrived */
+	uint32_t rto_base_us;    /* the retransmission timer counts from here: the oldest data's first sending, the last progress, or
+				  * the last retransmission of the head (RFC 6298 5) */
 
 	/* loss recovery: offsets of our stream */
 	uint64_t recover;        /* recovery ends when una reaches it */
 	uint64_t rtx_nxt;        /* next byte to consider for retransmission */
 	uint64_t lost_to;        /* what is not SACKed below it is deemed lost */
-	uint64_t rtx_mark;       /* tx_nxt when this round of retransmissions began */
+	uint64_t rtx_mark;       /* tx_nxt when the piece at una was last sent again */
+	bool rtx_again;          /* that piece was lost once more */
 	struct flow_ranges sacked;
 
 	/* reassembly: offsets of the peer's stream, bytes already in the ring */
@@ -192,6 +209,7 @@ struct flow_cold {
 	uint64_t reass_last;     /* from of the interval that changed last: first SACK block (RFC 2018) */
 	uint64_t rx_fin_off;     /* offset of the peer's FIN if seen out of order, else UINT64_MAX */
 
+	uint32_t rec_events;     /* what abi_flow_rec.events holds */
 	struct flow_key key;
 	uint64_t bytes_in, bytes_out, bytes_rtx;
 	uint32_t segs_in, segs_out, rtx_segs;

@@ -54,6 +54,9 @@ enum abi_bell_flags {
 	ABI_BELL_NODELAY = 1 << 7,   /* TCP_NODELAY is on: no Nagle */
 	ABI_BELL_OPTIONS = 1 << 8,   /* MORE and NODELAY are valid in this message */
 	ABI_BELL_REFRESH = 1 << 9,   /* push a notification even if nothing moved */
+	ABI_BELL_WANT_SPACE = 1 << 10, /* the transmit ring was found full: notify once, when a quarter of it is free (at once if
+					* it is). Without this bit progress of tx_una is stored in the record but not notified */
+	ABI_BELL_ALL = (1 << 11) - 1,
 };
 
 /* app -> tasd. Copied once by tasd, then checked. */
@@ -125,7 +128,8 @@ struct abi_flow_rec {
 	uint32_t flow;             /* handle for abi_bell.flow */
 	_Atomic uint32_t snd_mss;  /* payload bytes of a full segment */
 	uint32_t pad0;
-	alignas(CACHE_LINE) struct net_addr local, remote;
+	alignas(CACHE_LINE) struct net_addr local; /* alignas would hold for every declarator of a list */
+	struct net_addr remote;
 	uint16_t local_port, remote_port; /* host byte order */
 	uint32_t listener;                /* library-chosen cookie of the listener that accepted, or ABI_LISTENER_NONE */
 	uint64_t rx_off, tx_off;          /* payload rings: byte p of the stream is at off + (p & (size - 1)) */

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* appq.c - both directions between a core and applications: their bells, our notifications (see include/abi/abi.h).
+ *
+ * Trust: a bell is copied once, then checked, then used. A bell that is wrong is counted and ignored: a bad application is its own
+ * problem. A bell ring whose index no honest library writes is taken as empty. */
+#include "fastpath/stages.h"
+#include "fastpath/tcp_int.h"
+#include "include/base/assert.h"
+
+enum { QUIET_NS = 10 * 1000 * 1000 }; /* an application that did not ring for so long is not polled: its bell becomes a system call */
+
+enum app_fault { APP_OK, APP_BAD_HANDLE, APP_BAD_POSITION, APP_BAD_FLAGS, APP_BAD_RING };
+
+static void fault_count(struct fp_core *c, struct app *a, enum app_fault fault)
+{
+	static const enum tas_counter counter[] = {
+		[APP_BAD_HANDLE] = CNT_APP_FAULT_HANDLE,
+		[APP_BAD_POSITION] = CNT_APP_FAULT_POSITION,
+		[APP_BAD_FLAGS] = CNT_APP_FAULT_FLAGS,
+		[APP_BAD_RING] = CNT_APP_FAULT_RING,
+	};
+
+	count(c, counter[fault], 1);
+	atomic_fetch_add_explicit(&a->faults, 1, memory_order_relaxed);
+}
+
+/* --- tasd -> application --- */
+
+static void push(struct fp_core *c, struct app *a, struct flow *f)
+{
+	struct app_queue *q = &a->ctx[f->ctx].queue[c->id];
+	uint64_t consumed = atomic_load_explicit(&q->notify->consumed, memory_order_relaxed);
+
+	if (unlikely(q->notify_produced - consumed > a->notify_mask)) {
+		count(c, CNT_APP_NOTIFY_LOST, 1); /* cannot be unless the application wrote nonsense there */
+		return;
+	}
+	q->notify->slot[q->notify_produced & a->notify_mask] = f->rec;
+	/* pairs with the acquire of `produced` in the library: the slot and the record before it are seen */
+	atomic_store_explicit(&q->notify->produced, ++q->notify_produced, memory_order_release);
+	f->notify_pos = q->notify_produced;
+	f->notify_ring = (uint8_t)c->id;
+	count(c, CNT_APP_NOTIFIES, 1);
+	if (q->wake_pending)
+		return;
+	if (unlikely(c->nwakes == ARRAY_LEN(c->wakes)))
+		core_flush(c);
+	q->wake_pending = 1;
+	c->wakes[c->nwakes++] = (struct core_wake){ .app = f->app, .ctx = f->ctx };
+}
+
+/* Does an entry of this flow wait unread in a ring of its context? */
+static bool pending(const struct app *a, const struct flow *f)
+{
+	struct app_queue *q = &a->ctx[f->ctx].queue[f->notify_ring];
+
+	return f->notify_pos != 0 &&
+	       (int64_t)(atomic_load_explicit(&q->notify->consumed, memory_order_relaxed) - f->notify_pos) < 0;
+}
+
+void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t error)
+{
+	struct app *a;
+	struct abi_flow_rec *rec;
+	uint32_t id = (uint32_t)(f - c->fp->flows);
+
+	if (f->app == APP_NONE || (f->flags & FLOW_ORPHAN))
+		return;
+	a = &c->fp->apps[f->app];
+	if (unlikely(!atomic_load_explicit(&a->live, memory_order_acquire)))
+		return;
+	rec = app_rec(a, f->rec);
+	atomic_store_explicit(&rec->rx_end, f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0), memory_order_relaxed);
+	atomic_store_explicit(&rec->tx_una, f->tx_una - (f->flags & FLOW_FIN_DONE ? 1 : 0), memory_order_relaxed);
+	if (unlikely(new_events != 0)) {
+		c->fp->cold[id].rec_events |= new_events;
+		if (error != 0)
+			atomic_store_explicit(&rec->error, error, memory_order_relaxed);
+		/* pairs with the acquire in the library: whoever sees the event sees the positions and the error before it */
+		atomic_store_explicit(&rec->events, c->fp->cold[id].rec_events, memory_order_release);
+	}
+	/* fence A of abi.h; pairs with fence B: either we see the entry consumed, or the library sees the record just stored */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!pending(a, f))
+		push(c, a, f);
+}
+
+/* --- application -> tasd --- */
+
+static enum app_fault bell_check(const struct app *a, const struct flow *f, const struct abi_bell *b)
+{
+	uint64_t rx_end = f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0);
+
+	if (b->flags & ~(uint32_t)ABI_BELL_ALL)
+		return APP_BAD_FLAGS;
+	if ((b->flags & ABI_BELL_CONTEXT) && b->arg >= atomic_load_explicit(&a->nctx, memory_order_acquire))
+		return APP_BAD_FLAGS;
+	if (!(b->flags & ABI_BELL_POSITIONS))
+		return APP_OK;
+	if (rx_end - b->rx_read > flow_rx_size(f)) /* past the end, or older than the ring is long */
+		return APP_BAD_POSITION;
+	if (!(f->flags & (FLOW_FIN_DONE | FLOW_TX_FIN)) && b->tx_end - f->tx_una > flow_tx_size(f) &&
+	    (int64_t)(f->tx_una - b->tx_end) < 0)
+		return APP_BAD_POSITION;
+	return APP_OK;
+}
+
+/* RFC 9293 3.8.6.2.2: tell the peer when the window opened by two segments or a quarter of the buffer. */
+static bool window_worth_telling(const struct flow *f, const struct flow_cold *k)
+{
+	uint32_t more = tcp_rcv_window(f) - f->rx_adv, size = flow_rx_size(f);
+
+	return more >= size / 4 || (f->rx_adv < size / 4 && more >= min_u32(2u * k->rcv_mss, size / 4));
+}
+
+static void bell_rx(struct tcp t, uint64_t rx_read)
+{
+	uint64_t rx_end = t.f->rx_nxt - (t.f->flags & FLOW_RX_FIN ? 1 : 0);
+	uint32_t unread = (uint32_t)(rx_end - rx_read);
+
+	if (unread >= t.f->rx_unread)
+		return; /* an older message */
+	t.f->rx_unread = unread;
+	if (!(t.f->flags & FLOW_RX_FIN) && window_worth_telling(t.f, t.k))
+		tcp_ack_soon(t);
+}
+
+static void bell_tx(struct tcp t, uint64_t tx_end)
+{
+	struct flow *f = t.f;
+	int64_t more = (int64_t)(tx_end - flow_tx_end(f));
+
+	if (more <= 0 || (f->flags & (FLOW_TX_FIN | FLOW_FIN_DONE)))
+		return;
+	f->tx_avail += (uint32_t)more;
+	if (f->rx_unacked > 0 && t.c->now_us - t.k->rx_last_us < t.c->fp->conf.delack_us)
+		f->flags |= FLOW_PINGPONG; /* an answer: the next request's acknowledgement may wait for the next answer */
+}
+
+static void bell_options(struct tcp t, const struct abi_bell *b)
+{
+	struct flow *f = t.f;
+
+	if (b->flags & ABI_BELL_OPTIONS) {
+		if ((b->flags & ABI_BELL_MORE) && !(f->flags & FLOW_MORE))
+			t.k->more_since_us = t.c->now_us;
+		f->flags &= ~(uint32_t)(FLOW_MORE | FLOW_NODELAY);
+		f->flags |= (b->flags & ABI_BELL_MORE ? FLOW_MORE : 0u) | (b->flags & ABI_BELL_NODELAY ? FLOW_NODELAY : 0u);
+	}
+	if (b->flags & ABI_BELL_WANT_SPACE)
+		f->flags |= FLOW_WANT_SPACE;
+	if (b->flags & ABI_BELL_CONTEXT) {
+		f->ctx = (uint16_t)b->arg;
+		f->notify_pos = 0;
+	}
+}
+
+static void bell_end(struct tcp t, const struct abi_bell *b)
+{
+	struct flow *f = t.f;
+
+	if (b->flags & ABI_BELL_CLOSE) { /* whether a child still has it, and so whether a FIN follows, the slow path knows */
+		flow_event(t.c, t.id, FLOW_EV_CLOSE | (b->flags & ABI_BELL_ABORT ? FLOW_EV_ABORT : 0));
+	} else if ((b->flags & ABI_BELL_SHUT_WR) && !(f->flags & (FLOW_TX_FIN | FLOW_FIN_DONE))) {
+		f->flags |= FLOW_TX_FIN;
+		flow_event(t.c, t.id, FLOW_EV_SHUT_WR);
+	}
+	if (b->flags & ABI_BELL_ACCEPTED)
+		flow_event(t.c, t.id, FLOW_EV_ACCEPTED);
+}
+
+static bool wants_space_now(const struct flow *f)
+{
+	return (f->flags & FLOW_WANT_SPACE) && f->tx_avail <= flow_tx_size(f) - flow_tx_size(f) / 4;
+}
+
+static void bell_apply(struct tcp t, const struct abi_bell *b)
+{
+	bell_options(t, b);
+	if (b->flags & ABI_BELL_POSITIONS) {
+		bell_rx(t, b->rx_read);
+		bell_tx(t, b->tx_end);
+	}
+	bell_end(t, b);
+	if (wants_space_now(t.f) || (b->flags & (ABI_BELL_REFRESH | ABI_BELL_CONTEXT))) {
+		t.f->flags &= ~(uint32_t)FLOW_WANT_SPACE;
+		app_notify(t.c, t.f, 0, 0);
+	}
+	if (t.f->tx_avail + (t.f->flags & FLOW_TX_FIN ? 1u : 0) > t.f->tx_inflight)
+		list_push_ready(t.c, t.id);
+}
+
+static void bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b)
+{
+	enum app_fault fault = APP_BAD_HANDLE;
+	struct flow *f;
+
+	if (unlikely(b->flow >= c->fp->conf.flows_max)) {
+		fault_count(c, a, fault);
+		return;
+	}
+	f = &c->fp->flows[b->flow];
+	rte_spinlock_lock(&f->lock);
+	if (likely(f->app == a->id && f->gen == b->gen && f->state != TCP_FREE && !(f->flags & FLOW_ORPHAN))) {
+		fault = bell_check(a, f, b);
+		if (likely(fault == APP_OK))
+			bell_apply(tcp_of(c, b->flow), b);
+	} else if (f->gen != b->gen || f->app == APP_NONE) {
+		fault = APP_OK; /* late, not wrong: the flow ended while the message was on its way */
+	}
+	rte_spinlock_unlock(&f->lock);
+	if (unlikely(fault != APP_OK))
+		fault_count(c, a, fault);
+}
+
+static unsigned context_poll(struct fp_core *c, struct app *a, struct app_queue *q)
+{
+	/* pairs with the release in the library: the messages before it are written */
+	uint64_t produced = atomic_load_explicit(&q->bell->produced, memory_order_acquire);
+	uint64_t waiting = produced - q->bell_consumed;
+	unsigned n = (unsigned)min_u64(waiting, FP_BATCH);
+
+	if (unlikely(waiting > ABI_BELL_SLOTS)) {
+		fault_count(c, a, APP_BAD_RING);
+		q->bell_consumed = produced; /* what stood there is lost to the application, and to nobody else */
+		atomic_store_explicit(&q->bell->consumed, produced, memory_order_release);
+		return 0;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct abi_bell b;
+
+		memcpy(&b, (const void *)&q->bell->slot[q->bell_consumed & (ABI_BELL_SLOTS - 1)], sizeof(b));
+		__asm__ volatile("" : : "m"(b) : "memory"); /* one copy, then only the copy: nothing is read again */
+		q->bell_consumed++;
+		bell_take(c, a, &b);
+	}
+	/* pairs with the acquire in the library: the slots are free to be written again */
+	atomic_store_explicit(&q->bell->consumed, q->bell_consumed, memory_order_release);
+	count(c, CNT_APP_BELLS, n);
+	return n;
+}
+
+/* Contexts share the 64 bits of the line by their id modulo 64. */
+static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, uint64_t *again)
+{
+	uint32_t nctx = atomic_load_explicit(&a->nctx, memory_order_acquire);
+	unsigned n = 0;
+
+	for (; bells != 0; bells &= bells - 1) {
+		unsigned bit = (unsigned)__builtin_ctzll(bells);
+
+		for (uint32_t x = bit; x < nctx; x += 64) {
+			unsigned took = context_poll(c, a, &a->ctx[x].queue[c->id]);
+
+			n += took;
+			if (took == FP_BATCH)
+				*again |= 1ull << bit;
+		}
+	}
+	return n;
+}
+
+static unsigned app_poll(struct fp_core *c, struct app *a)
+{
+	struct abi_core_line *line = &a->header->core_line[c->id];
+	uint64_t bells = atomic_load_explicit(&line->bells, memory_order_relaxed), again = 0;
+	unsigned n;
+
+	if (bells == 0)
+		return 0;
+	bells = atomic_exchange(&line->bells, 0);
+	n = contexts_poll(c, a, bells, &again);
+	if (again != 0)
+		atomic_fetch_or(&line->bells, again);
+	return n;
+}
+
+/* Stop looking at it: from now on it must ring by system call. False if it rang in this moment. */
+static bool app_quieten(struct fp_core *c, struct app *a)
+{
+	struct abi_core_line *line = &a->header->core_line[c->id];
+
+	atomic_store_explicit(&line->asleep, 1, memory_order_relaxed);
+	/* pairs with the library's fence between setting a bit of `bells` and reading `asleep` */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&line->bells, memory_order_relaxed) == 0)
+		return true;
+	atomic_store_explicit(&line->asleep, 0, memory_order_relaxed);
+	return false;
+}
+
+unsigned appq_poll(struct fp_core *c)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < c->napps;) {
+		uint16_t id = c->apps[i];
+		struct app *a = &c->fp->apps[id];
+		bool live = atomic_load_explicit(&a->live, memory_order_acquire);
+		unsigned took = live ? app_poll(c, a) : 0;
+
+		n += took;
+		if (took > 0)
+			c->app_busy_ns[id] = c->now;
+		if (unlikely(!live || (took == 0 && c->now - c->app_busy_ns[id] > QUIET_NS && app_quieten(c, a))))
+			c->apps[i] = c->apps[--c->napps];
+		else
+			i++;
+	}
+	return n;
+}
+
+void core_app_rang(struct fp_core *c, uint16_t app)
+{
+	if (app >= c->fp->conf.apps_max || !atomic_load_explicit(&c->fp->apps[app].live, memory_order_acquire))
+		return;
+	for (uint32_t i = 0; i < c->napps; i++)
+		if (c->apps[i] == app)
+			return;
+	atomic_store_explicit(&c->fp->apps[app].header->core_line[c->id].asleep, 0, memory_order_relaxed);
+	c->app_busy_ns[app] = c->now;
+	c->apps[c->napps++] = app;
+}
+
+void core_sleep_begin(struct fp_core *c)
+{
+	for (uint32_t i = 0; i < c->napps; i++) {
+		struct app *a = &c->fp->apps[c->apps[i]];
+
+		if (atomic_load_explicit(&a->live, memory_order_acquire))
+			atomic_store_explicit(&a->header->core_line[c->id].asleep, 1, memory_order_relaxed);
+	}
+	atomic_store_explicit(&c->asleep, 1, memory_order_relaxed);
+	/* pairs with the fences of whoever rings, kicks or sends: they see us asleep, or core_has_work() sees what they published */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+bool core_has_work(struct fp_core *c)
+{
+	for (uint32_t i = 0; i < c->napps; i++) {
+		struct app *a = &c->fp->apps[c->apps[i]];
+
+		if (!atomic_load_explicit(&a->live, memory_order_acquire) ||
+		    atomic_load_explicit(&a->header->core_line[c->id].bells, memory_order_relaxed) != 0)
+			return true;
+	}
+	return !rte_ring_empty(c->kicks) || !rte_ring_empty(c->sends);
+}
+
+void core_sleep_end(struct fp_core *c)
+{
+	atomic_store_explicit(&c->asleep, 0, memory_order_relaxed);
+	for (uint32_t i = 0; i < c->napps; i++) {
+		struct app *a = &c->fp->apps[c->apps[i]];
+
+		if (atomic_load_explicit(&a->live, memory_order_acquire))
+			atomic_store_explicit(&a->header->core_line[c->id].asleep, 0, memory_order_relaxed);
+	}
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* core.c - one pass of a fast-path core, and its lists. */
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+#include <rte_ring_elem.h>
+#include <sched.h>
+
+#include "fastpath/pace.h"
+#include "fastpath/stages.h"
+#include "fastpath/tcp_int.h"
+#include "include/base/assert.h"
+
+/* --- lists: a flow is in each at most once; on_list says in which (under the flow's lock) --- */
+
+void list_push_ready(struct fp_core *c, uint32_t id)
+{
+	struct flow_cold *cold = c->fp->cold;
+
+	if (c->is_slow) {
+		core_kick(c, id);
+		return;
+	}
+	if (cold[id].on_list & LIST_READY)
+		return;
+	cold[id].on_list |= LIST_READY;
+	cold[id].ready_next = FLOW_NONE;
+	if (c->ready.head == FLOW_NONE)
+		c->ready.head = id;
+	else
+		cold[c->ready.tail].ready_next = id;
+	c->ready.tail = id;
+}
+
+void list_push_delayed(struct fp_core *c, uint32_t id)
+{
+	struct flow_cold *cold = c->fp->cold;
+
+	if (cold[id].on_list & LIST_DELAYED)
+		return;
+	cold[id].on_list |= LIST_DELAYED;
+	cold[id].delayed_next = FLOW_NONE;
+	if (c->delayed.head == FLOW_NONE)
+		c->delayed.head = id;
+	else
+		cold[c->delayed.tail].delayed_next = id;
+	c->delayed.tail = id;
+}
+
+void list_push_paced(struct fp_core *c, uint32_t id)
+{
+	struct flow_cold *cold = c->fp->cold;
+
+	if (cold[id].on_list & LIST_PACED)
+		return;
+	cold[id].on_list |= LIST_PACED;
+	pace_insert(c->pace, cold, id, cold[id].pace_next_ns);
+}
+
+void tcp_ack_soon(struct tcp t)
+{
+	if (t.c->is_slow) {
+		t.f->flags |= FLOW_ACK_WANTED;
+		core_kick(t.c, t.id);
+		return;
+	}
+	t.f->ack = ACK_NOW;
+	if (t.k->on_list & LIST_ACKS)
+		return;
+	if (t.c->nacks == ARRAY_LEN(t.c->acks)) {
+		tcp_ack_now(t.c, t.id);
+		return;
+	}
+	t.k->on_list |= LIST_ACKS;
+	t.c->acks[t.c->nacks++] = t.id;
+}
+
+void tcp_ack_later(struct tcp t)
+{
+	if (t.f->ack != ACK_NONE)
+		return;
+	if (t.c->is_slow) {
+		tcp_ack_soon(t);
+		return;
+	}
+	t.f->ack = ACK_DELAYED;
+	t.k->ack_due_us = t.c->now_us + t.c->fp->conf.delack_us;
+	list_push_delayed(t.c, t.id);
+}
+
+/* Acknowledgements that this pass owes and that no data carried. */
+static unsigned acks_flush(struct fp_core *c)
+{
+	unsigned n = c->nacks;
+
+	c->nacks = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct flow *f = &c->fp->flows[c->acks[i]];
+
+		rte_spinlock_lock(&f->lock);
+		c->fp->cold[c->acks[i]].on_list &= (uint8_t)~LIST_ACKS;
+		if (f->ack == ACK_NOW)
+			tcp_ack_now(c, c->acks[i]);
+		rte_spinlock_unlock(&f->lock);
+	}
+	return n;
+}
+
+/* Returns false if the head is not due yet. */
+static bool delayed_pop(struct fp_core *c)
+{
+	uint32_t id = c->delayed.head;
+	struct flow *f = &c->fp->flows[id];
+	struct flow_cold *k = &c->fp->cold[id];
+	bool due;
+
+	rte_spinlock_lock(&f->lock);
+	due = f->ack != ACK_DELAYED || us32_reached(c->now_us, k->ack_due_us);
+	if (due) {
+		c->delayed.head = k->delayed_next;
+		k->on_list &= (uint8_t)~LIST_DELAYED;
+		if (f->ack == ACK_DELAYED) {
+			f->flags &= ~(uint32_t)FLOW_PINGPONG; /* the application was not quick enough to answer with it */
+			f->ack = ACK_NONE;
+			tcp_ack_now(c, id);
+		}
+	}
+	rte_spinlock_unlock(&f->lock);
+	return due;
+}
+
+static unsigned delayed_poll(struct fp_core *c)
+{
+	unsigned n = 0;
+
+	while (n < FP_BATCH && c->delayed.head != FLOW_NONE && core_tx_room(c) > FP_BATCH && delayed_pop(c))
+		n++;
+	return n;
+}
+
+static void transmit(struct fp_core *c, uint32_t id, uint8_t list)
+{
+	struct flow *f = &c->fp->flows[id];
+
+	rte_spinlock_lock(&f->lock);
+	c->fp->cold[id].on_list &= (uint8_t)~list;
+	tcp_tx(c, id);
+	rte_spinlock_unlock(&f->lock);
+}
+
+/* Flows that can send, one turn each. */
+static unsigned tx_poll(struct fp_core *c)
+{
+	unsigned n = 0;
+	uint32_t id, last = c->ready.tail;
+
+	while ((id = pace_pop(c->pace, c->fp->cold, c->now)) != FLOW_NONE && n++ < FP_BATCH)
+		transmit(c, id, LIST_PACED);
+	while (c->ready.head != FLOW_NONE && core_tx_room(c) >= FP_TX_BATCH / 4 && n++ < 2 * FP_BATCH) {
+		id = c->ready.head;
+		c->ready.head = c->fp->cold[id].ready_next;
+		transmit(c, id, LIST_READY);
+		if (id == last)
+			break;
+	}
+	return n;
+}
+
+/* What another thread asked for, on the core that sends. */
+static void kicked(struct fp_core *c, uint32_t id)
+{
+	struct flow *f = &c->fp->flows[id];
+	uint32_t wanted;
+
+	rte_spinlock_lock(&f->lock);
+	c->fp->cold[id].on_list &= (uint8_t)~LIST_KICKED;
+	wanted = f->flags & (FLOW_ACK_WANTED | FLOW_PROBE_WANTED);
+	f->flags &= ~wanted;
+	if (wanted & FLOW_PROBE_WANTED)
+		tcp_probe_out(c, id);
+	tcp_tx(c, id);
+	if ((wanted & FLOW_ACK_WANTED) && f->state != TCP_FREE)
+		tcp_ack_soon(tcp_of(c, id));
+	rte_spinlock_unlock(&f->lock);
+}
+
+static unsigned kick_poll(struct fp_core *c)
+{
+	uint32_t what[FP_BATCH];
+	unsigned n = rte_ring_dequeue_burst_elem(c->kicks, what, sizeof(what[0]), FP_BATCH, NULL);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (what[i] & CORE_KICK_APP)
+			core_app_rang(c, (uint16_t)what[i]);
+		else
+			kicked(c, what[i]);
+	}
+	return n;
+}
+
+/* Frames of the slow path. */
+static unsigned send_poll(struct fp_core *c)
+{
+	unsigned room = min_u32(core_tx_room(c), FP_SEND_BURST);
+	unsigned n = rte_ring_dequeue_burst(c->sends, (void **)&c->tx[c->ntx], room, NULL);
+
+	c->ntx += n;
+	return n;
+}
+
+/* The one transmit burst of a pass. What the port does not take stays for the next. */
+static void tx_flush(struct fp_core *c)
+{
+	unsigned sent;
+	uint64_t bytes = 0;
+
+	if (c->ntx == 0)
+		return;
+	for (unsigned i = 0; i < c->ntx; i++)
+		bytes += c->tx[i]->pkt_len;
+	sent = rte_eth_tx_burst(c->fp->port->id, c->queue, c->tx, (uint16_t)c->ntx);
+	c->ntx -= sent;
+	count(c, CNT_TX_PACKETS, sent);
+	if (unlikely(c->ntx > 0)) {
+		for (unsigned i = 0; i < c->ntx; i++) {
+			c->tx[i] = c->tx[sent + i];
+			bytes -= c->tx[i]->pkt_len;
+		}
+		count(c, CNT_TX_FULL, 1);
+	}
+	count(c, CNT_TX_BYTES, bytes);
+}
+
+static void wake_contexts(struct fp_core *c)
+{
+	for (unsigned i = 0; i < c->nwakes; i++) {
+		struct app *a = &c->fp->apps[c->wakes[i].app];
+		struct app_context *x = &a->ctx[c->wakes[i].ctx];
+
+		x->queue[c->id].wake_pending = 0;
+		if (atomic_load_explicit(&x->shm->asleep, memory_order_relaxed) == 0 || atomic_exchange(&x->shm->asleep, 0) == 0)
+			continue;
+		count(c, CNT_APP_WAKES, 1);
+		if (c->fp->wake.context != NULL)
+			c->fp->wake.context(c->fp->wake.arg, x->eventfd);
+	}
+	c->nwakes = 0;
+}
+
+static void wake_cores(struct fp_core *c)
+{
+	struct fastpath *fp = c->fp;
+
+	for (unsigned i = 0; i < fp->conf.cores; i++) {
+		if (!c->wakes_cores[i])
+			continue;
+		c->wakes_cores[i] = 0;
+		if (atomic_load_explicit(&fp->core[i]->asleep, memory_order_relaxed) && fp->wake.core != NULL)
+			fp->wake.core(fp->wake.arg, i);
+	}
+	c->wakes_any_core = false;
+}
+
+void core_flush(struct fp_core *c)
+{
+	if (!c->is_slow)
+		tx_flush(c);
+	if (c->nwakes == 0 && !c->slow_needs_wake && !c->wakes_any_core)
+		return;
+	/* pairs with the fence of every sleeper between storing `asleep` and looking again: what was published above is seen by a
+	 * sleeper that we do not see asleep. Once a pass, not once a message. */
+	atomic_thread_fence(memory_order_seq_cst);
+	wake_contexts(c);
+	wake_cores(c);
+	if (c->slow_needs_wake) {
+		c->slow_needs_wake = false;
+		if (atomic_load_explicit(&c->fp->slow_asleep, memory_order_relaxed) && c->fp->wake.slow_path != NULL)
+			c->fp->wake.slow_path(c->fp->wake.arg);
+	}
+}
+
+unsigned core_poll(struct fp_core *c, tas_ns now)
+{
+	unsigned work;
+
+	c->now = now;
+	c->now_us = ns_to_us32(now);
+	work = rx_poll(c);
+	work += appq_poll(c);
+	work += kick_poll(c) + send_poll(c);
+	work += tx_poll(c);
+	work += delayed_poll(c);
+	acks_flush(c);
+	core_flush(c);
+	rte_rcu_qsbr_quiescent(c->fp->qsbr, c->id);
+	count(c, CNT_CORE_PASSES, 1);
+	if (work > 0)
+		c->last_work_ns = now;
+	return work;
+}
+
+tas_ns core_deadline(const struct fp_core *c)
+{
+	tas_ns next;
+
+	if (c->ready.head != FLOW_NONE || c->ntx > 0)
+		return c->now;
+	next = pace_next(c->pace);
+	if (c->delayed.head != FLOW_NONE) {
+		int32_t in = (int32_t)(c->fp->cold[c->delayed.head].ack_due_us - c->now_us);
+
+		next = min_u64(next, c->now + (in > 0 ? (tas_ns)in : 0) * NS_PER_US);
+	}
+	return next;
+}
+
+void core_kick(struct fp_core *from, uint32_t id)
+{
+	struct fastpath *fp = from->fp;
+	uint32_t to = fp->flows[id].core;
+
+	if (fp->cold[id].on_list & LIST_KICKED)
+		return;
+	fp->cold[id].on_list |= LIST_KICKED;
+	TAS_ASSERT(rte_ring_enqueue_elem(fp->core[to]->kicks, &id, sizeof(id)) == 0);
+	from->wakes_cores[to] = 1;
+	from->wakes_any_core = true;
+}
+
+void fp_send(struct fastpath *fp, struct rte_mbuf *m)
+{
+	if (rte_ring_enqueue(fp->core[0]->sends, m) != 0) {
+		rte_pktmbuf_free(m); /* as if the network had lost it: every sender here repeats itself */
+		count(fp->slow, CNT_TX_FULL, 1);
+		return;
+	}
+	fp->slow->wakes_cores[0] = 1;
+	fp->slow->wakes_any_core = true;
+}
+
+void fp_app_started(struct fastpath *fp, uint16_t app)
+{
+	uint32_t what = CORE_KICK_APP | app;
+
+	for (unsigned i = 0; i < fp->conf.cores; i++) {
+		TAS_ASSERT(rte_ring_enqueue_elem(fp->core[i]->kicks, &what, sizeof(what)) == 0);
+		fp->slow->wakes_cores[i] = 1;
+	}
+	fp->slow->wakes_any_core = true;
+}
+
+void flow_event(struct fp_core *c, uint32_t id, uint16_t events)
+{
+	struct flow *f = &c->fp->flows[id];
+	bool queued = f->events & FLOW_EV_QUEUED;
+
+	f->events |= events | FLOW_EV_QUEUED;
+	if (queued)
+		return;
+	TAS_ASSERT(rte_ring_enqueue_elem(c->events, &id, sizeof(id)) == 0);
+	c->slow_needs_wake = true;
+}
+
+void flow_lock_slow(struct flow *f)
+{
+	for (unsigned tries = 1; !rte_spinlock_trylock(&f->lock); tries++) {
+		if (tries % 64 == 0)
+			sched_yield(); /* the holder may be waiting for our CPU */
+		rte_pause();
+	}
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fastpath/flow_table.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include <rte_hash.h>
+#include <rte_hash_crc.h>
+#include <rte_malloc.h>
+
+#include "fastpath/flow.h"
+#include "include/base/assert.h"
+
+enum { BULK_MAX = 32 };
+
+struct flow_table {
+	struct rte_hash *hash;
+};
+
+/* rte_hash keeps a pointer per key; the id stands in it, one up, so that NULL means nothing. */
+static inline void *id_to_data(uint32_t id) { return (void *)((uintptr_t)id + 1); }
+static inline uint32_t data_to_id(const void *data) { return (uint32_t)((uintptr_t)data - 1); }
+
+static struct rte_hash *hash_create(const char *name, uint32_t entries, int numa_node, struct rte_rcu_qsbr *qsbr)
+{
+	struct rte_hash_parameters params = {
+		.name = name,
+		.entries = max_u32(entries, 64),
+		.key_len = sizeof(struct flow_key),
+		.hash_func = rte_hash_crc,
+		.socket_id = numa_node,
+		/* the extendable table, because a cuckoo hash may else refuse keys before it is full */
+		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
+	};
+	struct rte_hash_rcu_config rcu = { .v = qsbr, .mode = RTE_HASH_QSBR_MODE_DQ };
+	struct rte_hash *h = rte_hash_create(&params);
+
+	if (h != NULL && qsbr != NULL && rte_hash_rcu_qsbr_add(h, &rcu) != 0) {
+		rte_hash_free(h);
+		return NULL;
+	}
+	return h;
+}
+
+struct flow_table *flow_table_create(const char *name, uint32_t entries, int numa_node, struct rte_rcu_qsbr *qsbr)
+{
+	struct flow_table *t = rte_zmalloc(name, sizeof(*t), CACHE_LINE);
+
+	if (t == NULL)
+		return NULL;
+	t->hash = hash_create(name, entries, numa_node, qsbr);
+	if (t->hash == NULL) {
+		rte_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void flow_table_free(struct flow_table *t)
+{
+	if (t == NULL)
+		return;
+	rte_hash_free(t->hash);
+	rte_free(t);
+}
+
+int flow_table_add(struct flow_table *t, const struct flow_key *key, uint32_t id)
+{
+	void *have;
+
+	if (rte_hash_lookup_data(t->hash, key, &have) >= 0)
+		return -EEXIST;
+	return rte_hash_add_key_data(t->hash, key, id_to_data(id));
+}
+
+int flow_table_del(struct flow_table *t, const struct flow_key *key)
+{
+	return rte_hash_del_key(t->hash, key) >= 0 ? 0 : -ENOENT;
+}
+
+uint32_t flow_table_find(const struct flow_table *t, const struct flow_key *key)
+{
+	void *data;
+
+	return rte_hash_lookup_data(t->hash, key, &data) >= 0 ? data_to_id(data) : FLOW_NONE;
+}
+
+void flow_table_find_bulk(const struct flow_table *t, const struct flow_key *const *keys, uint32_t n, uint32_t *ids)
+{
+	void *data[BULK_MAX];
+	uint64_t hits = 0;
+
+	TAS_ASSERT(n > 0 && n <= BULK_MAX);
+	rte_hash_lookup_bulk_data(t->hash, (const void **)(uintptr_t)keys, n, &hits, data);
+	for (uint32_t i = 0; i < n; i++)
+		ids[i] = hits & (1ull << i) ? data_to_id(data[i]) : FLOW_NONE;
+}

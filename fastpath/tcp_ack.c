@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tcp_ack.c - acknowledgements, round-trip times and the peer's window. */
+#include "fastpath/tcp_int.h"
+#include "include/base/assert.h"
+#include "include/net/rtt.h"
+#include "include/net/tcp_opt.h"
+
+/* The peer's window counts from the acknowledgement it came with. RFC 9293 3.10.7.4: an old segment must not renew it. */
+static inline void window_update(struct flow *f, struct flow_cold *k, const struct seg *seg)
+{
+	if ((int32_t)(seg->seq.v - f->wl1) < 0)
+		return;
+	f->wl1 = seg->seq.v;
+	f->snd_wnd = (uint32_t)seg->wnd << f->snd_wscale;
+	if (f->snd_wnd > k->max_snd_wnd)
+		k->max_snd_wnd = f->snd_wnd;
+}
+
+static inline void rtt_take(struct tcp t)
+{
+	uint32_t us;
+
+	if (!(t.f->flags & FLOW_RTT_TIMED) || (int64_t)(t.f->tx_una - t.k->rtt_end) < 0)
+		return;
+	t.f->flags &= ~(uint32_t)FLOW_RTT_TIMED;
+	us = (uint32_t)min_u64((t.c->now - t.k->rtt_start_ns) / NS_PER_US, 60u * 1000 * 1000);
+	rtt_sample(&t.f->srtt_us, &t.k->rttvar_us, us);
+	t.k->min_rtt_us = min_u32(t.k->min_rtt_us, us);
+	t.k->min_rtt_ever_us = min_u32(t.k->min_rtt_ever_us, us);
+}
+
+/* The application wants to know that there is space again once a quarter of its ring is free. */
+static inline void tell_space(struct tcp t)
+{
+	struct flow *f = t.f;
+
+	if ((f->flags & FLOW_WANT_SPACE) && f->tx_avail <= flow_tx_size(f) - flow_tx_size(f) / 4) {
+		f->flags &= ~(uint32_t)FLOW_WANT_SPACE;
+		app_notify(t.c, f, 0, 0);
+	}
+}
+
+static inline void cc_wake(struct tcp t)
+{
+	if (!(t.f->flags & FLOW_CC_ACTIVE)) {
+		t.f->flags |= FLOW_CC_ACTIVE;
+		flow_event(t.c, t.id, FLOW_EV_CC);
+	}
+}
+
+/* `acked` bytes left the network for good; the FIN, if it was among them, is not payload. */
+static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
+{
+	struct flow *f = t.f;
+	struct flow_cold *k = t.k;
+	uint32_t payload = min_u32(acked, f->tx_avail);
+	uint64_t had_sacked = k->sacked.n > 0 ? ranges_bytes(&k->sacked, f->tx_una, f->tx_una + acked) : 0;
+
+	f->tx_una += acked;
+	f->tx_inflight -= acked;
+	f->tx_avail -= payload;
+	f->snd_wnd -= min_u32(acked, f->snd_wnd);
+	k->delivered += acked - had_sacked;
+	if ((f->flags & FLOW_ECN) && (seg->flags & RTE_TCP_ECE_FLAG))
+		k->marked += acked;
+	count(t.c, CNT_TCP_TX_PAYLOAD, payload);
+	if (k->sacked.n > 0)
+		ranges_trim_below(&k->sacked, f->tx_una);
+	k->backoff = 0;
+	k->rto_base_us = t.c->now_us;
+	rtt_take(t);
+	cc_wake(t);
+	if (unlikely(acked > payload)) {
+		f->flags &= ~(uint32_t)FLOW_TX_FIN;
+		f->flags |= FLOW_FIN_DONE;
+		flow_event(t.c, t.id, FLOW_EV_FIN_ACKED);
+		app_notify(t.c, f, ABI_EV_TX_DONE, 0);
+	}
+}
+
+/* RFC 2018, 6675: takes the blocks that make sense; returns the bytes newly SACKed. */
+static uint64_t sack_take(struct tcp t, const struct seg *seg, const uint8_t *frame)
+{
+	struct tcp_opts o;
+	uint64_t fresh = 0;
+
+	if (!(t.f->flags & FLOW_SACK) || !seg->has_other_opts)
+		return 0;
+	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &o);
+	for (unsigned i = 0; i < o.nsack; i++) {
+		tcp_seq una = flow_tx_seq(t.f, t.f->tx_una);
+		uint64_t from = seq_offset_near(t.f->tx_una, una, o.sack[i].left);
+		uint64_t to = seq_offset_near(t.f->tx_una, una, o.sack[i].right);
+
+		/* below una: a D-SACK (RFC 2883) or old news; past what was sent: a lie */
+		if ((int64_t)(from - t.f->tx_una) < 0 || (int64_t)(to - from) <= 0 || to > flow_tx_nxt(t.f))
+			continue;
+		fresh += ranges_add(&t.k->sacked, from, to);
+	}
+	t.k->delivered += fresh;
+	return fresh;
+}
+
+/* RFC 5681 2: acknowledges nothing new, carries nothing, changes no window, and something is outstanding. */
+static inline bool is_duplicate(const struct flow *f, const struct seg *seg)
+{
+	return f->tx_inflight > 0 && seg->payload_len == 0 && !(seg->flags & RTE_TCP_FIN_FLAG) &&
+	       ((uint32_t)seg->wnd << f->snd_wscale) == f->snd_wnd;
+}
+
+static enum ack_result ack_refuse(struct tcp t)
+{
+	count(t.c, CNT_TCP_RX_CHALLENGE, 1);
+	tcp_ack_soon(t); /* RFC 5961 5.2; at most one a pass and flow */
+	return ACK_REFUSED;
+}
+
+enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *frame)
+{
+	struct flow *f = t.f;
+	int32_t ahead = seq_dist(flow_tx_seq(f, f->tx_una), seg->ack);
+	uint64_t fresh;
+	bool duplicate = false, moved = ahead > 0;
+
+	if (unlikely(ahead > (int64_t)f->tx_inflight || ahead < -(int64_t)t.k->max_snd_wnd))
+		return ack_refuse(t);
+	if (unlikely(ahead < 0))
+		return ACK_ACCEPTED; /* old: its payload may still be new */
+
+	if (moved)
+		ack_advance(t, (uint32_t)ahead, seg);
+	fresh = sack_take(t, seg, frame);
+	if (!moved && (fresh > 0 || (!(f->flags & FLOW_SACK) && is_duplicate(f, seg)))) {
+		duplicate = true;
+		f->dup_acks += f->dup_acks < UINT8_MAX;
+		count(t.c, CNT_TCP_RX_DUP_ACKS, 1);
+		cc_wake(t);
+	}
+	window_update(f, t.k, seg);
+	if (unlikely(duplicate || t.k->sacked.n > 0 || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) || f->dup_acks))
+		recovery_on_ack(t, moved ? (uint32_t)ahead : 0, duplicate);
+	if (moved)
+		tell_space(t);
+	if (f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0) > f->tx_inflight || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)))
+		list_push_ready(t.c, t.id);
+	return ACK_ACCEPTED;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tcp_int.h - what the TCP files of the fast path share with each other and with nobody else.
+ * Everything here is called with the flow's lock held, on the core (or slow path) `c`. */
+#ifndef TAS_FASTPATH_TCP_INT_H
+#define TAS_FASTPATH_TCP_INT_H
+
+#include <string.h>
+
+#include "fastpath/fastpath.h"
+#include "fastpath/ranges.h"
+
+/* A flow with both halves of its state at hand. */
+struct tcp {
+	struct fp_core *c;
+	struct flow *f;
+	struct flow_cold *k;
+	uint32_t id;
+};
+
+static inline struct tcp tcp_of(struct fp_core *c, uint32_t id)
+{
+	return (struct tcp){ .c = c, .f = &c->fp->flows[id], .k = &c->fp->cold[id], .id = id };
+}
+
+static inline void count(struct fp_core *c, enum tas_counter counter, uint64_t n) { c->counter[counter] += n; }
+
+/* --- tcp_ack.c: the sender's half of a received segment --- */
+
+enum ack_result {
+	ACK_ACCEPTED,
+	ACK_REFUSED, /* acknowledges what was never sent, or is absurdly old: the segment was answered and is to be dropped */
+};
+
+/* RFC 9293 3.10.7.4, fifth: acknowledgement, SACK, window. */
+enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *frame);
+
+/* --- recovery.c: what is deemed lost, and how much is still in the network --- */
+
+/* New SACK blocks or a duplicate acknowledgement arrived: perhaps begin recovery, perhaps deem more lost. */
+void recovery_on_ack(struct tcp t, uint32_t acked, bool duplicate);
+/* Bytes thought to be in the network (RFC 6675 pipe; without SACK each duplicate acknowledgement took one segment out). */
+uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k);
+/* The next piece to send again, at most one segment; false if none. */
+bool recovery_next(const struct flow *f, const struct flow_cold *k, struct flow_range *piece);
+/* [piece) was sent again. */
+void recovery_sent(struct flow *f, struct flow_cold *k, struct flow_range piece, uint32_t now_us);
+
+/* --- tcp_tx.c --- */
+
+/* An acknowledgement must go before this pass ends. */
+void tcp_ack_soon(struct tcp t);
+/* An acknowledgement may wait for data to ride on. */
+void tcp_ack_later(struct tcp t);
+
+/* --- core.c: lists of flows --- */
+void list_push_ready(struct fp_core *c, uint32_t id);
+void list_push_delayed(struct fp_core *c, uint32_t id);
+void list_push_paced(struct fp_core *c, uint32_t id);
+static inline uint32_t core_tx_room(const struct fp_core *c) { return FP_TX_BATCH - c->ntx; }
+static inline void core_tx_push(struct fp_core *c, struct rte_mbuf *m) { c->tx[c->ntx++] = m; }
+
+#endif

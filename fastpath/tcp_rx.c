@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tcp_rx.c - a segment arrives in a synchronized state (RFC 9293 3.10.7.4), but for SYN, RST and FIN. */
+#include "fastpath/tcp_int.h"
+#include "include/base/assert.h"
+
+/* The part of [off, off+len) inside the receive window; len 0 if none. Distances from rx_nxt. */
+struct rcv_span {
+	uint32_t skip; /* bytes of the segment before the part */
+	uint32_t off;  /* where it begins, from rx_nxt */
+	uint32_t len;
+};
+
+static inline struct rcv_span rcv_clip(int32_t head, uint32_t len, uint32_t wnd)
+{
+	int64_t tail = (int64_t)head + len;
+	int64_t from = head > 0 ? head : 0;          /* drop what we have */
+	int64_t to = tail < wnd ? tail : wnd;        /* drop what does not fit */
+
+	if (from >= to)
+		return (struct rcv_span){ 0 };
+	return (struct rcv_span){ .skip = (uint32_t)(from - head), .off = (uint32_t)from, .len = (uint32_t)(to - from) };
+}
+
+uint32_t tcp_rcv_window(const struct flow *f)
+{
+	uint32_t size = flow_rx_size(f), slack = (1u << f->rcv_wscale) - 1, free_bytes;
+
+	/* The wire carries the window in units of 2^wscale. One unit less is offered, so that rounding up what was already
+	 * offered (the right edge must not move back) never promises more than there is. */
+	free_bytes = size - f->rx_unread;
+	free_bytes = free_bytes > slack ? free_bytes - slack : 0;
+	return max_u32(free_bytes, f->rx_adv);
+}
+
+/* First, acceptability, as Linux takes it: not wholly before the last acknowledgement sent, not beyond the window. */
+static inline bool seq_acceptable(const struct flow *f, int32_t head, uint32_t len)
+{
+	return head + (int64_t)len >= -(int64_t)f->rx_unacked && head <= (int64_t)f->rx_adv;
+}
+
+static inline bool paws_rejects(const struct flow *f, const struct seg *seg)
+{
+	return (f->flags & FLOW_TS) && seg->has_ts && (int32_t)(seg->ts_val - f->ts_recent) < 0;
+}
+
+/* RFC 7323 4.3 (2): only a segment that covers the last acknowledgement sent renews the timestamp to echo. */
+static inline void ts_update(struct flow *f, const struct seg *seg, int32_t head)
+{
+	if ((f->flags & FLOW_TS) && seg->has_ts && head <= -(int32_t)f->rx_unacked)
+		f->ts_recent = seg->ts_val;
+}
+
+static inline void ring_write(struct tcp t, uint64_t off, const uint8_t *data, uint32_t len)
+{
+	char *ring = app_page(&t.c->fp->apps[t.f->app], t.f->rx_page);
+	uint32_t size = flow_rx_size(t.f), at = (uint32_t)off & (size - 1), first = min_u32(len, size - at);
+
+	memcpy(ring + at, data, first);
+	if (unlikely(first < len))
+		memcpy(ring, data + first, len - first);
+}
+
+static inline void rx_advance(struct tcp t, uint32_t n)
+{
+	t.f->rx_nxt += n;
+	t.f->rx_unread += n;
+	t.f->rx_unacked += n;
+	t.f->rx_adv -= min_u32(n, t.f->rx_adv);
+	t.k->bytes_in += n;
+	count(t.c, CNT_TCP_RX_PAYLOAD, n);
+}
+
+/* What arrived earlier past the gap that is now closed becomes readable. */
+static void reass_join(struct tcp t)
+{
+	struct flow_ranges *r = &t.k->reass;
+
+	if (r->n > 0 && r->r[0].from <= t.f->rx_nxt && r->r[0].to > t.f->rx_nxt)
+		rx_advance(t, (uint32_t)(r->r[0].to - t.f->rx_nxt));
+	ranges_trim_below(r, t.f->rx_nxt);
+	if (r->n == 0)
+		t.f->flags &= ~(uint32_t)FLOW_OOO;
+}
+
+static void rx_out_of_order(struct tcp t, const struct rcv_span *s, const uint8_t *data)
+{
+	uint64_t from = t.f->rx_nxt + s->off;
+
+	if (ranges_add(&t.k->reass, from, from + s->len) == 0) {
+		count(t.c, CNT_TCP_RX_DUP, 1);
+	} else {
+		ring_write(t, from, data + s->skip, s->len);
+		t.f->flags |= FLOW_OOO;
+		count(t.c, CNT_TCP_RX_OOO, 1);
+	}
+	t.k->reass_last = from;
+	tcp_ack_now(t.c, t.id); /* RFC 5681 4.2: each one, at once, so that the sender can count */
+}
+
+/* RFC 5681 4.2: every second full segment at least; at once at the start of a connection and when a gap closes. */
+static void ack_in_order(struct tcp t, bool gap_closed)
+{
+	struct flow *f = t.f;
+
+	if (gap_closed || f->rx_unacked >= 2u * t.k->rcv_mss) {
+		tcp_ack_soon(t);
+	} else if (t.k->quick_acks > 0 && !(f->flags & FLOW_PINGPONG)) {
+		t.k->quick_acks--;
+		tcp_ack_soon(t);
+	} else {
+		tcp_ack_later(t);
+	}
+}
+
+static void rx_in_order(struct tcp t, const struct rcv_span *s, const uint8_t *data)
+{
+	bool had_gap = t.f->flags & FLOW_OOO;
+
+	ring_write(t, t.f->rx_nxt, data + s->skip, s->len);
+	rx_advance(t, s->len);
+	if (unlikely(had_gap))
+		reass_join(t);
+	t.k->rx_last_us = t.c->now_us;
+	ack_in_order(t, had_gap);
+	app_notify(t.c, t.f, 0, 0);
+}
+
+static void rx_payload(struct tcp t, const struct seg *seg, const uint8_t *frame, int32_t head)
+{
+	const uint8_t *data = frame + seg->payload_off;
+	struct rcv_span s;
+
+	if (unlikely(t.f->flags & (FLOW_RX_FIN | FLOW_ORPHAN))) {
+		if (t.f->flags & FLOW_ORPHAN)
+			flow_event(t.c, t.id, FLOW_EV_ORPHAN_DATA);
+		tcp_ack_soon(t);
+		return;
+	}
+	t.k->rcv_mss = max_u32(t.k->rcv_mss, min_u32(seg->payload_len, 0xffff));
+	s = rcv_clip(head, seg->payload_len, flow_rx_size(t.f) - t.f->rx_unread);
+	if (s.len == 0) {
+		count(t.c, CNT_TCP_RX_DUP, 1);
+		tcp_ack_soon(t);
+	} else if (likely(s.off == 0)) {
+		rx_in_order(t, &s, data);
+	} else {
+		rx_out_of_order(t, &s, data);
+	}
+}
+
+enum rx_verdict tcp_rx(struct fp_core *c, uint32_t id, const struct seg *seg, const uint8_t *frame)
+{
+	struct tcp t = tcp_of(c, id);
+	struct flow *f = t.f;
+	int32_t head = seq_dist(flow_rx_seq(f, f->rx_nxt), seg->seq);
+
+	t.k->segs_in++;
+	count(c, CNT_TCP_RX_SEGMENTS, 1);
+	if (unlikely(paws_rejects(f, seg))) {
+		count(c, CNT_TCP_RX_PAWS, 1);
+		tcp_ack_soon(t);
+		return RX_DONE;
+	}
+	if (unlikely(!seq_acceptable(f, head, seg->payload_len))) {
+		count(c, CNT_TCP_RX_OUTSIDE, 1);
+		tcp_ack_soon(t);
+		return RX_DONE;
+	}
+	if (unlikely(!(seg->flags & RTE_TCP_ACK_FLAG)))
+		return RX_DONE;
+	ts_update(f, seg, head);
+	if (unlikely(tcp_ack_in(t, seg, frame) == ACK_REFUSED))
+		return RX_DONE;
+	if (seg->payload_len > 0)
+		rx_payload(t, seg, frame, head);
+	if (unlikely(t.k->rx_fin_off == f->rx_nxt && !(f->flags & FLOW_RX_FIN)))
+		tcp_rx_fin(c, id, f->rx_nxt);
+	return RX_DONE;
+}
+
+bool tcp_rx_fin(struct fp_core *c, uint32_t id, uint64_t off)
+{
+	struct tcp t = tcp_of(c, id);
+	struct flow *f = t.f;
+
+	if (f->flags & FLOW_RX_FIN) {
+		tcp_ack_soon(t); /* our acknowledgement of it was lost */
+		return false;
+	}
+	if (off != f->rx_nxt) {
+		if (off > f->rx_nxt)
+			t.k->rx_fin_off = off;
+		tcp_ack_soon(t);
+		return false;
+	}
+	f->rx_nxt++;
+	f->rx_adv -= f->rx_adv > 0;
+	f->flags |= FLOW_RX_FIN;
+	flow_event(c, id, FLOW_EV_RX_FIN);
+	tcp_ack_soon(t);
+	app_notify(c, f, ABI_EV_RX_FIN, 0);
+	return true;
+}

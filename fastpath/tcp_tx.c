@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tcp_tx.c - builds and queues segments: what was lost first, then what is new, then a bare acknowledgement if one is owed. */
+#include "fastpath/stages.h"
+#include "fastpath/tcp_int.h"
+#include "include/base/assert.h"
+#include "include/net/cksum.h"
+#include "include/net/tcp_opt.h"
+
+enum { MORE_HOLD_US = 200 * 1000 }; /* tcp(7), TCP_CORK: at most 200 ms */
+
+static inline unsigned port_hdr_offload(const struct port *p)
+{
+	return (p->tx_ip_cksum ? HDR_OFFLOAD_IP : 0) | (p->tx_tcp_cksum ? HDR_OFFLOAD_L4 : 0);
+}
+
+static inline void mbuf_offload(struct rte_mbuf *m, const struct port *p, const struct hdr_tmpl *h, uint32_t l4_len)
+{
+	if (!p->tx_ip_cksum && !p->tx_tcp_cksum)
+		return;
+	m->l2_len = h->l2_len;
+	m->l3_len = h->l3_len;
+	m->l4_len = l4_len;
+	m->ol_flags |= hdr_tmpl_is_v4(h) ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+	if (p->tx_ip_cksum && hdr_tmpl_is_v4(h))
+		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	if (p->tx_tcp_cksum)
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+}
+
+/* Up to three or four blocks: the interval that changed last first, then the others (RFC 2018 4). */
+static uint32_t sack_options(const struct flow *f, const struct flow_cold *k, struct tcp_opts *o)
+{
+	const struct flow_ranges *r = &k->reass;
+	uint32_t first = 0;
+
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->r[i].from <= k->reass_last && k->reass_last < r->r[i].to)
+			first = i;
+	o->nsack = 0;
+	for (uint32_t i = 0; i < r->n && o->nsack < TCP_OPT_SACK_MAX; i++) {
+		const struct flow_range *b = &r->r[(first + i) % r->n];
+
+		o->sack[o->nsack].left = flow_rx_seq(f, b->from);
+		o->sack[o->nsack++].right = flow_rx_seq(f, b->to);
+	}
+	o->has |= TCP_HAS_SACK;
+	return o->nsack;
+}
+
+/* The fields every segment carries, and the bookkeeping that it acknowledges: nothing is owed afterwards. */
+static struct hdr_fields fields_with_ack(struct tcp t, uint64_t off, uint8_t flags)
+{
+	struct flow *f = t.f;
+	uint32_t wnd = tcp_rcv_window(f), unit = 1u << f->rcv_wscale;
+	uint32_t field = min_u32((f->rx_adv + unit - 1) >> f->rcv_wscale, 0xffff);
+
+	field = max_u32(field, min_u32(wnd >> f->rcv_wscale, 0xffff));
+	f->rx_adv = max_u32(f->rx_adv, field << f->rcv_wscale);
+	f->rx_unacked = 0;
+	f->ack = ACK_NONE;
+	return (struct hdr_fields){
+		.seq = flow_tx_seq(f, off),
+		.ack = flow_rx_seq(f, f->rx_nxt),
+		.ts_val = (uint32_t)(t.c->now / NS_PER_MS) + f->ts_off,
+		.ts_ecr = f->ts_recent,
+		.wnd = (uint16_t)field,
+		.flags = flags | RTE_TCP_ACK_FLAG,
+	};
+}
+
+/* Copies [off, off+len) of the transmit ring behind the headers; returns its sum if asked to. */
+static inline uint32_t payload_copy(struct tcp t, uint8_t *to, uint64_t off, uint32_t len, bool sum)
+{
+	const char *ring = app_page(&t.c->fp->apps[t.f->app], t.f->tx_page);
+	uint32_t size = flow_tx_size(t.f), at = (uint32_t)off & (size - 1), first = min_u32(len, size - at);
+	uint32_t s = 0;
+
+	if (!sum) {
+		memcpy(to, ring + at, first);
+		memcpy(to + first, ring, len - first);
+		return 0;
+	}
+	s = cksum_copy(to, ring + at, first, 0);
+	if (unlikely(first < len))
+		s = cksum_join(s, cksum_copy(to + first, ring, len - first, 0), first);
+	return s;
+}
+
+/* A segment with len bytes of payload from offset off; false if there is no mbuf. */
+static bool segment_out(struct tcp t, uint64_t off, uint32_t len, uint8_t flags)
+{
+	const struct port *p = t.c->fp->port;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(t.c->fp->pool);
+	const struct hdr_tmpl *h = &t.k->hdr;
+	unsigned offload = port_hdr_offload(p);
+	uint32_t hdr_len = h->total_len, sum = 0;
+	struct hdr_fields fields;
+	uint8_t *frame;
+
+	if (unlikely(m == NULL))
+		return false;
+	frame = rte_pktmbuf_mtod(m, uint8_t *);
+	fields = fields_with_ack(t, off, flags);
+	if (unlikely((t.f->flags & FLOW_OOO) && (t.f->flags & FLOW_SACK) && len == 0)) {
+		uint8_t opts[TCP_OPT_MAX];
+		struct tcp_opts o = { .has = hdr_tmpl_has_ts(h) ? TCP_HAS_TS : 0, .ts_val = fields.ts_val, .ts_ecr = fields.ts_ecr };
+
+		sack_options(t.f, t.k, &o);
+		hdr_len = hdr_write_opts(h, frame, &fields, opts, tcp_opt_write_sack(opts, &o), 0, 0, offload);
+	} else {
+		if (len > 0)
+			sum = payload_copy(t, frame + hdr_len, off, len, !p->tx_tcp_cksum);
+		hdr_write(h, frame, &fields, len, sum, offload);
+	}
+	m->data_len = (uint16_t)(hdr_len + len);
+	m->pkt_len = hdr_len + len;
+	mbuf_offload(m, p, h, hdr_len - h->l2_len - h->l3_len);
+	t.k->segs_out++;
+	core_tx_push(t.c, m);
+	return true;
+}
+
+/* What must be known after something that wants an acknowledgement was sent. */
+static inline void after_send(struct tcp t)
+{
+	t.f->last_tx_us = t.c->now_us;
+	if (!(t.f->flags & FLOW_TIMER)) {
+		t.f->flags |= FLOW_TIMER;
+		flow_event(t.c, t.id, FLOW_EV_TIMER);
+	}
+}
+
+/* One piece [from, to) of our stream, where the byte after the last one is the FIN. */
+static bool piece_out(struct tcp t, struct flow_range piece)
+{
+	uint64_t end = flow_tx_end(t.f);
+	bool fin = piece.to > end, last = piece.to >= end;
+	uint32_t len = (uint32_t)(piece.to - piece.from) - fin;
+	uint8_t flags = (fin ? RTE_TCP_FIN_FLAG : 0) | (last && len > 0 ? RTE_TCP_PSH_FLAG : 0);
+
+	if (!segment_out(t, piece.from, len, flags))
+		return false;
+	count(t.c, CNT_TCP_TX_SEGMENTS, 1);
+	t.k->bytes_out += len;
+	after_send(t);
+	return true;
+}
+
+static bool send_again(struct tcp t, struct flow_range piece)
+{
+	if (!piece_out(t, piece))
+		return false;
+	recovery_sent(t.f, t.k, piece, t.c->now_us);
+	t.k->rtx_segs++;
+	t.k->bytes_rtx += piece.to - piece.from;
+	count(t.c, CNT_TCP_TX_RTX, 1);
+	count(t.c, CNT_TCP_TX_RTX_BYTES, piece.to - piece.from);
+	return true;
+}
+
+static bool send_new(struct tcp t, uint32_t len)
+{
+	struct flow *f = t.f;
+	struct flow_range piece = { flow_tx_nxt(f), flow_tx_nxt(f) + len };
+
+	if (!piece_out(t, piece))
+		return false;
+	if (f->tx_inflight == 0)
+		t.k->rto_base_us = t.c->now_us;
+	f->tx_inflight += len;
+	if (len < f->mss)
+		t.k->snd_sml = piece.to;
+	if (!(f->flags & (FLOW_RTT_TIMED | FLOW_RECOVERY | FLOW_LOSS))) {
+		f->flags |= FLOW_RTT_TIMED;
+		t.k->rtt_end = piece.to;
+		t.k->rtt_start_ns = t.c->now;
+	}
+	return true;
+}
+
+/* May a segment that is not full go? Nagle as Minshall changed it (hold only behind another small one), MSG_MORE, and silly-window
+ * avoidance (RFC 9293 3.8.6.2.1). `rest`: everything unsent, which len is all of unless the window cut it. */
+static bool small_may_go(struct tcp t, uint32_t len, uint32_t rest)
+{
+	const struct flow *f = t.f;
+
+	if (len < rest)
+		return len >= f->mss || len >= t.k->max_snd_wnd / 2;
+	if (f->flags & FLOW_TX_FIN)
+		return true;
+	if (f->flags & FLOW_MORE)
+		return t.c->now_us - t.k->more_since_us >= MORE_HOLD_US;
+	return (f->flags & FLOW_NODELAY) || f->tx_inflight == 0 || t.k->snd_sml <= f->tx_una;
+}
+
+/* How many bytes of new stream (the FIN counts as one) may go as the next segment; 0 = nothing. */
+static uint32_t new_allowed(struct tcp t)
+{
+	struct flow *f = t.f;
+	uint32_t stream = f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0), rest = stream - f->tx_inflight;
+	uint32_t wnd, pipe, len;
+
+	if (rest == 0)
+		return 0;
+	wnd = f->snd_wnd > f->tx_inflight ? f->snd_wnd - f->tx_inflight : 0;
+	len = min_u32(rest, f->mss);
+	if (rest == 1 && stream > f->tx_avail) /* a lone FIN needs no window room from us, as in Linux */
+		wnd = max_u32(wnd, 1);
+	len = min_u32(len, wnd);
+	if (len == 0 || (len < f->mss && !small_may_go(t, len, rest)))
+		return 0;
+	pipe = recovery_pipe(f, t.k);
+	if (pipe + len > f->cwnd && pipe > 0) {
+		f->flags |= FLOW_CWND_LIMITED;
+		return 0;
+	}
+	return len;
+}
+
+static inline bool paced_out(struct tcp t)
+{
+	if (t.f->pace_q16 == 0 || t.k->pace_next_ns <= t.c->now)
+		return false;
+	list_push_paced(t.c, t.id);
+	return true;
+}
+
+static inline void pace_spend(struct tcp t, uint32_t bytes)
+{
+	if (t.f->pace_q16 != 0)
+		t.k->pace_next_ns = max_u64(t.k->pace_next_ns, t.c->now) + (((uint64_t)bytes * t.f->pace_q16) >> 16);
+}
+
+/* One segment; false if nothing may go now. */
+static bool tx_one(struct tcp t)
+{
+	struct flow_range piece;
+	uint32_t len;
+
+	if (unlikely(t.f->flags & (FLOW_RECOVERY | FLOW_LOSS)) && recovery_next(t.f, t.k, &piece)) {
+		uint32_t pipe = recovery_pipe(t.f, t.k);
+
+		len = (uint32_t)(piece.to - piece.from);
+		if (pipe + len > t.f->cwnd && pipe > 0)
+			return false;
+		if (paced_out(t) || !send_again(t, piece))
+			return false;
+	} else {
+		len = new_allowed(t);
+		if (len == 0 || paced_out(t) || !send_new(t, len))
+			return false;
+	}
+	pace_spend(t, len);
+	return true;
+}
+
+static inline bool may_transmit(const struct flow *f) { return (TCP_STATES_FAST >> f->state) & 1; }
+
+void tcp_tx(struct fp_core *c, uint32_t id)
+{
+	struct tcp t = tcp_of(c, id);
+
+	if (!may_transmit(t.f))
+		return;
+	if (c->is_slow) {
+		core_kick(c, id);
+		return;
+	}
+	for (unsigned i = 0; i < FP_TX_QUOTA; i++) {
+		if (core_tx_room(c) < FP_TX_BATCH / 4)
+			break;
+		if (!tx_one(t))
+			goto rest;
+	}
+	list_push_ready(c, id);
+	return;
+rest:
+	if (tcp_window_blocked(t.f) && !(t.f->flags & FLOW_TIMER)) {
+		t.f->flags |= FLOW_TIMER;
+		flow_event(c, id, FLOW_EV_TIMER);
+	}
+}
+
+bool tcp_window_blocked(const struct flow *f)
+{
+	uint32_t stream = f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0);
+
+	return stream > 0 && f->tx_inflight == 0;
+}
+
+void tcp_ack_now(struct fp_core *c, uint32_t id)
+{
+	struct tcp t = tcp_of(c, id);
+
+	if (c->is_slow) {
+		t.f->flags |= FLOW_ACK_WANTED;
+		core_kick(c, id);
+	} else if (core_tx_room(c) > 0 && segment_out(t, flow_tx_nxt(t.f), 0, 0)) {
+		count(c, CNT_TCP_TX_ACKS, 1);
+	} else {
+		tcp_ack_later(t); /* no room or no mbuf at this moment: the delayed list tries again */
+	}
+}
+
+void tcp_send_probe(struct fp_core *c, uint32_t id)
+{
+	c->fp->flows[id].flags |= FLOW_PROBE_WANTED;
+	core_kick(c, id);
+}
+
+/* A window too small for a polite segment is used after all (RFC 9293 3.8.6.2.1, override timeout); a closed one is probed as Linux
+ * does: an empty segment with a sequence number just used is answered with the window as it is. */
+void tcp_probe_out(struct fp_core *c, uint32_t id)
+{
+	struct tcp t = tcp_of(c, id);
+	uint32_t rest = t.f->tx_avail + (t.f->flags & FLOW_TX_FIN ? 1u : 0) - t.f->tx_inflight;
+
+	if (!may_transmit(t.f) || rest == 0 || core_tx_room(c) == 0)
+		return;
+	if (t.f->tx_inflight == 0 && t.f->snd_wnd > 0)
+		send_new(t, min_u32(min_u32(rest, t.f->mss), t.f->snd_wnd));
+	else if (segment_out(t, t.f->tx_una - 1, 0, 0))
+		count(c, CNT_TCP_ZERO_WINDOW_PROBES, 1);
+}
