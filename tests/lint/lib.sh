@@ -7,7 +7,7 @@ set -u
 lint_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "${LINT_ROOT:-$lint_dir/../..}" || exit 2
 
-# Root may look at a tree that somebody else cloned. Without a list of files nothing is looked at: no pass then.
+# Root may look at a tree that somebody else cloned. With no list of files nothing is looked at: no pass then.
 tree_git() { git -c safe.directory='*' "$@"; }
 tree_git ls-files >/dev/null || { echo "needs a git clone to know which files are sources"; exit 2; }
 
