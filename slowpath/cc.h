@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cc.h - congestion control: one interface, a function table per algorithm. Guarantee: update() grows the
+ * window by what the RFC's per-acknowledgement rules would have given for the bytes acknowledged in the
+ * interval; only if the window, and not the application, was the limit (RFC 7661's aim); not during fast
+ * recovery. Windows stay in [2 mss, CC_CWND_MAX], but for the one segment after a timeout. A rate is never
+ * so low that a flow which may send stands still: cc_pace_q16() has a floor of 15.3 kB/s, a segment in 100
+ * ms.
+ *
+ * Who does what: the fast path reduces at once, at the start of recovery cwnd = ssthresh = max(2 mss,
+ * min(cwnd, in flight) * beta_q8 / 256), at a timeout ssthresh likewise and cwnd = 1 mss. Whatever is
+ * slower than that happens here, once per control interval of at least two round trips. Marks (ECE) are
+ * answered here, too: the reaction of RFC 3168 by newreno and cubic, that of RFC 8257 by dctcp.
+ *
+ * Owner: whoever holds the flow's lock. Pure: no clock, no memory but the state handed in. */
+#ifndef TAS_SLOWPATH_CC_H
+#define TAS_SLOWPATH_CC_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "include/base/time.h"
+#include "slowpath/hystart.h"
+
+/* RFC 7323 2.3: no window is larger. */
+#define CC_CWND_MAX (1u << 30)
+#define CC_SSTHRESH_NONE CC_CWND_MAX
+
+/* flow.cc: stable numbers, shown by tasctl. */
+enum cc_algorithm { CC_CUBIC, CC_NEWRENO, CC_DCTCP, NR_CC };
+
+/* What happened since the last call. */
+struct cc_sample {
+	tas_ns now;
+	tas_ns interval_ns;  /* that the sums cover, without the time in which the flow was idle */
+	uint64_t acked;      /* bytes, SACKed ones included */
+	uint64_t marked;     /* of these, acknowledged with ECE */
+	uint64_t lost;       /* bytes */
+	uint32_t recoveries; /* fast recoveries begun */
+	uint32_t timeouts;
+	uint32_t srtt_us;    /* 0 = none yet */
+	uint32_t min_rtt_us; /* UINT32_MAX = no sample */
+	uint32_t mss;
+	uint32_t inflight;
+	uint32_t cwnd; /* as it stands in the flow, reductions by the fast path included */
+	uint32_t ssthresh;
+	bool cwnd_limited; /* the window held back data */
+	bool in_recovery;  /* fast recovery is not over */
+};
+
+struct cc_decision {
+	uint32_t cwnd, ssthresh;
+	uint64_t rate_bytes_s; /* 0 = not paced */
+};
+
+struct cc_newreno_state {
+	uint64_t acked;      /* bytes not yet counted in congestion avoidance */
+	bool marks_answered; /* in the last interval: what is marked now may be from before */
+};
+
+struct cc_cubic_state {
+	double w_max, w_est; /* segments */
+	double k_s, t_s;     /* seconds; t: of congestion avoidance, idle time not counted */
+	float w_prior;       /* segments: window at the last reduction */
+	uint8_t phase;       /* of cc_cubic.c */
+	bool marks_answered;
+	struct hystart hystart;
+};
+
+struct cc_dctcp_state {
+	uint64_t acked;
+	double alpha; /* of RFC 8257 */
+};
+
+struct cc_state {
+	union {
+		struct cc_newreno_state newreno;
+		struct cc_cubic_state cubic;
+		struct cc_dctcp_state dctcp;
+	};
+};
+static_assert(sizeof(struct cc_state) <= 64, "one cache line per flow");
+
+struct cc_ops {
+	const char *name;
+	uint8_t beta_q8; /* what remains of the window after a loss, of 256: for flow_cold.beta_q8 */
+	void (*init)(struct cc_state *st);
+	void (*update)(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out);
+};
+
+extern const struct cc_ops cc_newreno, cc_cubic, cc_dctcp;
+
+/* For alg < NR_CC. */
+const struct cc_ops *cc_ops_of(enum cc_algorithm alg);
+/* The number of the algorithm called so ("cubic", "newreno", "dctcp"), or -1. */
+int cc_find(const char *name);
+
+/* The window a connection begins with (RFC 6928, `segments` as configured; 10 in Linux). */
+uint32_t cc_initial_cwnd(uint32_t mss, uint32_t segments);
+
+/* ns per byte with 16 fractional bits for flow.pace_q16; 0 for "not paced". Slower than 15.3 kB/s is not
+ * paced slower than that. */
+uint32_t cc_pace_q16(uint64_t rate_bytes_s);
+
+/* --- shared by the algorithms --- */
+
+/* May this interval grow the window? */
+static inline bool cc_may_grow(const struct cc_sample *s)
+{
+	return s->cwnd_limited && !s->in_recovery && s->recoveries == 0 && s->acked > 0;
+}
+
+static inline uint32_t cc_clamp_cwnd(uint64_t cwnd, uint32_t floor)
+{
+	cwnd = cwnd > floor ? cwnd : floor;
+	return (uint32_t)(cwnd < CC_CWND_MAX ? cwnd : CC_CWND_MAX);
+}
+
+/* Slow start from `cwnd`: takes from *acked what it uses until ssthresh is reached (RFC 5681 3.1, bytes
+ * counted). */
+uint32_t cc_slow_start(uint32_t cwnd, uint32_t ssthresh, uint64_t *acked);
+/* Congestion avoidance: one mss for each window of bytes acknowledged; *pending keeps the rest (RFC 5681
+ * 3.1, RFC 3465 2.1). */
+uint32_t cc_reno_avoidance(uint32_t cwnd, uint32_t mss, uint64_t *pending);
+/* The pacing rate of a window algorithm. */
+uint64_t cc_window_rate(const struct cc_sample *s, const struct cc_decision *d);
+
+#endif

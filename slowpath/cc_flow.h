@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cc_flow.h - congestion control of one flow: from the totals that the fast path keeps to a window and a
+ * pace, and back. Guarantee: nothing the fast path counted is missed or seen twice, however rarely a flow
+ * is visited. Owner: the slow path; every function is called with the flow's lock held, which is why a
+ * decision never overwrites a reduction that the fast path made in between. No clock. */
+#ifndef TAS_SLOWPATH_CC_FLOW_H
+#define TAS_SLOWPATH_CC_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fastpath/fastpath.h"
+#include "include/base/time.h"
+#include "slowpath/cc.h"
+
+struct cc_flow {
+	struct cc_state state;
+	uint64_t delivered, marked, lost; /* totals at the last visit */
+	uint32_t recoveries, timeouts;
+	tas_ns since; /* when the interval began */
+};
+
+/* A new connection: sets cc, beta, initial window, no ssthresh, no pace. */
+void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg,
+	uint32_t initial_segments, tas_ns now);
+
+/* The flow became active (FLOW_EV_CC): an interval begins. Visit it again at cc_flow_due(). */
+void cc_flow_wake(struct cc_flow *c, tas_ns now);
+
+/* When the current interval ends: after two round trips, but not less than min_interval_ns. */
+tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns);
+
+/* The interval is over: sets cwnd, ssthresh and pace, and begins the next one. False if nothing happened in
+ * it: the flow is idle, FLOW_CC_ACTIVE was cleared, and the next FLOW_EV_CC will say when to go on. If the
+ * window grew, the caller kicks the flow's core. */
+bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now);
+
+#endif

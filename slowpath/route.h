@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* route.h - which addresses are ours, and by which neighbour a destination is reached. Guarantee: the
+ * longest matching prefix wins; a destination that no unicast host can have (wildcard, multicast, a
+ * subnet's broadcast) is never found. Both families in one table: an IPv4 prefix is 96 bits longer in a
+ * net_prefix.
+ *
+ * A sorted array, looked at once per connection: a handful of static routes fits a few cache lines, which
+ * neither rte_lpm (IPv4 only, 64 MB of tables) nor rte_fib would improve. A table mirrored from the kernel
+ * can take its place behind these functions.
+ *
+ * Owner: the slow path. */
+#ifndef TAS_SLOWPATH_ROUTE_H
+#define TAS_SLOWPATH_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "include/net/addr.h"
+
+enum { ROUTES_MAX = 64, ROUTE_ADDRESSES_MAX = 16 };
+
+struct route {
+	struct net_prefix dst;
+	struct net_addr gateway; /* wildcard: the destination itself is the neighbour */
+	struct net_addr src;     /* our address towards it */
+};
+
+struct routes {
+	uint32_t n, addresses;
+	struct route route[ROUTES_MAX];                 /* longest prefix first */
+	struct net_prefix address[ROUTE_ADDRESSES_MAX]; /* ours, host part kept */
+};
+
+struct route_result {
+	struct net_addr next_hop; /* the neighbour to resolve */
+	struct net_addr src;      /* our address to use */
+	uint8_t prefix_len;       /* of the route that matched, 0 to 128 */
+	bool found;
+	bool local; /* the destination is one of ours */
+};
+
+void routes_init(struct routes *r);
+
+/* An address of ours and the subnet it is in. -EINVAL for one that no host can have, -EEXIST, -ENOSPC. */
+int route_add_address(struct routes *r, const struct net_prefix *address);
+
+/* dst by way of a gateway, which must be in a subnet of ours: -ENETUNREACH. A second route to the same
+ * prefix: -EEXIST. -ENOSPC. */
+int route_add(struct routes *r, const struct net_prefix *dst, struct net_addr gateway);
+/* The default route of the gateway's family. */
+int route_add_default(struct routes *r, struct net_addr gateway);
+
+struct route_result route_lookup(const struct routes *r, struct net_addr dst);
+
+bool route_is_local(const struct routes *r, struct net_addr a);
+/* Is a in a subnet of ours, and could it be a host there? Then *src (may be NULL) is our address in it. */
+bool route_on_link(const struct routes *r, struct net_addr a, struct net_addr *src);
+
+#endif
