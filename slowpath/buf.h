@@ -9,6 +9,7 @@
 #ifndef TAS_SLOWPATH_BUF_H
 #define TAS_SLOWPATH_BUF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { BUF_ORDERS = 32 };
