@@ -208,6 +208,6 @@ const char *prefix_format(const struct net_prefix *p, char *buf, size_t size)
 		addr_format_v4(p->addr, address);
 	else
 		addr_format_v6(p->addr, address);
-	snprintf(text, sizeof(text), "%s/%u", address, v4 ? p->len - ADDR_V4_PREFIX_OFFSET : p->len);
+	snprintf(text, sizeof(text), "%s/%d", address, v4 ? p->len - ADDR_V4_PREFIX_OFFSET : p->len);
 	return addr_give(text, buf, size);
 }

@@ -2,6 +2,17 @@
 /* hdr.c - makes header templates, and writes the rarer headers. */
 #include "include/net/hdr.h"
 
+static void hdr_tmpl_init_eth(struct hdr_tmpl *t, const struct rte_ether_addr *src_mac,
+	const struct rte_ether_addr *dst_mac, uint16_t type)
+{
+	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)t->bytes;
+
+	memcpy(&eth->src_addr, src_mac, sizeof(*src_mac));
+	memcpy(&eth->dst_addr, dst_mac, sizeof(*dst_mac));
+	eth->ether_type = htobe16(type);
+	t->l2_len = sizeof(*eth);
+}
+
 static void hdr_tmpl_init_v4(struct hdr_tmpl *t, const struct flow_key *key, uint8_t ttl, uint8_t dscp)
 {
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(t->bytes + t->l2_len);
@@ -42,15 +53,11 @@ void hdr_tmpl_init(struct hdr_tmpl *t, const struct rte_ether_addr *src_mac,
 	bool timestamps)
 {
 	bool v4 = addr_is_v4(key->local);
-	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)t->bytes;
 	uint8_t dscp = dscp_ecn & RTE_IPV4_HDR_DSCP_MASK;
 
 	TAS_ASSERT(v4 == addr_is_v4(key->remote));
 	memset(t, 0, sizeof(*t));
-	memcpy(&eth->src_addr, src_mac, sizeof(*src_mac));
-	memcpy(&eth->dst_addr, dst_mac, sizeof(*dst_mac));
-	eth->ether_type = htobe16(v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
-	t->l2_len = sizeof(*eth);
+	hdr_tmpl_init_eth(t, src_mac, dst_mac, v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
 	if (v4)
 		hdr_tmpl_init_v4(t, key, ttl, dscp);
 	else
