@@ -23,12 +23,12 @@
 #include <stdint.h>
 
 #include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
 
 enum {
-	HOLDS_MAX = 65536,    /* at one time */
-	HOLDS_APP_MAX = 1024, /* of one parent */
-	HOLD_REFS_MAX = 4096, /* listeners of one process */
-	HOLD_COOKIE_NONE = 0, /* cookie of a hold's reference */
+	HOLDS_APP_MAX = 1024,       /* of one parent, while it lives */
+	HOLD_REFS_APP_MAX = 8192,   /* of a process and its forks' holds, while it lives */
+	HOLD_REFS_MAX = 256 * 1024, /* of all */
 };
 
 struct hold_object { /* a listener */
@@ -37,26 +37,28 @@ struct hold_object { /* a listener */
 };
 
 struct hold_ref { /* one holder's reference to it */
-	LIST_ENTRY(hold_ref) link;
+	RB_ENTRY(hold_ref) link;
+	uint64_t key; /* the library's cookie for a process, the listener's id for a hold */
 	struct hold_object *object;
-	uint32_t cookie; /* the library's, for a process */
 };
-LIST_HEAD(hold_refs, hold_ref);
+RB_HEAD(hold_refs, hold_ref);
 
 struct hold {
 	LIST_ENTRY(hold) all, siblings;
 	struct hold_refs refs;
-	uint64_t token;
-	uint64_t number; /* the parent's forks, this one counted */
+	uint32_t nr_refs;
 	uint16_t parent; /* APP_NONE once its slot was given back */
 	uint16_t child;  /* who attached with the token, or APP_NONE */
-	uint32_t flows;  /* head of the closed flows that wait for it (app_flow.c) */
+	uint64_t token;
+	uint64_t number; /* the parent's forks, this one counted */
+	uint32_t flows;  /* app_flow.c: closed flows that wait for it */
+	bool ended;      /* the child's end hung up: covers nothing any more */
 };
 LIST_HEAD(hold_list, hold);
 
-struct hold_app { /* what a process holds */
+struct hold_app { /* what a process has */
 	struct hold_refs refs;
-	uint32_t nr_refs, nr_holds;
+	uint32_t nr_refs, nr_holds; /* its holds' references are counted here, too */
 	uint64_t forks;
 	struct hold_list forked; /* its forks' holds, youngest first */
 	struct hold *from;       /* the hold it came from, or NULL */
@@ -64,21 +66,23 @@ struct hold_app { /* what a process holds */
 
 struct holds {
 	struct hold_app *app; /* [apps_max] */
-	struct hold_list all;
-	uint32_t nr;
+	struct hold_list all, ended;
+	uint32_t apps_max, nr_holds, nr_refs;
 	/* Called when `app` no longer has the listener, and when nobody has. */
 	void (*left)(void *arg, uint16_t app, uint64_t id);
 	void (*closed)(void *arg, uint64_t id);
 	void *arg;
 };
 
-/* 0 or -ENOMEM. Fini does not call `closed`: it ends with the instance. */
+/* `left`, `closed` and `arg` are the caller's to set. 0 or -ENOMEM. Fini calls neither: the instance ends. */
 int holds_init(struct holds *hs, uint32_t apps_max);
 void holds_fini(struct holds *hs);
 
 /* --- listeners --- */
 
-/* The new listener `id` has its first holder. -EEXIST if the cookie is in use, -ENOSPC, -ENOMEM. */
+/* Is there room for one more, under a cookie not in use? 0, -EEXIST, -ENOSPC. */
+int hold_may_add(const struct holds *hs, uint16_t app, uint32_t cookie);
+/* The new listener `id` has its first holder. As above, or -ENOMEM. */
 int hold_add(struct holds *hs, uint16_t app, uint32_t cookie, uint64_t id);
 /* The listener behind a process's cookie; false if there is none. */
 bool hold_find(const struct holds *hs, uint16_t app, uint32_t cookie, uint64_t *id);
@@ -87,14 +91,16 @@ int hold_drop(struct holds *hs, uint16_t app, uint32_t cookie);
 
 /* --- forks --- */
 
-/* A process is about to fork. NULL if there are too many. */
+/* A process is about to fork. NULL if there are too many, or no memory. */
 struct hold *hold_fork(struct holds *hs, uint16_t parent, uint64_t token);
 /* A process attached with a token; false if no hold waits for it. */
 bool hold_attach(struct holds *hs, uint64_t token, uint16_t child);
 /* It takes over a listener of its hold. -ENOENT, -EEXIST, -ENOSPC. */
 int hold_adopt(struct holds *hs, uint16_t child, uint64_t id, uint32_t cookie);
-/* The child's end hung up. Flows that wait for the hold must have been moved before. */
+/* The child's end hung up. The hold is freed at once if no flow waits for it; else it moves to holds.ended,
+ * and the caller frees it when the last flow is dealt with. */
 void hold_end(struct holds *hs, struct hold *h);
+void hold_free(struct holds *hs, struct hold *h);
 
 /* The youngest hold of the parent's forks that is younger than `born` (hold_app.forks when the flow began),
  * or NULL. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_buf.c - pages are handed out once, come back whole, and the books stay right through any order of both. */
+/* test_buf.c - pages are handed out once, come back whole, and the books stay right through any order of
+ * both. */
 #include "slowpath/buf.h"
 
 #include <setjmp.h>

@@ -178,7 +178,8 @@ static void seals_of_the_application_that_forbid_writing_do_not_take(void **stat
 	region_destroy(&r);
 }
 
-/* As the kernel does when it has no page: here because a file of half the size was put in place of the region's. */
+/* As the kernel does when it has no page: here because a file of half the size was put in place of the
+ * region's. */
 static void break_half(struct region *r)
 {
 	int fd = memfd_create("half", 0);
@@ -226,23 +227,23 @@ static void a_new_region_is_not_struck_though_its_place_was(void **state)
 /* A broken page of our own is not hidden. */
 static void a_sigbus_elsewhere_ends_the_process(void **state)
 {
+	int fd = memfd_create("short", 0), status;
+	volatile char *elsewhere = map(fd, PROT_READ | PROT_WRITE);
 	struct region r = region_new(SIZE);
 	pid_t child = fork();
-	int status;
 
 	(void)state;
 	if (child == 0) {
-		int fd = memfd_create("short", 0);
-		volatile char *p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
 		signal(SIGBUS, SIG_DFL); /* cmocka's handler would come first */
 		region_guard_install();
-		p[0] = 1;
+		elsewhere[0] = 1;
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGBUS);
+	munmap((void *)(uintptr_t)elsewhere, SIZE);
+	close(fd);
 	region_destroy(&r);
 }
 
@@ -264,6 +265,8 @@ static void nothing_stays_after_destroy(void **state)
 		struct region r = region_new(SIZE);
 
 		assert_int_equal(region_populate(&r, 0, REGION_PAGE), 0);
+		if (i % 2 == 0)
+			assert_int_equal(region_seal(&r), 0);
 		region_destroy(&r);
 	}
 	assert_int_equal(fds_open(), fds);

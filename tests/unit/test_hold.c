@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_hold.c - a listener is closed once, when the last that held it is gone, in every order of events. */
+#include "slowpath/hold.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "include/base/compiler.h"
+#include "include/base/rand.h"
+
+enum { PARENT, CHILD, GRANDCHILD, STRANGER, APPS_MAX = 8, IDS_MAX = 5000 };
+enum { COOKIE = 77, ID = 3 };
+#define NOBODY UINT16_MAX
+
+struct rig {
+	struct holds hs;
+	unsigned closed[IDS_MAX];
+	unsigned left[APPS_MAX][IDS_MAX];
+};
+
+static void on_left(void *arg, uint16_t app, uint64_t id) { ((struct rig *)arg)->left[app][id]++; }
+static void on_closed(void *arg, uint64_t id) { ((struct rig *)arg)->closed[id]++; }
+
+static struct rig *rig_new(void)
+{
+	static struct rig r;
+
+	memset(&r, 0, sizeof(r));
+	r.hs.left = on_left;
+	r.hs.closed = on_closed;
+	r.hs.arg = &r;
+	assert_int_equal(holds_init(&r.hs, APPS_MAX), 0);
+	return &r;
+}
+
+static void rig_end(struct rig *r)
+{
+	assert_int_equal(r->hs.nr_refs, 0);
+	assert_int_equal(r->hs.nr_holds, 0);
+	holds_fini(&r->hs);
+}
+
+/* The parent listens and forks. */
+static struct hold *listen_and_fork(struct rig *r)
+{
+	struct hold *h;
+
+	assert_int_equal(hold_add(&r->hs, PARENT, COOKIE, ID), 0);
+	h = hold_fork(&r->hs, PARENT, 1234);
+	assert_non_null(h);
+	return h;
+}
+
+static void without_fork_the_owner_closes(void **state)
+{
+	struct rig *r = rig_new();
+	uint64_t id = 0;
+
+	(void)state;
+	assert_int_equal(hold_add(&r->hs, PARENT, COOKIE, ID), 0);
+	assert_true(hold_find(&r->hs, PARENT, COOKIE, &id));
+	assert_int_equal(id, ID);
+	assert_int_equal(hold_drop(&r->hs, PARENT, COOKIE), 0);
+	assert_int_equal(r->closed[ID], 1);
+	assert_int_equal(r->left[PARENT][ID], 1);
+	assert_int_equal(hold_drop(&r->hs, PARENT, COOKIE), -ENOENT);
+	rig_end(r);
+}
+
+static void a_cookie_names_one_listener_of_a_process(void **state)
+{
+	struct rig *r = rig_new();
+	uint64_t id;
+
+	(void)state;
+	assert_int_equal(hold_add(&r->hs, PARENT, COOKIE, 1), 0);
+	assert_int_equal(hold_add(&r->hs, PARENT, COOKIE, 2), -EEXIST);
+	assert_int_equal(hold_add(&r->hs, STRANGER, COOKIE, 2), 0);
+	assert_true(hold_find(&r->hs, STRANGER, COOKIE, &id) && id == 2);
+	hold_app_gone(&r->hs, PARENT);
+	assert_int_equal(r->closed[1], 1);
+	assert_int_equal(r->closed[2], 0);
+	hold_app_gone(&r->hs, STRANGER);
+	assert_int_equal(r->closed[2], 1);
+	rig_end(r);
+}
+
+/* What can happen after listen and fork, in any order; each at most once. */
+enum event {
+	PARENT_CLOSES,
+	PARENT_DIES,
+	CHILD_ATTACHES,
+	CHILD_ADOPTS,
+	CHILD_CLOSES,
+	CHILD_DIES,
+	END_HANGS_UP,
+	NR_EVENTS
+};
+
+struct model {
+	bool parent_has, hold_has, child_has, attached, child_dead, parent_dead, ended;
+};
+
+static bool possible(const struct model *m, enum event e)
+{
+	switch (e) {
+	case PARENT_CLOSES: return m->parent_has && !m->parent_dead;
+	case PARENT_DIES: return !m->parent_dead;
+	case CHILD_ATTACHES: return !m->attached && !m->child_dead;
+	case CHILD_ADOPTS: return m->attached && !m->child_dead;
+	case CHILD_CLOSES: return m->attached && m->child_has && !m->child_dead;
+	case CHILD_DIES: return !m->child_dead;
+	default: return !m->ended;
+	}
+}
+
+static void apply(struct rig *r, struct model *m, struct hold *h, enum event e)
+{
+	switch (e) {
+	case PARENT_CLOSES:
+		assert_int_equal(hold_drop(&r->hs, PARENT, COOKIE), 0);
+		m->parent_has = false;
+		break;
+	case PARENT_DIES:
+		hold_app_gone(&r->hs, PARENT);
+		hold_app_reset(&r->hs, PARENT);
+		m->parent_has = false;
+		m->parent_dead = true;
+		break;
+	case CHILD_ATTACHES:
+		assert_int_equal(hold_attach(&r->hs, 1234, CHILD), !m->ended);
+		m->attached = true;
+		break;
+	case CHILD_ADOPTS:
+		assert_int_equal(hold_adopt(&r->hs, CHILD, ID, 5), m->hold_has ? 0 : -ENOENT);
+		m->child_has |= m->hold_has;
+		m->hold_has = false;
+		break;
+	case CHILD_CLOSES:
+		assert_int_equal(hold_drop(&r->hs, CHILD, 5), 0);
+		m->child_has = false;
+		break;
+	case CHILD_DIES:
+		if (m->attached) {
+			hold_app_gone(&r->hs, CHILD);
+			hold_app_reset(&r->hs, CHILD);
+		}
+		m->child_has = false;
+		m->child_dead = true;
+		break;
+	default:
+		hold_end(&r->hs, h);
+		m->hold_has = false;
+		m->ended = true;
+	}
+}
+
+static unsigned orders_run;
+
+static void run_order(const enum event *order, unsigned n)
+{
+	struct rig *r = rig_new();
+	struct hold *h = listen_and_fork(r);
+	struct model m = { .parent_has = true, .hold_has = true };
+
+	for (unsigned i = 0; i < n; i++) {
+		apply(r, &m, h, order[i]);
+		assert_int_equal(r->closed[ID], !m.parent_has && !m.hold_has && !m.child_has);
+	}
+	if (m.ended && !m.parent_dead) /* nothing of the fork stays on its account */
+		assert_int_equal(r->hs.app[PARENT].nr_refs, m.parent_has);
+	holds_fini(&r->hs); /* must cope with whatever is left */
+	orders_run++;
+}
+
+static void every_order_from(enum event *order, unsigned n, const struct model *m, unsigned done)
+{
+	run_order(order, n);
+	for (enum event e = 0; e < NR_EVENTS; e++) {
+		struct model next = *m;
+
+		if (done >> e & 1 || !possible(m, e))
+			continue;
+		/* only what `possible` asks about */
+		next.parent_has &= e != PARENT_CLOSES && e != PARENT_DIES;
+		next.parent_dead |= e == PARENT_DIES;
+		next.attached |= e == CHILD_ATTACHES;
+		next.child_has = (next.child_has || (e == CHILD_ADOPTS && m->hold_has)) && e != CHILD_CLOSES;
+		next.hold_has &= e != CHILD_ADOPTS && e != END_HANGS_UP;
+		next.child_dead |= e == CHILD_DIES;
+		next.ended |= e == END_HANGS_UP;
+		if (e == CHILD_ATTACHES && m->ended)
+			next.attached = true;
+		order[n] = e;
+		every_order_from(order, n + 1, &next, done | 1u << e);
+	}
+}
+
+static void in_every_order_the_last_one_closes(void **state)
+{
+	enum event order[NR_EVENTS];
+	struct model m = { .parent_has = true, .hold_has = true };
+
+	(void)state;
+	every_order_from(order, 0, &m, 0);
+	assert_true(orders_run > 500);
+}
+
+static void a_child_that_never_attaches_keeps_the_listener_until_it_ends(void **state)
+{
+	struct rig *r = rig_new();
+	struct hold *h = listen_and_fork(r);
+
+	(void)state;
+	hold_app_gone(&r->hs, PARENT);
+	assert_int_equal(r->left[PARENT][ID], 1);
+	assert_int_equal(r->closed[ID], 0);
+	hold_end(&r->hs, h);
+	assert_int_equal(r->closed[ID], 1);
+	hold_app_reset(&r->hs, PARENT);
+	rig_end(r);
+}
+
+static void a_listener_made_after_the_fork_is_not_the_childs(void **state)
+{
+	struct rig *r = rig_new();
+	struct hold *h = listen_and_fork(r);
+
+	(void)state;
+	assert_int_equal(hold_add(&r->hs, PARENT, COOKIE + 1, ID + 1), 0);
+	assert_int_equal(hold_drop(&r->hs, PARENT, COOKIE + 1), 0);
+	assert_int_equal(r->closed[ID + 1], 1);
+	assert_true(hold_attach(&r->hs, 1234, CHILD));
+	assert_int_equal(hold_adopt(&r->hs, CHILD, ID + 1, 1), -ENOENT);
+	hold_end(&r->hs, h);
+	hold_app_gone(&r->hs, PARENT);
+	assert_int_equal(r->closed[ID], 1);
+	rig_end(r);
+}
+
+static void a_stranger_adopts_nothing(void **state)
+{
+	struct rig *r = rig_new();
+	struct hold *h = listen_and_fork(r);
+
+	(void)state;
+	assert_false(hold_attach(&r->hs, 4321, STRANGER));
+	assert_int_equal(hold_adopt(&r->hs, STRANGER, ID, 1), -ENOENT);
+	assert_true(hold_attach(&r->hs, 1234, CHILD));
+	assert_false(hold_attach(&r->hs, 1234, STRANGER)); /* a token serves one process */
+	assert_int_equal(hold_adopt(&r->hs, STRANGER, ID, 1), -ENOENT);
+	hold_end(&r->hs, h);
+	hold_app_gone(&r->hs, PARENT);
+	rig_end(r);
+}
+
+/* nginx: the master forks a worker, and the worker, which has adopted nothing yet, forks again. */
+static void a_grandchild_inherits_what_its_parent_had_not_adopted(void **state)
+{
+	struct rig *r = rig_new();
+	struct hold *h = listen_and_fork(r), *h2;
+
+	(void)state;
+	assert_true(hold_attach(&r->hs, 1234, CHILD));
+	h2 = hold_fork(&r->hs, CHILD, 99);
+	hold_app_gone(&r->hs, PARENT);
+	hold_app_gone(&r->hs, CHILD);
+	hold_end(&r->hs, h);
+	assert_int_equal(r->closed[ID], 0);
+	assert_true(hold_attach(&r->hs, 99, GRANDCHILD));
+	assert_int_equal(hold_adopt(&r->hs, GRANDCHILD, ID, 9), 0);
+	hold_end(&r->hs, h2);
+	assert_int_equal(r->closed[ID], 0);
+	hold_app_gone(&r->hs, GRANDCHILD);
+	assert_int_equal(r->closed[ID], 1);
+	rig_end(r);
+}
+
+static void a_flow_is_covered_by_forks_younger_than_itself(void **state)
+{
+	struct rig *r = rig_new();
+	struct hold *first, *second;
+
+	(void)state;
+	assert_null(hold_covers(&r->hs, PARENT, 0));
+	first = hold_fork(&r->hs, PARENT, 1);
+	assert_ptr_equal(hold_covers(&r->hs, PARENT, 0), first);
+	assert_null(hold_covers(&r->hs, PARENT, 1)); /* born after the first fork */
+	second = hold_fork(&r->hs, PARENT, 2);
+	assert_ptr_equal(hold_covers(&r->hs, PARENT, 1), second);
+	hold_end(&r->hs, second);
+	assert_null(hold_covers(&r->hs, PARENT, 1));
+	assert_ptr_equal(hold_covers(&r->hs, PARENT, 0), first);
+	hold_end(&r->hs, first);
+	assert_null(hold_covers(&r->hs, PARENT, 0));
+	rig_end(r);
+}
+
+static void a_hold_for_which_flows_wait_covers_nothing_once_it_ended(void **state)
+{
+	struct rig *r = rig_new();
+	struct hold *h = listen_and_fork(r);
+
+	(void)state;
+	h->flows = 5;
+	hold_app_gone(&r->hs, PARENT);
+	hold_end(&r->hs, h);
+	assert_int_equal(r->closed[ID], 1); /* listeners do not wait */
+	assert_null(hold_covers(&r->hs, PARENT, 0));
+	assert_ptr_equal(LIST_FIRST(&r->hs.ended), h);
+	h->flows = UINT32_MAX;
+	hold_free(&r->hs, h);
+	hold_app_reset(&r->hs, PARENT);
+	rig_end(r);
+}
+
+static void too_many_forks_and_listeners_are_refused(void **state)
+{
+	struct rig *r = rig_new();
+	unsigned listeners = 0, forks = 0;
+	uint32_t refs;
+
+	(void)state;
+	while (listeners < 3000 && hold_add(&r->hs, PARENT, listeners, listeners) == 0)
+		listeners++;
+	refs = r->hs.nr_refs;
+	assert_non_null(hold_fork(&r->hs, PARENT, 1)); /* 3000 more */
+	refs = r->hs.nr_refs;
+	assert_null(hold_fork(&r->hs, PARENT, 2));
+	assert_int_equal(r->hs.nr_refs, refs); /* nothing stays of the attempt */
+	for (unsigned i = 0; i < listeners; i++)
+		assert_int_equal(r->closed[i], 0);
+	hold_app_gone(&r->hs, PARENT);
+	hold_end(&r->hs, LIST_FIRST(&r->hs.all));
+	for (unsigned i = 0; i < listeners; i++)
+		assert_int_equal(r->closed[i], 1);
+	while (hold_fork(&r->hs, CHILD, forks) != NULL)
+		forks++;
+	assert_int_equal(forks, HOLDS_APP_MAX);
+	holds_fini(&r->hs);
+}
+
+/* Processes that do anything at any time; a count of holders for each listener is the model. */
+static void random_families_close_each_listener_once(void **state)
+{
+	struct tas_rand rand;
+
+	(void)state;
+	for (unsigned seed = 0; seed < 200; seed++) {
+		struct rig *r = rig_new();
+		struct hold *live[64];
+		unsigned nr_live = 0, next_id = 0;
+		bool attached[APPS_MAX] = { [0] = true, [1] = true };
+
+		rand_seed(&rand, seed);
+		for (unsigned step = 0; step < 500; step++) {
+			uint16_t app = (uint16_t)rand_below(&rand, APPS_MAX);
+			uint32_t cookie = rand_below(&rand, 8), what = rand_below(&rand, 7);
+
+			if (what == 0 && attached[app] && next_id < IDS_MAX)
+				next_id += hold_add(&r->hs, app, cookie, next_id) == 0;
+			else if (what == 1 && attached[app])
+				hold_drop(&r->hs, app, cookie);
+			else if (what == 2 && attached[app] && nr_live < ARRAY_LEN(live))
+				live[nr_live++] = hold_fork(&r->hs, app, step);
+			else if (what == 3 && nr_live > 0 && !attached[app])
+				attached[app] = hold_attach(&r->hs, live[rand_below(&rand, nr_live)]->token,
+					app);
+			else if (what == 4 && attached[app] && next_id > 0)
+				hold_adopt(&r->hs, app, rand_below(&rand, next_id), cookie);
+			else if (what == 5 && nr_live > 0) {
+				unsigned i = rand_below(&rand, nr_live);
+
+				hold_end(&r->hs, live[i]);
+				live[i] = live[--nr_live];
+			} else if (what == 6 && attached[app] && rand_chance_ppm(&rand, 300000)) {
+				hold_app_gone(&r->hs, app);
+				hold_app_reset(&r->hs, app);
+				attached[app] = false;
+			}
+		}
+		for (uint16_t app = 0; app < APPS_MAX; app++)
+			hold_app_gone(&r->hs, app);
+		while (nr_live > 0)
+			hold_end(&r->hs, live[--nr_live]);
+		for (unsigned i = 0; i < next_id; i++)
+			assert_int_equal(r->closed[i], 1);
+		for (uint16_t app = 0; app < APPS_MAX; app++)
+			assert_int_equal(r->hs.app[app].nr_refs, 0);
+		rig_end(r);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_fork_the_owner_closes),
+		cmocka_unit_test(a_cookie_names_one_listener_of_a_process),
+		cmocka_unit_test(in_every_order_the_last_one_closes),
+		cmocka_unit_test(a_child_that_never_attaches_keeps_the_listener_until_it_ends),
+		cmocka_unit_test(a_listener_made_after_the_fork_is_not_the_childs),
+		cmocka_unit_test(a_stranger_adopts_nothing),
+		cmocka_unit_test(a_grandchild_inherits_what_its_parent_had_not_adopted),
+		cmocka_unit_test(a_flow_is_covered_by_forks_younger_than_itself),
+		cmocka_unit_test(a_hold_for_which_flows_wait_covers_nothing_once_it_ended),
+		cmocka_unit_test(too_many_forks_and_listeners_are_refused),
+		cmocka_unit_test(random_families_close_each_listener_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
