@@ -78,7 +78,6 @@ static int go_to_background(struct tas_daemon *d)
 		tas_log(TAS_LOG_ERROR, "cannot go to the background: %m");
 		return -1;
 	}
-	fflush(NULL); /* else what stdio holds would be written twice */
 	child = fork();
 	if (child < 0)
 		tas_log(TAS_LOG_ERROR, "cannot go to the background: %m; start it with --foreground");
@@ -231,6 +230,7 @@ static void leave_terminal(void)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	fflush(NULL);
 	setsid();
 	if (chdir("/") != 0)
 		tas_log(TAS_LOG_WARNING, "cannot change to /: %m");

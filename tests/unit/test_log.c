@@ -170,6 +170,10 @@ static void errno_is_said_and_left_alone(void **state)
 	tas_log(TAS_LOG_ERROR, "%m");
 	assert_int_equal(errno, ENOENT);
 	assert_string_equal(in_stderr(r), "tasd: error: No such file or directory\n");
+	assert_true(log_open("/dev/full", TAS_LOG_INFO, "default"));
+	errno = ENOENT;
+	tas_log(TAS_LOG_ERROR, "the disk is full");
+	assert_int_equal(errno, ENOENT);
 }
 
 static void a_pipe_that_nobody_reads_loses_lines_and_holds_nobody_up(void **state)
@@ -273,6 +277,7 @@ static void what_a_library_prints_becomes_lines(void **state)
 	assert_ptr_equal(behind_time(r->text), strstr(r->text, "tasd: debug: EAL: one\n"));
 	assert_non_null(strstr(r->text, "tasd: debug: EAL: two\n"));
 	assert_non_null(strstr(r->text, "tasd: debug: half\n"));
+	assert_null(strstr(r->text, "debug: \n"));
 	fclose(f);
 }
 
