@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* app.h - the data path's private view of an application: where its region is mapped and how far each ring was used.
+/* app.h - the data path's private view of an application: where its region is mapped and how far each ring
+ * was used.
  *
- * Guarantee: nothing here is ever read back from the region except ring contents and the reader's or writer's index of the other
- * side; masks, offsets and tasd's own indices live here.
- * Ownership: the slow path fills a slot and publishes it with `live`; contexts are published by `nctx`. A context's per-core
- * indices are written by that core alone (notify index `cores` by the slow path). After `live` is cleared the slow path waits for
- * one grace period of fp.qsbr before it unmaps anything.
+ * Guarantee: nothing here is ever read back from the region except ring contents and the reader's or writer's
+ * index of the other side; masks, offsets and tasd's own indices live here. Ownership: the slow path fills a
+ * slot and publishes it with `live`; contexts are published by `nctx`. A context's per-core indices are
+ * written by that core alone (notify index `cores` by the slow path). After `live` is cleared the slow path
+ * waits for one grace period of fp.qsbr before it unmaps anything.
  */
 #ifndef TAS_FASTPATH_APP_H
 #define TAS_FASTPATH_APP_H
@@ -22,10 +23,10 @@
 /* One core's (or the slow path's) use of one context. */
 struct app_queue {
 	alignas(CACHE_LINE) struct abi_notify_ring *notify;
-	struct abi_bell_ring *bell;  /* NULL for the slow path */
-	uint64_t notify_produced;    /* private copy of notify->produced */
-	uint64_t bell_consumed;      /* private copy of bell->consumed */
-	uint32_t wake_pending;       /* on the core's list of contexts to wake when the pass ends */
+	struct abi_bell_ring *bell; /* NULL for the slow path */
+	uint64_t notify_produced;   /* private copy of notify->produced */
+	uint64_t bell_consumed;     /* private copy of bell->consumed */
+	uint32_t wake_pending;      /* on the core's list of contexts to wake when the pass ends */
 };
 
 struct app_context {
@@ -38,15 +39,16 @@ struct app {
 	alignas(CACHE_LINE) char *base; /* start of the mapped region */
 	uint64_t size;
 	struct abi_header *header;
-	uint32_t notify_mask;           /* slots - 1 */
+	uint32_t notify_mask; /* slots - 1 */
 	uint16_t id;
 	uint16_t nctx_max;
-	_Atomic uint32_t live;          /* 1 between attach and detach: bells are honoured, notifications pushed */
+	_Atomic uint32_t live; /* 1 between attach and detach: bells are honoured, notifications pushed */
 	_Atomic uint32_t nctx;
-	struct app_context *ctx;        /* [nctx_max], allocated at attach */
+	struct app_context *ctx;                            /* [nctx_max], allocated at attach */
 	struct abi_flow_rec *rec_chunk[ABI_REC_CHUNKS_MAX]; /* in the region; NULL until the chunk exists */
-	int core_eventfd[ABI_CORES_MAX];/* tasd's copies: the application writes them to wake a core that does not look */
-	_Atomic uint64_t faults;        /* of any kind, by any core */
+	int core_eventfd[ABI_CORES_MAX]; /* tasd's copies: the application writes them to wake a core that
+					    does not look */
+	_Atomic uint64_t faults;         /* of any kind, by any core */
 };
 
 static inline struct abi_flow_rec *app_rec(const struct app *a, uint32_t rec)

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* appq.c - both directions between a core and applications: their bells, our notifications (see include/abi/abi.h).
+/* appq.c - both directions between a core and applications: their bells, our notifications (see
+ * include/abi/abi.h).
  *
- * Trust: a bell is copied once, then checked, then used. A bell that is wrong is counted and ignored: a bad application is its own
- * problem. A bell ring whose index no honest library writes is taken as empty. */
+ * Trust: a bell is copied once, then checked, then used. A bell that is wrong is counted and ignored: a bad
+ * application is its own problem. A bell ring whose index no honest library writes is taken as empty. */
 #include "fastpath/stages.h"
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
 
-enum { QUIET_NS = 10 * 1000 * 1000 }; /* an application that did not ring for so long is not polled: its bell becomes a system call */
+enum {
+	QUIET_NS = 10 * 1000 * 1000
+}; /* an application that did not ring for so long is not polled: its bell becomes a system call */
 
 enum app_fault { APP_OK, APP_BAD_HANDLE, APP_BAD_POSITION, APP_BAD_FLAGS, APP_BAD_RING };
 
@@ -55,7 +58,8 @@ static bool pending(const struct app *a, const struct flow *f)
 	struct app_queue *q = &a->ctx[f->ctx].queue[f->notify_ring];
 
 	return f->notify_pos != 0 &&
-	       (int64_t)(atomic_load_explicit(&q->notify->consumed, memory_order_relaxed) - f->notify_pos) < 0;
+		(int64_t)(atomic_load_explicit(&q->notify->consumed, memory_order_relaxed) - f->notify_pos) <
+		0;
 }
 
 void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t error)
@@ -70,16 +74,20 @@ void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t
 	if (unlikely(!atomic_load_explicit(&a->live, memory_order_acquire)))
 		return;
 	rec = app_rec(a, f->rec);
-	atomic_store_explicit(&rec->rx_end, f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0), memory_order_relaxed);
-	atomic_store_explicit(&rec->tx_una, f->tx_una - (f->flags & FLOW_FIN_DONE ? 1 : 0), memory_order_relaxed);
+	atomic_store_explicit(&rec->rx_end, f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0),
+		memory_order_relaxed);
+	atomic_store_explicit(&rec->tx_una, f->tx_una - (f->flags & FLOW_FIN_DONE ? 1 : 0),
+		memory_order_relaxed);
 	if (unlikely(new_events != 0)) {
 		c->fp->cold[id].rec_events |= new_events;
 		if (error != 0)
 			atomic_store_explicit(&rec->error, error, memory_order_relaxed);
-		/* pairs with the acquire in the library: whoever sees the event sees the positions and the error before it */
+		/* pairs with the acquire in the library: whoever sees the event sees the positions and the
+		 * error before it */
 		atomic_store_explicit(&rec->events, c->fp->cold[id].rec_events, memory_order_release);
 	}
-	/* fence A of abi.h; pairs with fence B: either we see the entry consumed, or the library sees the record just stored */
+	/* fence A of abi.h; pairs with fence B: either we see the entry consumed, or the library sees the
+	 * record just stored */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!pending(a, f))
 		push(c, a, f);
@@ -100,7 +108,7 @@ static enum app_fault bell_check(const struct app *a, const struct flow *f, cons
 	if (rx_end - b->rx_read > flow_rx_size(f)) /* past the end, or older than the ring is long */
 		return APP_BAD_POSITION;
 	if (!(f->flags & (FLOW_FIN_DONE | FLOW_TX_FIN)) && b->tx_end - f->tx_una > flow_tx_size(f) &&
-	    (int64_t)(f->tx_una - b->tx_end) < 0)
+		(int64_t)(f->tx_una - b->tx_end) < 0)
 		return APP_BAD_POSITION;
 	return APP_OK;
 }
@@ -134,7 +142,8 @@ static void bell_tx(struct tcp t, uint64_t tx_end)
 		return;
 	f->tx_avail += (uint32_t)more;
 	if (f->rx_unacked > 0 && t.c->now_us - t.k->rx_last_us < t.c->fp->conf.delack_us)
-		f->flags |= FLOW_PINGPONG; /* an answer: the next request's acknowledgement may wait for the next answer */
+		f->flags |= FLOW_PINGPONG; /* an answer: the next request's acknowledgement may wait for the
+					      next answer */
 }
 
 static void bell_options(struct tcp t, const struct abi_bell *b)
@@ -145,7 +154,8 @@ static void bell_options(struct tcp t, const struct abi_bell *b)
 		if ((b->flags & ABI_BELL_MORE) && !(f->flags & FLOW_MORE))
 			t.k->more_since_us = t.c->now_us;
 		f->flags &= ~(uint32_t)(FLOW_MORE | FLOW_NODELAY);
-		f->flags |= (b->flags & ABI_BELL_MORE ? FLOW_MORE : 0u) | (b->flags & ABI_BELL_NODELAY ? FLOW_NODELAY : 0u);
+		f->flags |= (b->flags & ABI_BELL_MORE ? FLOW_MORE : 0u) |
+			(b->flags & ABI_BELL_NODELAY ? FLOW_NODELAY : 0u);
 	}
 	if (b->flags & ABI_BELL_WANT_SPACE)
 		f->flags |= FLOW_WANT_SPACE;
@@ -159,7 +169,8 @@ static void bell_end(struct tcp t, const struct abi_bell *b)
 {
 	struct flow *f = t.f;
 
-	if (b->flags & ABI_BELL_CLOSE) { /* whether a child still has it, and so whether a FIN follows, the slow path knows */
+	if (b->flags & ABI_BELL_CLOSE) { /* whether a child still has it, and so whether a FIN follows, the
+					    slow path knows */
 		flow_event(t.c, t.id, FLOW_EV_CLOSE | (b->flags & ABI_BELL_ABORT ? FLOW_EV_ABORT : 0));
 	} else if ((b->flags & ABI_BELL_SHUT_WR) && !(f->flags & (FLOW_TX_FIN | FLOW_FIN_DONE))) {
 		f->flags |= FLOW_TX_FIN;
@@ -201,7 +212,8 @@ static void bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b
 	}
 	f = &c->fp->flows[b->flow];
 	rte_spinlock_lock(&f->lock);
-	if (likely(f->app == a->id && f->gen == b->gen && f->state != TCP_FREE && !(f->flags & FLOW_ORPHAN))) {
+	if (likely(f->app == a->id && f->gen == b->gen && f->state != TCP_FREE &&
+		    !(f->flags & FLOW_ORPHAN))) {
 		fault = bell_check(a, f, b);
 		if (likely(fault == APP_OK))
 			bell_apply(tcp_of(c, b->flow), b);
@@ -222,7 +234,8 @@ static unsigned context_poll(struct fp_core *c, struct app *a, struct app_queue 
 
 	if (unlikely(waiting > ABI_BELL_SLOTS)) {
 		fault_count(c, a, APP_BAD_RING);
-		q->bell_consumed = produced; /* what stood there is lost to the application, and to nobody else */
+		q->bell_consumed =
+			produced; /* what stood there is lost to the application, and to nobody else */
 		atomic_store_explicit(&q->bell->consumed, produced, memory_order_release);
 		return 0;
 	}
@@ -230,7 +243,10 @@ static unsigned context_poll(struct fp_core *c, struct app *a, struct app_queue 
 		struct abi_bell b;
 
 		memcpy(&b, (const void *)&q->bell->slot[q->bell_consumed & (ABI_BELL_SLOTS - 1)], sizeof(b));
-		__asm__ volatile("" : : "m"(b) : "memory"); /* one copy, then only the copy: nothing is read again */
+		__asm__ volatile(""
+				 :
+				 : "m"(b)
+				 : "memory"); /* one copy, then only the copy: nothing is read again */
 		q->bell_consumed++;
 		bell_take(c, a, &b);
 	}
@@ -302,7 +318,8 @@ unsigned appq_poll(struct fp_core *c)
 		n += took;
 		if (took > 0)
 			c->app_busy_ns[id] = c->now;
-		if (unlikely(!live || (took == 0 && c->now - c->app_busy_ns[id] > QUIET_NS && app_quieten(c, a))))
+		if (unlikely(!live ||
+			    (took == 0 && c->now - c->app_busy_ns[id] > QUIET_NS && app_quieten(c, a))))
 			c->apps[i] = c->apps[--c->napps];
 		else
 			i++;
@@ -312,7 +329,8 @@ unsigned appq_poll(struct fp_core *c)
 
 void core_app_rang(struct fp_core *c, uint16_t app)
 {
-	if (app >= c->fp->conf.apps_max || !atomic_load_explicit(&c->fp->apps[app].live, memory_order_acquire))
+	if (app >= c->fp->conf.apps_max ||
+		!atomic_load_explicit(&c->fp->apps[app].live, memory_order_acquire))
 		return;
 	for (uint32_t i = 0; i < c->napps; i++)
 		if (c->apps[i] == app)
@@ -331,7 +349,8 @@ void core_sleep_begin(struct fp_core *c)
 			atomic_store_explicit(&a->header->core_line[c->id].asleep, 1, memory_order_relaxed);
 	}
 	atomic_store_explicit(&c->asleep, 1, memory_order_relaxed);
-	/* pairs with the fences of whoever rings, kicks or sends: they see us asleep, or core_has_work() sees what they published */
+	/* pairs with the fences of whoever rings, kicks or sends: they see us asleep, or core_has_work() sees
+	 * what they published */
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
@@ -341,7 +360,7 @@ bool core_has_work(struct fp_core *c)
 		struct app *a = &c->fp->apps[c->apps[i]];
 
 		if (!atomic_load_explicit(&a->live, memory_order_acquire) ||
-		    atomic_load_explicit(&a->header->core_line[c->id].bells, memory_order_relaxed) != 0)
+			atomic_load_explicit(&a->header->core_line[c->id].bells, memory_order_relaxed) != 0)
 			return true;
 	}
 	return !rte_ring_empty(c->kicks) || !rte_ring_empty(c->sends);

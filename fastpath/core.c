@@ -119,7 +119,8 @@ static bool delayed_pop(struct fp_core *c)
 		c->delayed.head = k->delayed_next;
 		k->on_list &= (uint8_t)~LIST_DELAYED;
 		if (f->ack == ACK_DELAYED) {
-			f->flags &= ~(uint32_t)FLOW_PINGPONG; /* the application was not quick enough to answer with it */
+			f->flags &= ~(uint32_t)FLOW_PINGPONG; /* the application was not quick enough to
+								 answer with it */
 			f->ack = ACK_NONE;
 			tcp_ack_now(c, id);
 		}
@@ -237,7 +238,8 @@ static void wake_contexts(struct fp_core *c)
 		struct app_context *x = &a->ctx[c->wakes[i].ctx];
 
 		x->queue[c->id].wake_pending = 0;
-		if (atomic_load_explicit(&x->shm->asleep, memory_order_relaxed) == 0 || atomic_exchange(&x->shm->asleep, 0) == 0)
+		if (atomic_load_explicit(&x->shm->asleep, memory_order_relaxed) == 0 ||
+			atomic_exchange(&x->shm->asleep, 0) == 0)
 			continue;
 		count(c, CNT_APP_WAKES, 1);
 		if (c->fp->wake.context != NULL)
@@ -266,14 +268,15 @@ void core_flush(struct fp_core *c)
 		tx_flush(c);
 	if (c->nwakes == 0 && !c->slow_needs_wake && !c->wakes_any_core)
 		return;
-	/* pairs with the fence of every sleeper between storing `asleep` and looking again: what was published above is seen by a
-	 * sleeper that we do not see asleep. Once a pass, not once a message. */
+	/* pairs with the fence of every sleeper between storing `asleep` and looking again: what was
+	 * published above is seen by a sleeper that we do not see asleep. Once a pass, not once a message. */
 	atomic_thread_fence(memory_order_seq_cst);
 	wake_contexts(c);
 	wake_cores(c);
 	if (c->slow_needs_wake) {
 		c->slow_needs_wake = false;
-		if (atomic_load_explicit(&c->fp->slow_asleep, memory_order_relaxed) && c->fp->wake.slow_path != NULL)
+		if (atomic_load_explicit(&c->fp->slow_asleep, memory_order_relaxed) &&
+			c->fp->wake.slow_path != NULL)
 			c->fp->wake.slow_path(c->fp->wake.arg);
 	}
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* fastpath.h - the data path of one instance, and the only header of it that the slow path includes.
  *
- * Threads: fp_create/fp_destroy belong to the thread that starts the instance. core_poll(c) is called by one thread at a time for each
- * core. The slow path is one more "core", fp->slow: it has notification rings, counters and a place in the RCU of its own, but no port
- * queue; what it wants sent it gives to a real core (fp_send, core_kick). Functions on a flow are called with its lock held.
+ * Threads: fp_create/fp_destroy belong to the thread that starts the instance. core_poll(c) is called by one
+ * thread at a time for each core. The slow path is one more "core", fp->slow: it has notification rings,
+ * counters and a place in the RCU of its own, but no port queue; what it wants sent it gives to a real core
+ * (fp_send, core_kick). Functions on a flow are called with its lock held.
  *
  * Between cores and slow path:
- *   punt      core -> slow   packets the fast path does not finish: ARP, ICMP, SYN, RST, FIN, unknown flows (mbufs)
- *   events    core -> slow   flow ids whose `events` became non-zero; at most once a flow, so the ring cannot overflow
- *   sends     slow -> core   frames ready for the wire (mbufs)
- *   kicks     any -> core    flows to look at (at most once a flow), applications to mind
+ *   punt    core -> slow  packets the fast path does not finish: ARP, ICMP, SYN, RST, FIN, unknown flows
+ *   events  core -> slow  flows whose `events` became non-zero; at most once a flow, so it cannot overflow
+ *   sends   slow -> core  frames ready for the wire
+ *   kicks   any -> core   flows to look at (at most once a flow), applications to mind
  */
 #ifndef TAS_FASTPATH_FASTPATH_H
 #define TAS_FASTPATH_FASTPATH_H
@@ -32,27 +33,27 @@
 
 enum {
 	FP_CORES_MAX = ABI_CORES_MAX,
-	FP_BATCH = 32,        /* packets or messages a stage handles in one pass */
-	FP_TX_BATCH = 256,    /* frames a core may hold for its one transmit burst */
-	FP_TX_QUOTA = 16,     /* segments a flow may send in one turn */
-	FP_PUNTS_MAX = 1024,  /* packets that may wait for the slow path */
-	FP_SEND_BURST = 64,   /* frames from the slow path a pass takes */
+	FP_BATCH = 32,       /* packets or messages a stage handles in one pass */
+	FP_TX_BATCH = 256,   /* frames a core may hold for its one transmit burst */
+	FP_TX_QUOTA = 16,    /* segments a flow may send in one turn */
+	FP_PUNTS_MAX = 1024, /* packets that may wait for the slow path */
+	FP_SEND_BURST = 64,  /* frames from the slow path a pass takes */
 };
 
 struct fp_conf {
-	uint32_t cores;       /* that may ever run, 1..FP_CORES_MAX */
+	uint32_t cores; /* that may ever run, 1..FP_CORES_MAX */
 	uint32_t flows_max;
 	uint32_t apps_max;
-	uint32_t delack_us;   /* longest delay of an acknowledgement */
-	uint32_t idle_us;     /* a core without work for this long may sleep; 0 = never */
-	uint32_t zone;        /* flow_key.zone of the port */
-	int numa_node;        /* -1 = any */
-	const char *name;     /* unique in the process: DPDK objects are named after it */
+	uint32_t delack_us; /* longest delay of an acknowledgement */
+	uint32_t idle_us;   /* a core without work for this long may sleep; 0 = never */
+	uint32_t zone;      /* flow_key.zone of the port */
+	int numa_node;      /* -1 = any */
+	const char *name;   /* unique in the process: DPDK objects are named after it */
 };
 
 /* How the rim wakes a sleeper. Both may be called from any thread; NULL members are allowed in simulation. */
 struct fp_wake_ops {
-	void (*context)(void *arg, int eventfd);        /* a context of an application */
+	void (*context)(void *arg, int eventfd); /* a context of an application */
 	void (*slow_path)(void *arg);
 	void (*core)(void *arg, unsigned core);
 	void *arg;
@@ -69,35 +70,36 @@ struct fastpath;
 
 struct fp_core {
 	alignas(CACHE_LINE) struct fastpath *fp;
-	uint16_t id;              /* == fp->conf.cores for the slow path */
-	uint16_t queue;           /* of the port */
+	uint16_t id;    /* == fp->conf.cores for the slow path */
+	uint16_t queue; /* of the port */
 	bool is_slow;
-	tas_ns now;               /* of this pass */
+	tas_ns now; /* of this pass */
 	uint32_t now_us;
 	uint32_t ntx;
 	struct rte_mbuf *tx[FP_TX_BATCH];
 
-	struct fp_list ready;     /* have data to send and no reason to wait */
-	struct fp_list delayed;   /* owe an acknowledgement, in order of due time */
-	uint32_t nacks;           /* flows that owe one before this pass ends */
+	struct fp_list ready;   /* have data to send and no reason to wait */
+	struct fp_list delayed; /* owe an acknowledgement, in order of due time */
+	uint32_t nacks;         /* flows that owe one before this pass ends */
 	uint32_t acks[FP_BATCH * 4];
 	struct pace_wheel *pace;
 	uint8_t wakes_cores[FP_CORES_MAX]; /* to be woken when this pass ends: they got a kick or a frame */
 	bool wakes_any_core;
 
-	uint32_t napps;           /* applications whose bells are polled */
+	uint32_t napps; /* applications whose bells are polled */
 	uint16_t *apps;
-	tas_ns *app_busy_ns;      /* [apps_max] when each last rang */
+	tas_ns *app_busy_ns; /* [apps_max] when each last rang */
 	uint32_t nwakes;
 	struct core_wake {
 		uint16_t app, ctx;
 	} wakes[FP_BATCH * 8];
 
-	struct rte_ring *sends;     /* mbufs of the slow path, ready for the wire */
-	struct rte_ring *kicks;     /* uint32_t: a flow to look at, or CORE_KICK_APP | application id */
-	struct rte_ring *events;    /* uint32_t flow ids, to the slow path */
+	struct rte_ring *sends;  /* mbufs of the slow path, ready for the wire */
+	struct rte_ring *kicks;  /* uint32_t: a flow to look at, or CORE_KICK_APP | application id */
+	struct rte_ring *events; /* uint32_t flow ids, to the slow path */
 	bool slow_needs_wake;
-	_Atomic uint32_t asleep;    /* set by the core's loop before it blocks; producers of commands look after a fence */
+	_Atomic uint32_t asleep; /* set by the core's loop before it blocks; producers of commands look after
+				    a fence */
 	tas_ns busy_since, last_work_ns;
 
 	alignas(CACHE_LINE) uint64_t counter[NR_COUNTERS];
@@ -109,13 +111,13 @@ struct fastpath {
 	struct fp_conf conf;
 	struct port *port;
 	struct rte_mempool *pool;
-	struct flow *flows;             /* [flows_max] */
-	struct flow_cold *cold;         /* [flows_max] */
+	struct flow *flows;     /* [flows_max] */
+	struct flow_cold *cold; /* [flows_max] */
 	struct flow_table *table;
-	struct rte_rcu_qsbr *qsbr;      /* thread ids: cores, then the slow path */
-	struct app *apps;               /* [apps_max] */
-	struct rte_ring *punts;         /* mbufs, many cores to the slow path */
-	_Atomic uint32_t slow_asleep;   /* set by the slow path's loop before it blocks */
+	struct rte_rcu_qsbr *qsbr;    /* thread ids: cores, then the slow path */
+	struct app *apps;             /* [apps_max] */
+	struct rte_ring *punts;       /* mbufs, many cores to the slow path */
+	_Atomic uint32_t slow_asleep; /* set by the slow path's loop before it blocks */
 	struct fp_wake_ops wake;
 	struct fp_core *core[FP_CORES_MAX + 1]; /* the last in use is the slow path's */
 	struct fp_core *slow;
@@ -126,25 +128,28 @@ struct fastpath {
 	struct flow_grave {
 		uint32_t id;
 		uint64_t token;
-	} *graves;                      /* FIFO, [flows_max] */
+	} * graves; /* FIFO, [flows_max] */
 	uint32_t grave_head, nr_graves;
 };
 
-/* 0, or -errno with a sentence in err. Nothing is left behind on failure. `port` may be NULL in tests without one. */
+/* 0, or -errno with a sentence in err. Nothing is left behind on failure. `port` may be NULL in tests without
+ * one. */
 int fp_create(struct fastpath *fp, const struct fp_conf *conf, struct port *port, struct rte_mempool *pool,
-	      const struct fp_wake_ops *wake, char *err, size_t err_size);
+	const struct fp_wake_ops *wake, char *err, size_t err_size);
 void fp_destroy(struct fastpath *fp);
 
 /* One pass; returns how many packets, messages and timers it handled (0 = nothing to do). */
 unsigned core_poll(struct fp_core *c, tas_ns now);
-/* When the core must run again at the latest though nothing arrives (paced or delayed work); TAS_NS_NEVER if nothing waits. */
+/* When the core must run again at the latest though nothing arrives (paced or delayed work); TAS_NS_NEVER if
+ * nothing waits. */
 tas_ns core_deadline(const struct fp_core *c);
 /* After `asleep` was set and fenced: is there work a poll would find in memory (bells, commands)? */
 bool core_has_work(struct fp_core *c);
 /* Around sleep: no bells are looked at in between; the applications are told, and so is RCU. */
 void core_sleep_begin(struct fp_core *c);
 void core_sleep_end(struct fp_core *c);
-/* Applications that are quiet are not polled; the rim calls this when the eventfd of (app, this core) fired. */
+/* Applications that are quiet are not polled; the rim calls this when the eventfd of (app, this core) fired.
+ */
 void core_app_rang(struct fp_core *c, uint16_t app);
 
 /* --- for the slow path --- */
@@ -153,7 +158,10 @@ void core_app_rang(struct fp_core *c, uint16_t app);
 uint32_t flow_alloc(struct fastpath *fp);
 /* Makes the flow findable by cold.key. -EEXIST if another flow has the key, -ENOSPC. */
 int flow_insert(struct fastpath *fp, uint32_t id);
-/* Takes it out of the table at once; the slot is reused after a grace period. The lock must not be held. */
+/* Takes its key out of the table: its packets are nobody's from now on. */
+void flow_unlink(struct fastpath *fp, uint32_t id);
+/* Gives the slot back (state TCP_FREE); it is reused after a grace period. The flow must not be in the table
+ * any more. */
 void flow_remove(struct fastpath *fp, uint32_t id);
 uint32_t flow_lookup(struct fastpath *fp, const struct flow_key *key);
 /* Slots whose grace period is over become free; call once per slow-path pass. */
@@ -176,17 +184,22 @@ enum rx_verdict {
 	RX_PUNT, /* the slow path decides */
 };
 
-/* The whole of a segment in a synchronized state but SYN, RST and FIN (RFC 9293 3.10.7.4): acceptability, timestamps,
- * acknowledgement, window, payload. `frame` is the start of the frame that seg's offsets refer to. */
+/* The whole of a segment in a synchronized state but SYN, RST and FIN (RFC 9293 3.10.7.4): acceptability,
+ * timestamps, acknowledgement, window, payload. `frame` is the start of the frame that seg's offsets refer
+ * to. */
 enum rx_verdict tcp_rx(struct fp_core *c, uint32_t id, const struct seg *seg, const uint8_t *frame);
-/* After tcp_rx: takes an in-order FIN at stream offset `off`; remembers one that is early. True if it was taken now. */
+/* After tcp_rx: takes an in-order FIN at stream offset `off`; remembers one that is early. True if it was
+ * taken now. */
 bool tcp_rx_fin(struct fp_core *c, uint32_t id, uint64_t off);
-/* Sends what window, congestion window, pace and quota allow (on a real core; from the slow path it kicks one). */
+/* Sends what window, congestion window, pace and quota allow (on a real core; from the slow path it kicks
+ * one). */
 void tcp_tx(struct fp_core *c, uint32_t id);
 void tcp_ack_now(struct fp_core *c, uint32_t id);
-/* The retransmission timer expired: what is outstanding is deemed lost, cwnd is one segment (RFC 6298 5.4-5.7, 5681 3.1). */
+/* The retransmission timer expired: what is outstanding is deemed lost, cwnd is one segment (RFC
+ * 6298 5.4-5.7, 5681 3.1). */
 void tcp_on_timeout(struct fp_core *c, uint32_t id);
-/* One byte past the peer's zero window, or an empty segment with an old sequence number (RFC 9293 3.8.6.1). */
+/* One byte past the peer's zero window, or an empty segment with an old sequence number (RFC 9293 3.8.6.1).
+ */
 void tcp_send_probe(struct fp_core *c, uint32_t id);
 /* True if data or a FIN waits that only the peer's window holds back. */
 bool tcp_window_blocked(const struct flow *f);

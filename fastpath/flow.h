@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* flow.h - the state of one TCP connection in the data path.
  *
- * Guarantee: everything the common case reads and writes is in two cache lines; what is rare is in `struct flow_cold` at the same
- * index. Both belong to whoever holds the flow's lock: any core, or the slow path.
+ * Guarantee: everything the common case reads and writes is in two cache lines; what is rare is in `struct
+ * flow_cold` at the same index. Both belong to whoever holds the flow's lock: any core, or the slow path.
  *
- * Positions are 64-bit stream offsets: offset 0 is the first byte after the SYN, and sequence numbers and ring positions derive
- * from them (seq = isn + 1 + offset, ring index = offset & (size - 1)). The FIN, once it is to be sent, is one more byte
- * after the last; tx_inflight counts it when it was sent, tx_avail never does.
+ * Positions are 64-bit stream offsets: offset 0 is the first byte after the SYN, and sequence numbers and
+ * ring positions derive from them (seq = isn + 1 + offset, ring index = offset & (size - 1)). The FIN, once
+ * it is to be sent, is one more byte after the last; tx_inflight counts it when it was sent, tx_avail never
+ * does.
  *
  *   transmit:  una ----- inflight -----> nxt ...... una + tx_avail (end of what the application wrote)
  *   receive:   nxt - rx_unread (read by the application) ..... nxt ----- rx_adv -----> advertised right edge
@@ -46,47 +47,53 @@ enum tcp_state {
 };
 
 /* States in which the fast path moves data and acknowledgements by itself. */
-#define TCP_STATES_FAST                                                                                                \
-	(1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT_1 | 1u << TCP_FIN_WAIT_2 | 1u << TCP_CLOSE_WAIT |                  \
-	 1u << TCP_CLOSING | 1u << TCP_LAST_ACK)
+#define TCP_STATES_FAST                                                                               \
+	(1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT_1 | 1u << TCP_FIN_WAIT_2 | 1u << TCP_CLOSE_WAIT | \
+		1u << TCP_CLOSING | 1u << TCP_LAST_ACK)
 
 /* flow.flags */
 enum flow_flags {
-	FLOW_TS = 1 << 0,        /* timestamps were negotiated: every segment carries them */
-	FLOW_SACK = 1 << 1,      /* SACK was negotiated */
-	FLOW_NODELAY = 1 << 2,   /* Nagle is off */
-	FLOW_MORE = 1 << 3,      /* the application holds back a last segment that is not full */
-	FLOW_TX_FIN = 1 << 4,    /* a FIN follows the last byte */
-	FLOW_RX_FIN = 1 << 5,    /* the peer's FIN was received in order: rx_nxt counts it */
-	FLOW_ORPHAN = 1 << 6,    /* the application gave it up: no record, no notification, data is answered with RST */
-	FLOW_RECOVERY = 1 << 7,  /* fast recovery (RFC 5681, 6582, 6675) */
-	FLOW_LOSS = 1 << 8,      /* after a retransmission timeout, until what was outstanding then is acknowledged */
-	FLOW_OOO = 1 << 9,       /* cold.reass holds intervals */
-	FLOW_RTT_TIMED = 1 << 10,/* cold.rtt_end is waiting for its acknowledgement */
-	FLOW_PINGPONG = 1 << 11, /* request and response alternate: acknowledgements wait for the answer */
-	FLOW_CC_ACTIVE = 1 << 12,/* congestion control has this flow on its list */
-	FLOW_TIMER = 1 << 13,    /* the slow path has a retransmission or persist timer for this flow */
-	FLOW_ECN = 1 << 14,      /* ECN was negotiated */
-	FLOW_WANT_SPACE = 1 << 16, /* the application found its transmit ring full and waits for a notification */
-	FLOW_ACK_WANTED = 1 << 17, /* the slow path wants a bare acknowledgement sent when it kicks the flow */
-	FLOW_FIN_DONE = 1 << 18,   /* our FIN was acknowledged: tx_una counts it */
+	FLOW_TS = 1 << 0,      /* timestamps were negotiated: every segment carries them */
+	FLOW_SACK = 1 << 1,    /* SACK was negotiated */
+	FLOW_NODELAY = 1 << 2, /* Nagle is off */
+	FLOW_MORE = 1 << 3,    /* the application holds back a last segment that is not full */
+	FLOW_TX_FIN = 1 << 4,  /* a FIN follows the last byte */
+	FLOW_RX_FIN = 1 << 5,  /* the peer's FIN was received in order: rx_nxt counts it */
+	FLOW_ORPHAN = 1
+		<< 6, /* the application gave it up: no record, no notification, data is answered with RST */
+	FLOW_RECOVERY = 1 << 7, /* fast recovery (RFC 5681, 6582, 6675) */
+	FLOW_LOSS =
+		1 << 8, /* after a retransmission timeout, until what was outstanding then is acknowledged */
+	FLOW_OOO = 1 << 9,        /* cold.reass holds intervals */
+	FLOW_RTT_TIMED = 1 << 10, /* cold.rtt_end is waiting for its acknowledgement */
+	FLOW_PINGPONG = 1 << 11,  /* request and response alternate: acknowledgements wait for the answer */
+	FLOW_CC_ACTIVE = 1 << 12, /* congestion control has this flow on its list */
+	FLOW_TIMER = 1 << 13,     /* the slow path has a retransmission or persist timer for this flow */
+	FLOW_ECN = 1 << 14,       /* ECN was negotiated */
+	FLOW_WANT_SPACE =
+		1 << 16, /* the application found its transmit ring full and waits for a notification */
+	FLOW_ACK_WANTED =
+		1 << 17,         /* the slow path wants a bare acknowledgement sent when it kicks the flow */
+	FLOW_FIN_DONE = 1 << 18, /* our FIN was acknowledged: tx_una counts it */
 	FLOW_PROBE_WANTED = 1 << 19, /* the slow path wants a window probe sent when it kicks the flow */
-	FLOW_CWND_LIMITED = 1 << 15, /* the window, not the application, held back data since congestion control looked last */
+	FLOW_CWND_LIMITED = 1 << 15, /* the window, not the application, held back data since congestion
+					control looked last */
 };
 
-/* Why the slow path should look at a flow (flow.events): the fast path sets bits and pushes the flow at most once. */
+/* Why the slow path should look at a flow (flow.events): the fast path sets bits and pushes the flow at most
+ * once. */
 enum flow_events {
-	FLOW_EV_TIMER = 1 << 0,    /* data is outstanding or waits for a window, and FLOW_TIMER was not set */
-	FLOW_EV_CC = 1 << 1,       /* became active for congestion control */
-	FLOW_EV_SHUT_WR = 1 << 2,  /* the application ended its stream */
-	FLOW_EV_CLOSE = 1 << 3,    /* the application gave the flow up */
-	FLOW_EV_ABORT = 1 << 4,    /* ... and wants a RST */
+	FLOW_EV_TIMER = 1 << 0,   /* data is outstanding or waits for a window, and FLOW_TIMER was not set */
+	FLOW_EV_CC = 1 << 1,      /* became active for congestion control */
+	FLOW_EV_SHUT_WR = 1 << 2, /* the application ended its stream */
+	FLOW_EV_CLOSE = 1 << 3,   /* the application gave the flow up */
+	FLOW_EV_ABORT = 1 << 4,   /* ... and wants a RST */
 	FLOW_EV_FIN_ACKED = 1 << 5,
 	FLOW_EV_RX_FIN = 1 << 6,
 	FLOW_EV_ACCEPTED = 1 << 7,
-	FLOW_EV_FAULT = 1 << 8,    /* the peer misbehaved beyond repair: reset */
+	FLOW_EV_FAULT = 1 << 8,       /* the peer misbehaved beyond repair: reset */
 	FLOW_EV_ORPHAN_DATA = 1 << 9, /* data arrived after the application's close: RST */
-	FLOW_EV_QUEUED = 1 << 15,  /* on its way to the slow path */
+	FLOW_EV_QUEUED = 1 << 15,     /* on its way to the slow path */
 };
 
 /* flow.ack: what the receive side owes the peer. */
@@ -112,29 +119,29 @@ enum flow_list {
 struct flow {
 	/* line 0: set when the slow path installs the flow, then rarely written */
 	alignas(CACHE_LINE) rte_spinlock_t lock;
-	uint32_t gen;       /* handed to the application; never 0 */
-	uint32_t rec;       /* index of its record in its application's region */
+	uint32_t gen; /* handed to the application; never 0 */
+	uint32_t rec; /* index of its record in its application's region */
 	uint16_t app;
-	uint16_t ctx;       /* context to notify */
-	uint32_t rx_page;   /* payload rings: page (4 KiB) in the application's region */
+	uint16_t ctx;     /* context to notify */
+	uint32_t rx_page; /* payload rings: page (4 KiB) in the application's region */
 	uint32_t tx_page;
-	uint8_t rx_log2;    /* ring size = 1 << rx_log2 */
+	uint8_t rx_log2; /* ring size = 1 << rx_log2 */
 	uint8_t tx_log2;
 	uint8_t snd_wscale; /* shift for the windows the peer sends */
 	uint8_t rcv_wscale; /* shift for the windows we send */
 	uint32_t flags;     /* enum flow_flags */
 	uint16_t mss;       /* payload bytes of a full segment, options already taken off */
 	uint16_t unused;
-	tcp_seq iss, irs;   /* initial sequence numbers: ours, the peer's */
-	uint8_t core;       /* which owns it at the moment */
-	uint8_t state;      /* enum tcp_state; written by the slow path */
-	uint8_t cc;         /* index of its congestion control algorithm */
-	uint8_t notify_ring;/* core index of the ring of notify_pos */
-	uint32_t pace_q16;  /* pacing: ns per byte, 16 fractional bits; 0 = not paced */
-	uint32_t ts_off;    /* our timestamp = ms clock + this */
-	uint32_t srtt_us;   /* smoothed RTT, us << 3 as RFC 6298 implementations keep it; 0 = none yet */
-	uint16_t events;    /* enum flow_events */
-	uint8_t ack;        /* enum flow_ack */
+	tcp_seq iss, irs;    /* initial sequence numbers: ours, the peer's */
+	uint8_t core;        /* which owns it at the moment */
+	uint8_t state;       /* enum tcp_state; written by the slow path */
+	uint8_t cc;          /* index of its congestion control algorithm */
+	uint8_t notify_ring; /* core index of the ring of notify_pos */
+	uint32_t pace_q16;   /* pacing: ns per byte, 16 fractional bits; 0 = not paced */
+	uint32_t ts_off;     /* our timestamp = ms clock + this */
+	uint32_t srtt_us;    /* smoothed RTT, us << 3 as RFC 6298 implementations keep it; 0 = none yet */
+	uint16_t events;     /* enum flow_events */
+	uint8_t ack;         /* enum flow_ack */
 	uint8_t dup_acks;
 
 	/* line 1: written under the lock by every packet or message */
@@ -149,8 +156,9 @@ struct flow {
 	uint32_t snd_wnd;     /* peer's window in bytes, from una */
 	uint32_t cwnd;        /* congestion window, bytes */
 	uint32_t ts_recent;   /* peer's timestamp to echo (RFC 7323 4.3) */
-	uint32_t last_tx_us;  /* when data was last sent, for the retransmission timer and restart after idle */
-	uint32_t wl1;         /* segment sequence number of the last window update (RFC 9293 SND.WL1), raw */
+	uint32_t
+		last_tx_us; /* when data was last sent, for the retransmission timer and restart after idle */
+	uint32_t wl1;       /* segment sequence number of the last window update (RFC 9293 SND.WL1), raw */
 };
 static_assert(sizeof(struct flow) == 2 * CACHE_LINE, "a flow is exactly two lines");
 
@@ -165,51 +173,52 @@ struct flow_ranges {
 };
 
 struct flow_cold {
-	/* what congestion control and statistics see; totals since installation, so that readers take differences */
+	/* what congestion control and statistics see; totals since installation, so that readers take
+	 * differences */
 	alignas(CACHE_LINE) uint64_t delivered; /* bytes newly acknowledged or SACKed */
-	uint64_t marked;         /* of these, with ECE set */
-	uint64_t lost;           /* bytes deemed lost */
-	uint32_t min_rtt_us;     /* least sample since congestion control looked last; UINT32_MAX = none */
-	uint32_t rttvar_us;      /* << 2 */
-	uint32_t recoveries;     /* times fast recovery began */
-	uint32_t timeouts;       /* retransmission timeouts */
-	uint32_t ssthresh;       /* bytes */
+	uint64_t marked;                        /* of these, with ECE set */
+	uint64_t lost;                          /* bytes deemed lost */
+	uint32_t min_rtt_us; /* least sample since congestion control looked last; UINT32_MAX = none */
+	uint32_t rttvar_us;  /* << 2 */
+	uint32_t recoveries; /* times fast recovery began */
+	uint32_t timeouts;   /* retransmission timeouts */
+	uint32_t ssthresh;   /* bytes */
 	uint32_t min_rtt_ever_us;
-	tas_ns pace_next_ns;     /* earliest time of the next segment */
-	uint32_t paced_next;     /* link in the pacing wheel */
-	uint32_t ready_next;     /* links of the core's lists; FLOW_NONE ends one */
+	tas_ns pace_next_ns; /* earliest time of the next segment */
+	uint32_t paced_next; /* link in the pacing wheel */
+	uint32_t ready_next; /* links of the core's lists; FLOW_NONE ends one */
 	uint32_t delayed_next;
-	uint8_t on_list;         /* enum flow_list bits: a slot is not reused before it is on none */
-	uint8_t quick_acks;      /* segments still to be acknowledged at once */
-	uint8_t backoff;         /* RTO doublings, or persist probes */
-	uint8_t beta_q8;         /* what remains of cwnd on a loss, of 256 */
+	uint8_t on_list;    /* enum flow_list bits: a slot is not reused before it is on none */
+	uint8_t quick_acks; /* segments still to be acknowledged at once */
+	uint8_t backoff;    /* RTO doublings, or persist probes */
+	uint8_t beta_q8;    /* what remains of cwnd on a loss, of 256 */
 
 	alignas(CACHE_LINE) struct hdr_tmpl hdr;
 
 	/* timing of one segment at a time (Karn) */
-	uint64_t rtt_end;        /* offset after the timed segment */
+	uint64_t rtt_end; /* offset after the timed segment */
 	tas_ns rtt_start_ns;
-	uint64_t snd_sml;        /* offset after the last segment sent that was not full (Minshall's Nagle) */
-	uint32_t ack_due_us;     /* when a delayed acknowledgement must go */
-	uint32_t more_since_us;  /* FLOW_MORE: when the held segment was first held */
-	uint32_t rx_last_us;     /* when data last arrived */
-	uint32_t rto_base_us;    /* the retransmission timer counts from here: the oldest data's first sending, the last progress, or
-				  * the last retransmission of the head (RFC 6298 5) */
+	uint64_t snd_sml;       /* offset after the last segment sent that was not full (Minshall's Nagle) */
+	uint32_t ack_due_us;    /* when a delayed acknowledgement must go */
+	uint32_t more_since_us; /* FLOW_MORE: when the held segment was first held */
+	uint32_t rx_last_us;    /* when data last arrived */
+	uint32_t rto_base_us;   /* the retransmission timer counts from here: the oldest data's first sending,
+				 * the last progress, or   the last retransmission of the head (RFC 6298 5) */
 
 	/* loss recovery: offsets of our stream */
-	uint64_t recover;        /* recovery ends when una reaches it */
-	uint64_t rtx_nxt;        /* next byte to consider for retransmission */
-	uint64_t lost_to;        /* what is not SACKed below it is deemed lost */
-	uint64_t rtx_mark;       /* tx_nxt when the piece at una was last sent again */
-	bool rtx_again;          /* that piece was lost once more */
+	uint64_t recover;  /* recovery ends when una reaches it */
+	uint64_t rtx_nxt;  /* next byte to consider for retransmission */
+	uint64_t lost_to;  /* what is not SACKed below it is deemed lost */
+	uint64_t rtx_mark; /* tx_nxt when the piece at una was last sent again */
+	bool rtx_again;    /* that piece was lost once more */
 	struct flow_ranges sacked;
 
 	/* reassembly: offsets of the peer's stream, bytes already in the ring */
 	struct flow_ranges reass;
-	uint64_t reass_last;     /* from of the interval that changed last: first SACK block (RFC 2018) */
-	uint64_t rx_fin_off;     /* offset of the peer's FIN if seen out of order, else UINT64_MAX */
+	uint64_t reass_last; /* from of the interval that changed last: first SACK block (RFC 2018) */
+	uint64_t rx_fin_off; /* offset of the peer's FIN if seen out of order, else UINT64_MAX */
 
-	uint32_t rec_events;     /* what abi_flow_rec.events holds */
+	uint32_t rec_events; /* what abi_flow_rec.events holds */
 	struct flow_key key;
 	uint64_t bytes_in, bytes_out, bytes_rtx;
 	uint32_t segs_in, segs_out, rtx_segs;
@@ -221,8 +230,14 @@ static inline uint64_t flow_tx_nxt(const struct flow *f) { return f->tx_una + f-
 static inline uint64_t flow_tx_end(const struct flow *f) { return f->tx_una + f->tx_avail; }
 static inline uint32_t flow_rx_size(const struct flow *f) { return 1u << f->rx_log2; }
 static inline uint32_t flow_tx_size(const struct flow *f) { return 1u << f->tx_log2; }
-static inline tcp_seq flow_tx_seq(const struct flow *f, uint64_t off) { return seq_add(f->iss, 1 + (uint32_t)off); }
-static inline tcp_seq flow_rx_seq(const struct flow *f, uint64_t off) { return seq_add(f->irs, 1 + (uint32_t)off); }
+static inline tcp_seq flow_tx_seq(const struct flow *f, uint64_t off)
+{
+	return seq_add(f->iss, 1 + (uint32_t)off);
+}
+static inline tcp_seq flow_rx_seq(const struct flow *f, uint64_t off)
+{
+	return seq_add(f->irs, 1 + (uint32_t)off);
+}
 static inline bool flow_fin_sent(const struct flow *f) { return f->tx_inflight > f->tx_avail; }
 
 /* Asserts what must hold whenever the lock is free. */

@@ -21,7 +21,8 @@ struct flow_table {
 static inline void *id_to_data(uint32_t id) { return (void *)((uintptr_t)id + 1); }
 static inline uint32_t data_to_id(const void *data) { return (uint32_t)((uintptr_t)data - 1); }
 
-static struct rte_hash *hash_create(const char *name, uint32_t entries, int numa_node, struct rte_rcu_qsbr *qsbr)
+static struct rte_hash *hash_create(const char *name, uint32_t entries, int numa_node,
+	struct rte_rcu_qsbr *qsbr)
 {
 	struct rte_hash_parameters params = {
 		.name = name,
@@ -42,7 +43,8 @@ static struct rte_hash *hash_create(const char *name, uint32_t entries, int numa
 	return h;
 }
 
-struct flow_table *flow_table_create(const char *name, uint32_t entries, int numa_node, struct rte_rcu_qsbr *qsbr)
+struct flow_table *flow_table_create(const char *name, uint32_t entries, int numa_node,
+	struct rte_rcu_qsbr *qsbr)
 {
 	struct flow_table *t = rte_zmalloc(name, sizeof(*t), CACHE_LINE);
 
@@ -85,7 +87,8 @@ uint32_t flow_table_find(const struct flow_table *t, const struct flow_key *key)
 	return rte_hash_lookup_data(t->hash, key, &data) >= 0 ? data_to_id(data) : FLOW_NONE;
 }
 
-void flow_table_find_bulk(const struct flow_table *t, const struct flow_key *const *keys, uint32_t n, uint32_t *ids)
+void flow_table_find_bulk(const struct flow_table *t, const struct flow_key *const *keys, uint32_t n,
+	uint32_t *ids)
 {
 	void *data[BULK_MAX];
 	uint64_t hits = 0;

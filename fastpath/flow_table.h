@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* flow_table.h - from a packet's addresses and ports to a flow id: rte_hash, lock-free for readers.
- * Threads: any core looks up at any time; the slow path alone adds and removes. A removed key's slot is reused only after every core
- * passed a quiescent state (RCU), so a lookup never sees half of another key. */
+ * Threads: any core looks up at any time; the slow path alone adds and removes. A removed key's slot is
+ * reused only after every core passed a quiescent state (RCU), so a lookup never sees half of another key. */
 #ifndef TAS_FASTPATH_FLOW_TABLE_H
 #define TAS_FASTPATH_FLOW_TABLE_H
 
@@ -14,13 +14,15 @@
 struct flow_table;
 
 /* NULL on failure (rte_errno). `name` must be unique in the process; at least `entries` keys fit. */
-struct flow_table *flow_table_create(const char *name, uint32_t entries, int numa_node, struct rte_rcu_qsbr *qsbr);
+struct flow_table *flow_table_create(const char *name, uint32_t entries, int numa_node,
+	struct rte_rcu_qsbr *qsbr);
 void flow_table_free(struct flow_table *t);
 
 int flow_table_add(struct flow_table *t, const struct flow_key *key, uint32_t id); /* 0, -EEXIST, -ENOSPC */
 int flow_table_del(struct flow_table *t, const struct flow_key *key);              /* 0, -ENOENT */
 uint32_t flow_table_find(const struct flow_table *t, const struct flow_key *key);  /* FLOW_NONE if absent */
 /* ids[i] = flow of keys[i] or FLOW_NONE, for n <= 32 keys. */
-void flow_table_find_bulk(const struct flow_table *t, const struct flow_key *const *keys, uint32_t n, uint32_t *ids);
+void flow_table_find_bulk(const struct flow_table *t, const struct flow_key *const *keys, uint32_t n,
+	uint32_t *ids);
 
 #endif

@@ -22,17 +22,21 @@ static void *zalloc(const struct fastpath *fp, const char *what, size_t size)
 }
 
 /* DPDK names rings, hashes and zones process-wide. */
-static const char *name_of(const struct fastpath *fp, const char *what, unsigned core, char buf[RTE_RING_NAMESIZE])
+static const char *name_of(const struct fastpath *fp, const char *what, unsigned core,
+	char buf[RTE_RING_NAMESIZE])
 {
-	snprintf(buf, RTE_RING_NAMESIZE - 4, "%.12s%s%u", fp->conf.name, what, core); /* room for rte_ring's prefix */
+	snprintf(buf, RTE_RING_NAMESIZE - 4, "%.12s%s%u", fp->conf.name, what,
+		core); /* room for rte_ring's prefix */
 	return buf;
 }
 
-static struct rte_ring *ring_of(const struct fastpath *fp, const char *what, unsigned core, unsigned elem, uint32_t count, unsigned flags)
+static struct rte_ring *ring_of(const struct fastpath *fp, const char *what, unsigned core, unsigned elem,
+	uint32_t count, unsigned flags)
 {
 	char name[RTE_RING_NAMESIZE];
 
-	return rte_ring_create_elem(name_of(fp, what, core, name), elem, pow2_at_least(count + 1), fp->conf.numa_node, flags);
+	return rte_ring_create_elem(name_of(fp, what, core, name), elem, pow2_at_least(count + 1),
+		fp->conf.numa_node, flags);
 }
 
 static bool core_take(struct fastpath *fp, struct fp_core *c)
@@ -90,7 +94,8 @@ static bool tables_take(struct fastpath *fp)
 	fp->graves = zalloc(fp, "graves", (size_t)conf->flows_max * sizeof(*fp->graves));
 	fp->apps = zalloc(fp, "apps", (size_t)conf->apps_max * sizeof(*fp->apps));
 	fp->punts = ring_of(fp, "punt", 0, sizeof(void *), FP_PUNTS_MAX, RING_F_SC_DEQ);
-	fp->table = flow_table_create(name_of(fp, "flows", 0, name), conf->flows_max, conf->numa_node, fp->qsbr);
+	fp->table = flow_table_create(name_of(fp, "flows", 0, name), conf->flows_max, conf->numa_node,
+		fp->qsbr);
 	if (!fp->flows || !fp->cold || !fp->free_flow || !fp->graves || !fp->apps || !fp->punts || !fp->table)
 		return false;
 	while (fp->nr_free < conf->flows_max) { /* the lowest id is taken first */
@@ -101,7 +106,7 @@ static bool tables_take(struct fastpath *fp)
 }
 
 int fp_create(struct fastpath *fp, const struct fp_conf *conf, struct port *port, struct rte_mempool *pool,
-	      const struct fp_wake_ops *wake, char *err, size_t err_size)
+	const struct fp_wake_ops *wake, char *err, size_t err_size)
 {
 	TAS_ASSERT(conf->cores >= 1 && conf->cores <= FP_CORES_MAX && conf->name != NULL);
 	*fp = (struct fastpath){ .conf = *conf, .port = port, .pool = pool };
@@ -109,8 +114,9 @@ int fp_create(struct fastpath *fp, const struct fp_conf *conf, struct port *port
 		fp->wake = *wake;
 	if (tables_take(fp) && cores_take(fp))
 		return 0;
-	snprintf(err, err_size, "not enough memory for flows_max=%u, apps_max=%u on %u cores: raise [memory] dpdk_memory or lower these",
-		 conf->flows_max, conf->apps_max, conf->cores);
+	snprintf(err, err_size,
+		"not enough memory for flows_max=%u, apps_max=%u on %u cores: raise [memory] dpdk_memory or lower these",
+		conf->flows_max, conf->apps_max, conf->cores);
 	fp_destroy(fp);
 	return -ENOMEM;
 }
@@ -177,15 +183,18 @@ uint32_t flow_alloc(struct fastpath *fp)
 }
 
 int flow_insert(struct fastpath *fp, uint32_t id) { return flow_table_add(fp->table, &fp->cold[id].key, id); }
-uint32_t flow_lookup(struct fastpath *fp, const struct flow_key *key) { return flow_table_find(fp->table, key); }
+uint32_t flow_lookup(struct fastpath *fp, const struct flow_key *key)
+{
+	return flow_table_find(fp->table, key);
+}
+
+void flow_unlink(struct fastpath *fp, uint32_t id) { flow_table_del(fp->table, &fp->cold[id].key); }
 
 void flow_remove(struct fastpath *fp, uint32_t id)
 {
 	uint32_t at = (fp->grave_head + fp->nr_graves) % fp->conf.flows_max;
 
 	TAS_ASSERT(fp->flows[id].state != TCP_FREE && fp->nr_graves < fp->conf.flows_max);
-	if (flow_table_find(fp->table, &fp->cold[id].key) == id)
-		flow_table_del(fp->table, &fp->cold[id].key);
 	fp->flows[id].state = TCP_FREE;
 	fp->graves[at] = (struct flow_grave){ id, rte_rcu_qsbr_start(fp->qsbr) };
 	fp->nr_graves++;
@@ -195,7 +204,7 @@ void flow_remove(struct fastpath *fp, uint32_t id)
 static bool grave_empty(struct fastpath *fp, const struct flow_grave *g)
 {
 	return rte_rcu_qsbr_check(fp->qsbr, g->token, false) == 1 && fp->cold[g->id].on_list == 0 &&
-	       !(fp->flows[g->id].events & FLOW_EV_QUEUED);
+		!(fp->flows[g->id].events & FLOW_EV_QUEUED);
 }
 
 void fp_reclaim(struct fastpath *fp)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* pace.h - flows that wait until they may send: a timing wheel of lists.
- * Guarantee: a flow comes out at the first pass not before its slot, at most one slot (16 us) after its time; what lies beyond the
- * wheel's 16 ms comes out early and waits again. Owner: one core. The links are flow_cold.paced_next. */
+ * Guarantee: a flow comes out at the first pass not before its slot, at most one slot (16 us) after its time;
+ * what lies beyond the wheel's 16 ms comes out early and waits again. Owner: one core. The links are
+ * flow_cold.paced_next. */
 #ifndef TAS_FASTPATH_PACE_H
 #define TAS_FASTPATH_PACE_H
 

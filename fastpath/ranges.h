@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ranges.h - a small sorted set of intervals of stream offsets: what was SACKed, what arrived past a gap.
- * Guarantee: intervals are disjoint, do not touch, and are in ascending order. Owner: whoever holds the flow's lock. */
+ * Guarantee: intervals are disjoint, do not touch, and are in ascending order. Owner: whoever holds the
+ * flow's lock. */
 #ifndef TAS_FASTPATH_RANGES_H
 #define TAS_FASTPATH_RANGES_H
 
@@ -9,8 +10,8 @@
 
 #include "fastpath/flow.h"
 
-/* Adds [from, to), joining what it overlaps or touches. Returns the bytes that are new; when the set is full and the interval would
- * be one more, nothing is added and 0 is returned. */
+/* Adds [from, to), joining what it overlaps or touches. Returns the bytes that are new; when the set is full
+ * and the interval would be one more, nothing is added and 0 is returned. */
 uint64_t ranges_add(struct flow_ranges *s, uint64_t from, uint64_t to);
 
 /* Forgets everything below `off`. */

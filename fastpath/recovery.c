@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* recovery.c - loss recovery: what is deemed lost is sent again, and nothing else.
  *
- * With SACK (RFC 6675): a byte is lost when more than two segments' worth above it was SACKed. Without (RFC 6582): after three duplicate
- * acknowledgements the first outstanding segment is, and after each partial acknowledgement the next. After a timeout (RFC 6298)
- * everything outstanding is, but for what was SACKed. What was deemed lost is [rtx_nxt, lost_to) without the scoreboard's intervals.
+ * With SACK (RFC 6675): a byte is lost when more than two segments' worth above it was SACKed. Without (RFC
+ * 6582): after three duplicate acknowledgements the first outstanding segment is, and after each partial
+ * acknowledgement the next. After a timeout (RFC 6298) everything outstanding is, but for what was SACKed.
+ * What was deemed lost is [rtx_nxt, lost_to) without the scoreboard's intervals.
  *
- * A retransmission that is lost itself: when more than two segments' worth sent after it was SACKed while una stays, the piece at una is
- * sent once more (the timer would find that, too, only later). */
+ * A retransmission that is lost itself: when more than two segments' worth sent after it was SACKed while una
+ * stays, the piece at una is sent once more (the timer would find that, too, only later). */
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
 
 enum { DUP_THRESH = 3 };
 
-static inline uint64_t from_of(const struct flow *f, const struct flow_cold *k) { return max_u64(k->rtx_nxt, f->tx_una); }
+static inline uint64_t from_of(const struct flow *f, const struct flow_cold *k)
+{
+	return max_u64(k->rtx_nxt, f->tx_una);
+}
 
 static uint64_t lost_unsent(const struct flow *f, const struct flow_cold *k)
 {
@@ -54,7 +58,8 @@ static void recovery_begin(struct tcp t)
 	struct flow *f = t.f;
 	struct flow_cold *k = t.k;
 
-	k->ssthresh = max_u32((uint32_t)((uint64_t)min_u32(f->cwnd, f->tx_inflight) * k->beta_q8 / 256), 2u * f->mss);
+	k->ssthresh = max_u32((uint32_t)((uint64_t)min_u32(f->cwnd, f->tx_inflight) * k->beta_q8 / 256),
+		2u * f->mss);
 	f->cwnd = k->ssthresh;
 	k->recover = flow_tx_nxt(f);
 	k->rtx_nxt = f->tx_una;
@@ -77,7 +82,7 @@ static void recovery_end(struct tcp t)
 static bool retransmission_lost(const struct flow *f, const struct flow_cold *k)
 {
 	return k->rtx_nxt > f->tx_una && k->sacked.n > 0 && k->sacked.r[0].from > f->tx_una &&
-	       ranges_bytes(&k->sacked, k->rtx_mark, flow_tx_nxt(f)) > (DUP_THRESH - 1u) * f->mss;
+		ranges_bytes(&k->sacked, k->rtx_mark, flow_tx_nxt(f)) > (DUP_THRESH - 1u) * f->mss;
 }
 
 /* A partial acknowledgement: the network delivered something of this round. */
@@ -91,7 +96,8 @@ static void recovery_partial(struct tcp t, uint32_t acked)
 	if (f->flags & FLOW_SACK)
 		return;
 	f->dup_acks -= (uint8_t)min_u32(f->dup_acks, acked / f->mss);
-	if (f->flags & FLOW_RECOVERY) { /* RFC 6582 3.2: the next hole begins where this acknowledgement ends */
+	if (f->flags &
+		FLOW_RECOVERY) { /* RFC 6582 3.2: the next hole begins where this acknowledgement ends */
 		k->rtx_nxt = f->tx_una;
 		k->lost_to = min_u64(f->tx_una + f->mss, flow_tx_nxt(f));
 	}
@@ -142,7 +148,8 @@ bool recovery_next(const struct flow *f, const struct flow_cold *k, struct flow_
 {
 	uint64_t from = k->rtx_again ? f->tx_una : from_of(f, k);
 
-	if (!(f->flags & (FLOW_RECOVERY | FLOW_LOSS)) || !ranges_next_hole(&k->sacked, from, k->lost_to, piece))
+	if (!(f->flags & (FLOW_RECOVERY | FLOW_LOSS)) ||
+		!ranges_next_hole(&k->sacked, from, k->lost_to, piece))
 		return false;
 	piece->to = min_u64(piece->to, piece->from + f->mss);
 	return true;
@@ -168,7 +175,9 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 
 	TAS_ASSERT(f->tx_inflight > 0);
 	if (!(f->flags & FLOW_LOSS))
-		k->ssthresh = max_u32((uint32_t)((uint64_t)min_u32(f->cwnd, f->tx_inflight) * k->beta_q8 / 256), 2u * f->mss);
+		k->ssthresh =
+			max_u32((uint32_t)((uint64_t)min_u32(f->cwnd, f->tx_inflight) * k->beta_q8 / 256),
+				2u * f->mss);
 	if (k->sacked.n > 0 && k->sacked.r[0].from == f->tx_una)
 		k->sacked.n = 0; /* the peer took back what it had SACKed (RFC 2018 8) */
 	f->cwnd = f->mss;

@@ -12,7 +12,7 @@
 #define RX_SLOW_FLAGS (RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG | RTE_TCP_FIN_FLAG)
 
 struct batch {
-	uint32_t n;                 /* TCP segments */
+	uint32_t n; /* TCP segments */
 	struct rte_mbuf *m[FP_BATCH];
 	const struct flow_key *keys[FP_BATCH];
 	uint32_t flow[FP_BATCH];
@@ -22,7 +22,8 @@ struct batch {
 
 static inline unsigned verified_by_port(const struct port *p, const struct rte_mbuf *m)
 {
-	return (port_ip_cksum_good(p, m) ? PKT_VERIFIED_IP : 0) | (port_l4_cksum_good(p, m) ? PKT_VERIFIED_L4 : 0);
+	return (port_ip_cksum_good(p, m) ? PKT_VERIFIED_IP : 0) |
+		(port_l4_cksum_good(p, m) ? PKT_VERIFIED_L4 : 0);
 }
 
 static void punt(struct fp_core *c, struct rte_mbuf *m)
@@ -43,9 +44,7 @@ static void rx_other(struct fp_core *c, struct rte_mbuf *m, enum pkt_kind kind)
 	case PKT_ARP:
 	case PKT_ICMP:
 	case PKT_ICMP6:
-	case PKT_OTHER_L4:
-		punt(c, m);
-		return;
+	case PKT_OTHER_L4: punt(c, m); return;
 	case PKT_BAD_CHECKSUM:
 		count(c, CNT_RX_BAD_CHECKSUM, 1);
 		port_offload_suspect(c->fp->port, m);
@@ -55,8 +54,7 @@ static void rx_other(struct fp_core *c, struct rte_mbuf *m, enum pkt_kind kind)
 		count(c, CNT_RX_BAD_HEADER, 1);
 		port_offload_suspect(c->fp->port, m);
 		break;
-	default:
-		count(c, CNT_RX_IGNORED, 1);
+	default: count(c, CNT_RX_IGNORED, 1);
 	}
 	rte_pktmbuf_free(m);
 }
@@ -77,7 +75,8 @@ static void parse_batch(struct fp_core *c, struct rte_mbuf **pkts, unsigned n, s
 			rx_other(c, m, PKT_BAD_LENGTH);
 			continue;
 		}
-		kind = pkt_parse(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, verified_by_port(c->fp->port, m), &b->key[b->n], &b->seg[b->n]);
+		kind = pkt_parse(rte_pktmbuf_mtod(m, uint8_t *), m->data_len,
+			verified_by_port(c->fp->port, m), &b->key[b->n], &b->seg[b->n]);
 		if (unlikely(kind != PKT_TCP)) {
 			rx_other(c, m, kind);
 			continue;
@@ -99,7 +98,8 @@ static enum rx_verdict rx_segment(struct fp_core *c, uint32_t id, const struct s
 	f = &c->fp->flows[id];
 	rte_spinlock_lock(&f->lock);
 	if (likely(((TCP_STATES_FAST >> f->state) & 1) && f->app != APP_NONE)) {
-		f->core = (uint8_t)c->id; /* the port brings its packets here: what it sends goes from here, too */
+		f->core = (uint8_t)c->id; /* the port brings its packets here: what it sends goes from here,
+					     too */
 		v = tcp_rx(c, id, seg, rte_pktmbuf_mtod(m, uint8_t *));
 	}
 	rte_spinlock_unlock(&f->lock);
@@ -121,7 +121,8 @@ unsigned rx_poll(struct fp_core *c)
 	flow_table_find_bulk(c->fp->table, b.keys, b.n, b.flow);
 	for (unsigned i = 0; i < b.n; i++)
 		if (b.flow[i] != FLOW_NONE)
-			rte_prefetch0(&c->fp->flows[b.flow[i]]), rte_prefetch0(&c->fp->flows[b.flow[i]].rx_nxt);
+			rte_prefetch0(&c->fp->flows[b.flow[i]]),
+				rte_prefetch0(&c->fp->flows[b.flow[i]].rx_nxt);
 	for (unsigned i = 0; i < b.n; i++) {
 		if (unlikely(rx_segment(c, b.flow[i], &b.seg[i], b.m[i]) == RX_PUNT))
 			punt(c, b.m[i]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* stages.h - the stages of a pass (core.c calls them), each a loop over at most a batch; they return how much they handled. */
+/* stages.h - the stages of a pass (core.c calls them), each a loop over at most a batch; they return how much
+ * they handled. */
 #ifndef TAS_FASTPATH_STAGES_H
 #define TAS_FASTPATH_STAGES_H
 
@@ -9,7 +10,8 @@
 unsigned rx_poll(struct fp_core *c);
 /* Messages from applications that are not quiet. */
 unsigned appq_poll(struct fp_core *c);
-/* The persist timer's wish, on a real core (lock held): what the peer's small window takes, or an empty probe. */
+/* The persist timer's wish, on a real core (lock held): what the peer's small window takes, or an empty
+ * probe. */
 void tcp_probe_out(struct fp_core *c, uint32_t id);
 
 #endif

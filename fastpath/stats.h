@@ -1,67 +1,75 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* stats.h - counters: one array of 64-bit totals per thread, written by that thread alone, read by anyone at any time.
- * Every counter has a name, a unit and a line of help; names are stable (scripts and dashboards use them). */
+/* stats.h - counters: one array of 64-bit totals per thread, written by that thread alone, read by anyone at
+ * any time. Every counter has a name, a unit and a line of help; names are stable (scripts and dashboards use
+ * them). */
 #ifndef TAS_FASTPATH_STATS_H
 #define TAS_FASTPATH_STATS_H
 
 #include <stdint.h>
 
 /* X(enumerator, "name", "unit", "help") */
-#define TAS_COUNTERS(X)                                                                                                \
-	X(RX_PACKETS, "rx_packets", "packets", "frames received from the port")                                       \
-	X(RX_BYTES, "rx_bytes", "bytes", "bytes of these frames, Ethernet header included")                           \
-	X(TX_PACKETS, "tx_packets", "packets", "frames handed to the port")                                           \
-	X(TX_BYTES, "tx_bytes", "bytes", "bytes of these frames, Ethernet header included")                           \
-	X(TX_FULL, "tx_full", "times", "the port's transmit ring took less than a burst")                             \
-	X(RX_BAD_CHECKSUM, "rx_bad_checksum", "packets", "dropped: IP or TCP checksum wrong")                         \
-	X(RX_BAD_HEADER, "rx_bad_header", "packets", "dropped: lengths or header fields impossible")                  \
-	X(RX_IGNORED, "rx_ignored", "packets", "dropped: not for this service (other protocol or address)")           \
-	X(RX_PUNTED, "rx_punted", "packets", "handed from the fast path to the slow path")                            \
-	X(RX_PUNT_FULL, "rx_punt_full", "packets", "dropped: too many packets waited for the slow path")              \
-	X(TCP_RX_SEGMENTS, "tcp_rx_segments", "segments", "TCP segments of open connections")                         \
-	X(TCP_RX_PAYLOAD, "tcp_rx_payload_bytes", "bytes", "new payload placed for applications, in order")           \
-	X(TCP_RX_OOO, "tcp_rx_out_of_order", "segments", "arrived past a gap and kept")                               \
-	X(TCP_RX_DUP, "tcp_rx_duplicate", "segments", "held only bytes we had, or that did not fit")                  \
-	X(TCP_RX_OUTSIDE, "tcp_rx_outside_window", "segments", "outside the receive window: acknowledged and dropped")\
-	X(TCP_RX_PAWS, "tcp_rx_paws", "segments", "dropped: timestamp older than the last (PAWS)")                    \
-	X(TCP_RX_DUP_ACKS, "tcp_rx_duplicate_acks", "segments", "duplicate acknowledgements received")                \
-	X(TCP_RX_CHALLENGE, "tcp_challenge_acks", "segments", "challenge acknowledgements sent (RFC 5961)")           \
-	X(TCP_TX_SEGMENTS, "tcp_tx_segments", "segments", "segments sent with payload or FIN")                        \
-	X(TCP_TX_PAYLOAD, "tcp_tx_payload_bytes", "bytes", "payload acknowledged by peers for the first time")        \
-	X(TCP_TX_ACKS, "tcp_tx_acks", "segments", "bare acknowledgements sent")                                       \
-	X(TCP_TX_RTX, "tcp_tx_retransmits", "segments", "segments sent again")                                        \
-	X(TCP_TX_RTX_BYTES, "tcp_tx_retransmit_bytes", "bytes", "payload sent again")                                 \
-	X(TCP_FAST_RECOVERIES, "tcp_fast_recoveries", "times", "fast recovery began")                                 \
-	X(TCP_TIMEOUTS, "tcp_timeouts", "times", "retransmission timer expired")                                      \
-	X(TCP_ZERO_WINDOW_PROBES, "tcp_zero_window_probes", "segments", "persist probes sent")                        \
-	X(TCP_ACTIVE_OPENS, "tcp_active_opens", "connections", "connections begun by applications")                   \
-	X(TCP_PASSIVE_OPENS, "tcp_passive_opens", "connections", "connections accepted by listeners")                 \
-	X(TCP_ATTEMPT_FAILS, "tcp_attempt_fails", "connections", "opens that never completed")                        \
-	X(TCP_ESTAB_RESETS, "tcp_established_resets", "connections", "open connections ended by RST, either way")     \
-	X(TCP_TX_RSTS, "tcp_tx_resets", "segments", "RST segments sent")                                              \
-	X(TCP_LISTEN_OVERFLOWS, "tcp_listen_overflows", "connections", "connection requests dropped: backlog full")   \
-	X(TCP_NO_MEMORY, "tcp_no_memory", "connections", "refused: flow table or application memory exhausted")       \
-	X(APP_BELLS, "app_bells", "messages", "messages taken from applications")                                     \
-	X(APP_FAULT_HANDLE, "app_fault_handle", "messages", "ignored: flow or generation not the sender's")           \
-	X(APP_FAULT_POSITION, "app_fault_position", "messages", "ignored: a position outside its ring or backwards")  \
-	X(APP_FAULT_FLAGS, "app_fault_flags", "messages", "ignored: unknown flags or argument")                       \
-	X(APP_FAULT_RING, "app_fault_ring", "times", "a ring index that no honest library writes")                    \
-	X(APP_NOTIFIES, "app_notifies", "messages", "notifications pushed to applications")                           \
-	X(APP_NOTIFY_LOST, "app_notify_lost", "messages", "not pushed: the application's ring claimed to be full")    \
-	X(APP_WAKES, "app_wakes", "times", "sleeping applications woken by a system call")                            \
-	X(APPS_ATTACHED, "apps_attached", "applications", "attached since start")                                     \
-	X(APPS_REFUSED, "apps_refused", "applications", "refused to attach")                                          \
-	X(APPS_CUT_OFF, "apps_cut_off", "applications", "cut off for what they did to their region")                  \
-	X(CORE_PASSES, "core_passes", "passes", "loop passes of fast-path cores")                                     \
-	X(CORE_BUSY_NS, "core_busy_ns", "ns", "time of passes that found work")                                       \
-	X(CORE_SLEEPS, "core_sleeps", "times", "fast-path cores went to sleep")                                       \
+#define TAS_COUNTERS(X)                                                                                     \
+	X(RX_PACKETS, "rx_packets", "packets", "frames received from the port")                             \
+	X(RX_BYTES, "rx_bytes", "bytes", "bytes of these frames, Ethernet header included")                 \
+	X(TX_PACKETS, "tx_packets", "packets", "frames handed to the port")                                 \
+	X(TX_BYTES, "tx_bytes", "bytes", "bytes of these frames, Ethernet header included")                 \
+	X(TX_FULL, "tx_full", "times", "the port's transmit ring took less than a burst")                   \
+	X(RX_BAD_CHECKSUM, "rx_bad_checksum", "packets", "dropped: IP or TCP checksum wrong")               \
+	X(RX_BAD_HEADER, "rx_bad_header", "packets", "dropped: lengths or header fields impossible")        \
+	X(RX_IGNORED, "rx_ignored", "packets", "dropped: not for this service (other protocol or address)") \
+	X(RX_PUNTED, "rx_punted", "packets", "handed from the fast path to the slow path")                  \
+	X(RX_PUNT_FULL, "rx_punt_full", "packets", "dropped: too many packets waited for the slow path")    \
+	X(TCP_RX_SEGMENTS, "tcp_rx_segments", "segments", "TCP segments of open connections")               \
+	X(TCP_RX_PAYLOAD, "tcp_rx_payload_bytes", "bytes", "new payload placed for applications, in order") \
+	X(TCP_RX_OOO, "tcp_rx_out_of_order", "segments", "arrived past a gap and kept")                     \
+	X(TCP_RX_DUP, "tcp_rx_duplicate", "segments", "held only bytes we had, or that did not fit")        \
+	X(TCP_RX_OUTSIDE, "tcp_rx_outside_window", "segments",                                              \
+		"outside the receive window: acknowledged and dropped")                                     \
+	X(TCP_RX_PAWS, "tcp_rx_paws", "segments", "dropped: timestamp older than the last (PAWS)")          \
+	X(TCP_RX_DUP_ACKS, "tcp_rx_duplicate_acks", "segments", "duplicate acknowledgements received")      \
+	X(TCP_RX_CHALLENGE, "tcp_challenge_acks", "segments", "challenge acknowledgements sent (RFC 5961)") \
+	X(TCP_TX_SEGMENTS, "tcp_tx_segments", "segments", "segments sent with payload or FIN")              \
+	X(TCP_TX_PAYLOAD, "tcp_tx_payload_bytes", "bytes",                                                  \
+		"payload acknowledged by peers for the first time")                                         \
+	X(TCP_TX_ACKS, "tcp_tx_acks", "segments", "bare acknowledgements sent")                             \
+	X(TCP_TX_RTX, "tcp_tx_retransmits", "segments", "segments sent again")                              \
+	X(TCP_TX_RTX_BYTES, "tcp_tx_retransmit_bytes", "bytes", "payload sent again")                       \
+	X(TCP_FAST_RECOVERIES, "tcp_fast_recoveries", "times", "fast recovery began")                       \
+	X(TCP_TIMEOUTS, "tcp_timeouts", "times", "retransmission timer expired")                            \
+	X(TCP_ZERO_WINDOW_PROBES, "tcp_zero_window_probes", "segments", "persist probes sent")              \
+	X(TCP_ACTIVE_OPENS, "tcp_active_opens", "connections", "connections begun by applications")         \
+	X(TCP_PASSIVE_OPENS, "tcp_passive_opens", "connections", "connections accepted by listeners")       \
+	X(TCP_ATTEMPT_FAILS, "tcp_attempt_fails", "connections", "opens that never completed")              \
+	X(TCP_ESTAB_RESETS, "tcp_established_resets", "connections",                                        \
+		"open connections ended by RST, either way")                                                \
+	X(TCP_TX_RSTS, "tcp_tx_resets", "segments", "RST segments sent")                                    \
+	X(TCP_LISTEN_OVERFLOWS, "tcp_listen_overflows", "connections",                                      \
+		"connection requests dropped: backlog full")                                                \
+	X(TCP_NO_MEMORY, "tcp_no_memory", "connections",                                                    \
+		"refused: flow table or application memory exhausted")                                      \
+	X(APP_BELLS, "app_bells", "messages", "messages taken from applications")                           \
+	X(APP_FAULT_HANDLE, "app_fault_handle", "messages", "ignored: flow or generation not the sender's") \
+	X(APP_FAULT_POSITION, "app_fault_position", "messages",                                             \
+		"ignored: a position outside its ring or backwards")                                        \
+	X(APP_FAULT_FLAGS, "app_fault_flags", "messages", "ignored: unknown flags or argument")             \
+	X(APP_FAULT_RING, "app_fault_ring", "times", "a ring index that no honest library writes")          \
+	X(APP_NOTIFIES, "app_notifies", "messages", "notifications pushed to applications")                 \
+	X(APP_NOTIFY_LOST, "app_notify_lost", "messages",                                                   \
+		"not pushed: the application's ring claimed to be full")                                    \
+	X(APP_WAKES, "app_wakes", "times", "sleeping applications woken by a system call")                  \
+	X(APPS_ATTACHED, "apps_attached", "applications", "attached since start")                           \
+	X(APPS_REFUSED, "apps_refused", "applications", "refused to attach")                                \
+	X(APPS_CUT_OFF, "apps_cut_off", "applications", "cut off for what they did to their region")        \
+	X(CORE_PASSES, "core_passes", "passes", "loop passes of fast-path cores")                           \
+	X(CORE_BUSY_NS, "core_busy_ns", "ns", "time of passes that found work")                             \
+	X(CORE_SLEEPS, "core_sleeps", "times", "fast-path cores went to sleep")                             \
 	X(SLOW_BUSY_NS, "slow_busy_ns", "ns", "time the slow path worked")
 
 enum tas_counter {
 #define X(id, name, unit, help) CNT_##id,
 	TAS_COUNTERS(X)
 #undef X
-	NR_COUNTERS
+		NR_COUNTERS
 };
 
 struct tas_counter_info {

@@ -5,7 +5,8 @@
 #include "include/net/rtt.h"
 #include "include/net/tcp_opt.h"
 
-/* The peer's window counts from the acknowledgement it came with. RFC 9293 3.10.7.4: an old segment must not renew it. */
+/* The peer's window counts from the acknowledgement it came with. RFC 9293 3.10.7.4: an old segment must not
+ * renew it. */
 static inline void window_update(struct flow *f, struct flow_cold *k, const struct seg *seg)
 {
 	if ((int32_t)(seg->seq.v - f->wl1) < 0)
@@ -105,7 +106,7 @@ static uint64_t sack_take(struct tcp t, const struct seg *seg, const uint8_t *fr
 static inline bool is_duplicate(const struct flow *f, const struct seg *seg)
 {
 	return f->tx_inflight > 0 && seg->payload_len == 0 && !(seg->flags & RTE_TCP_FIN_FLAG) &&
-	       ((uint32_t)seg->wnd << f->snd_wscale) == f->snd_wnd;
+		((uint32_t)seg->wnd << f->snd_wscale) == f->snd_wnd;
 }
 
 static enum ack_result ack_refuse(struct tcp t)
@@ -137,11 +138,13 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 		cc_wake(t);
 	}
 	window_update(f, t.k, seg);
-	if (unlikely(duplicate || t.k->sacked.n > 0 || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) || f->dup_acks))
+	if (unlikely(duplicate || t.k->sacked.n > 0 || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) ||
+		    f->dup_acks))
 		recovery_on_ack(t, moved ? (uint32_t)ahead : 0, duplicate);
 	if (moved)
 		tell_space(t);
-	if (f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0) > f->tx_inflight || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)))
+	if (f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0) > f->tx_inflight ||
+		(f->flags & (FLOW_RECOVERY | FLOW_LOSS)))
 		list_push_ready(t.c, t.id);
 	return ACK_ACCEPTED;
 }

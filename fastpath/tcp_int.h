@@ -22,13 +22,17 @@ static inline struct tcp tcp_of(struct fp_core *c, uint32_t id)
 	return (struct tcp){ .c = c, .f = &c->fp->flows[id], .k = &c->fp->cold[id], .id = id };
 }
 
-static inline void count(struct fp_core *c, enum tas_counter counter, uint64_t n) { c->counter[counter] += n; }
+static inline void count(struct fp_core *c, enum tas_counter counter, uint64_t n)
+{
+	c->counter[counter] += n;
+}
 
 /* --- tcp_ack.c: the sender's half of a received segment --- */
 
 enum ack_result {
 	ACK_ACCEPTED,
-	ACK_REFUSED, /* acknowledges what was never sent, or is absurdly old: the segment was answered and is to be dropped */
+	ACK_REFUSED, /* acknowledges what was never sent, or is absurdly old: the segment was answered and is
+			to be dropped */
 };
 
 /* RFC 9293 3.10.7.4, fifth: acknowledgement, SACK, window. */
@@ -38,7 +42,8 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 
 /* New SACK blocks or a duplicate acknowledgement arrived: perhaps begin recovery, perhaps deem more lost. */
 void recovery_on_ack(struct tcp t, uint32_t acked, bool duplicate);
-/* Bytes thought to be in the network (RFC 6675 pipe; without SACK each duplicate acknowledgement took one segment out). */
+/* Bytes thought to be in the network (RFC 6675 pipe; without SACK each duplicate acknowledgement took one
+ * segment out). */
 uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k);
 /* The next piece to send again, at most one segment; false if none. */
 bool recovery_next(const struct flow *f, const struct flow_cold *k, struct flow_range *piece);

@@ -13,26 +13,29 @@ struct rcv_span {
 static inline struct rcv_span rcv_clip(int32_t head, uint32_t len, uint32_t wnd)
 {
 	int64_t tail = (int64_t)head + len;
-	int64_t from = head > 0 ? head : 0;          /* drop what we have */
-	int64_t to = tail < wnd ? tail : wnd;        /* drop what does not fit */
+	int64_t from = head > 0 ? head : 0;   /* drop what we have */
+	int64_t to = tail < wnd ? tail : wnd; /* drop what does not fit */
 
 	if (from >= to)
 		return (struct rcv_span){ 0 };
-	return (struct rcv_span){ .skip = (uint32_t)(from - head), .off = (uint32_t)from, .len = (uint32_t)(to - from) };
+	return (struct rcv_span){ .skip = (uint32_t)(from - head),
+		.off = (uint32_t)from,
+		.len = (uint32_t)(to - from) };
 }
 
 uint32_t tcp_rcv_window(const struct flow *f)
 {
 	uint32_t size = flow_rx_size(f), slack = (1u << f->rcv_wscale) - 1, free_bytes;
 
-	/* The wire carries the window in units of 2^wscale. One unit less is offered, so that rounding up what was already
-	 * offered (the right edge must not move back) never promises more than there is. */
+	/* The wire carries the window in units of 2^wscale. One unit less is offered, so that rounding up
+	 * what was already offered (the right edge must not move back) never promises more than there is. */
 	free_bytes = size - f->rx_unread;
 	free_bytes = free_bytes > slack ? free_bytes - slack : 0;
 	return max_u32(free_bytes, f->rx_adv);
 }
 
-/* First, acceptability, as Linux takes it: not wholly before the last acknowledgement sent, not beyond the window. */
+/* First, acceptability, as Linux takes it: not wholly before the last acknowledgement sent, not beyond the
+ * window. */
 static inline bool seq_acceptable(const struct flow *f, int32_t head, uint32_t len)
 {
 	return head + (int64_t)len >= -(int64_t)f->rx_unacked && head <= (int64_t)f->rx_adv;
@@ -97,7 +100,8 @@ static void rx_out_of_order(struct tcp t, const struct rcv_span *s, const uint8_
 	tcp_ack_now(t.c, t.id); /* RFC 5681 4.2: each one, at once, so that the sender can count */
 }
 
-/* RFC 5681 4.2: every second full segment at least; at once at the start of a connection and when a gap closes. */
+/* RFC 5681 4.2: every second full segment at least; at once at the start of a connection and when a gap
+ * closes. */
 static void ack_in_order(struct tcp t, bool gap_closed)
 {
 	struct flow *f = t.f;

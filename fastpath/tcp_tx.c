@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tcp_tx.c - builds and queues segments: what was lost first, then what is new, then a bare acknowledgement if one is owed. */
+/* tcp_tx.c - builds and queues segments: what was lost first, then what is new, then a bare acknowledgement
+ * if one is owed. */
 #include "fastpath/stages.h"
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
@@ -13,7 +14,8 @@ static inline unsigned port_hdr_offload(const struct port *p)
 	return (p->tx_ip_cksum ? HDR_OFFLOAD_IP : 0) | (p->tx_tcp_cksum ? HDR_OFFLOAD_L4 : 0);
 }
 
-static inline void mbuf_offload(struct rte_mbuf *m, const struct port *p, const struct hdr_tmpl *h, uint32_t l4_len)
+static inline void mbuf_offload(struct rte_mbuf *m, const struct port *p, const struct hdr_tmpl *h,
+	uint32_t l4_len)
 {
 	if (!p->tx_ip_cksum && !p->tx_tcp_cksum)
 		return;
@@ -103,10 +105,13 @@ static bool segment_out(struct tcp t, uint64_t off, uint32_t len, uint8_t flags)
 	fields = fields_with_ack(t, off, flags);
 	if (unlikely((t.f->flags & FLOW_OOO) && (t.f->flags & FLOW_SACK) && len == 0)) {
 		uint8_t opts[TCP_OPT_MAX];
-		struct tcp_opts o = { .has = hdr_tmpl_has_ts(h) ? TCP_HAS_TS : 0, .ts_val = fields.ts_val, .ts_ecr = fields.ts_ecr };
+		struct tcp_opts o = { .has = hdr_tmpl_has_ts(h) ? TCP_HAS_TS : 0,
+			.ts_val = fields.ts_val,
+			.ts_ecr = fields.ts_ecr };
 
 		sack_options(t.f, t.k, &o);
-		hdr_len = hdr_write_opts(h, frame, &fields, opts, tcp_opt_write_sack(opts, &o), 0, 0, offload);
+		hdr_len = hdr_write_opts(h, frame, &fields, opts, tcp_opt_write_sack(opts, &o), 0, 0,
+			offload);
 	} else {
 		if (len > 0)
 			sum = payload_copy(t, frame + hdr_len, off, len, !p->tx_tcp_cksum);
@@ -178,8 +183,9 @@ static bool send_new(struct tcp t, uint32_t len)
 	return true;
 }
 
-/* May a segment that is not full go? Nagle as Minshall changed it (hold only behind another small one), MSG_MORE, and silly-window
- * avoidance (RFC 9293 3.8.6.2.1). `rest`: everything unsent, which len is all of unless the window cut it. */
+/* May a segment that is not full go? Nagle as Minshall changed it (hold only behind another small one),
+ * MSG_MORE, and silly-window avoidance (RFC 9293 3.8.6.2.1). `rest`: everything unsent, which len is all of
+ * unless the window cut it. */
 static bool small_may_go(struct tcp t, uint32_t len, uint32_t rest)
 {
 	const struct flow *f = t.f;
@@ -228,7 +234,8 @@ static inline bool paced_out(struct tcp t)
 static inline void pace_spend(struct tcp t, uint32_t bytes)
 {
 	if (t.f->pace_q16 != 0)
-		t.k->pace_next_ns = max_u64(t.k->pace_next_ns, t.c->now) + (((uint64_t)bytes * t.f->pace_q16) >> 16);
+		t.k->pace_next_ns = max_u64(t.k->pace_next_ns, t.c->now) +
+			(((uint64_t)bytes * t.f->pace_q16) >> 16);
 }
 
 /* One segment; false if nothing may go now. */
@@ -308,8 +315,9 @@ void tcp_send_probe(struct fp_core *c, uint32_t id)
 	core_kick(c, id);
 }
 
-/* A window too small for a polite segment is used after all (RFC 9293 3.8.6.2.1, override timeout); a closed one is probed as Linux
- * does: an empty segment with a sequence number just used is answered with the window as it is. */
+/* A window too small for a polite segment is used after all (RFC 9293 3.8.6.2.1, override timeout); a closed
+ * one is probed as Linux does: an empty segment with a sequence number just used is answered with the window
+ * as it is. */
 void tcp_probe_out(struct fp_core *c, uint32_t id)
 {
 	struct tcp t = tcp_of(c, id);

@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* abi.h - the shared-memory contract between libtas and tasd.
  *
- * One region (a sealed memfd) for each application, made by tasd, mapped whole by both. Only offsets from the start of the
- * region cross the boundary, never pointers. Everything in it may be overwritten by the application at any time: tasd keeps
- * its own indices, masks and offsets in private memory, copies a message once, checks the copy and uses only the copy.
+ * One region (a sealed memfd) for each application, made by tasd, mapped whole by both. Only offsets from the
+ * start of the region cross the boundary, never pointers. Everything in it may be overwritten by the
+ * application at any time: tasd keeps its own indices, masks and offsets in private memory, copies a message
+ * once, checks the copy and uses only the copy.
  *
- *   app -> tasd   one ring of `struct abi_bell` per (context, core): positions that moved, requests to close. Absolute positions,
- *                 never deltas: a repeated, merged or lost message is harmless as long as a later one follows.
- *   tasd -> app   one ring of record indices per (context, core) and one per context for the slow path: "look at this record".
- *                 The record holds the latest positions. A flow is pending in at most one ring of its context, and a ring has
- *                 a slot for every flow: it cannot overflow, so tasd never waits for an application.
+ *   app -> tasd   one ring of `struct abi_bell` per (context, core): positions that moved, requests to close.
+ * Absolute positions, never deltas: a repeated, merged or lost message is harmless as long as a later one
+ * follows. tasd -> app   one ring of record indices per (context, core) and one per context for the slow
+ * path: "look at this record". The record holds the latest positions. A flow is pending in at most one ring
+ * of its context, and a ring has a slot for every flow: it cannot overflow, so tasd never waits for an
+ * application.
  *
  * Every ring has one writer and one reader. Producer and consumer indices are free-running and 64 bits wide.
  *
- * Pending is decided without a shared bit. tasd remembers the producer index at which it last pushed a flow; the entry was
- * consumed when the reader's index is past it. tasd stores the record, then (fence A) loads `consumed`; the application stores
- * `consumed`, then (fence B) loads the record. With both fences either tasd sees the entry consumed and pushes again, or the
- * application sees the new record.
+ * Pending is decided without a shared bit. tasd remembers the producer index at which it last pushed a flow;
+ * the entry was consumed when the reader's index is past it. tasd stores the record, then (fence A) loads
+ * `consumed`; the application stores `consumed`, then (fence B) loads the record. With both fences either
+ * tasd sees the entry consumed and pushes again, or the application sees the new record.
  *
- * Wake-up: the sleeper stores `asleep`, fence, looks again, blocks on its eventfd; the producer publishes, fence, reads `asleep`.
+ * Wake-up: the sleeper stores `asleep`, fence, looks again, blocks on its eventfd; the producer publishes,
+ * fence, reads `asleep`.
  */
 #ifndef TAS_ABI_ABI_H
 #define TAS_ABI_ABI_H
@@ -36,9 +39,10 @@
 
 enum {
 	ABI_CORES_MAX = 64,
-	ABI_REC_CHUNK = 1024,       /* flow records per chunk */
-	ABI_REC_CHUNKS_MAX = 1024,  /* so at most 1 M flows an application */
-	ABI_BELL_SLOTS = 256,       /* messages in an app -> tasd ring; a full one makes the application wait, not tasd */
+	ABI_REC_CHUNK = 1024,      /* flow records per chunk */
+	ABI_REC_CHUNKS_MAX = 1024, /* so at most 1 M flows an application */
+	ABI_BELL_SLOTS =
+		256, /* messages in an app -> tasd ring; a full one makes the application wait, not tasd */
 	ABI_LISTENER_NONE = 0xffffffff,
 };
 
@@ -46,16 +50,19 @@ enum {
 enum abi_bell_flags {
 	ABI_BELL_POSITIONS = 1 << 0, /* rx_read and tx_end are valid */
 	ABI_BELL_SHUT_WR = 1 << 1,   /* a FIN follows tx_end; sticky */
-	ABI_BELL_CLOSE = 1 << 2,     /* the application gave the flow up; unread data makes tasd answer with RST, as Linux does */
-	ABI_BELL_ABORT = 1 << 3,     /* with CLOSE: RST at once and drop unsent data (SO_LINGER 0) */
-	ABI_BELL_CONTEXT = 1 << 4,   /* notify context `arg` from now on */
-	ABI_BELL_ACCEPTED = 1 << 5,  /* the flow left its accept queue */
-	ABI_BELL_MORE = 1 << 6,      /* hold back a last segment that is not full (MSG_MORE, TCP_CORK), at most 200 ms */
-	ABI_BELL_NODELAY = 1 << 7,   /* TCP_NODELAY is on: no Nagle */
-	ABI_BELL_OPTIONS = 1 << 8,   /* MORE and NODELAY are valid in this message */
-	ABI_BELL_REFRESH = 1 << 9,   /* push a notification even if nothing moved */
-	ABI_BELL_WANT_SPACE = 1 << 10, /* the transmit ring was found full: notify once, when a quarter of it is free (at once if
-					* it is). Without this bit progress of tx_una is stored in the record but not notified */
+	ABI_BELL_CLOSE = 1 << 2, /* the application gave the flow up; unread data makes tasd answer with RST,
+				    as Linux does */
+	ABI_BELL_ABORT = 1 << 3, /* with CLOSE: RST at once and drop unsent data (SO_LINGER 0) */
+	ABI_BELL_CONTEXT = 1 << 4,  /* notify context `arg` from now on */
+	ABI_BELL_ACCEPTED = 1 << 5, /* the flow left its accept queue */
+	ABI_BELL_MORE =
+		1 << 6, /* hold back a last segment that is not full (MSG_MORE, TCP_CORK), at most 200 ms */
+	ABI_BELL_NODELAY = 1 << 7,     /* TCP_NODELAY is on: no Nagle */
+	ABI_BELL_OPTIONS = 1 << 8,     /* MORE and NODELAY are valid in this message */
+	ABI_BELL_REFRESH = 1 << 9,     /* push a notification even if nothing moved */
+	ABI_BELL_WANT_SPACE = 1 << 10, /* the transmit ring was found full: notify once, when a quarter of it
+					* is free (at once if it is). Without this bit progress of tx_una is
+					* stored in the record but not notified */
 	ABI_BELL_ALL = (1 << 11) - 1,
 };
 
@@ -63,8 +70,10 @@ enum abi_bell_flags {
 struct abi_bell {
 	uint32_t flow;    /* abi_flow_rec.flow */
 	uint32_t gen;     /* abi_flow_rec.gen */
-	uint64_t rx_read; /* stream offset up to which the application has consumed; never past rx_end, never back */
-	uint64_t tx_end;  /* stream offset up to which the transmit ring is filled; at most tx_una + ring size, never back */
+	uint64_t rx_read; /* stream offset up to which the application has consumed; never past rx_end, never
+			     back */
+	uint64_t tx_end; /* stream offset up to which the transmit ring is filled; at most tx_una + ring size,
+			    never back */
 	uint32_t flags;
 	uint32_t arg;
 };
@@ -85,22 +94,26 @@ struct abi_notify_ring {
 	alignas(CACHE_LINE) uint32_t slot[];           /* index of a flow record */
 };
 
-/* A context: the set of rings one thread of the application usually drains (any thread may, under the library's try-lock). */
+/* A context: the set of rings one thread of the application usually drains (any thread may, under the
+ * library's try-lock). */
 struct abi_context {
-	alignas(CACHE_LINE) _Atomic uint32_t asleep; /* the application stores 1 before it blocks on the context's eventfd; the
-						      * producer that finds 1 exchanges it for 0 and writes the eventfd */
+	alignas(CACHE_LINE) _Atomic uint32_t
+		asleep; /* the application stores 1 before it blocks on the context's eventfd; the
+			 * producer that finds 1 exchanges it for 0 and writes the eventfd */
 	alignas(CACHE_LINE) uint32_t id;
-	uint32_t cores;                               /* rings 0..cores-1 belong to the cores, ring `cores` to the slow path */
-	uint64_t bell_off[ABI_CORES_MAX];             /* abi_bell_ring of core i */
-	uint64_t notify_off[ABI_CORES_MAX + 1];       /* abi_notify_ring of core i; [cores] is the slow path's */
+	uint32_t cores; /* rings 0..cores-1 belong to the cores, ring `cores` to the slow path */
+	uint64_t bell_off[ABI_CORES_MAX];       /* abi_bell_ring of core i */
+	uint64_t notify_off[ABI_CORES_MAX + 1]; /* abi_notify_ring of core i; [cores] is the slow path's */
 };
 
-/* One line per (application, core), so that a core looks at one word to know whether any context of the application rang. */
+/* One line per (application, core), so that a core looks at one word to know whether any context of the
+ * application rang. */
 struct abi_core_line {
-	alignas(CACHE_LINE) _Atomic uint64_t bells; /* bit (context id mod 64): that context's bell ring has messages. The application
-						     * sets bits after publishing (with a fence between), tasd exchanges for 0 */
-	_Atomic uint32_t asleep;                    /* tasd stores 1 when the core does not look at `bells`: then, after the
-						     * fence, write 1 to the core's eventfd */
+	alignas(CACHE_LINE) _Atomic uint64_t
+		bells; /* bit (context id mod 64): that context's bell ring has messages. The application
+			* sets bits after publishing (with a fence between), tasd exchanges for 0 */
+	_Atomic uint32_t asleep; /* tasd stores 1 when the core does not look at `bells`: then, after the
+				  * fence, write 1 to the core's eventfd */
 };
 static_assert(sizeof(struct abi_core_line) == CACHE_LINE, "one line");
 
@@ -114,16 +127,19 @@ enum abi_flow_events {
 	ABI_EV_TX_FIN = 1 << 5,    /* tasd will send nothing more (shutdown for writing took effect) */
 };
 
-/* The state of a flow as its application may know it. Line 0 is written by whoever holds the flow's lock, in tasd, on every
- * change; the library reads each field once. Line 1 is set before the flow's first notification, then constant but for `core`
- * and the ring fields, which change together with `ring_gen`. */
+/* The state of a flow as its application may know it. Line 0 is written by whoever holds the flow's lock, in
+ * tasd, on every change; the library reads each field once. Line 1 is set before the flow's first
+ * notification, then constant but for `core` and the ring fields, which change together with `ring_gen`. */
 struct abi_flow_rec {
 	alignas(CACHE_LINE) _Atomic uint64_t rx_end; /* stream offset after the last byte received in order */
-	_Atomic uint64_t tx_una;                     /* stream offset up to which the peer acknowledged: space before it is free */
+	_Atomic uint64_t
+		tx_una; /* stream offset up to which the peer acknowledged: space before it is free */
 	_Atomic uint32_t events;
-	_Atomic uint32_t error;    /* errno with ABI_EV_RESET (ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH ...), else 0 */
-	_Atomic uint32_t gen;      /* generation of the flow in this record; 0 while the record is free. Stored last on install */
-	_Atomic uint32_t core;     /* whose bell ring to use: a hint, any core accepts */
+	_Atomic uint32_t error; /* errno with ABI_EV_RESET (ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH
+				   ...), else 0 */
+	_Atomic uint32_t gen;   /* generation of the flow in this record; 0 while the record is free. Stored
+				   last on install */
+	_Atomic uint32_t core;  /* whose bell ring to use: a hint, any core accepts */
 	_Atomic uint32_t ring_gen; /* bumped when a payload ring was replaced */
 	uint32_t flow;             /* handle for abi_bell.flow */
 	_Atomic uint32_t snd_mss;  /* payload bytes of a full segment */
@@ -131,9 +147,9 @@ struct abi_flow_rec {
 	alignas(CACHE_LINE) struct net_addr local; /* alignas would hold for every declarator of a list */
 	struct net_addr remote;
 	uint16_t local_port, remote_port; /* host byte order */
-	uint32_t listener;                /* library-chosen cookie of the listener that accepted, or ABI_LISTENER_NONE */
-	uint64_t rx_off, tx_off;          /* payload rings: byte p of the stream is at off + (p & (size - 1)) */
-	uint32_t rx_size, tx_size;        /* bytes, powers of two, multiples of 4 KiB */
+	uint32_t listener; /* library-chosen cookie of the listener that accepted, or ABI_LISTENER_NONE */
+	uint64_t rx_off, tx_off;   /* payload rings: byte p of the stream is at off + (p & (size - 1)) */
+	uint32_t rx_size, tx_size; /* bytes, powers of two, multiples of 4 KiB */
 };
 static_assert(sizeof(struct abi_flow_rec) == 2 * CACHE_LINE, "two lines");
 
@@ -142,16 +158,18 @@ struct abi_header {
 	uint64_t magic;
 	uint16_t major, minor;
 	uint32_t features;
-	uint32_t header_size, rec_size, bell_size, context_size; /* sizeof of the structs above, as tasd was built */
+	uint32_t header_size, rec_size, bell_size,
+		context_size; /* sizeof of the structs above, as tasd was built */
 	uint32_t app;
-	uint32_t cores;        /* cores that may exist: rings and lines are laid out for all of them */
+	uint32_t cores; /* cores that may exist: rings and lines are laid out for all of them */
 	uint32_t contexts_max;
 	uint32_t flows_max;
 	uint32_t notify_slots; /* power of two, at least flows_max */
 	uint32_t pad;
 	uint64_t region_size;
-	_Atomic uint64_t rec_chunk_off[ABI_REC_CHUNKS_MAX]; /* record i: rec_chunk_off[i / ABI_REC_CHUNK] + i % ABI_REC_CHUNK records; 0
-							     * until a flow of that chunk exists */
+	_Atomic uint64_t rec_chunk_off[ABI_REC_CHUNKS_MAX]; /* record i: rec_chunk_off[i / ABI_REC_CHUNK] + i
+							     * % ABI_REC_CHUNK records; 0 until a flow of that
+							     * chunk exists */
 	struct abi_core_line core_line[ABI_CORES_MAX];
 };
 

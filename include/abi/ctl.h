@@ -2,15 +2,16 @@
 /* ctl.h - messages on tasd's control socket (unix, SOCK_SEQPACKET): rare requests, one answer each, in order.
  *
  * An application attaches like this:
- *   app  -> CTL_HELLO                          versions and struct sizes as the library was built; its pid comes from SO_PEERCRED
- *   tasd -> CTL_HELLO + fds [memfd, eventfd of core 0, 1, ...]     or status != 0 and a text that names both versions
- *   app  maps the region (all of it, MAP_SHARED, madvise MADV_DONTFORK), closes the memfd
- *   app  -> CTL_MAPPED                         tasd adds F_SEAL_FUTURE_WRITE and F_SEAL_SEAL, checks the seals
- *   tasd -> CTL_MAPPED                         only now may the application make contexts
- * The connection is the application's life: when it hangs up, or the process ends, tasd reclaims everything.
+ *   app  -> CTL_HELLO                          versions and struct sizes as the library was built; its pid
+ * comes from SO_PEERCRED tasd -> CTL_HELLO + fds [memfd, eventfd of core 0, 1, ...]     or status != 0 and a
+ * text that names both versions app  maps the region (all of it, MAP_SHARED, madvise MADV_DONTFORK), closes
+ * the memfd app  -> CTL_MAPPED                         tasd adds F_SEAL_FUTURE_WRITE and F_SEAL_SEAL, checks
+ * the seals tasd -> CTL_MAPPED                         only now may the application make contexts The
+ * connection is the application's life: when it hangs up, or the process ends, tasd reclaims everything.
  *
- * Threads: the library sends one request at a time (a process-wide lock) and reads its answer. tasd never blocks on it.
- * All integers are in host byte order, addresses are struct net_addr. Every message has the same size; unused bytes are zero.
+ * Threads: the library sends one request at a time (a process-wide lock) and reads its answer. tasd never
+ * blocks on it. All integers are in host byte order, addresses are struct net_addr. Every message has the
+ * same size; unused bytes are zero.
  */
 #ifndef TAS_ABI_CTL_H
 #define TAS_ABI_CTL_H
@@ -20,7 +21,7 @@
 
 #include "include/net/addr.h"
 
-#define CTL_SOCKET_DIR "/run/tasd" /* tasd.conf: [tasd] run_dir; the socket is DIR/INSTANCE.sock */
+#define CTL_SOCKET_DIR "/run/tasd"  /* tasd.conf: [tasd] run_dir; the socket is DIR/INSTANCE.sock */
 #define CTL_ENV_SOCKET "TAS_SOCKET" /* environment: path of the control socket, set by tas-run */
 
 enum ctl_type {
@@ -30,14 +31,17 @@ enum ctl_type {
 	CTL_LISTEN,   /* start listening, or change the backlog of an own listener (same cookie) */
 	CTL_UNLISTEN, /* this process no longer holds the listener; the last holder's closes it */
 	CTL_ARM,      /* connections of this listener may be handed to this process; notify this context */
-	CTL_CONNECT,  /* an active open: the answer means "SYN on its way"; the outcome comes through the record */
+	CTL_CONNECT,  /* an active open: the answer means "SYN on its way"; the outcome comes through the
+			 record */
 	CTL_ROUTE,    /* would tasd carry a connection to this address? */
-	CTL_FORK,     /* this process is about to fork; fds [one end of a socketpair whose other end the child keeps] */
+	CTL_FORK,     /* this process is about to fork; fds [one end of a socketpair whose other end the child
+			 keeps] */
 	CTL_INFO,     /* a snapshot of one flow for TCP_INFO */
 	CTL_QUERY,    /* tasctl: the answer's text comes as further messages' bytes, see CTL_TEXT */
 	CTL_TEXT,     /* tasd -> tasctl: a piece of text; the last one has length 0 */
 	CTL_ADOPT,    /* after fork, in the child: keep the socket (listener or flow) of the fork hold */
-	CTL_DISOWN,   /* after fork, in the child: drop the fork hold on one socket that was never adopted (as in ctl_adopt) */
+	CTL_DISOWN,   /* after fork, in the child: drop the fork hold on one socket that was never adopted (as
+			 in ctl_adopt) */
 };
 
 struct ctl_hello {
@@ -45,14 +49,14 @@ struct ctl_hello {
 	uint16_t major, minor;
 	uint32_t features;
 	uint32_t header_size, rec_size, bell_size, context_size;
-	uint64_t region_size;  /* answer */
-	uint32_t app, cores;   /* answer */
-	uint64_t fork_token;   /* request: the token that CTL_FORK gave the parent, or 0 */
-	char program[32];      /* request: for tasctl; the basename, cut */
+	uint64_t region_size; /* answer */
+	uint32_t app, cores;  /* answer */
+	uint64_t fork_token;  /* request: the token that CTL_FORK gave the parent, or 0 */
+	char program[32];     /* request: for tasctl; the basename, cut */
 };
 
 struct ctl_context {
-	uint32_t id;  /* answer */
+	uint32_t id; /* answer */
 	uint32_t pad;
 	uint64_t off; /* answer: struct abi_context */
 };
@@ -60,13 +64,14 @@ struct ctl_context {
 struct ctl_listen {
 	struct net_addr addr; /* any = every address of tasd */
 	uint16_t port;
-	uint16_t flags;       /* CTL_LISTEN_* */
-	uint32_t backlog;     /* as given to listen(); tasd caps it at backlog_max */
-	uint32_t cookie;      /* chosen by the library, unique in the process; comes back in abi_flow_rec.listener */
-	uint32_t context;     /* CTL_ARM: the context to notify */
+	uint16_t flags;   /* CTL_LISTEN_* */
+	uint32_t backlog; /* as given to listen(); tasd caps it at backlog_max */
+	uint32_t cookie;  /* chosen by the library, unique in the process; comes back in abi_flow_rec.listener
+			   */
+	uint32_t context; /* CTL_ARM: the context to notify */
 	uint32_t rx_size, tx_size; /* bytes of payload ring for accepted flows; 0 = configured default */
-	char congestion[16];  /* empty = configured default */
-	uint64_t id;          /* answer of CTL_LISTEN: identity in tasd across processes (CTL_ADOPT) */
+	char congestion[16];       /* empty = configured default */
+	uint64_t id;               /* answer of CTL_LISTEN: identity in tasd across processes (CTL_ADOPT) */
 };
 #define CTL_LISTEN_REUSEPORT 1
 #define CTL_LISTEN_V6ONLY 2
@@ -79,9 +84,9 @@ struct ctl_connect {
 	uint32_t context;
 	uint32_t rx_size, tx_size; /* 0 = configured default */
 	char congestion[16];
-	uint32_t flags;            /* CTL_LISTEN_NODELAY */
-	uint32_t rec, flow, gen;   /* answer */
-	uint8_t prefix_len;        /* answer of CTL_ROUTE: length (of 128) of tasd's route that matched */
+	uint32_t flags;          /* CTL_LISTEN_NODELAY */
+	uint32_t rec, flow, gen; /* answer */
+	uint8_t prefix_len;      /* answer of CTL_ROUTE: length (of 128) of tasd's route that matched */
 	uint8_t pad[7];
 };
 
@@ -129,10 +134,12 @@ struct ctl_msg {
 		struct ctl_fork fork;
 		struct ctl_adopt adopt;
 		struct ctl_info info;
-		struct ctl_text text; /* also: why, in words, with status != 0 of CTL_HELLO; the words of a CTL_QUERY */
+		struct ctl_text text; /* also: why, in words, with status != 0 of CTL_HELLO; the words of a
+					 CTL_QUERY */
 		uint8_t bytes[384];
 	};
 };
-static_assert(sizeof(struct ctl_msg) == 392, "one size for all, so that a short or long message is refused at once");
+static_assert(sizeof(struct ctl_msg) == 392,
+	"one size for all, so that a short or long message is refused at once");
 
 #endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "slowpath/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fastpath/fastpath.h"
+#include "include/base/assert.h"
+#include "include/net/rtt.h"
+#include "slowpath/sp.h"
+#include "slowpath/sp_cc.h"
+#include "slowpath/tcp_out.h"
+
+enum { ORPHAN_RETRIES = 8 }; /* tcp_orphan_retries of Linux */
+
+/* --- slots --- */
+
+uint32_t conn_new(struct sp *sp, const struct flow_key *key)
+{
+	uint32_t id = flow_alloc(sp->fp);
+	struct conn *n;
+
+	if (id == FLOW_NONE) {
+		sp_count(sp, CNT_TCP_NO_MEMORY, 1);
+		return FLOW_NONE;
+	}
+	n = &sp->conn[id];
+	*n = (struct conn){ .cc_slot = FLOW_NONE, .neigh = NEIGH_NONE, .app_gone = true, .linked = true };
+	sp->fp->cold[id].key = *key;
+	if (flow_insert(sp->fp, id) != 0) {
+		n->linked = false;
+		flow_remove(sp->fp, id);
+		return FLOW_NONE;
+	}
+	conn_lock(sp, id);
+	return id;
+}
+
+void conn_lock(struct sp *sp, uint32_t id) { flow_lock_slow(&sp->fp->flows[id]); }
+
+/* Takes a dead flow apart as far as the application lets go of it. */
+static void bury(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	if (n->linked) {
+		n->linked = false;
+		flow_unlink(sp->fp, id);
+	}
+	if (n->neigh != NEIGH_NONE) {
+		neigh_release(&sp->neigh, n->neigh);
+		n->neigh = NEIGH_NONE;
+	}
+	timer_cancel(&sp->timers, id);
+	sp_cc_forget(sp, id);
+	listen_forget(sp, id);
+	if (!n->app_gone)
+		return;
+	app_flow_free_buffers(sp->apps, id);
+	flow_remove(sp->fp, id);
+}
+
+void conn_unlock(struct sp *sp, uint32_t id)
+{
+	struct flow *f = &sp->fp->flows[id];
+
+	if (f->state == TCP_CLOSED)
+		bury(sp, id);
+	rte_spinlock_unlock(&f->lock);
+}
+
+/* --- states (RFC 9293 3.3.2, figure 5) --- */
+
+typedef void conn_action(struct sp *sp, uint32_t id);
+
+static void act_established(struct sp *sp, uint32_t id) { conn_establish(sp, id); }
+static void act_send_fin(struct sp *sp, uint32_t id) { tcp_tx(sp->fp->slow, id); }
+
+static void act_fin_wait_2(struct sp *sp, uint32_t id)
+{
+	sp->conn[id].timer_base_us = ns_to_us32(sp->now);
+	conn_timer_arm(sp, id);
+}
+
+static void act_time_wait(struct sp *sp, uint32_t id)
+{
+	sp->conn[id].timer_base_us = ns_to_us32(sp->now);
+	if (sp->conn[id].app_gone)
+		app_flow_free_buffers(sp->apps, id);
+	conn_timer_arm(sp, id);
+	out_ack(sp, id);
+}
+
+static void act_done(struct sp *sp, uint32_t id) { conn_end(sp, id, 0); }
+
+static const struct conn_rule {
+	uint8_t next;
+	conn_action *act;
+} conn_rules[NR_TCP_STATES][NR_CONN_EVENTS] = {
+	[TCP_SYN_SENT] = { [EV_SYN_ACKED] = { TCP_ESTABLISHED, act_established } },
+	[TCP_SYN_RCVD] = { [EV_SYN_ACKED] = { TCP_ESTABLISHED, act_established } },
+	[TCP_ESTABLISHED] = { [EV_SHUT] = { TCP_FIN_WAIT_1, act_send_fin },
+		[EV_FIN] = { TCP_CLOSE_WAIT, NULL } },
+	[TCP_CLOSE_WAIT] = { [EV_SHUT] = { TCP_LAST_ACK, act_send_fin } },
+	[TCP_FIN_WAIT_1] = { [EV_FIN_ACKED] = { TCP_FIN_WAIT_2, act_fin_wait_2 },
+		[EV_FIN] = { TCP_CLOSING, NULL } },
+	[TCP_FIN_WAIT_2] = { [EV_FIN] = { TCP_TIME_WAIT, act_time_wait } },
+	[TCP_CLOSING] = { [EV_FIN_ACKED] = { TCP_TIME_WAIT, act_time_wait } },
+	[TCP_LAST_ACK] = { [EV_FIN_ACKED] = { TCP_CLOSED, act_done } },
+};
+
+void conn_event(struct sp *sp, uint32_t id, enum conn_event ev)
+{
+	struct flow *f = &sp->fp->flows[id];
+	const struct conn_rule *r = &conn_rules[f->state][ev];
+
+	if (r->next == 0)
+		return;
+	f->state = r->next;
+	if (r->act != NULL)
+		r->act(sp, id);
+}
+
+void conn_end(struct sp *sp, uint32_t id, int error)
+{
+	struct flow *f = &sp->fp->flows[id];
+
+	if (error != 0)
+		app_notify(sp->fp->slow, f, ABI_EV_RESET, (uint32_t)error);
+	f->state = TCP_CLOSED; /* conn_unlock() does the rest */
+}
+
+void conn_abort(struct sp *sp, uint32_t id, int error)
+{
+	struct flow *f = &sp->fp->flows[id];
+
+	if (f->state != TCP_SYN_SENT && f->state != TCP_CLOSED && f->state != TCP_TIME_WAIT)
+		out_rst(sp, id);
+	if ((TCP_STATES_FAST >> f->state) & 1)
+		sp_count(sp, CNT_TCP_ESTAB_RESETS, 1);
+	conn_end(sp, id, error);
+}
+
+void conn_establish(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	timer_cancel(&sp->timers, id);
+	if (n->neigh != NEIGH_NONE)
+		neigh_confirm(&sp->neigh, n->neigh, sp->now);
+	if (n->listener != NULL) {
+		sp_count(sp, CNT_TCP_PASSIVE_OPENS, 1);
+		if (listen_established(sp, n->listener, id))
+			conn_handed(sp, id);
+	} else {
+		app_notify(sp->fp->slow, &sp->fp->flows[id], ABI_EV_CONNECTED, 0);
+	}
+}
+
+void conn_handed(struct sp *sp, uint32_t id)
+{
+	sp->conn[id].app_gone = false;
+	app_notify(sp->fp->slow, &sp->fp->flows[id], ABI_EV_ACCEPT, 0);
+}
+
+/* --- taking a connection from one process's region to another's, before anybody accepted it --- */
+
+struct stripped {
+	uint32_t len;
+	char bytes[];
+};
+
+bool conn_strip(struct sp *sp, uint32_t id)
+{
+	struct flow *f = &sp->fp->flows[id];
+	const char *ring = app_page(&sp->fp->apps[f->app], f->rx_page);
+	uint32_t size = flow_rx_size(f), len = f->rx_unread;
+	uint64_t from = f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0) - len;
+	struct stripped *s = malloc(sizeof(*s) + len);
+
+	if (s == NULL)
+		return false;
+	s->len = len;
+	for (uint32_t i = 0; i < len; i++)
+		s->bytes[i] = ring[(from + i) & (size - 1)];
+	sp->fp->cold[id].reass.n = 0; /* what arrived past a gap comes again */
+	f->flags &= ~(uint32_t)FLOW_OOO;
+	app_flow_free_buffers(sp->apps, id);
+	sp->conn[id].stripped = s;
+	return true;
+}
+
+void conn_rehomed(struct sp *sp, uint32_t id)
+{
+	struct flow *f = &sp->fp->flows[id];
+	struct stripped *s = sp->conn[id].stripped;
+	char *ring = app_page(&sp->fp->apps[f->app], f->rx_page);
+	uint64_t from = f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0) - s->len;
+
+	for (uint32_t i = 0; i < s->len; i++)
+		ring[(from + i) & (flow_rx_size(f) - 1)] = s->bytes[i];
+	free(s);
+	sp->conn[id].stripped = NULL;
+	f->notify_pos = 0;
+	app_notify(sp->fp->slow, f, ABI_EV_ACCEPT | sp->fp->cold[id].rec_events, 0);
+}
+
+/* --- what the fast path saw --- */
+
+static void close_now(struct sp *sp, uint32_t id, enum app_close how)
+{
+	struct flow *f = &sp->fp->flows[id];
+	struct conn *n = &sp->conn[id];
+	bool rst = how == APP_ABORTED || f->rx_unread > 0;
+
+	if (n->where != CONN_NOWHERE)
+		listen_forget(sp, id);
+	n->app_gone = true;
+	f->flags |= FLOW_ORPHAN; /* from here on nobody is told */
+	app_flow_detach(sp->apps, id);
+	if (f->state == TCP_SYN_SENT || (rst && ((TCP_STATES_FAST >> f->state) & 1))) {
+		conn_abort(sp, id, 0);
+	} else if (f->state == TCP_TIME_WAIT) {
+		app_flow_free_buffers(sp->apps, id);
+	} else if (f->state == TCP_FIN_WAIT_2) {
+		act_fin_wait_2(sp, id);
+	} else if (f->state == TCP_ESTABLISHED || f->state == TCP_CLOSE_WAIT) {
+		f->flags |= FLOW_TX_FIN;
+		conn_event(sp, id, EV_SHUT);
+	}
+}
+
+void conn_op_close(void *arg, uint32_t flow, enum app_close how)
+{
+	struct sp *sp = arg;
+
+	conn_lock(sp, flow);
+	if (sp->fp->flows[flow].state != TCP_FREE)
+		close_now(sp, flow, how);
+	conn_unlock(sp, flow);
+}
+
+static void app_closes(struct sp *sp, uint32_t id, uint16_t events)
+{
+	enum app_close how = events & FLOW_EV_ABORT ? APP_ABORTED : APP_CLOSED;
+
+	if (sp->conn[id].app_gone || app_flow_close_held(sp->apps, id, how))
+		return;
+	close_now(sp, id, how);
+}
+
+static void orphan_data(struct sp *sp, uint32_t id)
+{
+	if (sp->conn[id].app_gone && (TCP_STATES_FAST >> sp->fp->flows[id].state) & 1)
+		conn_abort(sp, id, 0); /* as Linux: data after close() */
+}
+
+void conn_flow_events(struct sp *sp, uint32_t id)
+{
+	struct flow *f = &sp->fp->flows[id];
+	uint16_t ev;
+
+	conn_lock(sp, id);
+	ev = f->events;
+	f->events = 0;
+	if (f->state == TCP_FREE) {
+		rte_spinlock_unlock(&f->lock);
+		return;
+	}
+	if (ev & FLOW_EV_SHUT_WR)
+		conn_event(sp, id, EV_SHUT);
+	if (ev & FLOW_EV_FIN_ACKED)
+		conn_event(sp, id, EV_FIN_ACKED);
+	if (ev & FLOW_EV_RX_FIN)
+		conn_event(sp, id, EV_FIN);
+	if (ev & FLOW_EV_ACCEPTED)
+		listen_accepted(sp, id);
+	if (ev & FLOW_EV_TIMER) {
+		sp->conn[id].timer_base_us = ns_to_us32(sp->now);
+		conn_timer_arm(sp, id);
+	}
+	if (ev & FLOW_EV_CC)
+		sp_cc_add(sp, id);
+	if (ev & FLOW_EV_ORPHAN_DATA)
+		orphan_data(sp, id);
+	if (ev & FLOW_EV_CLOSE)
+		app_closes(sp, id, ev);
+	conn_unlock(sp, id);
+}
+
+/* --- timers --- */
+
+static uint32_t rto_now_us(const struct sp *sp, uint32_t id)
+{
+	const struct flow *f = &sp->fp->flows[id];
+	const struct flow_cold *k = &sp->fp->cold[id];
+
+	return rtt_backoff_us(rtt_rto_us(f->srtt_us, k->rttvar_us, &sp->rto), k->backoff, sp->rto.max_us);
+}
+
+/* In how many microseconds the state's timer is due; UINT32_MAX: no timer. */
+static uint32_t timer_wants_us(const struct sp *sp, uint32_t id, uint32_t *base_us)
+{
+	const struct flow *f = &sp->fp->flows[id];
+	const struct conn *n = &sp->conn[id];
+
+	*base_us = n->timer_base_us;
+	if (f->state == TCP_SYN_SENT || f->state == TCP_SYN_RCVD)
+		return n->where == CONN_READY
+			? UINT32_MAX
+			: rtt_backoff_us(sp->rto.initial_us, n->retries, sp->rto.max_us);
+	if (f->state == TCP_TIME_WAIT)
+		return sp->conf->tcp.time_wait_ms * 1000;
+	if (!((TCP_STATES_FAST >> f->state) & 1))
+		return UINT32_MAX;
+	if (f->tx_inflight > 0) {
+		*base_us = sp->fp->cold[id].rto_base_us;
+		return rto_now_us(sp, id);
+	}
+	if (tcp_window_blocked(f))
+		return rto_now_us(sp, id);
+	if (f->state == TCP_FIN_WAIT_2 && n->app_gone)
+		return sp->conf->tcp.fin_wait2_ms * 1000;
+	return UINT32_MAX;
+}
+
+void conn_timer_arm(struct sp *sp, uint32_t id)
+{
+	uint32_t base, us = timer_wants_us(sp, id, &base);
+	int32_t left;
+
+	if (us == UINT32_MAX) {
+		sp->fp->flows[id].flags &= ~(uint32_t)FLOW_TIMER;
+		timer_cancel(&sp->timers, id);
+		return;
+	}
+	left = (int32_t)(base + us - ns_to_us32(sp->now));
+	timer_arm(&sp->timers, id, sp->now + (left > 0 ? (tas_ns)left : 0) * NS_PER_US);
+}
+
+static void handshake_timeout(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+	bool active = sp->fp->flows[id].state == TCP_SYN_SENT;
+	uint32_t most = active ? sp->conf->tcp.syn_retries : sp->conf->tcp.synack_retries;
+
+	if (n->retries >= most) {
+		sp_count(sp, CNT_TCP_ATTEMPT_FAILS, 1);
+		conn_end(sp, id, ETIMEDOUT);
+		return;
+	}
+	n->retries++;
+	n->syn_sent_ns = 0;
+	n->timer_base_us = ns_to_us32(sp->now);
+	out_syn(sp, id);
+	conn_timer_arm(sp, id);
+}
+
+/* Data is outstanding, or waits for the window: RFC 6298 5.4, RFC 9293 3.8.6.1. */
+static void data_timeout(struct sp *sp, uint32_t id)
+{
+	struct flow *f = &sp->fp->flows[id];
+	struct flow_cold *k = &sp->fp->cold[id];
+	uint32_t most = sp->conn[id].app_gone ? min_u32(ORPHAN_RETRIES, sp->conf->tcp.retries)
+					      : sp->conf->tcp.retries;
+
+	if (k->backoff >= most && (f->tx_inflight > 0 || sp->conn[id].app_gone)) {
+		conn_end(sp, id, ETIMEDOUT);
+		return;
+	}
+	k->rto_base_us = sp->conn[id].timer_base_us = ns_to_us32(sp->now);
+	if (f->tx_inflight > 0)
+		tcp_on_timeout(sp->fp->slow, id);
+	else
+		tcp_send_probe(sp->fp->slow, id);
+	k->backoff += k->backoff < UINT8_MAX;
+	conn_timer_arm(sp, id);
+}
+
+void conn_timer(struct sp *sp, uint32_t id)
+{
+	struct flow *f = &sp->fp->flows[id];
+	uint32_t base, us;
+
+	conn_lock(sp, id);
+	us = timer_wants_us(sp, id, &base);
+	if (us == UINT32_MAX || !us32_reached(ns_to_us32(sp->now), base + us))
+		conn_timer_arm(sp, id); /* acknowledged, or pushed back, meanwhile */
+	else if (f->state == TCP_SYN_SENT || f->state == TCP_SYN_RCVD)
+		handshake_timeout(sp, id);
+	else if (f->tx_inflight > 0 || tcp_window_blocked(f))
+		data_timeout(sp, id);
+	else
+		conn_end(sp, id, 0); /* TIME_WAIT or FIN_WAIT_2 is over */
+	conn_unlock(sp, id);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* conn_info.c - what a connection looks like from outside, and what ICMP says about it. */
+#include <errno.h>
+#include <string.h>
+
+#include "fastpath/fastpath.h"
+#include "include/net/rtt.h"
+#include "slowpath/conn.h"
+#include "slowpath/sp.h"
+
+/* Linux's TCPI_OPT_*. */
+enum { OPT_TIMESTAMPS = 1, OPT_SACK = 2, OPT_WSCALE = 4, OPT_ECN = 8 };
+
+static void info_fill(const struct sp *sp, uint32_t id, struct ctl_info *i)
+{
+	const struct flow *f = &sp->fp->flows[id];
+	const struct flow_cold *k = &sp->fp->cold[id];
+	const struct conn *n = &sp->conn[id];
+	uint32_t fin = f->flags & FLOW_TX_FIN ? 1 : 0;
+
+	i->state = f->state;
+	i->options = (f->flags & FLOW_TS ? OPT_TIMESTAMPS : 0) | (f->flags & FLOW_SACK ? OPT_SACK : 0) |
+		(n->wscale_offered ? OPT_WSCALE : 0) | (f->flags & FLOW_ECN ? OPT_ECN : 0);
+	i->snd_wscale = f->snd_wscale;
+	i->rcv_wscale = f->rcv_wscale;
+	i->snd_mss = f->mss;
+	i->rcv_mss = k->rcv_mss;
+	i->rtt_us = f->srtt_us >> 3;
+	i->rttvar_us = k->rttvar_us >> 2;
+	i->rto_us = rtt_rto_us(f->srtt_us, k->rttvar_us, &sp->rto);
+	i->min_rtt_us = k->min_rtt_ever_us == UINT32_MAX ? 0 : k->min_rtt_ever_us;
+	i->cwnd_bytes = f->cwnd;
+	i->ssthresh_bytes = k->ssthresh;
+	i->snd_wnd = f->snd_wnd;
+	i->rcv_wnd = f->rx_adv;
+	i->pacing_rate_bytes_s = f->pace_q16 != 0 ? (NS_PER_SEC << 16) / f->pace_q16 : 0;
+	i->unacked_bytes = min_u32(f->tx_inflight, f->tx_avail);
+	i->unsent_bytes = f->tx_avail + fin - min_u32(f->tx_inflight, f->tx_avail + fin);
+	i->unread_bytes = f->rx_unread;
+	i->retransmits = k->rtx_segs;
+	i->bytes_acked = f->tx_una;
+	i->bytes_received = k->bytes_in;
+	i->bytes_sent = k->bytes_out;
+	i->bytes_retransmitted = k->bytes_rtx;
+	i->segs_in = k->segs_in;
+	i->segs_out = k->segs_out;
+	strncpy(i->congestion, cc_ops_of(n->cc_alg)->name, sizeof(i->congestion) - 1);
+}
+
+int conn_op_info(void *arg, uint32_t flow, struct ctl_info *info)
+{
+	struct sp *sp = arg;
+	int rc = ENOENT;
+
+	conn_lock(sp, flow);
+	if (sp->fp->flows[flow].state != TCP_FREE) {
+		info_fill(sp, flow, info);
+		rc = 0;
+	}
+	conn_unlock(sp, flow);
+	return rc;
+}
+
+/* RFC 1191, 6.5: what fits the path is known now. Never below 552 bytes of packet, as Linux (min_pmtu):
+ * forged messages must not make connections crawl. */
+static void lower_mss(struct flow *f, uint16_t mtu)
+{
+	uint32_t headers = 40 + (f->flags & FLOW_TS ? 12 : 0), least = 552 - headers;
+	uint32_t mss = max_u32(mtu > headers ? mtu - headers : 0, least);
+
+	if (mss < f->mss)
+		f->mss = (uint16_t)mss;
+}
+
+void conn_icmp_error(struct sp *sp, const struct icmp_error *e)
+{
+	struct icmp_sp_effect effect = icmp_sp_effect_of(e);
+	uint32_t id = flow_lookup(sp->fp, &e->key);
+	struct flow *f;
+	int32_t at;
+
+	if (id == FLOW_NONE)
+		return;
+	f = &sp->fp->flows[id];
+	conn_lock(sp, id);
+	at = seq_dist(flow_tx_seq(f, f->tx_una), e->seq);
+	if (f->state == TCP_SYN_SENT && seq_eq(e->seq, f->iss) && effect.hard)
+		conn_end(sp, id, effect.err);
+	else if (((TCP_STATES_FAST >> f->state) & 1) && at >= 0 && at < (int64_t)f->tx_inflight &&
+		effect.pmtu)
+		lower_mss(f, e->mtu); /* what was too large is sent again in smaller pieces by the timer */
+	conn_unlock(sp, id);
+}

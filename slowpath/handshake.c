@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "slowpath/handshake.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include "fastpath/fastpath.h"
+#include "include/net/rtt.h"
+#include "include/net/tcp_opt.h"
+#include "slowpath/conn.h"
+#include "slowpath/sp.h"
+#include "slowpath/sp_cc.h"
+#include "slowpath/tcp_out.h"
+
+enum {
+	MSS_DEFAULT_V4 = 536, /* RFC 9293 3.7.1 */
+	MSS_DEFAULT_V6 = 1220,
+	MSS_LEAST = 48, /* tcp_min_snd_mss of Linux: a peer that asks for less wants harm */
+	TTL = 64,
+};
+
+/* The shift with which a window of this size can be written in 16 bits. */
+static uint8_t wscale_for(uint32_t size)
+{
+	uint8_t shift = 0;
+
+	while ((size >> shift) > 0xffff && shift < TCP_WSCALE_MAX)
+		shift++;
+	return shift;
+}
+
+static uint32_t ring_size(uint32_t asked, uint32_t usual)
+{
+	uint32_t size = asked != 0 ? asked : usual;
+
+	return pow2_at_least(max_u32(min_u32(size, APP_BUFFER_MAX), APP_BUFFER_MIN));
+}
+
+/* What a flow is before its first segment. */
+static void flow_begin(struct sp *sp, uint32_t id, uint32_t rx_size, uint32_t tx_size)
+{
+	struct flow *f = &sp->fp->flows[id];
+	struct flow_cold *k = &sp->fp->cold[id];
+	struct conn *n = &sp->conn[id];
+
+	n->rx_size = ring_size(rx_size, sp->conf->memory.rx_buffer);
+	n->tx_size = ring_size(tx_size, sp->conf->memory.tx_buffer);
+	n->wscale_offered = sp->conf->tcp.window_scaling;
+	f->rcv_wscale = n->wscale_offered ? wscale_for(n->rx_size) : 0;
+	f->rx_adv = min_u32(n->rx_size - 1, 0xffff);
+	f->iss = isn_next(&sp->isn, &k->key, sp->now);
+	f->ts_off = isn_ts_offset(&sp->isn, &k->key);
+	k->quick_acks = 16; /* tcp(7): at the start every segment is acknowledged at once */
+	n->syn_sent_ns = sp->now;
+	n->timer_base_us = ns_to_us32(sp->now);
+}
+
+/* What a SYN's options settle; what it does not offer is off from now on. */
+static void take_syn_options(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
+{
+	struct flow *f = &sp->fp->flows[id];
+	struct conn *n = &sp->conn[id];
+	struct tcp_opts o;
+	uint16_t usual = addr_is_v4(sp->fp->cold[id].key.remote) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+
+	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &o);
+	n->peer_mss = (uint16_t)max_u32(o.has & TCP_HAS_MSS ? o.mss : usual, MSS_LEAST);
+	n->wscale_offered = n->wscale_offered && (o.has & TCP_HAS_WSCALE);
+	f->snd_wscale = n->wscale_offered ? o.wscale : 0;
+	if (!n->wscale_offered)
+		f->rcv_wscale = 0;
+	f->flags &= ~(uint32_t)(FLOW_TS | FLOW_SACK);
+	if (sp->conf->tcp.timestamps && (o.has & TCP_HAS_TS))
+		f->flags |= FLOW_TS;
+	if (sp->conf->tcp.sack && (o.has & TCP_HAS_SACK_PERM))
+		f->flags |= FLOW_SACK;
+	f->ts_recent = o.has & TCP_HAS_TS ? o.ts_val : 0;
+	f->irs = seg->seq;
+}
+
+/* Everything that data transfer needs, once both SYNs are known. */
+static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
+{
+	struct flow *f = &sp->fp->flows[id];
+	struct flow_cold *k = &sp->fp->cold[id];
+	struct conn *n = &sp->conn[id];
+	uint32_t mtu_mss = sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40u : 60u);
+	bool ts = f->flags & FLOW_TS;
+	struct rte_ether_addr src = *(struct rte_ether_addr *)&k->hdr.bytes[6],
+			      dst = *(struct rte_ether_addr *)&k->hdr.bytes[0];
+
+	f->mss = (uint16_t)(min_u32(mtu_mss, n->peer_mss) - (ts ? TCP_OPT_TS_LEN : 0));
+	hdr_tmpl_init(&k->hdr, &src, &dst, &k->key, TTL, 0, ts);
+	f->snd_wnd = seg->flags & RTE_TCP_SYN_FLAG ? seg->wnd : (uint32_t)seg->wnd << f->snd_wscale;
+	k->max_snd_wnd = f->snd_wnd;
+	f->wl1 = seg->seq.v;
+	k->rcv_mss = f->mss;
+	if (n->syn_sent_ns != 0)
+		rtt_sample(&f->srtt_us, &k->rttvar_us, (uint32_t)((sp->now - n->syn_sent_ns) / NS_PER_US));
+	sp_cc_begin(sp, id);
+}
+
+/* --- passive --- */
+
+static void answer_syn(struct sp *sp, struct listener *l, uint32_t id, const uint8_t *frame,
+	const struct seg *seg)
+{
+	const struct rte_ether_hdr *eth = (const struct rte_ether_hdr *)frame;
+	struct flow *f = &sp->fp->flows[id];
+	struct flow_cold *k = &sp->fp->cold[id];
+
+	flow_begin(sp, id, l->rx_size, l->tx_size);
+	take_syn_options(sp, id, frame, seg);
+	if (l->flags & CTL_LISTEN_NODELAY)
+		f->flags |= FLOW_NODELAY;
+	sp->conn[id].cc_alg = sp_cc_choose(sp, l->congestion);
+	hdr_tmpl_init(&k->hdr, &sp->fp->port->mac, &eth->src_addr, &k->key, TTL, 0, false);
+	f->state = TCP_SYN_RCVD;
+	listen_embryo(sp, l, id);
+	out_syn(sp, id);
+	conn_timer_arm(sp, id);
+}
+
+void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg)
+{
+	struct listener *l = listen_find(sp->listeners, key);
+	uint32_t id;
+
+	if (l == NULL) {
+		out_rst_for(sp, frame, key, seg);
+		return;
+	}
+	if (seg->flags & RTE_TCP_FIN_FLAG) /* no sane peer; Linux drops it, too */
+		return;
+	if (listen_full(l) || l->embryos >= sp->conf->tcp.backlog_max) {
+		l->overflows++;
+		sp_count(sp, CNT_TCP_LISTEN_OVERFLOWS, 1);
+		return;
+	}
+	id = conn_new(sp, key);
+	if (id == FLOW_NONE)
+		return;
+	answer_syn(sp, l, id, frame, seg);
+	conn_unlock(sp, id);
+}
+
+/* RFC 9293 3.10.7.4 for SYN_RCVD. */
+static bool syn_rcvd_in(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
+{
+	struct flow *f = &sp->fp->flows[id];
+	int32_t head = seq_dist(flow_rx_seq(f, 0), seg->seq);
+
+	if (seg->flags & RTE_TCP_RST_FLAG) {
+		if (head == 0)
+			conn_end(sp, id, ECONNREFUSED);
+		else if (head > 0 && (uint32_t)head < f->rx_adv)
+			out_challenge_ack(sp, id);
+		return false;
+	}
+	if ((seg->flags & RTE_TCP_SYN_FLAG) && head == -1) {
+		if (seg->flags & RTE_TCP_ACK_FLAG && seq_eq(seg->ack, flow_tx_seq(f, 0)))
+			goto acked; /* simultaneous open: the other side's SYN-ACK */
+		out_syn(sp, id);    /* ours was lost */
+		return false;
+	}
+	if (head < 0 || (uint32_t)head > f->rx_adv || (seg->flags & RTE_TCP_SYN_FLAG)) {
+		out_challenge_ack(sp, id);
+		return false;
+	}
+	if (!(seg->flags & RTE_TCP_ACK_FLAG))
+		return false;
+	if (!seq_eq(seg->ack, flow_tx_seq(f, 0))) {
+		out_rst_for(sp, frame, &sp->fp->cold[id].key, seg);
+		return false;
+	}
+acked:
+	if (sp->conn[id].where == CONN_READY)
+		return false; /* complete, but nobody accepts yet: what it brings comes again */
+	flow_complete(sp, id, seg);
+	conn_event(sp, id, EV_SYN_ACKED);
+	return f->app != APP_NONE;
+}
+
+/* --- active --- */
+
+static void simultaneous_open(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
+{
+	struct flow *f = &sp->fp->flows[id];
+
+	take_syn_options(sp, id, frame, seg);
+	f->state = TCP_SYN_RCVD;
+	sp->conn[id].syn_sent_ns = 0;
+	out_syn(sp, id);
+	conn_timer_arm(sp, id);
+}
+
+/* RFC 9293 3.10.7.3. */
+static bool syn_sent_in(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
+{
+	struct flow *f = &sp->fp->flows[id];
+	bool ack = seg->flags & RTE_TCP_ACK_FLAG, acceptable = ack && seq_eq(seg->ack, flow_tx_seq(f, 0));
+
+	if (ack && !acceptable) {
+		out_rst_for(sp, frame, &sp->fp->cold[id].key, seg);
+		return false;
+	}
+	if (seg->flags & RTE_TCP_RST_FLAG) {
+		if (acceptable) {
+			sp_count(sp, CNT_TCP_ATTEMPT_FAILS, 1);
+			conn_end(sp, id, ECONNREFUSED);
+		}
+		return false;
+	}
+	if (!(seg->flags & RTE_TCP_SYN_FLAG))
+		return false;
+	if (!ack) {
+		simultaneous_open(sp, id, frame, seg);
+		return false;
+	}
+	take_syn_options(sp, id, frame, seg);
+	flow_complete(sp, id, seg);
+	sp_count(sp, CNT_TCP_ACTIVE_OPENS, 1);
+	conn_event(sp, id, EV_SYN_ACKED);
+	out_ack(sp, id);
+	return false; /* a SYN with data is rare: what it brought comes again */
+}
+
+bool handshake_segment_in(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
+{
+	return sp->fp->flows[id].state == TCP_SYN_SENT ? syn_sent_in(sp, id, frame, seg)
+						       : syn_rcvd_in(sp, id, frame, seg);
+}
+
+static bool key_in_use(void *arg, const struct flow_key *key)
+{
+	struct sp *sp = arg;
+
+	return flow_lookup(sp->fp, key) != FLOW_NONE;
+}
+
+static int connect_key(struct sp *sp, const struct ctl_connect *m, const struct route_result *r,
+	struct flow_key *key)
+{
+	*key = (struct flow_key){
+		.local = addr_is_any(m->local) ? r->src : m->local,
+		.remote = m->remote,
+		.local_port = htobe16(m->local_port),
+		.remote_port = htobe16(m->remote_port),
+	};
+	if (m->remote_port == 0)
+		return ECONNREFUSED;
+	if (!route_is_local(&sp->routes, key->local))
+		return EADDRNOTAVAIL;
+	if (m->local_port == 0)
+		return -ports_choose(&sp->ports, key, key_in_use, sp);
+	return key_in_use(sp, key) ? EADDRNOTAVAIL : 0;
+}
+
+static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct ctl_connect *m,
+	struct net_addr next_hop)
+{
+	struct app_flow_spec spec = { .app = app,
+		.ctx = (uint16_t)m->context,
+		.rx_size = m->rx_size,
+		.tx_size = m->tx_size,
+		.listener = ABI_LISTENER_NONE };
+	struct flow *f = &sp->fp->flows[id];
+	struct conn *n = &sp->conn[id];
+	struct rte_ether_addr mac = { 0 };
+	enum neigh_result known = neigh_resolve(&sp->neigh, next_hop, sp->now, &n->neigh, &mac);
+	int rc;
+
+	if (known == NEIGH_FULL) {
+		n->neigh = NEIGH_NONE;
+		return ENOBUFS;
+	}
+	neigh_hold(&sp->neigh, n->neigh);
+	flow_begin(sp, id, m->rx_size, m->tx_size);
+	f->flags |= (sp->conf->tcp.timestamps ? FLOW_TS : 0u) | (sp->conf->tcp.sack ? FLOW_SACK : 0u) |
+		(m->flags & CTL_LISTEN_NODELAY ? FLOW_NODELAY : 0u);
+	n->cc_alg = sp_cc_choose(sp, m->congestion);
+	hdr_tmpl_init(&sp->fp->cold[id].hdr, &sp->fp->port->mac, &mac, &sp->fp->cold[id].key, TTL, 0,
+		f->flags & FLOW_TS);
+	rc = app_flow_attach(sp->apps, id, &spec);
+	if (rc != 0)
+		return -rc;
+	n->app_gone = false;
+	n->syn_wait = known == NEIGH_WAIT;
+	f->state = TCP_SYN_SENT;
+	out_syn(sp, id);
+	conn_timer_arm(sp, id);
+	return 0;
+}
+
+int handshake_op_connect(void *arg, uint16_t app, struct ctl_connect *m)
+{
+	struct sp *sp = arg;
+	struct route_result r = route_lookup(&sp->routes, m->remote);
+	struct flow_key key;
+	uint32_t id;
+	int rc;
+
+	if (!r.found || r.local)
+		return ENETUNREACH;
+	rc = connect_key(sp, m, &r, &key);
+	if (rc != 0)
+		return rc;
+	id = conn_new(sp, &key);
+	if (id == FLOW_NONE)
+		return ENOBUFS;
+	rc = connect_begin(sp, id, app, m, r.next_hop);
+	if (rc == 0) {
+		m->local = key.local;
+		m->local_port = be16toh(key.local_port);
+		m->prefix_len = r.prefix_len;
+		m->rec = sp->fp->flows[id].rec;
+		m->flow = id;
+		m->gen = sp->fp->flows[id].gen;
+	}
+	conn_unlock(sp, id);
+	return rc;
+}
+
+int handshake_op_route(void *arg, struct ctl_connect *m)
+{
+	struct sp *sp = arg;
+	struct route_result r = route_lookup(&sp->routes, m->remote);
+
+	if (!r.found && !r.local)
+		return ENETUNREACH;
+	m->local = r.local ? m->remote : r.src;
+	m->prefix_len = r.prefix_len;
+	return r.local ? EADDRINUSE : 0; /* EADDRINUSE: the address is tasd's own */
+}
+
+static void neighbour_known(struct sp *sp, uint32_t id, const struct rte_ether_addr *mac)
+{
+	struct conn *n = &sp->conn[id];
+
+	if (mac == NULL) {
+		if (sp->fp->flows[id].state == TCP_SYN_SENT && n->syn_wait) {
+			sp_count(sp, CNT_TCP_ATTEMPT_FAILS, 1);
+			conn_end(sp, id, EHOSTUNREACH);
+		}
+		return;
+	}
+	hdr_tmpl_set_dst_mac(&sp->fp->cold[id].hdr, mac);
+	if (n->syn_wait) {
+		n->syn_wait = false;
+		n->syn_sent_ns = sp->now;
+		n->timer_base_us = ns_to_us32(sp->now);
+		out_syn(sp, id);
+		conn_timer_arm(sp, id);
+	}
+}
+
+void handshake_neighbour(struct sp *sp, uint32_t neigh, const struct rte_ether_addr *mac)
+{
+	for (uint32_t id = 0; id < sp->fp->conf.flows_max; id++) {
+		if (sp->conn[id].neigh != neigh || sp->fp->flows[id].state == TCP_FREE)
+			continue;
+		conn_lock(sp, id);
+		neighbour_known(sp, id, mac);
+		conn_unlock(sp, id);
+	}
+}

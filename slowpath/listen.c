@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "slowpath/listen.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "include/base/assert.h"
+#include "slowpath/conn.h"
+#include "slowpath/sp.h"
+
+struct listeners *listeners_create(void)
+{
+	struct listeners *ls = calloc(1, sizeof(*ls));
+
+	if (ls != NULL)
+		ls->next_id = 1;
+	return ls;
+}
+
+void listeners_free(struct listeners *ls)
+{
+	struct listener *l;
+
+	if (ls == NULL)
+		return;
+	while ((l = LIST_FIRST(&ls->all)) != NULL) {
+		LIST_REMOVE(l, all);
+		free(l);
+	}
+	free(ls);
+}
+
+static unsigned bucket_of(uint16_t port) { return port % LISTEN_BUCKETS; }
+
+static struct listener *by_id(struct listeners *ls, uint64_t id)
+{
+	struct listener *l;
+
+	LIST_FOREACH(l, &ls->all, all)
+		if (l->id == id)
+			return l;
+	return NULL;
+}
+
+static bool covers(const struct listener *l, const struct flow_key *key, bool any)
+{
+	return l->port == be16toh(key->local_port) && addr_is_any(l->addr) == any &&
+		(any || addr_eq(l->addr, key->local));
+}
+
+/* Among equals (REUSEPORT) the hash of the connection decides, so that a SYN and its repetitions meet the
+ * same one. */
+static struct listener *pick(struct listeners *ls, const struct flow_key *key, bool any)
+{
+	struct listener *l;
+	uint32_t n = 0, at;
+
+	LIST_FOREACH(l, &ls->bucket[bucket_of(be16toh(key->local_port))], bucket)
+		n += covers(l, key, any);
+	if (n == 0)
+		return NULL;
+	at = n > 1 ? flow_key_hash(key) % n : 0;
+	LIST_FOREACH(l, &ls->bucket[bucket_of(be16toh(key->local_port))], bucket)
+		if (covers(l, key, any) && at-- == 0)
+			return l;
+	return NULL;
+}
+
+struct listener *listen_find(struct listeners *ls, const struct flow_key *key)
+{
+	struct listener *l = pick(ls, key, false);
+
+	return l != NULL ? l : pick(ls, key, true);
+}
+
+/* As in Linux: a queue of `backlog` and one more. */
+bool listen_full(const struct listener *l) { return l->ready.count + l->handed.count > l->backlog; }
+
+/* --- queues of flows --- */
+
+static void queue_push(struct sp *sp, struct conn_queue *q, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	n->pending_next = FLOW_NONE;
+	n->pending_prev = q->tail;
+	if (q->count++ == 0)
+		q->head = id;
+	else
+		sp->conn[q->tail].pending_next = id;
+	q->tail = id;
+}
+
+static void queue_remove(struct sp *sp, struct conn_queue *q, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	TAS_ASSERT(q->count > 0);
+	if (q->head == id)
+		q->head = n->pending_next;
+	else
+		sp->conn[n->pending_prev].pending_next = n->pending_next;
+	if (q->tail == id)
+		q->tail = n->pending_prev;
+	else
+		sp->conn[n->pending_next].pending_prev = n->pending_prev;
+	q->count--;
+}
+
+static struct acceptor *acceptor_of(struct listener *l, uint16_t app)
+{
+	for (uint32_t i = 0; i < l->nacceptors; i++)
+		if (l->acceptor[i].app == app)
+			return &l->acceptor[i];
+	return NULL;
+}
+
+void listen_embryo(struct sp *sp, struct listener *l, uint32_t flow)
+{
+	sp->conn[flow].listener = l;
+	sp->conn[flow].where = CONN_EMBRYO;
+	l->embryos++;
+}
+
+void listen_forget(struct sp *sp, uint32_t flow)
+{
+	struct conn *n = &sp->conn[flow];
+	struct listener *l = n->listener;
+	struct acceptor *a;
+
+	if (l == NULL)
+		return;
+	if (n->where == CONN_EMBRYO) {
+		l->embryos--;
+	} else if (n->where == CONN_READY) {
+		queue_remove(sp, &l->ready, flow);
+	} else if (n->where == CONN_HANDED) {
+		queue_remove(sp, &l->handed, flow);
+		a = acceptor_of(l, sp->fp->flows[flow].app);
+		if (a != NULL)
+			a->handed--;
+	}
+	n->where = CONN_NOWHERE;
+	n->listener = NULL;
+}
+
+void listen_accepted(struct sp *sp, uint32_t flow)
+{
+	if (sp->conn[flow].listener != NULL)
+		sp->conn[flow].listener->accepted++;
+	listen_forget(sp, flow);
+}
+
+/* The armed process with the fewest connections waiting; in turn among equals. */
+static struct acceptor *next_acceptor(struct listener *l)
+{
+	struct acceptor *best = NULL;
+
+	for (uint32_t i = 0; i < l->nacceptors; i++) {
+		struct acceptor *a = &l->acceptor[(l->turn + i) % l->nacceptors];
+
+		if (a->armed && (best == NULL || a->handed < best->handed))
+			best = a;
+	}
+	l->turn++;
+	return best;
+}
+
+/* Gives the flow its place in the region of a process that accepts. False if there is none, or no memory for
+ * it. */
+static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow)
+{
+	struct acceptor *a = next_acceptor(l);
+	struct app_flow_spec spec;
+
+	if (a == NULL)
+		return false;
+	spec = (struct app_flow_spec){ .app = a->app,
+		.ctx = a->ctx,
+		.rx_size = l->rx_size,
+		.tx_size = l->tx_size,
+		.listener = a->cookie };
+	if (app_flow_attach(sp->apps, flow, &spec) != 0)
+		return false;
+	queue_push(sp, &l->handed, flow);
+	sp->conn[flow].where = CONN_HANDED;
+	a->handed++;
+	return true;
+}
+
+bool listen_established(struct sp *sp, struct listener *l, uint32_t flow)
+{
+	TAS_ASSERT(sp->conn[flow].where == CONN_EMBRYO);
+	l->embryos--;
+	sp->conn[flow].where = CONN_NOWHERE;
+	if (l->ready.count == 0 && hand_over(sp, l, flow))
+		return true;
+	queue_push(sp, &l->ready, flow);
+	sp->conn[flow].where = CONN_READY;
+	return false;
+}
+
+/* Somebody can accept: what waited goes over in order. Locks are taken here. */
+static void drain_ready(struct sp *sp, struct listener *l)
+{
+	while (l->ready.count > 0 && next_acceptor(l) != NULL) {
+		uint32_t id = l->ready.head;
+		bool done;
+
+		conn_lock(sp, id);
+		queue_remove(sp, &l->ready, id);
+		sp->conn[id].where = CONN_NOWHERE;
+		done = hand_over(sp, l, id);
+		if (done)
+			conn_handed(sp, id);
+		else
+			conn_abort(sp, id, 0);
+		conn_unlock(sp, id);
+	}
+}
+
+/* --- requests of applications --- */
+
+static int add_acceptor(struct listener *l, uint16_t app, uint32_t cookie)
+{
+	if (l->nacceptors == LISTEN_ACCEPTORS_MAX)
+		return ENOSPC;
+	l->acceptor[l->nacceptors++] = (struct acceptor){ .app = app, .cookie = cookie };
+	return 0;
+}
+
+static bool conflicts(struct listeners *ls, const struct ctl_listen *m)
+{
+	struct listener *l;
+
+	LIST_FOREACH(l, &ls->bucket[bucket_of(m->port)], bucket) {
+		bool overlap = addr_is_any(l->addr) || addr_is_any(m->addr) || addr_eq(l->addr, m->addr);
+
+		if (l->port == m->port && overlap && !(l->flags & m->flags & CTL_LISTEN_REUSEPORT))
+			return true;
+	}
+	return false;
+}
+
+static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
+{
+	struct listeners *ls = sp->listeners;
+	struct listener *l;
+
+	if (m->port == 0)
+		return EINVAL;
+	if (!addr_is_any(m->addr) && !route_is_local(&sp->routes, m->addr))
+		return EADDRNOTAVAIL;
+	if (conflicts(ls, m))
+		return EADDRINUSE;
+	l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		return ENOMEM;
+	*l = (struct listener){
+		.id = ls->next_id++,
+		.addr = m->addr,
+		.port = m->port,
+		.flags = m->flags,
+		.backlog = min_u32(m->backlog, sp->conf->tcp.backlog_max),
+		.rx_size = m->rx_size,
+		.tx_size = m->tx_size,
+	};
+	memcpy(l->congestion, m->congestion, sizeof(l->congestion));
+	l->congestion[sizeof(l->congestion) - 1] = 0;
+	add_acceptor(l, app, m->cookie);
+	LIST_INSERT_HEAD(&ls->bucket[bucket_of(l->port)], l, bucket);
+	LIST_INSERT_HEAD(&ls->all, l, all);
+	ls->count++;
+	m->id = l->id;
+	return 0;
+}
+
+int listen_op_listen(void *arg, uint16_t app, struct ctl_listen *m)
+{
+	struct sp *sp = arg;
+	struct listener *l;
+
+	if (m->id == 0)
+		return listen_new(sp, app, m);
+	l = by_id(sp->listeners, m->id);
+	if (l == NULL)
+		return ENOENT;
+	l->backlog = min_u32(m->backlog, sp->conf->tcp.backlog_max);
+	return 0;
+}
+
+int listen_op_arm(void *arg, uint16_t app, const struct ctl_listen *m)
+{
+	struct sp *sp = arg;
+	struct listener *l = by_id(sp->listeners, m->id);
+	struct acceptor *a = l != NULL ? acceptor_of(l, app) : NULL;
+
+	if (a == NULL)
+		return ENOENT;
+	if (m->context >= atomic_load(&sp->fp->apps[app].nctx))
+		return EINVAL;
+	a->ctx = (uint16_t)m->context;
+	a->armed = true;
+	drain_ready(sp, l);
+	return 0;
+}
+
+int listen_op_join(void *arg, uint16_t app, uint64_t id, uint32_t cookie)
+{
+	struct sp *sp = arg;
+	struct listener *l = by_id(sp->listeners, id);
+
+	if (l == NULL)
+		return ENOENT;
+	return acceptor_of(l, app) != NULL ? EEXIST : add_acceptor(l, app, cookie);
+}
+
+/* What was handed to the process and not accepted goes to the next one, with the bytes that arrived
+ * meanwhile. */
+static void take_back(struct sp *sp, struct listener *l, uint16_t app)
+{
+	uint32_t next;
+
+	for (uint32_t id = l->handed.head, n = l->handed.count; n > 0; n--, id = next) {
+		next = sp->conn[id].pending_next;
+		if (sp->fp->flows[id].app != app)
+			continue;
+		conn_lock(sp, id);
+		queue_remove(sp, &l->handed, id);
+		sp->conn[id].where = CONN_NOWHERE;
+		if (l->nacceptors > 0 && conn_strip(sp, id) && hand_over(sp, l, id))
+			conn_rehomed(sp, id);
+		else
+			conn_abort(sp, id, 0);
+		conn_unlock(sp, id);
+	}
+}
+
+void listen_op_leave(void *arg, uint16_t app, uint64_t id)
+{
+	struct sp *sp = arg;
+	struct listener *l = by_id(sp->listeners, id);
+	struct acceptor *a = l != NULL ? acceptor_of(l, app) : NULL;
+
+	if (a == NULL)
+		return;
+	*a = l->acceptor[--l->nacceptors];
+	take_back(sp, l, app);
+}
+
+static void abort_all(struct sp *sp, struct conn_queue *q)
+{
+	while (q->count > 0) {
+		uint32_t id = q->head;
+
+		conn_lock(sp, id);
+		conn_abort(sp, id, ECONNRESET);
+		conn_unlock(sp, id);
+	}
+}
+
+static void abort_embryos(struct sp *sp, struct listener *l)
+{
+	for (uint32_t id = 0; id < sp->fp->conf.flows_max && l->embryos > 0; id++) {
+		if (sp->conn[id].listener != l || sp->conn[id].where != CONN_EMBRYO)
+			continue;
+		conn_lock(sp, id);
+		conn_abort(sp, id, 0);
+		conn_unlock(sp, id);
+	}
+}
+
+void listen_op_close(void *arg, uint64_t id)
+{
+	struct sp *sp = arg;
+	struct listener *l = by_id(sp->listeners, id);
+
+	if (l == NULL)
+		return;
+	LIST_REMOVE(l, bucket);
+	LIST_REMOVE(l, all);
+	sp->listeners->count--;
+	abort_all(sp, &l->ready);
+	abort_all(sp, &l->handed);
+	abort_embryos(sp, l);
+	free(l);
+}

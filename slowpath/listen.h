@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* listen.h - listeners, the processes that accept from them, and connections on their way to accept().
+ *
+ * Guarantee: connections are handed over in the order in which they completed, each to one process that armed
+ * the listener; what a process did not accept before it left goes to the next, in order. A listener with no
+ * armed process keeps completed connections waiting up to its backlog. Owner: the slow path. Functions that
+ * take a flow want its lock held unless they say otherwise. */
+#ifndef TAS_SLOWPATH_LISTEN_H
+#define TAS_SLOWPATH_LISTEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bsd/sys/queue.h>
+
+#include "include/abi/ctl.h"
+#include "include/net/flow_key.h"
+
+struct sp;
+
+enum { LISTEN_BUCKETS = 1024, LISTEN_ACCEPTORS_MAX = 256 };
+
+struct acceptor {
+	uint16_t app, ctx;
+	uint32_t cookie;
+	bool armed;
+	uint32_t handed; /* connections that it has not taken yet */
+};
+
+struct conn_queue { /* flow ids through conn.pending_next/prev */
+	uint32_t head, tail, count;
+};
+
+struct listener {
+	LIST_ENTRY(listener) bucket, all;
+	uint64_t id;
+	struct net_addr addr; /* any: every address */
+	uint16_t port;        /* host order */
+	uint16_t flags;       /* CTL_LISTEN_* */
+	uint32_t backlog;
+	uint32_t rx_size, tx_size;
+	char congestion[16];
+	uint32_t embryos;         /* in SYN_RCVD */
+	struct conn_queue ready;  /* established, not handed to a process yet */
+	struct conn_queue handed; /* in a process's accept queue */
+	uint32_t nacceptors, turn;
+	struct acceptor acceptor[LISTEN_ACCEPTORS_MAX];
+	uint64_t accepted, overflows;
+};
+
+struct listeners {
+	LIST_HEAD(, listener) bucket[LISTEN_BUCKETS];
+	LIST_HEAD(, listener) all;
+	uint64_t next_id;
+	uint32_t count;
+};
+
+struct listeners *listeners_create(void);
+void listeners_free(struct listeners *ls);
+/* The most specific listener for a packet to (local, local_port); among several with REUSEPORT one by the
+ * hash. */
+struct listener *listen_find(struct listeners *ls, const struct flow_key *key);
+bool listen_full(const struct listener *l);
+
+/* As struct app_ops wants them; arg is struct sp. */
+int listen_op_listen(void *sp, uint16_t app, struct ctl_listen *m);
+int listen_op_arm(void *sp, uint16_t app, const struct ctl_listen *m);
+int listen_op_join(void *sp, uint16_t app, uint64_t id, uint32_t cookie);
+void listen_op_leave(void *sp, uint16_t app, uint64_t id);
+void listen_op_close(void *sp, uint64_t id);
+
+/* The handshake is complete: hand the connection over now (true), or keep it among the ready ones. */
+bool listen_established(struct sp *sp, struct listener *l, uint32_t flow);
+/* The process took it from its accept queue. */
+void listen_accepted(struct sp *sp, uint32_t flow);
+/* The connection ends before it was accepted. */
+void listen_forget(struct sp *sp, uint32_t flow);
+/* A connection enters SYN_RCVD. */
+void listen_embryo(struct sp *sp, struct listener *l, uint32_t flow);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "slowpath/sp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_ring_elem.h>
+
+#include "include/base/log.h"
+#include "include/net/pkt.h"
+#include "slowpath/conn.h"
+#include "slowpath/handshake.h"
+#include "slowpath/sp_cc.h"
+#include "slowpath/tcp_in.h"
+#include "slowpath/tcp_out.h"
+
+/* --- what the neighbour table wants done --- */
+
+static void on_neigh_send(void *arg, const uint8_t *frame, uint32_t len) { out_frame(arg, frame, len); }
+
+/* Nothing is handed to neigh_output(): connections wait by themselves. */
+static void on_neigh_output(void *arg, void *packet, const struct rte_ether_addr *mac)
+{
+	(void)arg, (void)mac;
+	rte_pktmbuf_free(packet);
+}
+
+static void on_neigh_event(void *arg, enum neigh_event event, uint32_t id, struct net_addr addr,
+	const struct rte_ether_addr *mac)
+{
+	(void)addr;
+	handshake_neighbour(arg, id, event == NEIGH_EV_FAILED ? NULL : mac);
+}
+
+static void on_neigh_conflict(void *arg, struct net_addr addr, const struct rte_ether_addr *mac)
+{
+	char text[ADDR_STRLEN];
+
+	(void)arg;
+	addr_format(addr, text, sizeof(text));
+	tas_log(TAS_LOG_WARNING,
+		"another host (" RTE_ETHER_ADDR_PRT_FMT
+		") uses our address %s: give one of the two another address",
+		RTE_ETHER_ADDR_BYTES(mac), text);
+}
+
+/* --- start and end --- */
+
+struct app_ops sp_app_ops(struct sp *sp)
+{
+	return (struct app_ops){
+		.arg = sp,
+		.listen = listen_op_listen,
+		.arm = listen_op_arm,
+		.join = listen_op_join,
+		.leave = listen_op_leave,
+		.close_listener = listen_op_close,
+		.connect = handshake_op_connect,
+		.route = handshake_op_route,
+		.info = conn_op_info,
+		.close_flow = conn_op_close,
+	};
+}
+
+static int routes_take(struct sp *sp, char *err, size_t err_size)
+{
+	const struct conf_ip *ip = &sp->conf->ip;
+	char text[ADDR_STRLEN];
+
+	routes_init(&sp->routes);
+	for (uint32_t i = 0; i < ip->addresses; i++) {
+		int rc = route_add_address(&sp->routes, &ip->address[i]);
+
+		if (rc != 0) {
+			addr_format(ip->address[i].addr, text, sizeof(text));
+			snprintf(err, err_size, "[ip] address %s: %s", text,
+				rc == -EEXIST ? "given twice" : "not an address a host can have");
+			return rc;
+		}
+	}
+	if (ip->has_gateway && route_add_default(&sp->routes, ip->gateway) != 0) {
+		snprintf(err, err_size, "[ip] gateway: not in the subnet of any [ip] address");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int parts_take(struct sp *sp, const struct sp_conf *sc)
+{
+	struct neigh_ops ops = { .send = on_neigh_send,
+		.output = on_neigh_output,
+		.event = on_neigh_event,
+		.conflict = on_neigh_conflict,
+		.arg = sp };
+	uint32_t flows = sp->fp->conf.flows_max;
+
+	sp->conn = calloc(flows, sizeof(*sp->conn));
+	sp->cc_list = calloc(flows, sizeof(*sp->cc_list));
+	sp->listeners = listeners_create();
+	if (sp->conn == NULL || sp->cc_list == NULL || sp->listeners == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < flows; i++)
+		sp->conn[i].neigh = NEIGH_NONE, sp->conn[i].cc_slot = FLOW_NONE;
+	if (timers_init(&sp->timers, flows, sc->now) != 0)
+		return -ENOMEM;
+	return neigh_init(&sp->neigh, SP_NEIGHBOURS_MAX, &sp->fp->port->mac, &sp->routes, &ops, sc->now);
+}
+
+int sp_create(struct sp *sp, const struct sp_conf *sc, char *err, size_t err_size)
+{
+	const struct conf_tcp *tcp = &sc->conf->tcp;
+	int rc;
+
+	*sp = (struct sp){ .fp = sc->fp,
+		.conf = sc->conf,
+		.apps = sc->apps,
+		.now = sc->now,
+		.cc_next = TAS_NS_NEVER };
+	sp->rto = (struct rtt_bounds){ tcp->rto_min_ms * 1000, tcp->rto_max_ms * 1000,
+		tcp->rto_initial_ms * 1000 };
+	rc = routes_take(sp, err, err_size);
+	if (rc != 0)
+		return rc;
+	rc = parts_take(sp, sc);
+	if (rc != 0) {
+		snprintf(err, err_size, "not enough memory for [memory] flows_max=%u",
+			sc->fp->conf.flows_max);
+		sp_destroy(sp);
+		return rc;
+	}
+	icmp_sp_init(&sp->icmp, &sp->routes);
+	sp->isn = isn_of(sc->secrets);
+	ports_init(&sp->ports, tcp->port_range.low, tcp->port_range.high, sc->secrets + ISN_SECRET_LEN);
+	sp->challenges = limit_of(SP_CHALLENGES_PER_S, SP_CHALLENGES_PER_S);
+	sp->rsts = limit_of(SP_RSTS_PER_S, SP_RSTS_PER_S / 10);
+	neigh_announce(&sp->neigh, sc->now);
+	return 0;
+}
+
+void sp_destroy(struct sp *sp)
+{
+	if (sp->neigh.entry != NULL)
+		neigh_fini(&sp->neigh);
+	if (sp->timers.node != NULL)
+		timers_fini(&sp->timers);
+	listeners_free(sp->listeners);
+	free(sp->cc_list);
+	free(sp->conn);
+	memset(sp, 0, sizeof(*sp));
+}
+
+/* --- one pass --- */
+
+static void icmp_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct flow_key *key,
+	const struct seg *seg)
+{
+	struct icmp_error error;
+	enum icmp_sp_verdict v = icmp_sp_in(&sp->icmp, frame, &len, key, seg, sp->now, &error);
+
+	if (v == ICMP_SP_REPLY)
+		out_frame(sp, frame, len);
+	else if (v == ICMP_SP_ERROR)
+		conn_icmp_error(sp, &error);
+}
+
+static void punt_in(struct sp *sp, struct rte_mbuf *m)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), answer[ICMP_ERROR_MAX];
+	uint32_t len = m->data_len;
+	struct flow_key key;
+	struct seg seg;
+
+	/* the fast path found the checksums right */
+	switch (pkt_parse(frame, len, PKT_VERIFIED_IP | PKT_VERIFIED_L4, &key, &seg)) {
+	case PKT_TCP:
+		if (route_is_local(&sp->routes, key.local))
+			tcp_in(sp, frame, &key, &seg);
+		break;
+	case PKT_ARP: neigh_arp_in(&sp->neigh, frame, len, sp->now); break;
+	case PKT_ICMP: icmp_in(sp, frame, len, &key, &seg); break;
+	case PKT_OTHER_L4:
+		len = icmp_sp_refuse(&sp->icmp, answer, sizeof(answer), frame, len, &key, sp->now);
+		if (len > 0)
+			out_frame(sp, answer, len);
+		break;
+	default: break;
+	}
+	rte_pktmbuf_free(m);
+}
+
+static unsigned punts_poll(struct sp *sp)
+{
+	struct rte_mbuf *m[SP_PUNTS_BURST];
+	unsigned n = rte_ring_dequeue_burst(sp->fp->punts, (void **)m, SP_PUNTS_BURST, NULL);
+
+	for (unsigned i = 0; i < n; i++)
+		punt_in(sp, m[i]);
+	return n;
+}
+
+static unsigned events_poll(struct sp *sp)
+{
+	uint32_t id[SP_EVENTS_BURST];
+	unsigned done = 0;
+
+	for (unsigned c = 0; c <= sp->fp->conf.cores; c++) {
+		unsigned n = rte_ring_dequeue_burst_elem(sp->fp->core[c]->events, id, sizeof(id[0]),
+			SP_EVENTS_BURST, NULL);
+
+		for (unsigned i = 0; i < n; i++)
+			conn_flow_events(sp, id[i]);
+		done += n;
+	}
+	return done;
+}
+
+static void on_timer(void *arg, uint32_t index, tas_ns now)
+{
+	(void)now;
+	conn_timer(arg, index);
+}
+
+unsigned sp_poll(struct sp *sp, tas_ns now)
+{
+	unsigned work;
+
+	sp->now = now;
+	sp->fp->slow->now = now;
+	sp->fp->slow->now_us = ns_to_us32(now);
+	work = punts_poll(sp);
+	work += events_poll(sp);
+	work += timers_expire(&sp->timers, now, SP_TIMERS_BURST, on_timer, sp);
+	work += neigh_poll(&sp->neigh, now);
+	work += sp_cc_poll(sp);
+	work += apps_poll(sp->apps, now);
+	fp_reclaim(sp->fp);
+	core_flush(sp->fp->slow);
+	return work;
+}
+
+tas_ns sp_deadline(const struct sp *sp)
+{
+	tas_ns next = min_u64(timers_next(&sp->timers), neigh_next(&sp->neigh));
+
+	next = min_u64(next, sp->cc_next);
+	next = min_u64(next, apps_deadline(sp->apps, sp->now));
+	/* slots of flows wait for the cores to pass: look soon, but not at once */
+	return sp->fp->nr_graves > 0 ? min_u64(next, sp->now + 10 * NS_PER_MS) : next;
+}
+
+bool sp_has_work(const struct sp *sp)
+{
+	for (unsigned c = 0; c <= sp->fp->conf.cores; c++)
+		if (!rte_ring_empty(sp->fp->core[c]->events))
+			return true;
+	return !rte_ring_empty(sp->fp->punts);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sp.h - the slow path of one instance: policy and everything rare. One thread; no OS below the rim: time
+ * comes as an argument, frames come from fp->punts and go by fp_send().
+ *
+ *   sp_poll: punts, events, timers, neighbours, congestion control, applications, reclaim, flush
+ */
+#ifndef TAS_SLOWPATH_SP_H
+#define TAS_SLOWPATH_SP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fastpath/fastpath.h"
+#include "include/net/rtt.h"
+#include "slowpath/app.h"
+#include "slowpath/app_flow.h"
+#include "slowpath/cc_flow.h"
+#include "slowpath/conf.h"
+#include "slowpath/icmp_sp.h"
+#include "slowpath/isn.h"
+#include "slowpath/limit.h"
+#include "slowpath/listen.h"
+#include "slowpath/neigh.h"
+#include "slowpath/ports.h"
+#include "slowpath/route.h"
+#include "slowpath/timer.h"
+
+enum {
+	SP_PUNTS_BURST = 64,
+	SP_EVENTS_BURST = 256,
+	SP_TIMERS_BURST = 1024,
+	SP_CC_BURST = 10000, /* flows congestion control visits in one pass */
+	SP_NEIGHBOURS_MAX = 4096,
+	SP_CHALLENGES_PER_S =
+		1000, /* RFC 5961 7: challenge acknowledgements; tcp_challenge_ack_limit of old Linux */
+	SP_RSTS_PER_S = 10000, /* for segments that belong to no connection */
+	SP_SECRETS_LEN = 2 * ISN_SECRET_LEN,
+};
+
+/* Where a passively opened connection is until it was accepted. */
+enum conn_where { CONN_NOWHERE, CONN_EMBRYO, CONN_READY, CONN_HANDED };
+
+/* The slow path's side of a flow, at the flow's index. */
+struct conn {
+	struct cc_flow cc;
+	tas_ns cc_due;
+	uint32_t cc_slot;                    /* index in sp.cc_list, or FLOW_NONE */
+	uint8_t where;                       /* enum conn_where */
+	uint8_t retries;                     /* of SYN or SYN-ACK */
+	uint8_t cc_alg;                      /* enum cc_algorithm */
+	bool app_gone;                       /* nobody has it any more: close() came, or nobody ever had it */
+	bool syn_wait;                       /* the first SYN waits for the neighbour's hardware address */
+	bool linked;                         /* in the flow table */
+	bool wscale_offered;                 /* window scaling is on, as far as is known */
+	struct listener *listener;           /* until accepted */
+	uint32_t pending_next, pending_prev; /* in one of its queues */
+	uint32_t neigh;                      /* held entry, or NEIGH_NONE */
+	uint32_t rx_size, tx_size;
+	uint32_t timer_base_us; /* FIN_WAIT_2, TIME_WAIT, persist: since when */
+	uint16_t peer_mss;
+	struct stripped *stripped; /* bytes on their way to another process (conn.c) */
+	tas_ns syn_sent_ns;        /* 0: sent more than once, no RTT sample (Karn) */
+};
+
+struct sp {
+	struct fastpath *fp;
+	const struct tas_conf *conf;
+	struct apps *apps;
+	struct conn *conn;    /* [flows_max] */
+	struct timers timers; /* index: the flow */
+	struct routes routes;
+	struct neigh neigh;
+	struct icmp_sp icmp;
+	struct isn isn;
+	struct ports ports;
+	struct listeners *listeners;
+	struct limit challenges, rsts;
+	struct rtt_bounds rto;
+	uint32_t *cc_list; /* flows that congestion control visits, dense */
+	uint32_t cc_count, cc_at;
+	tas_ns cc_next;
+	tas_ns now;
+};
+
+struct sp_conf {
+	struct fastpath *fp;
+	const struct tas_conf *conf;
+	struct apps *apps;               /* made with the ops of sp_app_ops() */
+	uint8_t secrets[SP_SECRETS_LEN]; /* random: from the kernel at the rim, from the seed in simulation */
+	tas_ns now;
+};
+
+/* What the applications' side calls; `arg` is sp, which may be created afterwards. */
+struct app_ops sp_app_ops(struct sp *sp);
+
+/* 0, or -errno and a sentence in err; nothing is left behind then. */
+int sp_create(struct sp *sp, const struct sp_conf *sc, char *err, size_t err_size);
+void sp_destroy(struct sp *sp);
+/* One pass; returns how much it did. */
+unsigned sp_poll(struct sp *sp, tas_ns now);
+/* When it must run again though nothing wakes it. */
+tas_ns sp_deadline(const struct sp *sp);
+/* True if something waits in memory (punts, events): to be asked after fp->slow_asleep was set and fenced. */
+bool sp_has_work(const struct sp *sp);
+
+static inline void sp_count(struct sp *sp, enum tas_counter c, uint64_t n) { sp->fp->slow->counter[c] += n; }
+
+#endif

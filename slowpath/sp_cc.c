@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "slowpath/sp_cc.h"
+
+#include "fastpath/fastpath.h"
+#include "slowpath/conn.h"
+#include "slowpath/sp.h"
+
+static tas_ns interval(const struct sp *sp) { return sp->conf->tcp.cc_interval_us * NS_PER_US; }
+
+uint8_t sp_cc_choose(const struct sp *sp, const char *name)
+{
+	int alg = name[0] != 0 ? cc_find(name) : -1;
+
+	if (alg < 0)
+		alg = cc_find(sp->conf->tcp.congestion);
+	return (uint8_t)(alg < 0 ? CC_CUBIC : alg);
+}
+
+void sp_cc_begin(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	cc_flow_init(&n->cc, &sp->fp->flows[id], &sp->fp->cold[id], n->cc_alg, sp->conf->tcp.initial_cwnd,
+		sp->now);
+}
+
+static void due_at(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	n->cc_due = cc_flow_due(&n->cc, &sp->fp->flows[id], interval(sp));
+	sp->cc_next = min_u64(sp->cc_next, n->cc_due);
+}
+
+void sp_cc_add(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	if (n->cc_slot != FLOW_NONE || !((TCP_STATES_FAST >> sp->fp->flows[id].state) & 1))
+		return;
+	n->cc_slot = sp->cc_count;
+	sp->cc_list[sp->cc_count++] = id;
+	cc_flow_wake(&n->cc, sp->now);
+	due_at(sp, id);
+}
+
+void sp_cc_forget(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+	uint32_t last;
+
+	if (n->cc_slot == FLOW_NONE)
+		return;
+	last = sp->cc_list[--sp->cc_count];
+	sp->cc_list[n->cc_slot] = last;
+	sp->conn[last].cc_slot = n->cc_slot;
+	n->cc_slot = FLOW_NONE;
+}
+
+static void visit(struct sp *sp, uint32_t id)
+{
+	struct flow *f = &sp->fp->flows[id];
+	struct conn *n = &sp->conn[id];
+	uint32_t before;
+
+	conn_lock(sp, id);
+	before = f->cwnd;
+	if (!cc_flow_update(&n->cc, f, &sp->fp->cold[id], sp->now)) {
+		sp_cc_forget(sp, id);
+	} else {
+		if (f->cwnd > before && f->tx_avail > f->tx_inflight)
+			core_kick(sp->fp->slow, id);
+		due_at(sp, id);
+	}
+	conn_unlock(sp, id);
+}
+
+unsigned sp_cc_poll(struct sp *sp)
+{
+	unsigned visited = 0;
+
+	if (sp->now < sp->cc_next)
+		return 0;
+	sp->cc_next = sp->cc_count > SP_CC_BURST ? sp->now : TAS_NS_NEVER;
+	for (unsigned n = min_u32(sp->cc_count, SP_CC_BURST); n > 0; n--) {
+		uint32_t id;
+
+		sp->cc_at = sp->cc_at < sp->cc_count ? sp->cc_at : 0;
+		id = sp->cc_list[sp->cc_at];
+		if (sp->conn[id].cc_due <= sp->now) {
+			visit(sp, id);
+			visited++;
+		} else {
+			sp->cc_next = min_u64(sp->cc_next, sp->conn[id].cc_due);
+		}
+		if (sp->conn[id].cc_slot == sp->cc_at) /* else the last one of the list stands there now */
+			sp->cc_at++;
+	}
+	return visited;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sp_cc.h - which flows congestion control visits, and when: those that sent or had acknowledgements since
+ * their last interval, at most SP_CC_BURST a pass; idle flows cost nothing. Owner: the slow path; functions
+ * on a flow want its lock held. */
+#ifndef TAS_SLOWPATH_SP_CC_H
+#define TAS_SLOWPATH_SP_CC_H
+
+#include <stdint.h>
+
+struct sp;
+
+/* The algorithm called so, or the configured one if the name is empty or unknown. */
+uint8_t sp_cc_choose(const struct sp *sp, const char *name);
+/* The connection is established with conn.cc_alg. */
+void sp_cc_begin(struct sp *sp, uint32_t id);
+/* FLOW_EV_CC: it became active. */
+void sp_cc_add(struct sp *sp, uint32_t id);
+void sp_cc_forget(struct sp *sp, uint32_t id);
+/* Visits what is due. Takes locks itself. */
+unsigned sp_cc_poll(struct sp *sp);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "slowpath/tcp_in.h"
+
+#include <errno.h>
+
+#include "fastpath/fastpath.h"
+#include "slowpath/conn.h"
+#include "slowpath/handshake.h"
+#include "slowpath/sp.h"
+#include "slowpath/tcp_out.h"
+
+/* RFC 5961 3.2: only a RST at exactly the next sequence number is obeyed; one elsewhere in the window is
+ * asked about. */
+static void rst_in(struct sp *sp, uint32_t id, int32_t head)
+{
+	struct flow *f = &sp->fp->flows[id];
+
+	if (head == 0 || (head == -1 && (f->flags & FLOW_RX_FIN))) {
+		if ((TCP_STATES_FAST >> f->state) & 1)
+			sp_count(sp, CNT_TCP_ESTAB_RESETS, 1);
+		conn_end(sp, id, f->state == TCP_CLOSE_WAIT ? EPIPE : ECONNRESET);
+	} else if (head > 0 && (uint32_t)head <= f->rx_adv) {
+		out_challenge_ack(sp, id);
+	}
+}
+
+/* Does the FIN at this place belong to what the peer may send, in a segment whose acknowledgement makes
+ * sense? */
+static bool fin_acceptable(const struct flow *f, const struct flow_cold *k, const struct seg *seg,
+	uint64_t off)
+{
+	int32_t ack = seq_dist(flow_tx_seq(f, f->tx_una), seg->ack);
+
+	return (seg->flags & RTE_TCP_ACK_FLAG) && ack <= (int64_t)f->tx_inflight &&
+		ack >= -(int64_t)k->max_snd_wnd && (int64_t)(off - f->rx_nxt) >= -1 &&
+		(int64_t)(off - f->rx_nxt) <= (int64_t)f->rx_adv;
+}
+
+static void synchronized_in(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
+{
+	struct flow *f = &sp->fp->flows[id];
+	tcp_seq fin = seq_add(seg->seq, seg->payload_len);
+	int32_t head = seq_dist(flow_rx_seq(f, f->rx_nxt), seg->seq);
+	uint64_t off;
+
+	if (seg->flags & RTE_TCP_RST_FLAG) {
+		rst_in(sp, id, head);
+		return;
+	}
+	if (seg->flags & RTE_TCP_SYN_FLAG) { /* RFC 5961 4.2 */
+		out_challenge_ack(sp, id);
+		return;
+	}
+	tcp_rx(sp->fp->slow, id, seg, frame);
+	if (!(seg->flags & RTE_TCP_FIN_FLAG))
+		return;
+	off = seq_offset_near(f->rx_nxt, flow_rx_seq(f, f->rx_nxt), fin);
+	if (fin_acceptable(f, &sp->fp->cold[id], seg, off))
+		tcp_rx_fin(sp->fp->slow, id, off);
+}
+
+/* A new connection may take the place of one in TIME_WAIT if nothing of the old one can be mistaken for it
+ * (RFC 1122 4.2.2.13, RFC 6191). */
+static bool may_reuse(const struct flow *f, const struct seg *seg)
+{
+	if ((seg->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG)) != RTE_TCP_SYN_FLAG)
+		return false;
+	if ((f->flags & FLOW_TS) && seg->has_ts && (int32_t)(seg->ts_val - f->ts_recent) > 0)
+		return true;
+	return seq_dist(flow_rx_seq(f, f->rx_nxt), seg->seq) > 0;
+}
+
+/* Returns true if the connection made way for a new one. */
+static bool time_wait_in(struct sp *sp, uint32_t id, const struct seg *seg)
+{
+	struct flow *f = &sp->fp->flows[id];
+	int32_t head = seq_dist(flow_rx_seq(f, f->rx_nxt), seg->seq);
+
+	if (may_reuse(f, seg)) {
+		conn_end(sp, id, 0);
+		return true;
+	}
+	if (seg->flags & RTE_TCP_RST_FLAG) {
+		if (head == 0)
+			conn_end(sp, id, 0);
+		return false;
+	}
+	if (seg->flags & RTE_TCP_FIN_FLAG) {
+		sp->conn[id].timer_base_us = ns_to_us32(sp->now);
+		conn_timer_arm(sp, id);
+	}
+	if (seg_seq_len(seg) > 0 || head != 0)
+		out_challenge_ack(sp, id);
+	return false;
+}
+
+/* Returns true if the segment is to be looked at again as one without a connection. */
+static bool connection_in(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
+{
+	struct flow *f = &sp->fp->flows[id];
+
+	switch (f->state) {
+	case TCP_FREE:
+	case TCP_CLOSED: return true;
+	case TCP_TIME_WAIT: return time_wait_in(sp, id, seg);
+	case TCP_SYN_SENT:
+	case TCP_SYN_RCVD:
+		if (handshake_segment_in(sp, id, frame, seg) &&
+			(seg->payload_len > 0 || (seg->flags & RTE_TCP_FIN_FLAG)))
+			synchronized_in(sp, id, frame, seg);
+		return false;
+	default:
+		if (f->app == APP_NONE)
+			return false; /* nowhere to put what it brings: it comes again when somebody accepts
+				       */
+		synchronized_in(sp, id, frame, seg);
+		return false;
+	}
+}
+
+void tcp_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg)
+{
+	uint32_t id = flow_lookup(sp->fp, key);
+	bool none = id == FLOW_NONE;
+
+	if (!none) {
+		conn_lock(sp, id);
+		none = connection_in(sp, id, frame, seg);
+		conn_unlock(sp, id);
+	}
+	if (!none)
+		return;
+	if ((seg->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG)) == RTE_TCP_SYN_FLAG)
+		handshake_syn_in(sp, frame, key, seg);
+	else
+		out_rst_for(sp, frame, key, seg);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "slowpath/tcp_out.h"
+
+#include <string.h>
+
+#include "fastpath/fastpath.h"
+#include "include/net/hdr.h"
+#include "include/net/tcp_opt.h"
+#include "slowpath/sp.h"
+
+static struct rte_mbuf *frame_new(struct sp *sp, uint32_t room)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(sp->fp->pool);
+
+	if (m != NULL && rte_pktmbuf_tailroom(m) < room) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+static void frame_go(struct sp *sp, struct rte_mbuf *m, uint32_t len)
+{
+	m->data_len = (uint16_t)len;
+	m->pkt_len = len;
+	fp_send(sp->fp, m);
+}
+
+void out_frame(struct sp *sp, const uint8_t *frame, uint32_t len)
+{
+	struct rte_mbuf *m = frame_new(sp, len);
+
+	if (m == NULL)
+		return;
+	memcpy(rte_pktmbuf_mtod(m, void *), frame, len);
+	frame_go(sp, m, len);
+}
+
+static void segment_go(struct sp *sp, const struct hdr_tmpl *h, const struct hdr_fields *fields,
+	const struct tcp_opts *o)
+{
+	struct rte_mbuf *m = frame_new(sp, HDR_WRITE_MAX);
+	uint8_t opts[TCP_OPT_MAX];
+	uint32_t opts_len = 0;
+
+	if (m == NULL)
+		return;
+	if (o != NULL && (fields->flags & RTE_TCP_SYN_FLAG))
+		opts_len = tcp_opt_write_syn(opts, o);
+	else if (o != NULL && (o->has & TCP_HAS_TS))
+		opts_len = tcp_opt_write_ts(opts, o->ts_val, o->ts_ecr);
+	frame_go(sp, m, hdr_write_opts(h, rte_pktmbuf_mtod(m, uint8_t *), fields, opts, opts_len, 0, 0, 0));
+}
+
+static uint32_t ts_now(const struct sp *sp, const struct flow *f)
+{
+	return (uint32_t)(sp->now / NS_PER_MS) + f->ts_off;
+}
+
+void out_syn(struct sp *sp, uint32_t id)
+{
+	struct flow *f = &sp->fp->flows[id];
+	struct flow_cold *k = &sp->fp->cold[id];
+	bool answer = f->state == TCP_SYN_RCVD;
+	struct hdr_fields fields = {
+		.seq = f->iss,
+		.ack = { answer ? flow_rx_seq(f, 0).v : 0 },
+		.wnd = (uint16_t)min_u32(f->rx_adv, 0xffff), /* never scaled in a SYN (RFC 7323 2.2) */
+		.flags = RTE_TCP_SYN_FLAG | (answer ? RTE_TCP_ACK_FLAG : 0),
+	};
+	struct tcp_opts o = {
+		.has = TCP_HAS_MSS,
+		.mss = (uint16_t)(sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40 : 60)),
+		.wscale = f->rcv_wscale,
+		.ts_val = ts_now(sp, f),
+		.ts_ecr = answer ? f->ts_recent : 0,
+	};
+
+	if (sp->conn[id].syn_wait)
+		return; /* when the neighbour is known */
+	if (f->flags & FLOW_TS)
+		o.has |= TCP_HAS_TS;
+	if (f->flags & FLOW_SACK)
+		o.has |= TCP_HAS_SACK_PERM;
+	if (sp->conn[id].wscale_offered)
+		o.has |= TCP_HAS_WSCALE;
+	segment_go(sp, &k->hdr, &fields, &o);
+}
+
+/* A segment without payload as the flow stands. */
+static void bare(struct sp *sp, uint32_t id, uint8_t flags)
+{
+	struct flow *f = &sp->fp->flows[id];
+	struct tcp_opts o = { .has = f->flags & FLOW_TS ? TCP_HAS_TS : 0,
+		.ts_val = ts_now(sp, f),
+		.ts_ecr = f->ts_recent };
+	struct hdr_fields fields = {
+		.seq = flow_tx_seq(f, flow_tx_nxt(f)),
+		.ack = flow_rx_seq(f, f->rx_nxt),
+		.wnd = (uint16_t)min_u32(f->rx_adv >> f->rcv_wscale, 0xffff),
+		.flags = flags,
+	};
+
+	if (flags & RTE_TCP_RST_FLAG)
+		fields.wnd = 0;
+	segment_go(sp, &sp->fp->cold[id].hdr, &fields, &o);
+}
+
+void out_ack(struct sp *sp, uint32_t id)
+{
+	sp_count(sp, CNT_TCP_TX_ACKS, 1);
+	bare(sp, id, RTE_TCP_ACK_FLAG);
+}
+
+void out_challenge_ack(struct sp *sp, uint32_t id)
+{
+	if (!limit_pass(&sp->challenges, sp->now))
+		return;
+	sp_count(sp, CNT_TCP_RX_CHALLENGE, 1);
+	out_ack(sp, id);
+}
+
+void out_rst(struct sp *sp, uint32_t id)
+{
+	sp_count(sp, CNT_TCP_TX_RSTS, 1);
+	bare(sp, id, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG);
+}
+
+void out_rst_for(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg)
+{
+	const struct rte_ether_hdr *eth = (const struct rte_ether_hdr *)frame;
+	struct hdr_fields fields = { .flags = RTE_TCP_RST_FLAG };
+	struct hdr_tmpl h;
+
+	if ((seg->flags & RTE_TCP_RST_FLAG) || !limit_pass(&sp->rsts, sp->now))
+		return;
+	if (seg->flags & RTE_TCP_ACK_FLAG) {
+		fields.seq = seg->ack;
+	} else {
+		fields.ack = seq_add(seg->seq, seg_seq_len(seg));
+		fields.flags |= RTE_TCP_ACK_FLAG;
+	}
+	hdr_tmpl_init(&h, &sp->fp->port->mac, &eth->src_addr, key, 64, 0, false);
+	sp_count(sp, CNT_TCP_TX_RSTS, 1);
+	segment_go(sp, &h, &fields, NULL);
+}
