@@ -2,10 +2,10 @@
 /* wake.h - how sleepers are woken across processes: descriptors for contexts, cores and the slow path.
  *
  * Guarantees: no write here ever waits, whatever an application does to the descriptors it was given. What
- * wakes a context is therefore not an eventfd, whose O_NONBLOCK and counter the application would share,
- * but a pipe: tasd keeps a write end of its own, the application gets a description of the same pipe opened
- * for both, which it reads and writes like an eventfd (8 bytes). What an application writes to wake a core
- * is an eventfd, which tasd never reads: its epoll set is edge triggered.
+ * wakes a context is therefore not an eventfd, whose O_NONBLOCK and counter the application would share, but
+ * a pipe into which tasd and the application each have an opening of their own, for both directions: the
+ * application reads and writes it 8 bytes at a time, as an eventfd. What an application writes to wake a core
+ * is an eventfd, which tasd never reads: its epoll sets are edge triggered.
  *
  * Threads: making and closing belongs to the slow path; the fp_wake_ops may be called by any thread;
  * wake_core_wait() by the thread that runs the core. */
@@ -13,6 +13,7 @@
 #define TAS_SLOWPATH_WAKE_H
 
 #include <stdint.h>
+#include <time.h>
 
 #include "fastpath/fastpath.h"
 #include "slowpath/app.h"

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "slowpath/wake.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "include/base/assert.h"
+
+enum { CONTEXT_PIPE_BYTES = 4096 };
+
+/* 8 bytes, as an eventfd wants them. A full pipe or counter is readable already: nothing is lost. */
+static void ring(int fd)
+{
+	const uint64_t one = 1;
+
+	if (write(fd, &one, sizeof(one)) < 0)
+		TAS_ASSERT(errno == EAGAIN);
+}
+
+static void ring_context(void *arg TAS_UNUSED, int fd) { ring(fd); }
+
+static void ring_slow_path(void *arg) { ring(((struct wake *)arg)->slow_fd); }
+
+static void ring_core(void *arg, unsigned core) { ring(((struct wake *)arg)->core_fd[core]); }
+
+void wake_fp_ops(struct wake *w, struct fp_wake_ops *ops)
+{
+	*ops = (struct fp_wake_ops){ .context = ring_context,
+		.slow_path = ring_slow_path,
+		.core = ring_core,
+		.arg = w };
+}
+
+void wake_slow_drain(struct wake *w)
+{
+	uint64_t n;
+
+	while (read(w->slow_fd, &n, sizeof(n)) < 0 && errno == EINTR)
+		;
+}
+
+/* Edge triggered: each write is an event, though nobody ever reads the counter. */
+static int watch(int epfd, int fd, uint64_t data)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = data };
+
+	return epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+static int core_init(struct wake *w, unsigned core)
+{
+	w->core_fd[core] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->core_fd[core] < 0)
+		return -errno;
+	w->core_epfd[core] = epoll_create1(EPOLL_CLOEXEC);
+	if (w->core_epfd[core] < 0)
+		return -errno;
+	return watch(w->core_epfd[core], w->core_fd[core], WAKE_DATA_CORE);
+}
+
+int wake_init(struct wake *w, unsigned cores)
+{
+	int error;
+
+	TAS_ASSERT(cores <= FP_CORES_MAX);
+	w->cores = cores;
+	for (unsigned i = 0; i < cores; i++)
+		w->core_fd[i] = w->core_epfd[i] = -1;
+	w->slow_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	error = w->slow_fd < 0 ? -errno : 0;
+	for (unsigned i = 0; i < cores && error == 0; i++)
+		error = core_init(w, i);
+	if (error != 0)
+		wake_fini(w);
+	return error;
+}
+
+static void close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void wake_fini(struct wake *w)
+{
+	close_if_open(w->slow_fd);
+	for (unsigned i = 0; i < w->cores; i++) {
+		close_if_open(w->core_fd[i]);
+		close_if_open(w->core_epfd[i]);
+	}
+	w->cores = 0;
+	w->slow_fd = -1;
+}
+
+/* Another way into the same pipe, with flags of its own, that reads and writes: while tasd has such a one,
+ * its writes find a reader and cannot raise SIGPIPE. */
+static int open_again(int pipe_fd)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", pipe_fd);
+	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	return fd >= 0 ? fd : -errno;
+}
+
+static int context_open(void *arg TAS_UNUSED, int *app_end)
+{
+	int fds[2], fd;
+
+	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0)
+		return -errno;
+	fcntl(fds[0], F_SETPIPE_SZ, CONTEXT_PIPE_BYTES); /* takes less of the user's quota of pipe pages */
+	fd = open_again(fds[0]);
+	*app_end = fd >= 0 ? open_again(fds[0]) : -1;
+	close(fds[0]);
+	close(fds[1]);
+	if (fd >= 0 && *app_end < 0) {
+		close(fd);
+		fd = *app_end;
+	}
+	return fd;
+}
+
+static void context_close(void *arg TAS_UNUSED, int fd) { close(fd); }
+
+static int core_open(void *arg, unsigned core, uint16_t app)
+{
+	struct wake *w = arg;
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), error;
+
+	if (fd < 0)
+		return -errno;
+	error = watch(w->core_epfd[core], fd, app);
+	if (error != 0)
+		close(fd);
+	return error != 0 ? error : fd;
+}
+
+/* The application has it, too: closing our descriptor alone would leave it in the set. */
+static void core_close(void *arg, unsigned core, int fd)
+{
+	struct wake *w = arg;
+
+	epoll_ctl(w->core_epfd[core], EPOLL_CTL_DEL, fd, NULL);
+	close(fd);
+}
+
+void wake_app_rim(struct wake *w, struct app_rim *rim)
+{
+	*rim = (struct app_rim){
+		.arg = w,
+		.context_open = context_open,
+		.context_close = context_close,
+		.core_open = core_open,
+		.core_close = core_close,
+	};
+}
+
+static void sort_events(const struct epoll_event *events, int n, struct wake_result *r)
+{
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.u64 >= WAKE_DATA_USER)
+			r->nr_user++;
+		else if (events[i].data.u64 != WAKE_DATA_CORE)
+			r->app[r->nr_apps++] = (uint16_t)events[i].data.u64;
+	}
+}
+
+void wake_core_wait(struct wake *w, unsigned core, tas_ns timeout_ns, struct wake_result *result)
+{
+	struct timespec timeout = {
+		.tv_sec = (time_t)(timeout_ns / NS_PER_S),
+		.tv_nsec = (long)(timeout_ns % NS_PER_S),
+	};
+	struct epoll_event events[WAKE_APPS_MAX];
+	int n = epoll_pwait2(w->core_epfd[core], events, WAKE_APPS_MAX,
+		timeout_ns == TAS_NS_NEVER ? NULL : &timeout, NULL);
+
+	result->nr_apps = result->nr_user = 0;
+	sort_events(events, n, result); /* n < 0: EINTR, as good as a timeout */
+}
