@@ -6,12 +6,13 @@
  * application at any time: tasd keeps its own indices, masks and offsets in private memory, copies a message
  * once, checks the copy and uses only the copy.
  *
- *   app -> tasd   one ring of `struct abi_bell` per (context, core): positions that moved, requests to close.
- * Absolute positions, never deltas: a repeated, merged or lost message is harmless as long as a later one
- * follows. tasd -> app   one ring of record indices per (context, core) and one per context for the slow
- * path: "look at this record". The record holds the latest positions. A flow is pending in at most one ring
- * of its context, and a ring has a slot for every flow: it cannot overflow, so tasd never waits for an
- * application.
+ *   app -> tasd  One ring of `struct abi_bell` per (context, core): positions that moved, requests to close.
+ *                Absolute positions, never deltas: a repeated, merged or lost message is harmless as long as
+ *                a later one follows.
+ *   tasd -> app  One ring of record indices per (context, core) and one per context for the slow path: "look
+ *                at this record". The record holds the latest positions. A flow is pending in at most one
+ *                ring of its context, and a ring has a slot for every flow: it cannot overflow, so tasd never
+ *                waits for an application.
  *
  * Every ring has one writer and one reader. Producer and consumer indices are free-running and 64 bits wide.
  *

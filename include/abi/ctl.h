@@ -2,12 +2,13 @@
 /* ctl.h - messages on tasd's control socket (unix, SOCK_SEQPACKET): rare requests, one answer each, in order.
  *
  * An application attaches like this:
- *   app  -> CTL_HELLO                          versions and struct sizes as the library was built; its pid
- * comes from SO_PEERCRED tasd -> CTL_HELLO + fds [memfd, eventfd of core 0, 1, ...]     or status != 0 and a
- * text that names both versions app  maps the region (all of it, MAP_SHARED, madvise MADV_DONTFORK), closes
- * the memfd app  -> CTL_MAPPED                         tasd adds F_SEAL_FUTURE_WRITE and F_SEAL_SEAL, checks
- * the seals tasd -> CTL_MAPPED                         only now may the application make contexts The
- * connection is the application's life: when it hangs up, or the process ends, tasd reclaims everything.
+ *   app  -> CTL_HELLO   versions and struct sizes as the library was built; its pid comes from SO_PEERCRED
+ *   tasd -> CTL_HELLO   and descriptors: memfd, eventfd of core 0, 1, ...; or status != 0 and a text that
+ *                       names both versions
+ *   app                 maps the region (all of it, MAP_SHARED, madvise MADV_DONTFORK), closes the memfd
+ *   app  -> CTL_MAPPED  tasd adds F_SEAL_FUTURE_WRITE and F_SEAL_SEAL, checks the seals
+ *   tasd -> CTL_MAPPED  only now may the application make contexts
+ * The connection is the application's life: when it hangs up, or the process ends, tasd reclaims everything.
  *
  * Threads: the library sends one request at a time (a process-wide lock) and reads its answer. tasd never
  * blocks on it. All integers are in host byte order, addresses are struct net_addr. Every message has the
