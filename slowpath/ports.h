@@ -18,7 +18,7 @@ enum { PORTS_COUNTERS = 1024, PORTS_SECRET_LEN = 16 };
 struct ports {
 	struct siphash_key key;
 	uint16_t low, high;               /* both included */
-	uint32_t counter[PORTS_COUNTERS]; /* how many were tried, for each group of destinations */
+	uint32_t counter[PORTS_COUNTERS]; /* of ports tried, modulo the range, by group of destinations */
 };
 
 typedef bool ports_in_use_fn(void *arg, const struct flow_key *key);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* scale.h - how many fast-path cores should run, decided from how busy they were. Guarantee: one more when
- * less than 0.2 core was idle for `add_after_ns`, one less when more than 1.25 were idle for
- * `remove_after_ns`: what is idle after a removal is more than what asks for an addition, so a steady load
- * settles. A load that swings over both limits cannot make it swing for long: each addition that follows a
- * removal doubles the time the next removal waits, up to SCALE_PATIENCE_MAX times, and as long without one
- * halves it again. Pure, but for the struct handed in; no clock. */
+/* scale.h - how many fast-path cores should run, decided from how busy they were.
+ * Guarantee: one more when less than 0.2 core was idle for `add_after_ns`, one less when more than 1.25 were
+ * idle for `patience * remove_after_ns`. What is idle after a removal is more than what asks for an addition,
+ * so a steady load settles. A load that swings over both limits cannot make it swing for long: an addition
+ * soon after a removal doubles the patience, up to SCALE_PATIENCE_MAX; a removal long after the one before
+ * halves it.
+ * Pure, but for the struct handed in; no clock. Owner: the slow path. */
 #ifndef TAS_SLOWPATH_SCALE_H
 #define TAS_SLOWPATH_SCALE_H
 
@@ -16,6 +17,7 @@ enum {
 	SCALE_ADD_BELOW_PERCENT = 20, /* of one core idle */
 	SCALE_REMOVE_ABOVE_PERCENT = 125,
 	SCALE_PATIENCE_MAX = 64,
+	SCALE_SOON = 16, /* times the wait before a removal: within that, an addition says it was wrong */
 };
 
 struct scale {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* timer.h - one timer for each index, on a hierarchical wheel. Guarantee: a timer never fires early, and
- * late by at most one tick (65.5 us) plus the time until the next timers_expire(). Timers fire in the order
- * of their ticks; those of one tick in the order in which they were armed, as far as they were armed from
- * the same distance. Arming, arming again and cancelling cost O(1); so does firing, but for at most 7 moves
- * from wheel to wheel of a timer that was armed for days. Nothing is allocated after timers_init().
+/* timer.h - one timer for each index, on a hierarchical wheel.
+ * Guarantee: a timer never fires early, and late by at most one tick (65.5 us) plus the time until the next
+ * timers_expire(). Timers fire in the order of their ticks. Arming, arming again and cancelling cost O(1); so
+ * does firing, but for at most 7 moves to a lower wheel, one for each factor of 64 in the time that a timer
+ * was armed for. Nothing is allocated after timers_init().
+ * Owner: one thread. No clock: callers pass `now`; going back in time fires nothing.
  *
  * What an index means is the caller's: flow i, or object i of another kind at an offset.
  *
- *   8 wheels of 64 slots; a slot of wheel L is 64^L ticks long. A timer sits in the wheel of the highest base-64 digit in which its
- *   tick differs from the current one, in the slot of that digit: so slots behind the current one are empty, the lowest wheel that is
- *   not empty holds the earliest timers, and its first used slot begins no later than the earliest is due.
- *
- * Owner: one thread. No clock: callers pass `now`; going back in time fires nothing. */
+ * The key idea: 8 wheels of 64 slots; a slot of wheel L is 64^L ticks long. A timer sits in the wheel of the
+ * highest base-64 digit in which its tick differs from the current tick, in the slot of that digit. So the
+ * slots behind the current one are empty, the lowest wheel that is not empty holds the earliest timers, and
+ * its first used slot begins no later than the earliest of them is due: one look at two bitmaps finds it. */
 #ifndef TAS_SLOWPATH_TIMER_H
 #define TAS_SLOWPATH_TIMER_H
 
@@ -31,16 +31,16 @@ enum {
 #define TIMER_TICK_NS (1ull << TIMER_TICK_SHIFT)
 
 struct timer_node {
-	uint32_t next, prev; /* ring through the sentinel of a slot; next == own index: idle */
+	uint32_t next, prev; /* ring through the sentinel of a slot; idle: both are the node itself */
 	uint64_t due_tick;
 };
 
 struct timers {
-	uint32_t count; /* indices 0..count-1 are timers, then follows one sentinel per slot */
+	uint32_t count; /* indices 0..count-1 are timers; a sentinel for each slot follows */
 	uint32_t armed;
 	uint64_t tick;        /* all timers due before it have fired */
 	uint32_t wheels_used; /* bit L: wheel L is not empty */
-	uint32_t moving;      /* the wheel whose slot at `tick` is being spread over lower ones; 0 = none */
+	uint32_t moving;      /* the wheel whose slot at `tick` is being moved to lower ones; 0 = none */
 	uint64_t slots_used[TIMER_WHEELS];
 	struct timer_node *node; /* [count + TIMER_WHEELS * TIMER_SLOTS] */
 };
@@ -67,12 +67,12 @@ static inline tas_ns timer_due(const struct timers *t, uint32_t index)
 	return timer_is_armed(t, index) ? t->node[index].due_tick << TIMER_TICK_SHIFT : TAS_NS_NEVER;
 }
 
-/* Calls fn for timers due at or before `now`, each idle again by then: fn may arm and cancel any timer.
- * Stops after `max` steps, a step being a call of fn or a timer's move to a lower wheel. Returns the steps;
- * if that is max, timers_next() is not after `now` unless all was done. */
+/* Calls fn for the timers due at or before `now`, each idle again by then: fn may arm and cancel any. Stops
+ * after `max` steps, a step being a call of fn or a timer's move to a lower wheel, and returns how many there
+ * were: if max, there may be more to do. */
 unsigned timers_expire(struct timers *t, tas_ns now, unsigned max, timer_fn *fn, void *arg);
 
-/* No timer fires before; 0 if timers_expire() has unfinished work, TAS_NS_NEVER if none is armed. */
+/* No timer fires before this; in the past if timers_expire() left work; TAS_NS_NEVER if none is armed. */
 tas_ns timers_next(const struct timers *t);
 
 #endif

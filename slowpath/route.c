@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* route.c - see route.h. */
+#include "slowpath/route.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { V4_BITS = ADDR_V4_PREFIX_OFFSET };
+
+void routes_init(struct routes *r) { *r = (struct routes){ 0 }; }
+
+static bool is_v4_prefix(const struct net_prefix *p) { return addr_is_v4(p->addr) && p->len >= V4_BITS; }
+
+static struct net_addr network_of(const struct net_prefix *p)
+{
+	unsigned high = p->len < 64 ? p->len : 64;
+	struct net_addr a = p->addr;
+
+	a.q[0] &= addr_mask64(high);
+	a.q[1] &= addr_mask64(p->len - high);
+	return a;
+}
+
+/* Links of two hosts have no broadcast address (RFC 3021), IPv6 has none at all. */
+static bool is_broadcast(const struct net_prefix *p, struct net_addr a)
+{
+	return is_v4_prefix(p) && p->len <= V4_BITS + 30 && addr_is_v4(a) &&
+		addr_v4_be(a) == prefix_v4_broadcast(p);
+}
+
+static bool is_unicast(struct net_addr a)
+{
+	return !addr_is_any(a) && !addr_is_multicast(a) && !addr_is_v4_broadcast(a);
+}
+
+static int insert(struct routes *r, struct route new)
+{
+	uint32_t at = 0;
+
+	new.dst.addr = network_of(&new.dst);
+	for (; at < r->n && r->route[at].dst.len >= new.dst.len; at++)
+		if (r->route[at].dst.len == new.dst.len && addr_eq(r->route[at].dst.addr, new.dst.addr))
+			return -EEXIST;
+	if (r->n == ROUTES_MAX)
+		return -ENOSPC;
+	memmove(&r->route[at + 1], &r->route[at], (r->n - at) * sizeof(new));
+	r->route[at] = new;
+	r->n++;
+	return 0;
+}
+
+int route_add_address(struct routes *r, const struct net_prefix *address)
+{
+	struct net_addr a = address->addr;
+	int result;
+
+	if (!is_unicast(a) || addr_is_loopback(a) || is_broadcast(address, a) || address->len > 128)
+		return -EINVAL;
+	if (route_is_local(r, a))
+		return -EEXIST;
+	if (r->addresses == ROUTE_ADDRESSES_MAX)
+		return -ENOSPC;
+	result = insert(r, (struct route){ .dst = *address, .gateway = addr_any(), .src = a });
+	if (result == -EEXIST)
+		result = 0; /* a second address in one subnet: the first stays the source */
+	if (result == 0)
+		r->address[r->addresses++] = *address;
+	return result;
+}
+
+int route_add(struct routes *r, const struct net_prefix *dst, struct net_addr gateway)
+{
+	struct route new = { .dst = *dst, .gateway = gateway };
+
+	if (dst->len > 128 || addr_is_v4(gateway) != is_v4_prefix(dst))
+		return -EINVAL;
+	if (route_is_local(r, gateway) || !route_on_link(r, gateway, &new.src))
+		return -ENETUNREACH;
+	return insert(r, new);
+}
+
+int route_add_default(struct routes *r, struct net_addr gateway)
+{
+	struct net_prefix any = { addr_any(), 0 };
+
+	if (addr_is_v4(gateway))
+		any = prefix_v4(0, 0);
+	return route_add(r, &any, gateway);
+}
+
+bool route_is_local(const struct routes *r, struct net_addr a)
+{
+	for (uint32_t i = 0; i < r->addresses; i++)
+		if (addr_eq(r->address[i].addr, a))
+			return true;
+	return false;
+}
+
+/* Mapped addresses lie within ::/0, but IPv4 does not travel by IPv6's default route. */
+static const struct route *find(const struct routes *r, struct net_addr a)
+{
+	for (uint32_t i = 0; i < r->n; i++)
+		if (is_v4_prefix(&r->route[i].dst) == addr_is_v4(a) && prefix_contains(&r->route[i].dst, a))
+			return &r->route[i];
+	return NULL;
+}
+
+static bool is_broadcast_of_ours(const struct routes *r, struct net_addr a)
+{
+	for (uint32_t i = 0; i < r->addresses; i++)
+		if (is_broadcast(&r->address[i], a))
+			return true;
+	return false;
+}
+
+static bool is_host(const struct routes *r, struct net_addr a)
+{
+	return is_unicast(a) && !addr_is_loopback(a) && !is_broadcast_of_ours(r, a);
+}
+
+bool route_on_link(const struct routes *r, struct net_addr a, struct net_addr *src)
+{
+	const struct route *best = find(r, a);
+
+	if (best == NULL || !addr_is_any(best->gateway) || !is_host(r, a))
+		return false;
+	if (src != NULL)
+		*src = best->src;
+	return true;
+}
+
+struct route_result route_lookup(const struct routes *r, struct net_addr dst)
+{
+	const struct route *best;
+
+	if (route_is_local(r, dst))
+		return (struct route_result){ .next_hop = dst,
+			.src = dst,
+			.prefix_len = 128,
+			.found = true,
+			.local = true };
+	best = find(r, dst);
+	if (best == NULL || !is_host(r, dst))
+		return (struct route_result){ 0 };
+	return (struct route_result){
+		.next_hop = addr_is_any(best->gateway) ? dst : best->gateway,
+		.src = best->src,
+		.prefix_len = best->dst.len,
+		.found = true,
+	};
+}
