@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -214,7 +215,8 @@ uint64_t log_lost(void) { return atomic_load_explicit(&the_log.lost, memory_orde
 
 static ssize_t stream_write(void *cookie, const char *bytes, size_t size)
 {
-	enum tas_log_level level = (enum tas_log_level)(uintptr_t)cookie;
+	log_level_now *const *level_now = cookie;
+	enum tas_log_level level = (*level_now)();
 
 	for (size_t at = 0, len; at < size; at += len + 1) {
 		const char *end = memchr(bytes + at, '\n', size - at);
@@ -226,12 +228,25 @@ static ssize_t stream_write(void *cookie, const char *bytes, size_t size)
 	return (ssize_t)size;
 }
 
-FILE *log_stream(enum tas_log_level level)
+static int stream_close(void *cookie)
 {
-	FILE *f = fopencookie((void *)(uintptr_t)level, "w",
-		(cookie_io_functions_t){ .write = stream_write });
+	free(cookie);
+	return 0;
+}
 
-	if (f != NULL)
+FILE *log_stream(log_level_now *level_now)
+{
+	static const cookie_io_functions_t functions = { .write = stream_write, .close = stream_close };
+	log_level_now **cookie = malloc(sizeof(level_now));
+	FILE *f;
+
+	if (cookie == NULL)
+		return NULL;
+	*cookie = level_now;
+	f = fopencookie(cookie, "w", functions);
+	if (f == NULL)
+		free(cookie);
+	else
 		setvbuf(f, NULL, _IOLBF, 0);
 	return f;
 }

@@ -27,9 +27,10 @@ void log_close(void);
 /* While on, errors and warnings also go to standard error, where somebody who starts tasd sees them. */
 void log_echo(bool on);
 
-/* A stream whose lines are logged at `level`, for libraries that print (rte_openlog_stream). The caller
- * closes it; NULL without memory. */
-FILE *log_stream(enum tas_log_level level);
+/* A stream for libraries that print (rte_openlog_stream): its lines are logged at the level that level_now()
+ * names for the thread that prints. The caller closes it; NULL without memory. */
+typedef enum tas_log_level log_level_now(void);
+FILE *log_stream(log_level_now *level_now);
 
 /* Lines lost since the start because the sink would have made us wait, or failed. */
 uint64_t log_lost(void);

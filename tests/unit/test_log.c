@@ -263,13 +263,18 @@ static void standard_error_gets_an_error_once_also_while_watched(void **state)
 	assert_string_equal(behind_time(in_stderr(r)), "tasd: error: y\n");
 }
 
+static enum tas_log_level level_of_library;
+
+static enum tas_log_level library_level(void) { return level_of_library; }
+
 static void what_a_library_prints_becomes_lines(void **state)
 {
 	struct rig *r = *state;
 	FILE *f;
 
 	assert_true(log_open("stderr", TAS_LOG_DEBUG, "default"));
-	f = log_stream(TAS_LOG_DEBUG);
+	level_of_library = TAS_LOG_DEBUG;
+	f = log_stream(library_level);
 	assert_non_null(f);
 	fprintf(f, "EAL: %s\n\nEAL: two\nhalf", "one");
 	fflush(f);
@@ -278,6 +283,9 @@ static void what_a_library_prints_becomes_lines(void **state)
 	assert_non_null(strstr(r->text, "tasd: debug: EAL: two\n"));
 	assert_non_null(strstr(r->text, "tasd: debug: half\n"));
 	assert_null(strstr(r->text, "debug: \n"));
+	level_of_library = TAS_LOG_ERROR;
+	fprintf(f, "EAL: no memory\n");
+	assert_string_equal(behind_time(in_stderr(r)), "tasd: error: EAL: no memory\n");
 	fclose(f);
 }
 
