@@ -141,7 +141,7 @@ static void bell_tx(struct tcp t, uint64_t tx_end)
 	if (more <= 0 || (f->flags & (FLOW_TX_FIN | FLOW_FIN_DONE)))
 		return;
 	f->tx_avail += (uint32_t)more;
-	if (f->rx_unacked > 0 && t.c->now_us - t.k->rx_last_us < t.c->fp->conf.delack_us)
+	if (t.c->now_us - t.k->rx_last_us < t.c->fp->conf.delack_us)
 		f->flags |= FLOW_PINGPONG; /* an answer: the next request's acknowledgement may wait for the
 					      next answer */
 }

@@ -178,9 +178,9 @@ static void kicked(struct fp_core *c, uint32_t id)
 	f->flags &= ~wanted;
 	if (wanted & FLOW_PROBE_WANTED)
 		tcp_probe_out(c, id);
+	if ((wanted & FLOW_ACK_WANTED) && ((TCP_STATES_FAST >> f->state) & 1))
+		tcp_ack_soon(tcp_of(c, id)); /* which data that goes now takes along */
 	tcp_tx(c, id);
-	if ((wanted & FLOW_ACK_WANTED) && f->state != TCP_FREE)
-		tcp_ack_soon(tcp_of(c, id));
 	rte_spinlock_unlock(&f->lock);
 }
 

@@ -21,26 +21,42 @@ static bool l4_cksum_unfinished(const uint8_t *l4, uint32_t len, uint8_t proto, 
 	return load_u16(l4 + at) == cksum_fold(pseudo);
 }
 
+static bool cksum_unfinished_v4(const uint8_t *l3, uint32_t len)
+{
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)l3;
+	uint32_t hdr_len;
+
+	if (len < sizeof(*ip))
+		return false;
+	hdr_len = (ip->version_ihl & 15u) * 4;
+	if (hdr_len < sizeof(*ip) || hdr_len > len)
+		return false;
+	return l4_cksum_unfinished(l3 + hdr_len, len - hdr_len, ip->next_proto_id,
+		cksum_pseudo_v4(ip->src_addr, ip->dst_addr, ip->next_proto_id,
+			be16toh(ip->total_length) - hdr_len));
+}
+
+static bool cksum_unfinished_v6(const uint8_t *l3, uint32_t len)
+{
+	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)l3;
+
+	if (len < sizeof(*ip))
+		return false;
+	return l4_cksum_unfinished(l3 + sizeof(*ip), len - (uint32_t)sizeof(*ip), ip->proto,
+		cksum_pseudo_v6(ip->src_addr, ip->dst_addr, ip->proto, be16toh(ip->payload_len)));
+}
+
 static bool cksum_unfinished(const uint8_t *frame, uint32_t len)
 {
-	const struct rte_ipv4_hdr *ip4 = (const struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
-	const struct rte_ipv6_hdr *ip6 = (const struct rte_ipv6_hdr *)(frame + RTE_ETHER_HDR_LEN);
-	uint32_t hdr_len, l4_len;
+	uint16_t type;
 
-	if (len < RTE_ETHER_HDR_LEN + sizeof(*ip6))
+	if (len < RTE_ETHER_HDR_LEN)
 		return false;
+	type = be16toh(load_u16(frame + RTE_ETHER_HDR_LEN - 2));
+	frame += RTE_ETHER_HDR_LEN;
 	len -= RTE_ETHER_HDR_LEN;
-	if (load_u16(frame + 12) == htobe16(RTE_ETHER_TYPE_IPV6)) {
-		l4_len = be16toh(ip6->payload_len);
-		return l4_cksum_unfinished((const uint8_t *)(ip6 + 1), len - (uint32_t)sizeof(*ip6),
-			ip6->proto, cksum_pseudo_v6(ip6->src_addr, ip6->dst_addr, ip6->proto, l4_len));
-	}
-	hdr_len = (ip4->version_ihl & 15u) * 4;
-	l4_len = be16toh(ip4->total_length) - hdr_len;
-	if (load_u16(frame + 12) != htobe16(RTE_ETHER_TYPE_IPV4) || hdr_len < sizeof(*ip4) || hdr_len > len)
-		return false;
-	return l4_cksum_unfinished((const uint8_t *)ip4 + hdr_len, len - hdr_len, ip4->next_proto_id,
-		cksum_pseudo_v4(ip4->src_addr, ip4->dst_addr, ip4->next_proto_id, l4_len));
+	return (type == RTE_ETHER_TYPE_IPV4 && cksum_unfinished_v4(frame, len)) ||
+		(type == RTE_ETHER_TYPE_IPV6 && cksum_unfinished_v6(frame, len));
 }
 
 void port_offload_suspect(struct port *p, const struct rte_mbuf *m)

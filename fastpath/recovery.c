@@ -135,7 +135,7 @@ void recovery_on_ack(struct tcp t, uint32_t acked, bool duplicate)
 		k->lost_to = f->tx_una;
 	if (f->flags & FLOW_SACK)
 		k->lost_to = max_u64(k->lost_to, sack_lost_edge(f, k));
-	if (duplicate && must_begin(f, k)) {
+	if ((duplicate || (f->flags & FLOW_SACK)) && must_begin(f, k)) {
 		recovery_begin(t);
 		if (!(f->flags & FLOW_SACK))
 			k->lost_to = f->tx_una + min_u32(f->mss, f->tx_inflight);

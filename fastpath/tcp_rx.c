@@ -135,7 +135,7 @@ static void rx_payload(struct tcp t, const struct seg *seg, const uint8_t *frame
 	struct rcv_span s;
 
 	if (unlikely(t.f->flags & (FLOW_RX_FIN | FLOW_ORPHAN))) {
-		if (t.f->flags & FLOW_ORPHAN)
+		if ((t.f->flags & FLOW_ORPHAN) && head + (int64_t)seg->payload_len > 0)
 			flow_event(t.c, t.id, FLOW_EV_ORPHAN_DATA);
 		tcp_ack_soon(t);
 		return;

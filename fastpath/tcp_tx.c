@@ -305,7 +305,8 @@ void tcp_ack_now(struct fp_core *c, uint32_t id)
 	} else if (core_tx_room(c) > 0 && segment_out(t, flow_tx_nxt(t.f), 0, 0)) {
 		count(c, CNT_TCP_TX_ACKS, 1);
 	} else {
-		tcp_ack_later(t); /* no room or no mbuf at this moment: the delayed list tries again */
+		t.f->ack = ACK_NONE; /* no room or no mbuf at this moment: the delayed list tries again */
+		tcp_ack_later(t);
 	}
 }
 
