@@ -110,10 +110,9 @@ static bool connection_in(struct sp *sp, uint32_t id, const uint8_t *frame, cons
 			synchronized_in(sp, id, frame, seg);
 		return false;
 	default:
-		if (f->app == APP_NONE)
-			return false; /* nowhere to put what it brings: it comes again when somebody accepts
-				       */
-		synchronized_in(sp, id, frame, seg);
+		/* without an application there is no place for what it brings: it comes again when one accepts */
+		if (f->app != APP_NONE || (seg->flags & RTE_TCP_RST_FLAG))
+			synchronized_in(sp, id, frame, seg);
 		return false;
 	}
 }
