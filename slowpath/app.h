@@ -20,6 +20,7 @@
 
 #include "fastpath/fastpath.h"
 #include "include/abi/ctl.h"
+#include "include/base/log.h"
 #include "slowpath/buf.h"
 #include "slowpath/conf.h"
 #include "slowpath/hold.h"
@@ -31,7 +32,8 @@ enum {
 	APP_BUFFER_MIN = 4096,
 	APP_BUFFER_MAX = 1 << 24, /* bytes of one payload ring */
 };
-#define APP_CHECK_INTERVAL (20 * NS_PER_MS) /* between looks at fault counters */
+#define APP_CHECK_INTERVAL (100 * NS_PER_MS) /* between looks at fault counters */
+#define APP_GRACE_RETRY (NS_PER_MS)          /* between looks whether a grace period is over */
 
 enum app_close {
 	APP_CLOSED,  /* close(): a FIN after what was written, a RST if data was left unread */
@@ -88,11 +90,12 @@ struct app_who {
 
 enum app_state { APP_FREE, APP_MAPPING, APP_LIVE, APP_CLOSING, APP_DRAINING, APP_GRACE, NR_APP_STATES };
 
-struct app_rec {             /* tasd's side of a flow record */
+/* tasd's side of a flow record. */
+struct app_rec {
 	uint32_t flow;       /* FLOW_NONE: free */
 	uint32_t next, prev; /* in the free list, or in that of the hold that a closed flow waits for */
-	uint8_t waits;       /* for a hold */
 	uint8_t how;         /* enum app_close, while it waits */
+	struct hold *waits;  /* for this one */
 	uint64_t born;       /* hold_app.forks when the flow began */
 };
 
@@ -108,6 +111,7 @@ struct app_slot {
 	uint32_t nr_rings;    /* flows that have payload rings */
 	uint32_t close_next;  /* CLOSING: the record to look at next */
 	uint64_t grace;       /* RCU token */
+	uint64_t token;       /* CTL_FORK's, with which it came; or 0 */
 	tas_ns since;         /* attached */
 };
 
@@ -120,9 +124,11 @@ struct apps {
 	struct holds holds;
 	uint16_t *free_id; /* FIFO, so that an id rests before it is used again */
 	uint32_t free_head, nr_free;
-	uint32_t nr_dying; /* CLOSING, DRAINING or GRACE */
-	uint64_t strikes;  /* region_strikes() when last looked at */
-	tas_ns next_check;
+	uint16_t *dying; /* [2 * apps_max] those in CLOSING or GRACE */
+	uint32_t nr_dying, nr_live;
+	tas_ns now, next_check;
+	struct log_limit cut_log;
+	uint64_t strikes;                     /* region_strikes() when last looked at */
 	void (*cut)(void *arg, uint16_t app); /* tells the control server that it was cut off */
 	void *cut_arg;
 };
@@ -149,6 +155,8 @@ int app_hello(struct apps *as, struct ctl_hello *h, const struct app_who *who, t
 int app_mapped(struct apps *as, uint16_t app, char *why, size_t why_size);
 /* A new context; *app_end is the descriptor to pass on and close (-1 in simulation). An errno. */
 int app_context_add(struct apps *as, uint16_t app, struct ctl_context *c, int *app_end);
+/* For app.c: when no core can be at them any more. */
+void app_contexts_free(struct apps *as, uint16_t app);
 /* Its process ended or misbehaved: everything goes. */
 void app_detach(struct apps *as, uint16_t app);
 /* The same for an offender, with a line in the log. */

@@ -43,10 +43,17 @@ bool app_flow_close_held(struct apps *as, uint32_t flow, enum app_close how);
 /* The flow behind an application's record, or FLOW_NONE. */
 uint32_t app_flow_of_rec(const struct apps *as, uint16_t app, uint32_t rec);
 
-/* For app.c: records and chunks of a slot; closing what a dead application left; what waited for a hold. */
+/* --- for app.c --- */
+
+/* Pages of the application's region, populated; or BUF_NONE. */
+uint32_t app_pages_alloc(struct app_slot *s, uint32_t pages);
 int app_recs_init(struct apps *as, uint16_t app);
 void app_recs_fini(struct apps *as, uint16_t app);
+/* Closes what a dead application had, at most `burst` records a call. Returns how many it looked at. */
 unsigned app_flows_close(struct apps *as, uint16_t app, unsigned burst);
-void app_hold_release(struct apps *as, struct hold *h);
+/* The same for flows that waited for holds which have ended. */
+unsigned app_holds_release(struct apps *as, unsigned burst);
+/* app.c: a record or a flow's rings were given back. */
+void app_flow_gone(struct apps *as, uint16_t app);
 
 #endif

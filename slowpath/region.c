@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "include/base/assert.h"
+#include "include/base/compiler.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008u /* Linux 6.3; older kernels say EINVAL */
@@ -209,6 +210,7 @@ static int populate_run(struct region *r, uint64_t from, uint64_t to)
 		return errno == EINVAL ? -ENOSYS : -ENOMEM;
 	for (uint64_t page = from; page < to; page++)
 		r->populated[page / BITS] |= 1ull << page % BITS;
+	r->end = max_u64(r->end, to);
 	return 0;
 }
 
@@ -232,7 +234,7 @@ int region_populate(struct region *r, uint64_t off, uint64_t len)
 /* Before it was sealed the application may have punched holes where we had populated. */
 static int populate_again(struct region *r)
 {
-	uint64_t pages = r->size / REGION_PAGE, page = 0, run;
+	uint64_t pages = r->end, page = 0, run;
 	int error = 0;
 
 	for (; page < pages && error == 0; page = run) {

@@ -25,6 +25,7 @@ struct region {
 	int fd;              /* -1 once sealed */
 	int guard;           /* index in the handler's table */
 	uint64_t *populated; /* a bit for each page */
+	uint64_t end;        /* pages from here on were never populated */
 	uint64_t resident;   /* bytes that were populated */
 };
 

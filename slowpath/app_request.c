@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* app_request.c - what a live application may ask for: checked here as far as the registry knows, answered
+ * by app_ops. */
+#include <errno.h>
+
+#include "slowpath/app.h"
+#include "slowpath/app_flow.h"
+
+static void terminate(char *text, size_t size) { text[size - 1] = '\0'; }
+
+static bool has_context(const struct apps *as, uint16_t app, uint32_t context)
+{
+	return context < atomic_load(&as->fp->apps[app].nctx);
+}
+
+int app_listen(struct apps *as, uint16_t app, struct ctl_listen *l)
+{
+	int error;
+
+	terminate(l->congestion, sizeof(l->congestion));
+	if (l->cookie == ABI_LISTENER_NONE)
+		return EINVAL;
+	if (hold_find(&as->holds, app, l->cookie, &l->id))
+		return as->ops.listen(as->ops.arg, app, l);
+	if (hold_may_add(&as->holds, app, l->cookie) != 0)
+		return ENOBUFS;
+	l->id = 0;
+	error = as->ops.listen(as->ops.arg, app, l);
+	if (error == 0 && hold_add(&as->holds, app, l->cookie, l->id) != 0) {
+		as->ops.leave(as->ops.arg, app, l->id);
+		as->ops.close_listener(as->ops.arg, l->id);
+		error = ENOMEM;
+	}
+	return error;
+}
+
+int app_unlisten(struct apps *as, uint16_t app, const struct ctl_listen *l)
+{
+	return -hold_drop(&as->holds, app, l->cookie);
+}
+
+int app_arm(struct apps *as, uint16_t app, struct ctl_listen *l)
+{
+	terminate(l->congestion, sizeof(l->congestion));
+	if (!hold_find(&as->holds, app, l->cookie, &l->id))
+		return ENOENT;
+	return has_context(as, app, l->context) ? as->ops.arm(as->ops.arg, app, l) : EINVAL;
+}
+
+int app_connect(struct apps *as, uint16_t app, struct ctl_connect *c)
+{
+	terminate(c->congestion, sizeof(c->congestion));
+	return has_context(as, app, c->context) ? as->ops.connect(as->ops.arg, app, c) : EINVAL;
+}
+
+/* Another's flow looks to it like one that is not there. */
+int app_info(struct apps *as, uint16_t app, struct ctl_info *info)
+{
+	const struct flow *f;
+
+	if (info->flow >= as->fp->conf.flows_max)
+		return ENOENT;
+	f = &as->fp->flows[info->flow];
+	if (f->app != app || f->gen != info->gen || f->state == TCP_FREE)
+		return ENOENT;
+	return as->ops.info(as->ops.arg, info->flow, info);
+}
+
+/* Connections do not move between processes yet: their owner keeps them, and the hold keeps them open. */
+int app_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a)
+{
+	uint64_t id;
+	int error;
+
+	if (a->listener_id == 0)
+		return ENOTSUP;
+	if (a->cookie == ABI_LISTENER_NONE || hold_find(&as->holds, app, a->cookie, &id))
+		return EINVAL;
+	error = hold_adopt(&as->holds, app, a->listener_id, a->cookie);
+	if (error != 0)
+		return -error;
+	error = as->ops.join(as->ops.arg, app, a->listener_id, a->cookie);
+	if (error != 0)
+		hold_drop(&as->holds, app, a->cookie);
+	return error;
+}
+
+struct hold *app_fork(struct apps *as, uint16_t app, uint64_t token)
+{
+	return hold_fork(&as->holds, app, token);
+}
+
+void app_fork_end(struct apps *as, struct hold *h) { hold_end(&as->holds, h); }
