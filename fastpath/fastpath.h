@@ -27,6 +27,8 @@
 #include "fastpath/app.h"
 #include "fastpath/flow.h"
 #include "fastpath/port.h"
+#include "fastpath/port_probe.h"
+#include "fastpath/port_wake.h"
 #include "fastpath/stats.h"
 #include "include/base/time.h"
 #include "include/net/seg.h"

@@ -65,8 +65,8 @@ static bool is_over_kernel(const struct rte_eth_dev_info *dev)
 	return strncmp(dev->driver_name, "net_af_", 7) == 0;
 }
 
-/* Over the kernel the interface decides: net_af_packet states 1518 bytes, whatever its rings hold, and a frame
- * beyond the interface's MTU costs a line in the kernel's log. */
+/* Over the kernel the interface decides: net_af_packet states 1518 bytes, whatever its rings hold. A frame
+ * beyond the interface's MTU would cost 2 ms, for a line in the kernel's log. */
 static uint32_t device_mtu_max(const struct rte_eth_dev_info *dev, const struct port_iface *iface)
 {
 	uint32_t max = ethdev_mtu_max(dev);
@@ -90,7 +90,8 @@ static int fit_mtu(const struct rte_eth_dev_info *dev, const char *name, struct 
 		return 0;
 	if (is_over_kernel(dev) && iface.mtu < want->mtu)
 		return refuse(-EINVAL, err, err_size,
-			"mtu = %u is more than interface %s carries (%u): ip link set %s mtu %u, or lower mtu in [port]",
+			"mtu = %u is more than interface %s carries (%u): ip link set %s mtu %u, or lower "
+			"mtu in [port]",
 			want->mtu, iface.name, iface.mtu, iface.name, want->mtu);
 	return refuse(-EINVAL, err, err_size, "mtu = %u is more than device %s carries: at most %u in [port]",
 		want->mtu, name, max);
@@ -169,8 +170,8 @@ struct rte_mempool *port_pool_create(const char *name, uint16_t ethdev_id, const
 	pool = rte_pktmbuf_pool_create(name, n, PORT_POOL_CACHE, 0, room, rte_eth_dev_socket_id(ethdev_id));
 	if (pool == NULL)
 		refuse(0, err, err_size,
-			"no memory for %u packet buffers of %u bytes (%u MiB) (%s): raise dpdk_memory in [memory], or "
-			"lower cores_max or the descriptors in [port]",
+			"no memory for %u packet buffers of %u bytes (%u MiB) (%s): raise dpdk_memory in "
+			"[memory], or lower cores_max or the descriptors in [port]",
 			n, room, (uint32_t)(((uint64_t)n * room) >> 20), rte_strerror(rte_errno));
 	return pool;
 }
@@ -217,8 +218,8 @@ static int choose_tso(struct opening *o)
 	p->tx_segs_max = p->multi_seg ? o->dev.tx_desc_lim.nb_seg_max : 1;
 	if (o->want->tso == PORT_ON && o->want->checksum_offload == PORT_OFF)
 		return refuse(-EINVAL, o->err, o->err_size,
-			"tso = on needs checksum_offload = auto or on in [port]: the device writes the checksums of the "
-			"segments that it makes");
+			"tso = on needs checksum_offload = auto or on in [port]: the device writes the "
+			"checksums of the segments that it makes");
 	p->tso = there && o->want->tso != PORT_OFF && p->multi_seg && p->tx_ip_cksum && p->tx_tcp_cksum;
 	p->tso_max = p->tso ? UINT16_MAX : 0;
 	return demand(o, o->want->tso, p->tso, "tso", "TCP segmentation");
@@ -280,8 +281,8 @@ static int choose(struct opening *o)
 static int step_failed(const struct opening *o, int rc, const char *step)
 {
 	return refuse(rc, o->err, o->err_size,
-		"device %s refused to %s (%s): see the lines of its driver above; with %u queues, packet buffers of "
-		"%u bytes",
+		"device %s refused to %s (%s): see the lines of its driver above; with %u queues, packet "
+		"buffers of %u bytes",
 		o->p->name, step, strerror(-rc), o->p->nb_rxq, rte_pktmbuf_data_room_size(o->pool));
 }
 
@@ -312,7 +313,8 @@ static int bring_up(struct opening *o)
 	return rc == 0 ? 0 : step_failed(o, rc, "start");
 }
 
-/* Most drivers ignore a wish for receive interrupts that they cannot grant; some fail, and get a second try. */
+/* Most drivers ignore a wish for receive interrupts that they cannot grant; some fail, and get a second
+ * try. */
 static int bring_up_somehow(struct opening *o)
 {
 	int rc = bring_up(o);

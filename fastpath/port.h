@@ -6,7 +6,8 @@
  * what is missing and what to do.
  * Owner: the thread that opens and closes it. In between a port is only read, but for `suspects`, so any core
  * may hold it; a queue of the device belongs to one core at a time.
- * Order: port_probe(), port_fit(), port_pool_create(), port_open(), port_wake_open() for each queue; and back. */
+ * Order: port_probe(), port_fit(), port_pool_create(), port_open(), port_wake_open() for each queue; and
+ * back. */
 #ifndef TAS_FASTPATH_PORT_H
 #define TAS_FASTPATH_PORT_H
 

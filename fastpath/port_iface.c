@@ -23,13 +23,13 @@ static int ask(int sock, unsigned long what, struct ifreq *req)
 }
 
 /* An interface whose driver has no such notion has one queue. */
-static uint16_t ask_rx_queues(int sock, struct ifreq *req)
+static uint16_t ask_rx_queues(int sock, struct ifreq req)
 {
 	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
 	uint32_t queues;
 
-	req->ifr_data = (void *)&channels;
-	if (ask(sock, SIOCETHTOOL, req) != 0)
+	req.ifr_data = (void *)&channels;
+	if (ask(sock, SIOCETHTOOL, &req) != 0)
 		return 1;
 	queues = channels.combined_count + channels.rx_count;
 	return queues == 0 ? 1 : queues > UINT16_MAX ? UINT16_MAX : (uint16_t)queues;
@@ -48,7 +48,7 @@ static int ask_all(int sock, struct port_iface *i, struct ifreq *req)
 	if ((rc = ask(sock, SIOCGIFFLAGS, req)) != 0)
 		return rc;
 	i->up = (req->ifr_flags & IFF_UP) != 0;
-	i->rx_queues = ask_rx_queues(sock, req);
+	i->rx_queues = ask_rx_queues(sock, *req);
 	return 0;
 }
 

@@ -130,7 +130,7 @@ static void af_packet_defaults(char *device, size_t size, uint16_t rxq, uint32_t
 		device_arg_default(device, size, "blocksz", block);
 		device_arg_default(device, size, "framecnt", count);
 	}
-	/* A queueing discipline may hold frames back, and the driver then blocks until the ring has a place. */
+	/* A queueing discipline may hold frames back: the driver then blocks until its ring has a place. */
 	device_arg_default(device, size, "qdisc_bypass", 1);
 }
 
@@ -144,8 +144,8 @@ int port_devargs(const char *device, uint16_t rxq, uint32_t iface_mtu, uint16_t 
 	if (starts_with(device, "net_af_packet")) {
 		if (device_arg(device, "qpairs", value, sizeof(value)) && atoi(value) != rxq)
 			return refuse(-EINVAL, err, err_size,
-				"device '%s' has qpairs=%s, but the fast path polls %u queues, and the kernel "
-				"would spread packets over all of them: leave qpairs out",
+				"device '%s' has qpairs=%s, but the fast path polls %u queues, and the "
+				"kernel would spread packets over all of them: leave qpairs out",
 				device, value, rxq);
 		af_packet_defaults(out, out_size, rxq, iface_mtu);
 	}
@@ -158,17 +158,22 @@ int port_devargs(const char *device, uint16_t rxq, uint32_t iface_mtu, uint16_t 
 static int refuse_probe(const char *device, int rc, char *err, size_t err_size)
 {
 	char name[RTE_ETH_NAME_MAX_LEN];
+	struct port_iface iface;
 
 	device_name(device, name, sizeof(name));
 	if (port_device_is_pci(device))
 		return refuse(rc, err, err_size,
-			"device %s is not there or has no DPDK driver: see `dpdk-devbind.py --status`; bind it with "
-			"`dpdk-devbind.py -b vfio-pci %s`",
+			"device %s is not there or has no DPDK driver: see `dpdk-devbind.py --status`; bind "
+			"it with `dpdk-devbind.py -b vfio-pci %s`",
+			name, name);
+	if (port_iface_by_name(&iface, name) == 0)
+		return refuse(rc, err, err_size,
+			"device '%s' is an interface of the kernel: write it as net_af_packet0,iface=%s",
 			name, name);
 	if (rc == -EFAULT)
 		return refuse(rc, err, err_size,
-			"no DPDK driver for device '%s': check its spelling, or install the driver (`apt-cache search "
-			"librte-net`; net_af_xdp is in librte-net-af-xdp23)",
+			"no DPDK driver for device '%s': check its spelling, or install the driver "
+			"(`apt-cache search librte-net`; net_af_xdp is in librte-net-af-xdp23)",
 			name);
 	return refuse(rc, err, err_size,
 		"device '%s' could not be opened (%s): see the lines of its driver above", device,
@@ -190,14 +195,14 @@ static int probe_iface(const char *device, struct port_iface *iface, char *err, 
 	rc = port_iface_may_open();
 	if (rc != 0)
 		return refuse(rc, err, err_size,
-			"no permission to open interface %s (%s): start tasd as root or give it CAP_NET_RAW and "
-			"CAP_NET_ADMIN",
+			"no permission to open interface %s (%s): start tasd as root or give it CAP_NET_RAW "
+			"and CAP_NET_ADMIN",
 			name, strerror(-rc));
 	rc = port_iface_by_name(iface, name);
 	if (rc != 0)
 		return refuse(rc, err, err_size,
-			"interface %s of device '%s' does not exist in this network namespace: see `ip link`; for a "
-			"trial make one with `ip link add %s type veth peer name PEER`",
+			"interface %s of device '%s' does not exist in this network namespace: see `ip "
+			"link`; for a trial make one with `ip link add %s type veth peer name PEER`",
 			name, device, name);
 	if (!iface->up)
 		tas_log(TAS_LOG_WARNING, "interface %s is down, nothing passes: ip link set %s up", name,

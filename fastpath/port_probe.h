@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* port_probe.h - from the `device` of tasd.conf to an ethdev.
- * Guarantee: the ethdev is plugged in, or err has a sentence that names the device (and the interface) and the
- * remedy. What the operator wrote is kept; only arguments that are missing are added.
+ * Guarantee: the ethdev is plugged in, or err has a sentence that names the device (and the interface) and
+ * the remedy. What the operator wrote is kept; only arguments that are missing are added.
  * Thread: the one that started EAL. */
 #ifndef TAS_FASTPATH_PORT_PROBE_H
 #define TAS_FASTPATH_PORT_PROBE_H

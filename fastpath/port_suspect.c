@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* port_suspect.c - recognises a sender that leaves work to an offload which this kind of link does not have. */
+/* port_suspect.c - recognises a sender that leaves work to an offload which this kind of link does not
+ * have. */
 #include <netinet/in.h>
 
 #include <rte_ether.h>
@@ -68,9 +69,9 @@ void port_offload_suspect(struct port *p, const struct rte_mbuf *m)
 	if (atomic_fetch_add_explicit(&p->suspects, 1, memory_order_relaxed) + 1 != PORT_SUSPECTS_TOLD)
 		return;
 	tas_log(TAS_LOG_WARNING,
-		"port %s receives frames %s: the sender leaves that to its device, and a virtual link does not do it. "
-		"At the other end%s%s, run: ethtool -K PEER tx off tso off gso off (PEER: the name of the interface "
-		"there)",
+		"port %s receives frames %s: the sender leaves that to its device, and a virtual link does "
+		"not do it. At the other end%s%s, run: ethtool -K PEER tx off tso off gso off (PEER: the "
+		"name of the interface there)",
 		p->name, too_long ? "longer than the MTU" : "with unfinished checksums",
 		p->iface[0] ? " of " : "", p->iface);
 }

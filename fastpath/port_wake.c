@@ -161,8 +161,8 @@ void port_wake_disarm(struct port_wake *w)
 		rte_eth_dev_rx_intr_disable(w->port_id, w->queue);
 	if (w->is_counter && read(w->fd, &count, sizeof(count)) < 0)
 		return; /* nothing was counted */
-	/* An interface that went down leaves an error on the socket, and poll() returns at once until somebody
-	 * takes it. On what is no socket this does nothing. */
+	/* An interface that went down leaves an error on the socket, and poll() returns at once until
+	 * somebody takes it. On what is no socket this does nothing. */
 	if (w->kind == PORT_WAKE_POLL)
 		getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 }

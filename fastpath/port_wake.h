@@ -38,8 +38,9 @@ struct port_wake {
 void port_wake_open(struct port_wake *w, const struct port *p, uint16_t queue);
 void port_wake_close(struct port_wake *w);
 
-/* For a poll or epoll set in place of port_wake_wait(); level-triggered. -1: sleep port_wake_longest() at most.
- * It had better not stay in an epoll set while the core is awake: each packet then pays for the entry. */
+/* For a poll or epoll set in place of port_wake_wait(); level-triggered. -1: sleep port_wake_longest() at
+ * most. It had better not stay in an epoll set while the core is awake: each packet then pays for the
+ * entry. */
 static inline int port_wake_fd(const struct port_wake *w) { return w->fd; }
 
 static inline tas_ns port_wake_longest(const struct port_wake *w)
@@ -51,7 +52,8 @@ void port_wake_arm(struct port_wake *w);
 void port_wake_disarm(struct port_wake *w);
 
 /* Blocks until a packet may have come to one of n queues, doorbell (an eventfd, an epoll set; -1: none) is
- * readable, a signal came, or `timeout` (TAS_NS_NEVER: forever) is over. True if a descriptor was readable. */
+ * readable, a signal came, or `timeout` (TAS_NS_NEVER: forever) is over. True if a descriptor was
+ * readable. */
 bool port_wake_wait(const struct port_wake *w, unsigned n, int doorbell, tas_ns timeout);
 
 /* --- for port_open() --- */

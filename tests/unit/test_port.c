@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_port.c - what is negotiated with a device: net_ring offers chains and nothing else, net_null offers RSS
- * with a table of 128 buckets and no hash. */
+/* test_port.c - what is negotiated with a device: net_ring offers chains and nothing else, net_null offers
+ * RSS with a table of 128 buckets and no hash. */
 #include "fastpath/port.h"
 
 #include <errno.h>

@@ -145,6 +145,11 @@ static void an_unknown_driver_is_told_where_drivers_are(void **state TAS_UNUSED)
 	assert_non_null(strstr(err, "librte-net"));
 }
 
+static void an_interface_in_place_of_a_device_is_told_how_to_write_it(void **state TAS_UNUSED)
+{
+	assert_non_null(strstr(refusal("lo"), "write it as net_af_packet0,iface=lo"));
+}
+
 static void a_missing_card_is_named_in_full_with_the_remedy(void **state TAS_UNUSED)
 {
 	const char *err = refusal("77:00.0");
@@ -178,6 +183,7 @@ int main(void)
 		cmocka_unit_test(a_missing_interface_is_named_with_the_remedy),
 		cmocka_unit_test(a_device_without_its_interface_is_told_how_to_write_it),
 		cmocka_unit_test(an_unknown_driver_is_told_where_drivers_are),
+		cmocka_unit_test(an_interface_in_place_of_a_device_is_told_how_to_write_it),
 		cmocka_unit_test(a_missing_card_is_named_in_full_with_the_remedy),
 		cmocka_unit_test(a_device_is_found_again_under_its_name),
 	};

@@ -9,6 +9,7 @@
 
 #include <rte_ip.h>
 #include <rte_tcp.h>
+#include <rte_udp.h>
 
 #include <cmocka.h>
 
@@ -105,6 +106,22 @@ static void unfinished_checksums_are_told_once(void **state TAS_UNUSED)
 	expect_told(&f, "with unfinished checksums");
 }
 
+/* 48 bytes: shorter than any TCP segment. */
+static void a_short_datagram_counts_as_well(void **state TAS_UNUSED)
+{
+	struct frame f;
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(f.bytes + L3);
+
+	make_v4(&f);
+	f.m.pkt_len = f.m.data_len = 48;
+	ip->total_length = htons(48 - L3);
+	ip->next_proto_id = IPPROTO_UDP;
+	memset(ip + 1, 0, 14);
+	((struct rte_udp_hdr *)(ip + 1))->dgram_cksum = rte_ipv4_phdr_cksum(ip, 0);
+	receive(&f, PORT_SUSPECTS_TOLD);
+	expect_told(&f, "with unfinished checksums");
+}
+
 static void frames_longer_than_the_mtu_are_told_once(void **state TAS_UNUSED)
 {
 	struct frame f;
@@ -179,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_few_unfinished_checksums_are_no_reason_to_speak),
 		cmocka_unit_test(unfinished_checksums_are_told_once),
+		cmocka_unit_test(a_short_datagram_counts_as_well),
 		cmocka_unit_test(frames_longer_than_the_mtu_are_told_once),
 		cmocka_unit_test(both_together_are_told_once),
 		cmocka_unit_test(a_checksum_that_is_only_wrong_is_the_wire_s_fault),
