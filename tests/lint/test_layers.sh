@@ -11,6 +11,10 @@ may_include() {
 	include/abi/*) echo '^include/((base|abi)/|net/addr\.h$)' ;; # addresses are a type, not a wire format
 	include/tas/*) echo '^include/(tas/|net/addr\.h$)' ;;
 	fastpath/*) echo '^(include/(base|net|abi)|fastpath)/' ;;
+	# the rim opens the port and waits on it
+	slowpath/tasd.c | slowpath/core_loop.*)
+		echo '^((include/(base|net|abi)|slowpath)/|fastpath/(fastpath|port_probe|port_wake)\.h$)'
+		;;
 	slowpath/*) echo '^((include/(base|net|abi)|slowpath)/|fastpath/fastpath\.h$)' ;;
 	libtas/*) echo '^(include/(base|net|abi|tas)|libtas)/' ;;
 	*) echo '^(include/(base|net|abi|tas)|fastpath|slowpath|libtas|tools|tests)/' ;;

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "slowpath/core_loop.h"
+
+#include <time.h>
+
+#include <rte_cycles.h>
+
+enum {
+	LOOK_NS = 50 * 1000,      /* between looks for those who ring by a system call, while awake */
+	LONG_PASS_NS = 50 * 1000, /* so long a pass was perhaps not ours alone */
+	NAP_MIN_NS = 60 *
+		1000, /* a shorter sleep costs more than it saves, and the kernel oversleeps by as much */
+};
+
+static tas_ns now(const struct core_loop *l) { return tsc_to_ns(l->tsc, rte_rdtsc()); }
+
+static void add(struct core_loop *l, enum tas_counter counter, uint64_t n) { l->core->counter[counter] += n; }
+
+void core_loop_init(struct core_loop *l, struct fp_core *core, struct wake *wake)
+{
+	*l = (struct core_loop){
+		.core = core,
+		.wake = wake,
+		.tsc = tsc_scale_of(rte_get_tsc_hz()),
+		.idle_ns = core->fp->conf.idle_us * NS_PER_US,
+	};
+	port_wake_open(&l->port, core->fp->port, core->queue);
+}
+
+void core_loop_fini(struct core_loop *l) { port_wake_close(&l->port); }
+
+void core_loop_stop(struct core_loop *l)
+{
+	const struct fp_wake_ops *ops = &l->core->fp->wake;
+
+	atomic_store(&l->stop, true);
+	ops->core(ops->arg,
+		l->core->id); /* edge triggered: it is an event also if the core is just about to sleep */
+}
+
+/* --- how long a pass took --- */
+
+static tas_ns cpu_time(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (tas_ns)ts.tv_sec * NS_PER_SEC + (tas_ns)ts.tv_nsec;
+}
+
+static void clocks_meet(struct core_loop *l)
+{
+	l->cpu_at = cpu_time();
+	l->wall_at = now(l);
+}
+
+/* What was taken from us since the clocks met, we put down to this pass: had it been taken from another, that
+ * one would have been long. The CPU's clock is a system call and so only asked about long passes. */
+static tas_ns long_pass(struct core_loop *l, tas_ns took)
+{
+	tas_ns wall = l->wall_at, cpu = l->cpu_at, stolen;
+
+	clocks_meet(l);
+	wall = l->wall_at - wall;
+	cpu = l->cpu_at - cpu;
+	stolen = wall > cpu ? wall - cpu : 0;
+	return took > stolen ? took - stolen : 0;
+}
+
+static unsigned pass(struct core_loop *l, tas_ns begin)
+{
+	unsigned work = core_poll(l->core, begin);
+	tas_ns took = now(l) - begin;
+
+	if (unlikely(took > LONG_PASS_NS))
+		took = long_pass(l, took);
+	if (work > 0)
+		add(l, CNT_CORE_BUSY_NS, took);
+	return work;
+}
+
+/* --- sleep --- */
+
+/* Who does not ring often is not polled: its bell is an eventfd in the core's set. A system call, so neither
+ * every pass nor while anybody sleeps on the set anyway. */
+static void look_for_rings(struct core_loop *l)
+{
+	struct wake_result r;
+
+	wake_core_wait(l->wake, l->core->id, 0, &r);
+	for (unsigned i = 0; i < r.nr_apps; i++)
+		core_app_rang(l->core, r.app[i]);
+}
+
+static tas_ns until_due(const struct fp_core *c, tas_ns from)
+{
+	tas_ns due = core_deadline(c);
+
+	if (due == TAS_NS_NEVER)
+		return due;
+	return due > from ? due - from : 0;
+}
+
+static void block(struct core_loop *l, tas_ns timeout)
+{
+	struct fp_core *c = l->core;
+
+	/* Nothing of anybody is in our hands: a grace period need not wait for us. */
+	rte_rcu_qsbr_thread_offline(c->fp->qsbr, c->id);
+	port_wake_wait(&l->port, 1, wake_core_epfd(l->wake, c->id), timeout);
+	rte_rcu_qsbr_thread_online(c->fp->qsbr, c->id);
+	add(l, CNT_CORE_SLEEPS, 1);
+}
+
+/* Says that it sleeps, looks at everything once more, and only then does: whoever came before the look is
+ * found, whoever comes after it sees a sleeper and wakes it. */
+static void go_to_sleep(struct core_loop *l)
+{
+	struct fp_core *c = l->core;
+	tas_ns begin = now(l), timeout;
+
+	core_sleep_begin(c);
+	port_wake_arm(&l->port);
+	if (pass(l, begin) == 0 && !core_has_work(c) && !atomic_load(&l->stop)) {
+		timeout = until_due(c, begin);
+		if (timeout >= NAP_MIN_NS)
+			block(l, timeout);
+	}
+	port_wake_disarm(&l->port);
+	core_sleep_end(c);
+	look_for_rings(l);
+	clocks_meet(l);
+}
+
+int core_loop_run(void *loop)
+{
+	struct core_loop *l = loop;
+	tas_ns t = now(l);
+
+	clocks_meet(l);
+	l->core->last_work_ns = t;
+	for (; !atomic_load_explicit(&l->stop, memory_order_relaxed); t = now(l)) {
+		if (pass(l, t) == 0 && l->idle_ns != 0 && t - l->core->last_work_ns >= l->idle_ns)
+			go_to_sleep(l);
+		if (t >= l->next_look) {
+			look_for_rings(l);
+			l->next_look = t + LOOK_NS;
+		}
+	}
+	return 0;
+}
