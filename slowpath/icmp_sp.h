@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* icmp_sp.h - what the slow path does about ICMP and about packets no one wants: policy over
- * include/net/icmp.h. Guarantee: nothing is answered that was not sent to an address of ours, and never
- * more often than the limits below; what an error says is handed up only if it is about a segment from an
- * address of ours. Whether that segment is in flight is for whoever knows the flow (RFC 5927 4.1): believe
- * an error only if its sequence number is between SND.UNA and SND.NXT. Owner: the slow path. No clock. */
+ * include/net/icmp.h.
+ * Guarantee: nothing is answered that was not sent to an address of ours, and never more often than the limits
+ * below; what an error says is handed up only if it is about a segment from an address of ours. Whether that
+ * segment is in flight is for whoever knows the flow: believe an error only if its sequence number lies between
+ * SND.UNA and SND.NXT (RFC 5927 4.1).
+ * Owner: the slow path. No clock. */
 #ifndef TAS_SLOWPATH_ICMP_SP_H
 #define TAS_SLOWPATH_ICMP_SP_H
 
@@ -32,10 +34,11 @@ struct icmp_sp {
 
 enum icmp_sp_verdict {
 	ICMP_SP_DROP,
-	ICMP_SP_REPLY, /* the frame was turned into the reply, *len bytes of it: send it on the port it came from */
+	ICMP_SP_REPLY, /* the frame became the reply, *len bytes long: send it on the port it came from */
 	ICMP_SP_ERROR, /* *error says what happened to a segment of ours */
 };
 
+/* `routes` must outlive it and may change. */
 void icmp_sp_init(struct icmp_sp *s, const struct routes *routes);
 
 /* A PKT_ICMP as pkt_parse() left it. */
@@ -47,11 +50,11 @@ enum icmp_sp_verdict icmp_sp_in(struct icmp_sp *s, uint8_t *frame, uint32_t *len
 uint32_t icmp_sp_refuse(struct icmp_sp *s, uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len,
 	const struct flow_key *key, tas_ns now);
 
-/* What a connection is told, as Linux has it (icmp_err_convert, RFC 1122 4.2.3.9). */
+/* What an error means for a connection, as Linux has it (RFC 1122 4.2.3.9, 3.2.2). */
 struct icmp_sp_effect {
-	int err; /* errno for a connection that is being opened, and the soft error of one that is open; 0 = nothing */
-	bool hard; /* ends the opening of a connection; an open one stays (RFC 5461) */
-	bool pmtu; /* fragmentation needed: lower the segment size to what fits error.mtu */
+	int err;   /* errno of a connection being opened; the soft error of an open one; 0 = nothing */
+	bool hard; /* ends the opening of a connection; an open one is never ended by ICMP (RFC 5461 4.1) */
+	bool pmtu; /* fragmentation needed: segments must shrink to what fits error.mtu */
 };
 struct icmp_sp_effect icmp_sp_effect_of(const struct icmp_error *error);
 

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* neigh.h - which hardware address a neighbour has: the ARP cache (RFC 826), in Linux's states. Guarantee:
- * bounded; only entries that no flow holds are ever evicted, and of these only stale or failed ones. An
- * entry is made only because we look for a host, or because a host of our subnets asks for us (RFC 826's
- * merge flag): nobody fills or poisons the table by unsolicited announcements, which only update what is
- * there, at most once a second for each neighbour. At most one request a second goes to a neighbour, and
- * all of them and all answers are limited together.
+/* neigh.h - which hardware address a neighbour has: the ARP cache (RFC 826), in Linux's states.
+ * Guarantee: bounded; only entries that no flow holds are ever evicted, and of these only stale or failed
+ * ones. An entry is made only because we look for a host, or because a host of our subnets asks for us (RFC
+ * 826's merge flag): announcements, and answers nobody asked for, only update what is there, at most once a
+ * second for each neighbour. At most one request a second goes to a neighbour, and all requests and all
+ * answers together are limited.
+ * Owner: the slow path. No clock, no OS: frames and news leave by callbacks.
  *
- *   (new) --resolve--> INCOMPLETE --reply--> REACHABLE --30 s--> STALE --used--> DELAY --5 s--> PROBE --reply--> REACHABLE
- *                      | 3 requests                    \--held-------------------------------->/  | 3 unicast, 3 broadcast requests
- *                      v                                                                          v
- *                    FAILED <---------------------------------------------------------------------/
+ *                                         request of a host for us -> STALE
+ *   -resolve-> INCOMPLETE -reply-> REACHABLE -30 s-> STALE -used-> DELAY -5 s-> PROBE -reply-> REACHABLE
+ *                  |                   '--- 30 s, held by a flow ----------------^ |
+ *                  '- 3 requests in vain -> FAILED <- 3 unicast, 3 broadcast ones -'
+ *                                           looked for again when used, and every 5 s while held
  *
- * What flows do with prebuilt headers is not seen here: an entry that is held by at least one is taken as
- * in use, probed every 30 s, and looked for every 5 s while it has failed.
- *
- * Addresses are of either family, but only IPv4 has a protocol here yet. Owner: the slow path. No clock, no
- * OS: frames and news leave by callbacks. */
+ * What flows send with prebuilt headers is not seen here: an entry that one of them holds counts as in use.
+ * Addresses are of either family, but only IPv4 has a protocol here: an IPv6 neighbour fails after 3 s. */
 #ifndef TAS_SLOWPATH_NEIGH_H
 #define TAS_SLOWPATH_NEIGH_H
 
@@ -32,8 +31,7 @@
 #include "slowpath/timer.h"
 
 enum {
-	NEIGH_QUEUE_MAX =
-		3, /* packets kept for a neighbour that is being looked for; the oldest goes first (as Linux had it) */
+	NEIGH_QUEUE_MAX = 3, /* packets kept for a neighbour that is looked for; the oldest goes first */
 	NEIGH_PROBES = 3,
 };
 #define NEIGH_NONE UINT32_MAX

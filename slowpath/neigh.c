@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* neigh.c - table, states, ARP. An entry's timer is the one at its index; the last is for announcements. */
+#include "slowpath/neigh.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <rte_hash_crc.h>
+
+#include "include/base/assert.h"
+#include "include/base/compiler.h"
+
+enum {
+	FRAMES_PER_S = 1000, /* requests, and answers, in all */
+	FRAMES_BURST = 100,
+	TIMERS_BURST = 256,
+};
+
+#define ANNOUNCE_APART_NS (2 * NS_PER_SEC) /* RFC 5227 1.1, ANNOUNCE_INTERVAL */
+
+/* --- table --- */
+
+static uint32_t *bucket_of(const struct neigh *n, struct net_addr addr)
+{
+	return &n->bucket[rte_hash_crc(&addr, sizeof(addr), 0) & n->bucket_mask];
+}
+
+static uint32_t entry_find(const struct neigh *n, struct net_addr addr)
+{
+	uint32_t id = *bucket_of(n, addr);
+
+	while (id != NEIGH_NONE && !addr_eq(n->entry[id].addr, addr))
+		id = n->entry[id].next;
+	return id;
+}
+
+static void entry_free(struct neigh *n, uint32_t id)
+{
+	struct neigh_entry *e = &n->entry[id];
+	uint32_t *link = bucket_of(n, e->addr);
+
+	TAS_ASSERT(e->holds == 0 && e->queued == 0);
+	while (*link != id)
+		link = &n->entry[*link].next;
+	*link = e->next;
+	timer_cancel(&n->timers, id);
+	e->state = NEIGH_FREE;
+	e->next = n->free;
+	n->free = id;
+	n->used--;
+}
+
+/* Frees the stale or failed entry that no flow holds and that was not used for longest; false if none. */
+static bool evict(struct neigh *n)
+{
+	uint32_t oldest = NEIGH_NONE;
+
+	for (uint32_t id = 0; id < n->max; id++) {
+		const struct neigh_entry *e = &n->entry[id];
+
+		if ((e->state == NEIGH_STALE || e->state == NEIGH_FAILED) && e->holds == 0 &&
+			(oldest == NEIGH_NONE || e->used_ns < n->entry[oldest].used_ns))
+			oldest = id;
+	}
+	if (oldest == NEIGH_NONE)
+		return false;
+	entry_free(n, oldest);
+	return true;
+}
+
+static uint32_t entry_new(struct neigh *n, struct net_addr addr, tas_ns now)
+{
+	uint32_t id, *bucket = bucket_of(n, addr);
+
+	if (n->free == NEIGH_NONE && !evict(n))
+		return NEIGH_NONE;
+	id = n->free;
+	n->free = n->entry[id].next;
+	n->entry[id] =
+		(struct neigh_entry){ .addr = addr, .state = NEIGH_FAILED, .used_ns = now, .next = *bucket };
+	*bucket = id;
+	n->used++;
+	return id;
+}
+
+int neigh_init(struct neigh *n, uint32_t max, const struct rte_ether_addr *mac, const struct routes *routes,
+	const struct neigh_ops *ops, tas_ns now)
+{
+	uint32_t buckets = pow2_at_least(max);
+
+	*n = (struct neigh){
+		.ops = *ops,
+		.routes = routes,
+		.mac = *mac,
+		.max = max,
+		.bucket_mask = buckets - 1,
+		.requests = limit_of(FRAMES_PER_S, FRAMES_BURST),
+		.replies = limit_of(FRAMES_PER_S, FRAMES_BURST),
+		.defences = { .apart_ns = NEIGH_DEFEND_NS },
+	};
+	n->entry = calloc(max, sizeof(*n->entry));
+	n->bucket = calloc(buckets, sizeof(*n->bucket));
+	if (n->entry == NULL || n->bucket == NULL || timers_init(&n->timers, max + 1, now) != 0) {
+		neigh_fini(n);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < buckets; i++)
+		n->bucket[i] = NEIGH_NONE;
+	for (uint32_t i = 0; i < max; i++)
+		n->entry[i].next = i + 1 < max ? i + 1 : NEIGH_NONE;
+	return 0;
+}
+
+/* --- packets that wait --- */
+
+static void queue_push(struct neigh *n, struct neigh_entry *e, void *packet)
+{
+	if (e->queued == NEIGH_QUEUE_MAX) {
+		n->ops.output(n->ops.arg, e->queue[0], NULL);
+		for (unsigned i = 1; i < NEIGH_QUEUE_MAX; i++)
+			e->queue[i - 1] = e->queue[i];
+		e->queued--;
+	}
+	e->queue[e->queued++] = packet;
+}
+
+/* mac NULL: they cannot go. */
+static void queue_flush(struct neigh *n, struct neigh_entry *e, const struct rte_ether_addr *mac)
+{
+	unsigned queued = e->queued;
+
+	e->queued = 0;
+	for (unsigned i = 0; i < queued; i++)
+		n->ops.output(n->ops.arg, e->queue[i], mac);
+}
+
+void neigh_fini(struct neigh *n)
+{
+	for (uint32_t id = 0; n->entry != NULL && id < n->max; id++)
+		queue_flush(n, &n->entry[id], NULL);
+	timers_fini(&n->timers);
+	free(n->bucket);
+	free(n->entry);
+	n->bucket = NULL;
+	n->entry = NULL;
+}
+
+/* --- states --- */
+
+static void state_set(struct neigh *n, uint32_t id, enum neigh_state state, tas_ns due)
+{
+	n->entry[id].state = (uint8_t)state;
+	n->entry[id].tries = 0;
+	timer_arm(&n->timers, id, due);
+}
+
+static void event(struct neigh *n, uint32_t id, enum neigh_event what)
+{
+	const struct neigh_entry *e = &n->entry[id];
+
+	n->ops.event(n->ops.arg, what, id, e->addr, &e->mac);
+}
+
+/* Asks for the neighbour and comes back in a second to see. What the limit held back is not counted a try. */
+static void request_send(struct neigh *n, uint32_t id, bool to_everyone, tas_ns now)
+{
+	struct neigh_entry *e = &n->entry[id];
+	alignas(8) uint8_t frame[ARP_FRAME_LEN];
+	struct net_addr src;
+	uint32_t len;
+
+	timer_arm(&n->timers, id, now + NEIGH_RETRY_NS);
+	if (!limit_pass(&n->requests, now))
+		return;
+	e->tries++;
+	/* the address may have left our subnets, and IPv6 has no protocol here: no answer will come */
+	if (!addr_is_v4(e->addr) || !route_on_link(n->routes, e->addr, &src))
+		return;
+	len = arp_write_request(frame, sizeof(frame), &n->mac, addr_v4_be(src), to_everyone ? NULL : &e->mac,
+		addr_v4_be(e->addr));
+	n->ops.send(n->ops.arg, frame, len);
+}
+
+static void search_begin(struct neigh *n, uint32_t id, tas_ns now)
+{
+	state_set(n, id, NEIGH_INCOMPLETE, TAS_NS_NEVER);
+	request_send(n, id, true, now);
+}
+
+static void probe_begin(struct neigh *n, uint32_t id, tas_ns now)
+{
+	state_set(n, id, NEIGH_PROBE, TAS_NS_NEVER);
+	request_send(n, id, false, now);
+}
+
+static void fail(struct neigh *n, uint32_t id, tas_ns now)
+{
+	state_set(n, id, NEIGH_FAILED, now + NEIGH_DELAY_NS);
+	queue_flush(n, &n->entry[id], NULL);
+	event(n, id, NEIGH_EV_FAILED);
+}
+
+/* Told but not confirmed: who uses the entry asks before long. */
+static void doubt(struct neigh *n, uint32_t id, tas_ns now)
+{
+	if (n->entry[id].holds > 0)
+		state_set(n, id, NEIGH_DELAY, now + NEIGH_DELAY_NS);
+	else
+		state_set(n, id, NEIGH_STALE, TAS_NS_NEVER);
+}
+
+static void entry_timer(struct neigh *n, uint32_t id, tas_ns now)
+{
+	struct neigh_entry *e = &n->entry[id];
+
+	switch (e->state) {
+	case NEIGH_INCOMPLETE:
+		if (e->tries < NEIGH_PROBES)
+			request_send(n, id, true, now);
+		else
+			fail(n, id, now);
+		break;
+	case NEIGH_REACHABLE:
+		if (e->holds > 0)
+			probe_begin(n, id, now);
+		else
+			state_set(n, id, NEIGH_STALE, TAS_NS_NEVER);
+		break;
+	case NEIGH_DELAY: probe_begin(n, id, now); break;
+	case NEIGH_PROBE:
+		if (e->tries < 2 * NEIGH_PROBES)
+			request_send(n, id, e->tries >= NEIGH_PROBES, now);
+		else
+			fail(n, id, now);
+		break;
+	case NEIGH_FAILED:
+		if (e->holds > 0)
+			search_begin(n, id, now);
+		break;
+	default: TAS_ASSERT(false);
+	}
+}
+
+/* --- for the slow path --- */
+
+enum neigh_result neigh_resolve(struct neigh *n, struct net_addr addr, tas_ns now, uint32_t *id,
+	struct rte_ether_addr *mac)
+{
+	struct neigh_entry *e;
+
+	*id = entry_find(n, addr);
+	if (*id == NEIGH_NONE)
+		*id = entry_new(n, addr, now);
+	if (*id == NEIGH_NONE)
+		return NEIGH_FULL;
+	e = &n->entry[*id];
+	e->used_ns = now;
+	if (e->state == NEIGH_FAILED)
+		search_begin(n, *id, now);
+	if (e->state == NEIGH_INCOMPLETE)
+		return NEIGH_WAIT;
+	if (e->state == NEIGH_STALE)
+		state_set(n, *id, NEIGH_DELAY, now + NEIGH_DELAY_NS);
+	*mac = e->mac;
+	return NEIGH_KNOWN;
+}
+
+void neigh_hold(struct neigh *n, uint32_t id)
+{
+	TAS_ASSERT(id < n->max && n->entry[id].state != NEIGH_FREE);
+	n->entry[id].holds++;
+}
+
+void neigh_release(struct neigh *n, uint32_t id)
+{
+	TAS_ASSERT(id < n->max && n->entry[id].holds > 0);
+	n->entry[id].holds--;
+}
+
+void neigh_output(struct neigh *n, struct net_addr addr, void *packet, tas_ns now)
+{
+	struct rte_ether_addr mac;
+	uint32_t id;
+
+	switch (neigh_resolve(n, addr, now, &id, &mac)) {
+	case NEIGH_KNOWN: n->ops.output(n->ops.arg, packet, &mac); break;
+	case NEIGH_WAIT: queue_push(n, &n->entry[id], packet); break;
+	case NEIGH_FULL: n->ops.output(n->ops.arg, packet, NULL); break;
+	}
+}
+
+void neigh_confirm(struct neigh *n, uint32_t id, tas_ns now)
+{
+	TAS_ASSERT(id < n->max);
+	switch (n->entry[id].state) {
+	case NEIGH_REACHABLE:
+	case NEIGH_STALE:
+	case NEIGH_DELAY:
+	case NEIGH_PROBE: state_set(n, id, NEIGH_REACHABLE, now + NEIGH_REACHABLE_NS); break;
+	default: break; /* what came from there came before we lost it */
+	}
+}
+
+/* --- ARP --- */
+
+static void announce(struct neigh *n, tas_ns now)
+{
+	alignas(8) uint8_t frame[ARP_FRAME_LEN];
+
+	for (uint32_t i = 0; i < n->routes->addresses; i++) {
+		struct net_addr a = n->routes->address[i].addr;
+		uint32_t len;
+
+		if (!addr_is_v4(a))
+			continue;
+		len = arp_write_gratuitous(frame, sizeof(frame), &n->mac, addr_v4_be(a));
+		n->ops.send(n->ops.arg, frame, len);
+	}
+	n->announcements--;
+	timer_arm(&n->timers, n->max, n->announcements > 0 ? now + ANNOUNCE_APART_NS : TAS_NS_NEVER);
+}
+
+void neigh_announce(struct neigh *n, tas_ns now)
+{
+	n->announcements = 2;
+	announce(n, now);
+}
+
+/* RFC 5227 2.4 (c): keep the address, say so once in a while, tell the operator. */
+static void conflict(struct neigh *n, const struct arp_pkt *a, tas_ns now)
+{
+	alignas(8) uint8_t frame[ARP_FRAME_LEN];
+	uint32_t len;
+
+	if (!limit_pass(&n->defences, now))
+		return;
+	len = arp_write_gratuitous(frame, sizeof(frame), &n->mac, a->sender_ip);
+	n->ops.send(n->ops.arg, frame, len);
+	n->ops.conflict(n->ops.arg, addr_v4(a->sender_ip), &a->sender_mac);
+}
+
+/* A neighbour's hardware address as it says itself; confirmed: in answer to our request. */
+static void learn(struct neigh *n, uint32_t id, const struct rte_ether_addr *mac, bool confirmed, tas_ns now)
+{
+	struct neigh_entry *e = &n->entry[id];
+	bool looked_for = e->state == NEIGH_INCOMPLETE || e->state == NEIGH_FAILED;
+	bool changed = e->has_mac && !rte_is_same_ether_addr(&e->mac, mac);
+
+	/* of several answers the first counts, and no flood of them makes us rewrite headers all the time */
+	if (changed && !looked_for && now - e->learned_ns < NEIGH_LOCK_NS)
+		return;
+	if (changed || looked_for || confirmed)
+		e->learned_ns = now;
+	e->mac = *mac;
+	e->has_mac = true;
+	if (confirmed)
+		state_set(n, id, NEIGH_REACHABLE, now + NEIGH_REACHABLE_NS);
+	else if (changed || looked_for)
+		doubt(n, id, now);
+	if (changed)
+		event(n, id, NEIGH_EV_CHANGED);
+	if (looked_for) {
+		queue_flush(n, e, &e->mac);
+		event(n, id, NEIGH_EV_RESOLVED);
+	}
+}
+
+/* RFC 826, "packet reception": merge what is known; add only who asks for us. */
+static void sender_in(struct neigh *n, const struct arp_pkt *a, bool to_us, tas_ns now)
+{
+	struct net_addr sender = addr_v4(a->sender_ip);
+	uint32_t id = entry_find(n, sender);
+	bool asked;
+
+	if (id == NEIGH_NONE) {
+		if (!to_us || a->op != RTE_ARP_OP_REQUEST || !route_on_link(n->routes, sender, NULL))
+			return;
+		id = entry_new(n, sender, now);
+		if (id == NEIGH_NONE)
+			return;
+		n->entry[id].mac = a->sender_mac;
+		n->entry[id].has_mac = true;
+		n->entry[id].learned_ns = now;
+		state_set(n, id, NEIGH_STALE, TAS_NS_NEVER);
+		return;
+	}
+	asked = n->entry[id].state == NEIGH_INCOMPLETE || n->entry[id].state == NEIGH_PROBE;
+	learn(n, id, &a->sender_mac, asked && to_us && a->op == RTE_ARP_OP_REPLY, now);
+}
+
+static void answer(struct neigh *n, const struct arp_pkt *a, tas_ns now)
+{
+	alignas(8) uint8_t frame[ARP_FRAME_LEN];
+	uint32_t len;
+
+	if (!limit_pass(&n->replies, now))
+		return;
+	len = arp_write_reply(frame, sizeof(frame), &n->mac, a->target_ip, &a->sender_mac, a->sender_ip);
+	n->ops.send(n->ops.arg, frame, len);
+}
+
+void neigh_arp_in(struct neigh *n, const uint8_t *frame, uint32_t len, tas_ns now)
+{
+	struct arp_pkt a;
+	bool to_us;
+
+	if (!arp_parse(frame, len, &a) || rte_is_same_ether_addr(&a.sender_mac, &n->mac))
+		return;
+	if (route_is_local(n->routes, addr_v4(a.sender_ip))) {
+		conflict(n, &a, now);
+		return;
+	}
+	to_us = route_is_local(n->routes, addr_v4(a.target_ip));
+	sender_in(n, &a, to_us, now);
+	if (to_us && a.op == RTE_ARP_OP_REQUEST)
+		answer(n, &a, now);
+}
+
+static void on_timer(void *arg, uint32_t index, tas_ns now)
+{
+	struct neigh *n = arg;
+
+	if (index == n->max)
+		announce(n, now);
+	else
+		entry_timer(n, index, now);
+}
+
+unsigned neigh_poll(struct neigh *n, tas_ns now)
+{
+	return timers_expire(&n->timers, now, TIMERS_BURST, on_timer, n);
+}
