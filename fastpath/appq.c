@@ -62,6 +62,25 @@ static bool pending(const struct app *a, const struct flow *f)
 		0;
 }
 
+static struct abi_flow_rec *positions_store(const struct app *a, const struct flow *f)
+{
+	struct abi_flow_rec *rec = app_rec(a, f->rec);
+
+	atomic_store_explicit(&rec->rx_end, f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0),
+		memory_order_relaxed);
+	atomic_store_explicit(&rec->tx_una, f->tx_una - (f->flags & FLOW_FIN_DONE ? 1 : 0),
+		memory_order_relaxed);
+	return rec;
+}
+
+void app_store(struct fp_core *c, const struct flow *f)
+{
+	const struct app *a = &c->fp->apps[f->app];
+
+	if (likely(!(f->flags & FLOW_ORPHAN) && atomic_load_explicit(&a->live, memory_order_acquire)))
+		positions_store(a, f);
+}
+
 void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t error)
 {
 	struct app *a;
