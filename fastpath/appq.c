@@ -92,11 +92,7 @@ void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t
 	a = &c->fp->apps[f->app];
 	if (unlikely(!atomic_load_explicit(&a->live, memory_order_acquire)))
 		return;
-	rec = app_rec(a, f->rec);
-	atomic_store_explicit(&rec->rx_end, f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0),
-		memory_order_relaxed);
-	atomic_store_explicit(&rec->tx_una, f->tx_una - (f->flags & FLOW_FIN_DONE ? 1 : 0),
-		memory_order_relaxed);
+	rec = positions_store(a, f);
 	if (unlikely(new_events != 0)) {
 		c->fp->cold[id].rec_events |= new_events;
 		if (error != 0)

@@ -20,7 +20,7 @@
 #include "fastpath/port.h"
 #include "include/base/time.h"
 
-#define PORT_WAKE_NAP_NS NS_PER_MS
+#define PORT_WAKE_NAP_NS (2 * NS_PER_MS)
 
 enum {
 	PORT_WAKE_WAIT_MAX = 8,      /* queues one core may wait for */

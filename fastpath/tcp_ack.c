@@ -141,8 +141,10 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 	if (unlikely(duplicate || t.k->sacked.n > 0 || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) ||
 		    f->dup_acks))
 		recovery_on_ack(t, moved ? (uint32_t)ahead : 0, duplicate);
-	if (moved)
+	if (moved) {
+		app_store(t.c, f);
 		tell_space(t);
+	}
 	if (f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0) > f->tx_inflight ||
 		(f->flags & (FLOW_RECOVERY | FLOW_LOSS)))
 		list_push_ready(t.c, t.id);

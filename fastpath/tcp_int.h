@@ -57,6 +57,11 @@ void tcp_ack_soon(struct tcp t);
 /* An acknowledgement may wait for data to ride on. */
 void tcp_ack_later(struct tcp t);
 
+/* --- appq.c --- */
+
+/* Stores the positions in the flow's record without telling the application: it looks when it wants to know. */
+void app_store(struct fp_core *c, const struct flow *f);
+
 /* --- core.c: lists of flows --- */
 void list_push_ready(struct fp_core *c, uint32_t id);
 void list_push_delayed(struct fp_core *c, uint32_t id);
