@@ -98,7 +98,7 @@ static bool addr_parse_v6(const char *s, uint8_t b[16])
 
 	if (n < 0 || gap < 0)
 		return n == 16;
-	if (zeros < 2) /* "::" stands for at least one group */
+	if (zeros == 0) /* "::" stands for at least one group */
 		return false;
 	memmove(b + gap + zeros, b + gap, (size_t)(n - gap));
 	memset(b + gap, 0, (size_t)zeros);

@@ -336,6 +336,15 @@ static void text_that_is_no_prefix_is_refused(void **state)
 	};
 
 	(void)state;
+	for (unsigned n = 1; n < 100; n++) { /* at and around every buffer's size */
+		char *text = malloc(n + 3);
+		struct net_prefix p;
+
+		memset(text, '0', n);
+		memcpy(text + n, "/8", 3);
+		assert_int_equal(prefix_parse(text, &p), false);
+		free(text);
+	}
 	for (unsigned i = 0; i < ARRAY_LEN(wrong); i++) {
 		struct net_prefix p = { addr("2001:db8::77"), 99 };
 

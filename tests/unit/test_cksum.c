@@ -38,7 +38,7 @@ static void every_length_at_every_start_is_summed_right(void **state)
 
 static void the_largest_words_never_overflow(void **state)
 {
-	static uint8_t ones[3 * CKSUM_PIECE_MAX + 7];
+	static uint8_t ones[3 * CKSUM_PIECE_MAX + 7], copy[sizeof(ones)];
 	const size_t lens[] = { 15, 16, 4096, 65535, 65536, 65537, 131072, 131073, sizeof(ones) };
 
 	(void)state;
@@ -47,6 +47,8 @@ static void the_largest_words_never_overflow(void **state)
 		assert_int_equal(cksum_fold(cksum_partial(ones, lens[i], 0)), expected_sum(ones, lens[i]));
 		assert_int_equal(cksum_fold(cksum_partial(ones, lens[i], UINT32_MAX)),
 			expected_sum(ones, lens[i]));
+		assert_int_equal(cksum_fold(cksum_copy(copy, ones, lens[i], UINT32_MAX - 1)),
+			cksum_fold(cksum_add(cksum_partial(ones, lens[i], 0), UINT32_MAX - 1)));
 	}
 }
 

@@ -246,8 +246,9 @@ static void an_ip_header_length_that_lies_is_found(void **state)
 
 	(void)state;
 	for (unsigned ihl = 0; ihl < 16; ihl++) {
-		frame_make(&f,
-			&(struct frame_spec){ .flags = 0x10 }); /* 40 bytes: an IHL of 10 leaves no TCP */
+		frame_make(&f, &(struct frame_spec){ .flags = 0x10 }); /* 20 bytes of TCP and no more */
+		for (unsigned at = 26; at < 46; at += 4)
+			f.b[at] = 0x50; /* a plausible data offset wherever TCP is then thought to begin */
 		f.b[FRAME_ETH] = (uint8_t)(0x40 | ihl);
 		assert_int_equal(kind_of(&f, BOTH), ihl == 5 ? PKT_TCP : PKT_BAD_LENGTH);
 	}
