@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* bench.h - what the benchmarks of tas-bench share: results, and a host without a wire.
  *
- * A rig is the data path exactly as linked into tasd over a net_ring port, with one application whose region is
- * ordinary memory and whose side of the rings the benchmark plays. One thread; only what stands between
- * bench_begin() and bench_end() counts. Costs are TSC cycles. */
+ * A rig is the data path exactly as linked into tasd over a net_ring port, with one application whose region
+ * is ordinary memory and whose side of the rings the benchmark plays. One thread; only the passes of the core
+ * (rig_poll) are timed. Costs are TSC cycles. */
 #ifndef TAS_TOOLS_BENCH_H
 #define TAS_TOOLS_BENCH_H
 
@@ -68,10 +68,11 @@ static inline unsigned rig_poll(struct rig *r)
 	return work;
 }
 
-/* Puts a segment with len payload bytes from the peer of flow i on the wire; payload is a function of its offset. */
+/* Puts a segment with len payload bytes from the peer of flow i on the wire; each byte is a function of its
+ * offset. */
 void rig_send(struct rig *r, uint32_t i, uint32_t len);
-/* Takes a frame off the wire; checks it and advances its flow's peer. Returns the flow, FLOW_NONE if there is none, and
- * ends the program if the frame is wrong. */
+/* Takes a frame off the wire; checks it and advances its flow's peer. Returns the flow, FLOW_NONE if there is
+ * none, and ends the program if the frame is wrong. */
 uint32_t rig_receive(struct rig *r, uint32_t *len);
 /* The next flow that was notified, FLOW_NONE if none. */
 uint32_t rig_notified(struct rig *r);
@@ -82,8 +83,7 @@ void rig_app_bell(struct rig *r, uint32_t i, uint32_t len);
 /* Does what the slow path would about events: nothing that costs the fast path. */
 void rig_slow_path(struct rig *r);
 
-/* Cycles for one frame of len bytes through the same port by bare bursts, in and out, and a memcpy of its payload each
- * way. */
+/* Cycles for one frame in and one out through the same port by bare bursts, and a memcpy of `copied` bytes. */
 double rig_floor(struct rig *r, uint32_t frame_in, uint32_t frame_out, uint32_t copied);
 
 #endif
