@@ -70,7 +70,7 @@ struct tas_os {
 };
 
 /* How the library reaches tasd. NULL in tas_conf: the control socket. A simulation and the unit tests
- * have their own. All are called under the library's control lock, except wake. */
+ * have their own. All are called under the library's control lock, except wake and alive. */
 struct tas_link {
 	int (*open)(void *arg); /* 0 or -errno */
 	/* One request, answered in place; received descriptors in fds (at most max), their number in

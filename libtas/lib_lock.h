@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lib_lock.h - a lock that costs its usual owner no atomic instruction, and that knows its owner.
+ *
+ * Guarantees:
+ *   - One context is inside at a time. Waiters spin, then sleep on a futex.
+ *   - lib_lock_enter returns false, at once, if the calling context itself is inside: that is a signal
+ *     handler which interrupted its own thread; waiting would never end. The handler must leave its wish
+ *     behind (each lock says how) for whoever is inside to find when it leaves.
+ *   - All zeros is a free lock.
+ *
+ * Who entered first becomes the favourite (`bias`): it enters by plain stores to `inside`. Another
+ * context that wants the lock takes `word`, sets bias to LOCK_PLAIN for good, lets every running thread
+ * pass a barrier (membarrier, see lib_lock_init), and waits until the favourite is out. From then on all
+ * use `word`.
+ *   favourite: inside = me;  (compiler barrier)  bias == me ?      other: bias = PLAIN;  membarrier; 
+ *   inside == 0 ?
+ * Either the favourite sees PLAIN, or the other sees it inside. Where membarrier is refused, locks are
+ * plain from the start.
+ *
+ * `me` is the number of a struct tas_ctx, so one for each thread; never 0. */
+#ifndef TAS_LIB_LOCK_H
+#define TAS_LIB_LOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "include/base/compiler.h"
+#include "include/tas/tas.h"
+
+#define LOCK_PLAIN 0x7fffffffu   /* bias: none, never again */
+#define LOCK_WAITERS 0x80000000u /* in word: somebody sleeps */
+
+struct lib_lock {
+	_Atomic uint32_t bias;   /* 0: nobody entered yet */
+	_Atomic uint32_t inside; /* the favourite's number while it is inside */
+	_Atomic uint32_t word;   /* holder's number, else 0 */
+};
+
+/* Once for the process, before locks are used by several threads; membarrier decides whether locks may be
+ * biased. */
+void lib_lock_init(const struct tas_os *os);
+bool lib_lock_enter_slow(const struct tas_os *os, struct lib_lock *l, uint32_t me, bool wait);
+void lib_lock_leave_slow(const struct tas_os *os, struct lib_lock *l);
+/* Makes `me` the favourite of a lock that had another one; waits for whoever is inside. */
+void lib_lock_rebias(const struct tas_os *os, struct lib_lock *l, uint32_t me);
+
+/* Is `me` inside, further up its own stack? */
+static inline bool lib_lock_is_mine(struct lib_lock *l, uint32_t me)
+{
+	return atomic_load_explicit(&l->inside, memory_order_relaxed) == me ||
+		(atomic_load_explicit(&l->word, memory_order_relaxed) & ~LOCK_WAITERS) == me;
+}
+
+static inline bool lib_lock_enter_fast(struct lib_lock *l, uint32_t me)
+{
+	if (unlikely(atomic_load_explicit(&l->bias, memory_order_relaxed) != me ||
+		    atomic_load_explicit(&l->inside, memory_order_relaxed) != 0))
+		return false;
+	atomic_store_explicit(&l->inside, me, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst); /* the processor's part is the other's membarrier */
+	/* pairs with the release in leave: a plain holder before us is done */
+	if (likely(atomic_load_explicit(&l->bias, memory_order_acquire) == me))
+		return true;
+	atomic_store_explicit(&l->inside, 0, memory_order_release);
+	return false;
+}
+
+/* False: the caller is inside already. */
+static inline bool lib_lock_enter(const struct tas_os *os, struct lib_lock *l, uint32_t me)
+{
+	return likely(lib_lock_enter_fast(l, me)) || lib_lock_enter_slow(os, l, me, true);
+}
+
+/* False: somebody is inside, the caller or another. */
+static inline bool lib_lock_try(const struct tas_os *os, struct lib_lock *l, uint32_t me)
+{
+	return likely(lib_lock_enter_fast(l, me)) || lib_lock_enter_slow(os, l, me, false);
+}
+
+static inline void lib_lock_leave(const struct tas_os *os, struct lib_lock *l, uint32_t me)
+{
+	if (unlikely((atomic_load_explicit(&l->word, memory_order_relaxed) & ~LOCK_WAITERS) == me))
+		lib_lock_leave_slow(os, l);
+	else
+		atomic_store_explicit(&l->inside, 0,
+			memory_order_release); /* pairs with the wait in lock_unbias */
+}
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lib_notify.c - notifications: from rings to sockets to the layer above (see include/abi/abi.h). */
+#include "libtas/lib_int.h"
+#include "libtas/lib_os.h"
+
+enum { DRAIN_BATCH = 32 };
+
+static void tell(struct tas_sock *s, uint32_t edges)
+{
+	void (*on_event)(struct tas_sock *, void *, uint32_t) = s->t->on_event;
+
+	/* nobody knows a flow that waits to be accepted */
+	if (edges != 0 && on_event != NULL && atomic_load_explicit(&s->queued_in, memory_order_relaxed) == 0)
+		on_event(s, atomic_load_explicit(&s->user, memory_order_acquire), edges);
+}
+
+/* --- a flow's record --- */
+
+/* Who finds the connection gone first leaves the error, so that it is reported once. */
+static bool mark_reset(struct tas_sock *s, uint32_t error)
+{
+	uint32_t was = atomic_load_explicit(&s->state, memory_order_relaxed);
+
+	do {
+		if (was & STATE_RESET)
+			return false;
+	} while (!atomic_compare_exchange_weak(&s->state, &was,
+		was | STATE_RESET | (error & 0xffff) << STATE_ERROR_SHIFT));
+	return true;
+}
+
+void lib_sock_reset(struct tas_sock *s, uint32_t error)
+{
+	if (mark_reset(s, error))
+		tell(s, TAS_EV_IN | TAS_EV_OUT | TAS_EV_ERR | TAS_EV_HUP | TAS_EV_RDHUP);
+}
+
+/* Returns the edges of the sticky events that are new to the library. */
+static uint32_t take_events(struct tas_sock *s, uint32_t fresh)
+{
+	uint32_t edges = 0;
+
+	if (fresh & (ABI_EV_CONNECTED | ABI_EV_ACCEPT)) {
+		atomic_fetch_or_explicit(&s->state, STATE_CONNECTED, memory_order_relaxed);
+		edges |= TAS_EV_CONNECTED | TAS_EV_OUT;
+	}
+	if (fresh & ABI_EV_RX_FIN)
+		edges |= TAS_EV_IN | TAS_EV_RDHUP;
+	if (fresh & ABI_EV_TX_DONE)
+		edges |= TAS_EV_TX_DONE;
+	if (fresh & ABI_EV_RESET) {
+		mark_reset(s, atomic_load_explicit(&s->rec->error, memory_order_relaxed));
+		edges |= TAS_EV_IN | TAS_EV_OUT | TAS_EV_ERR | TAS_EV_HUP | TAS_EV_RDHUP;
+	}
+	if ((edges & TAS_EV_RDHUP) && (atomic_load_explicit(&s->state, memory_order_relaxed) & STATE_TX_SHUT))
+		edges |= TAS_EV_HUP;
+	return edges;
+}
+
+void lib_sock_look(struct tas_sock *s)
+{
+	/* pairs with tasd's release: positions and error belong to the events */
+	uint32_t events = atomic_load_explicit(&s->rec->events, memory_order_acquire);
+	uint32_t fresh = events & ~atomic_load_explicit(&s->looked_events, memory_order_relaxed);
+
+	if (likely(fresh == 0))
+		return;
+	take_events(s, fresh);
+	atomic_fetch_or_explicit(&s->looked_events, fresh, memory_order_relaxed);
+}
+
+bool lib_sock_has_space(const struct tas_sock *s)
+{
+	uint64_t used = atomic_load_explicit(&s->tx_end, memory_order_relaxed) -
+		atomic_load_explicit(&s->rec->tx_una, memory_order_acquire);
+
+	return used <= s->rec->tx_size - s->rec->tx_size / 4;
+}
+
+/* tasd forgets the wish when it notifies; if meanwhile more was sent than was freed, the wish stands. */
+static TAS_NOINLINE uint32_t want_out_look(struct tas_ctx *c, struct tas_sock *s)
+{
+	if (lib_sock_has_space(s)) {
+		atomic_store_explicit(&s->want_out, 0, memory_order_relaxed);
+		return TAS_EV_OUT;
+	}
+	lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_WANT_SPACE, 0);
+	return 0;
+}
+
+void lib_sock_update(struct tas_ctx *c, struct tas_sock *s)
+{
+	uint32_t events = atomic_load_explicit(&s->rec->events, memory_order_acquire), edges = 0;
+	uint64_t rx_end = atomic_load_explicit(&s->rec->rx_end, memory_order_relaxed);
+	uint32_t fresh = events & ~atomic_load_explicit(&s->seen_events, memory_order_relaxed);
+
+	if (rx_end != atomic_load_explicit(&s->seen_rx, memory_order_relaxed)) {
+		atomic_store_explicit(&s->seen_rx, rx_end, memory_order_relaxed);
+		edges |= TAS_EV_IN;
+	}
+	if (unlikely(fresh != 0)) {
+		atomic_fetch_or_explicit(&s->seen_events, fresh, memory_order_relaxed);
+		edges |= take_events(s, fresh);
+	}
+	if (unlikely(atomic_load_explicit(&s->want_out, memory_order_relaxed) != 0))
+		edges |= want_out_look(c, s);
+	tell(s, edges);
+}
+
+/* --- a new connection --- */
+
+static struct tas_sock *listener_of(struct tas *t, uint32_t cookie, uint32_t stamp)
+{
+	struct tas_sock *l = lib_sock_at(t, cookie % (SOCK_CHUNK * SOCK_CHUNKS));
+
+	if (l == NULL || atomic_load_explicit(&l->stamp, memory_order_acquire) != (stamp | STAMP_LISTENER))
+		return NULL;
+	return l->listener->cookie == cookie ? l : NULL;
+}
+
+/* Into the accept queue; the listener's own lock orders it later (lib_listen.c). */
+static void queue_push(struct lib_listener *l, struct tas_sock *s)
+{
+	struct tas_sock *first = atomic_load_explicit(&l->inbox, memory_order_relaxed);
+
+	atomic_fetch_add_explicit(&l->queued, 1, memory_order_relaxed);
+	do
+		s->next = first;
+	while (!atomic_compare_exchange_weak_explicit(&l->inbox, &first, s, memory_order_release,
+		memory_order_relaxed));
+}
+
+/* A record that no socket of ours has: a passive open, or one that was closed while its notification was
+ * on the way. Without memory for a socket the connection stays where it is and its peer waits. */
+static TAS_NOINLINE void new_flow(struct tas_ctx *c, struct lib_rings *r, uint32_t index,
+	struct abi_flow_rec *rec)
+{
+	struct lib_slot *slot = &r->att->slot[index];
+	uint32_t gen = atomic_load_explicit(&rec->gen, memory_order_acquire);
+	struct tas_sock *l, *s, *none = NULL;
+
+	if (gen == 0 || gen == atomic_load_explicit(&slot->closed_gen, memory_order_acquire) ||
+		!(atomic_load_explicit(&rec->events, memory_order_acquire) & ABI_EV_ACCEPT))
+		return;
+	l = listener_of(c->t, rec->listener, c->stamp);
+	if (l == NULL || (s = lib_sock_alloc(c->t, c->me)) == NULL)
+		return;
+	lib_flow_init(s, r->att, index, rec->flow, gen, r);
+	s->local = rec->local;
+	s->remote = rec->remote;
+	s->local_port = rec->local_port;
+	s->remote_port = rec->remote_port;
+	atomic_store_explicit(&s->queued_in, rec->listener + 1, memory_order_relaxed);
+	atomic_store_explicit(&s->stamp, c->stamp, memory_order_release);
+	/* pairs with the acquire in record_look */
+	if (!atomic_compare_exchange_strong(&slot->sock, &none, s)) {
+		lib_sock_free(s, c->me);
+		return;
+	}
+	lib_sock_update(c, s);
+	queue_push(l->listener, s);
+	tell(l, TAS_EV_IN);
+}
+
+static void record_look(struct tas_ctx *c, struct lib_rings *r, uint32_t index)
+{
+	struct abi_flow_rec *rec = lib_rec(r->att, index);
+	struct tas_sock *s;
+
+	if (unlikely(rec == NULL))
+		return;
+	s = atomic_load_explicit(&r->att->slot[index].sock, memory_order_acquire);
+	if (unlikely(s == NULL))
+		new_flow(c, r, index, rec);
+	else if (likely(s->rec == rec && s->gen == atomic_load_explicit(&rec->gen, memory_order_relaxed)))
+		lib_sock_update(c, s);
+}
+
+/* --- rings --- */
+
+static void prefetch(struct lib_rings *r, const uint32_t *index, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct abi_flow_rec *rec = lib_rec(r->att, index[i]);
+
+		if (rec == NULL)
+			continue;
+		__builtin_prefetch(rec);
+		__builtin_prefetch(atomic_load_explicit(&r->att->slot[index[i]].sock, memory_order_relaxed));
+	}
+}
+
+/* At most DRAIN_BATCH of what stands in the ring up to `end`. */
+static unsigned drain_batch(struct tas_ctx *c, struct lib_rings *r, struct lib_notes *q, uint64_t end)
+{
+	uint64_t consumed = atomic_load_explicit(&q->consumed, memory_order_relaxed);
+	unsigned n = (unsigned)min_u64(end - consumed, DRAIN_BATCH);
+	uint32_t index[DRAIN_BATCH];
+
+	for (unsigned i = 0; i < n; i++)
+		index[i] = q->ring->slot[(consumed + i) & r->att->notify_mask];
+	atomic_store_explicit(&q->consumed, consumed + n, memory_order_relaxed);
+	/* release: the slots were read; they may be written again */
+	atomic_store_explicit(&q->ring->consumed, consumed + n, memory_order_release);
+	/* fence B of abi.h; pairs with fence A: tasd sees the entries consumed, or we see the records
+	 * that it stored before it looked. And with lib_drains_pass: close sees `draining`, or we see the
+	 * slot without its socket. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (n > 1)
+		prefetch(r, index, n);
+	for (unsigned i = 0; i < n; i++)
+		record_look(c, r, index[i]);
+	return n;
+}
+
+/* What stood there at the beginning and no more, so that a busy ring keeps nobody. */
+static unsigned drain_ring(struct tas_ctx *c, struct lib_rings *r, struct lib_notes *q)
+{
+	/* pairs with tasd's release of `produced`: slots and records are written */
+	uint64_t end = atomic_load_explicit(&q->ring->produced, memory_order_acquire);
+	uint64_t consumed = atomic_load_explicit(&q->consumed, memory_order_relaxed);
+	unsigned n = 0;
+
+	if (likely(end == consumed))
+		return 0;
+	while (n < end - consumed)
+		n += drain_batch(c, r, q, end);
+	return n;
+}
+
+bool lib_drain_pending(struct lib_rings *r)
+{
+	uint32_t i = 0, rings = r->att->cores + 1;
+
+	while (i < rings &&
+		atomic_load_explicit(&r->notes[i].ring->produced, memory_order_acquire) ==
+			atomic_load_explicit(&r->notes[i].consumed, memory_order_relaxed))
+		i++;
+	return i < rings;
+}
+
+unsigned lib_drain(struct tas_ctx *c, struct lib_rings *r)
+{
+	uint32_t running;
+	unsigned n = 0;
+
+	if (likely(!lib_drain_pending(r)) || !lib_lock_try(&c->t->os, &r->drain_lock, c->me))
+		return 0;
+	running = atomic_load_explicit(&r->draining, memory_order_relaxed) + 1;
+	atomic_store_explicit(&r->draining, running, memory_order_relaxed); /* before fence B */
+	for (uint32_t i = 0; i <= r->att->cores; i++)
+		n += drain_ring(c, r, &r->notes[i]);
+	atomic_store_explicit(&r->draining, running + 1, memory_order_release); /* pairs with word_pass */
+	lib_lock_leave(&c->t->os, &r->drain_lock, c->me);
+	return n;
+}
+
+static void word_pass(const struct tas_os *os, _Atomic uint32_t *running)
+{
+	uint32_t began = atomic_load_explicit(running, memory_order_acquire);
+
+	while ((began & 1) && atomic_load_explicit(running, memory_order_acquire) == began)
+		lib_yield(os);
+}
+
+void lib_drains_pass(struct lib_att *a, uint32_t me)
+{
+	uint32_t n = atomic_load_explicit(&a->nr_rings, memory_order_acquire);
+
+	/* pairs with fence B */
+	atomic_thread_fence(memory_order_seq_cst);
+	for (uint32_t i = 0; i < n; i++)
+		if (!lib_lock_is_mine(&a->rings[i].drain_lock, me))
+			word_pass(&a->t->os, &a->rings[i].draining);
+	if (!lib_lock_is_mine(&a->t->ctl_lock, me))
+		word_pass(&a->t->os, &a->sweeping);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lib_open.c - active opens, and questions about routes and flows. */
+#include <string.h>
+
+#include "libtas/lib_int.h"
+#include "libtas/lib_os.h"
+
+static void connect_fill(struct ctl_connect *q, const struct tas_connect_opt *opt, uint32_t context)
+{
+	*q = (struct ctl_connect){
+		.local = opt->local,
+		.remote = opt->remote,
+		.local_port = opt->local_port,
+		.remote_port = opt->remote_port,
+		.context = context,
+		.rx_size = opt->rx_size,
+		.tx_size = opt->tx_size,
+		.flags = opt->flags & TAS_OPEN_NODELAY ? CTL_LISTEN_NODELAY : 0,
+	};
+	if (opt->congestion != NULL)
+		strncpy(q->congestion, opt->congestion, sizeof(q->congestion) - 1);
+}
+
+static struct tas_sock *flow_new(struct tas_ctx *c, struct lib_rings *r, const struct ctl_connect *answer)
+{
+	struct tas_sock *s = lib_sock_alloc(c->t, c->me);
+
+	if (s == NULL)
+		return NULL;
+	lib_flow_init(s, r->att, answer->rec, answer->flow, answer->gen, r);
+	s->local = answer->local;
+	s->remote = answer->remote;
+	s->local_port = answer->local_port;
+	s->remote_port = answer->remote_port;
+	if (answer->flags & CTL_LISTEN_NODELAY)
+		atomic_store_explicit(&s->options, ABI_BELL_NODELAY, memory_order_relaxed);
+	atomic_store_explicit(&s->stamp, c->stamp, memory_order_release);
+	atomic_store_explicit(&r->att->slot[answer->rec].sock, s, memory_order_release);
+	/* pairs with fence B: a drain that came too early for the socket stored what we look at now */
+	atomic_thread_fence(memory_order_seq_cst);
+	lib_sock_look(s);
+	return s;
+}
+
+/* With ctl_lock held. */
+static int connect_locked(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas_sock **out)
+{
+	int error = lib_attach_locked(c->t, NULL, 0);
+	struct lib_rings *r = error == 0 ? lib_ctx_rings_locked(c) : NULL;
+	struct ctl_msg m = { 0 };
+	unsigned nfds;
+
+	if (r == NULL)
+		return error != 0 ? error : -ENOBUFS;
+	connect_fill(&m.connect, opt, r->id);
+	error = lib_request(c->t, &m, CTL_CONNECT, -1, NULL, 0, &nfds);
+	if (error != 0)
+		return error;
+	if (lib_rec(r->att, m.connect.rec) == NULL)
+		return -EPROTO;
+	m.connect.flags = opt->flags;
+	*out = flow_new(c, r, &m.connect);
+	return *out != NULL ? 0 : -ENOMEM;
+}
+
+int tas_connect(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas_sock **out)
+{
+	int error;
+
+	if (!lib_lock_enter(&c->t->os, &c->t->ctl_lock, c->me))
+		return -EBUSY;
+	error = connect_locked(c, opt, out);
+	lib_lock_leave(&c->t->os, &c->t->ctl_lock, c->me);
+	return error;
+}
+
+/* A request that needs no context, under ctl_lock. */
+static int ask(struct tas *t, struct ctl_msg *m, enum ctl_type type)
+{
+	uint32_t me = lib_me(t);
+	unsigned nfds;
+	int error;
+
+	if (!lib_lock_enter(&t->os, &t->ctl_lock, me))
+		return -EBUSY;
+	error = lib_request(t, m, type, -1, NULL, 0, &nfds);
+	lib_lock_leave(&t->os, &t->ctl_lock, me);
+	return error;
+}
+
+int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len, struct net_addr *local)
+{
+	struct ctl_msg m = { .connect = { .remote = *remote } };
+	int error = tas_attach(t, NULL, 0);
+
+	if (error != 0)
+		return -ENOTCONN;
+	error = ask(t, &m, CTL_ROUTE);
+	if (error != 0)
+		return error;
+	if (prefix_len != NULL)
+		*prefix_len = m.connect.prefix_len;
+	if (local != NULL)
+		*local = m.connect.local;
+	return 0;
+}
+
+int tas_info(struct tas_sock *s, struct ctl_info *info)
+{
+	struct ctl_msg m = { .info = { .flow = s->flow, .gen = s->gen } };
+	struct tas_ctx *c = tas_ctx_self(s->t);
+	int error = c == NULL ? -ENOMEM : lib_sock_ours(c, s, 0);
+
+	if (error == 0)
+		error = ask(s->t, &m, CTL_INFO);
+	if (error == 0)
+		*info = m.info;
+	return error;
+}
