@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cc.h - congestion control: one interface, a function table per algorithm. Guarantee: update() grows the
- * window by what the RFC's per-acknowledgement rules would have given for the bytes acknowledged in the
- * interval; only if the window, and not the application, was the limit (RFC 7661's aim); not during fast
- * recovery. Windows stay in [2 mss, CC_CWND_MAX], but for the one segment after a timeout. A rate is never
- * so low that a flow which may send stands still: cc_pace_q16() has a floor of 15.3 kB/s, a segment in 100
- * ms.
+/* cc.h - congestion control: one interface, a function table per algorithm.
+ * Guarantee: update() grows the window by what the RFC's per-acknowledgement rules would have given for the
+ * bytes acknowledged in the interval; only if the window, and not the application, was the limit (what RFC
+ * 7661 is about); not during fast recovery. Windows stay in [2 mss, CC_CWND_MAX], but for the one segment
+ * after a timeout. No rate is so low that a flow stands still: see cc_pace_q16().
  *
  * Who does what: the fast path reduces at once, at the start of recovery cwnd = ssthresh = max(2 mss,
- * min(cwnd, in flight) * beta_q8 / 256), at a timeout ssthresh likewise and cwnd = 1 mss. Whatever is
- * slower than that happens here, once per control interval of at least two round trips. Marks (ECE) are
- * answered here, too: the reaction of RFC 3168 by newreno and cubic, that of RFC 8257 by dctcp.
+ * min(cwnd, in flight) * beta_q8 / 256), at a timeout ssthresh likewise and cwnd = 1 mss. Whatever is slower
+ * than that happens here, once per control interval of at least two round trips: growth, and the answer to
+ * marks (ECE), by RFC 3168 for newreno and cubic, by RFC 8257 for dctcp.
  *
  * Owner: whoever holds the flow's lock. Pure: no clock, no memory but the state handed in. */
 #ifndef TAS_SLOWPATH_CC_H
@@ -22,8 +21,7 @@
 #include "include/base/time.h"
 #include "slowpath/hystart.h"
 
-/* RFC 7323 2.3: no window is larger. */
-#define CC_CWND_MAX (1u << 30)
+#define CC_CWND_MAX (1u << 30) /* RFC 7323 2.3: no peer's window is larger */
 #define CC_SSTHRESH_NONE CC_CWND_MAX
 
 /* flow.cc: stable numbers, shown by tasctl. */
@@ -54,22 +52,22 @@ struct cc_decision {
 };
 
 struct cc_newreno_state {
-	uint64_t acked;      /* bytes not yet counted in congestion avoidance */
-	bool marks_answered; /* in the last interval: what is marked now may be from before */
+	uint64_t acked; /* bytes that did not make a whole window yet, in congestion avoidance */
+	bool marks_answered;
 };
 
 struct cc_cubic_state {
-	double w_max, w_est; /* segments */
-	double k_s, t_s;     /* seconds; t: of congestion avoidance, idle time not counted */
-	float w_prior;       /* segments: window at the last reduction */
+	double w_max, w_est; /* of RFC 9438, in segments */
+	double k_s, t_s;     /* seconds; t: of congestion avoidance in which the window was the limit */
+	float w_prior;       /* segments: the window before the last reduction */
 	uint8_t phase;       /* of cc_cubic.c */
 	bool marks_answered;
 	struct hystart hystart;
 };
 
 struct cc_dctcp_state {
-	uint64_t acked;
-	double alpha; /* of RFC 8257 */
+	uint64_t acked; /* as for newreno */
+	double alpha;   /* of RFC 8257: the fraction of marked bytes, smoothed */
 };
 
 struct cc_state {
@@ -95,19 +93,25 @@ const struct cc_ops *cc_ops_of(enum cc_algorithm alg);
 /* The number of the algorithm called so ("cubic", "newreno", "dctcp"), or -1. */
 int cc_find(const char *name);
 
-/* The window a connection begins with (RFC 6928, `segments` as configured; 10 in Linux). */
+/* The window a connection begins with: `segments` full ones whatever the mss, as Linux counts (RFC 6928). */
 uint32_t cc_initial_cwnd(uint32_t mss, uint32_t segments);
 
-/* ns per byte with 16 fractional bits for flow.pace_q16; 0 for "not paced". Slower than 15.3 kB/s is not
- * paced slower than that. */
+/* ns per byte with 16 fractional bits for flow.pace_q16; 0 stays 0. The field's largest value is 15.3 kB/s, a
+ * full segment in 100 ms: slower rates are paced at that, and the window does the rest. */
 uint32_t cc_pace_q16(uint64_t rate_bytes_s);
 
 /* --- shared by the algorithms --- */
 
-/* May this interval grow the window? */
+/* Nothing changes: where a decision begins. */
+static inline struct cc_decision cc_keep(const struct cc_sample *s)
+{
+	return (struct cc_decision){ .cwnd = s->cwnd, .ssthresh = s->ssthresh };
+}
+
+/* May this interval grow the window? If it saw a timeout, what was acknowledged may be from before. */
 static inline bool cc_may_grow(const struct cc_sample *s)
 {
-	return s->cwnd_limited && !s->in_recovery && s->recoveries == 0 && s->acked > 0;
+	return s->cwnd_limited && !s->in_recovery && s->recoveries == 0 && s->timeouts == 0 && s->acked > 0;
 }
 
 static inline uint32_t cc_clamp_cwnd(uint64_t cwnd, uint32_t floor)
@@ -116,13 +120,23 @@ static inline uint32_t cc_clamp_cwnd(uint64_t cwnd, uint32_t floor)
 	return (uint32_t)(cwnd < CC_CWND_MAX ? cwnd : CC_CWND_MAX);
 }
 
-/* Slow start from `cwnd`: takes from *acked what it uses until ssthresh is reached (RFC 5681 3.1, bytes
- * counted). */
+/* Slow start: takes from *acked what it uses until ssthresh is reached (RFC 5681 3.1, counting bytes). */
 uint32_t cc_slow_start(uint32_t cwnd, uint32_t ssthresh, uint64_t *acked);
-/* Congestion avoidance: one mss for each window of bytes acknowledged; *pending keeps the rest (RFC 5681
- * 3.1, RFC 3465 2.1). */
+/* Congestion avoidance: a segment for each window of bytes; *pending keeps the rest (RFC 5681 3.1, RFC 3465
+ * 2.1). */
 uint32_t cc_reno_avoidance(uint32_t cwnd, uint32_t mss, uint64_t *pending);
-/* The pacing rate of a window algorithm. */
+/* Must the window be reduced because of marks? Once for each window of data, and a loss counts as well:
+ * what is marked in the interval after a reduction may have been sent before it (RFC 3168 6.1.2).
+ * *answered: the state. */
+bool cc_marks_reduce(const struct cc_sample *s, bool *answered);
+/* The reduction by beta, as the fast path does it for a loss. */
+void cc_reduce(const struct cc_sample *s, uint32_t beta_q8, struct cc_decision *d);
+
+/* Window per round trip with some room: 2 in slow start, which doubles it within one; 1.2 after, so that
+ * window and acknowledgements set the speed and not the pacer (Linux's ratios). 0 without an RTT. */
+uint64_t cc_rate(const struct cc_sample *s, const struct cc_decision *d);
+/* The same for algorithms that need no pacing: 0 below CC_PACE_MIN_RTT_US. */
+#define CC_PACE_MIN_RTT_US 1000
 uint64_t cc_window_rate(const struct cc_sample *s, const struct cc_decision *d);
 
 #endif

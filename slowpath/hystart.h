@@ -1,29 +1,40 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* hystart.h - leaves slow start when round trips begin to take longer (HyStart++, RFC 9406), before a queue
- * overflows. Differs from the RFC in one thing: its rounds are control intervals, of two round trips or
- * more, because that is how often congestion control looks. So a "round" is one call, and conservative slow
- * start lasts as many round trips as the RFC says, not as many calls. Owner: the congestion control state
- * it is part of. */
+/* hystart.h - leaves slow start when round trips begin to take longer, before a queue overflows: HyStart++
+ * (RFC 9406).
+ * Guarantee: on a path whose round trips do not grow by 4 ms and an eighth, slow start is as without it; where
+ * they do, it ends within HYSTART_CSS_ROUNDS round trips unless the delay goes away again.
+ * Differs from the RFC in one thing: its rounds are control intervals, of two round trips or more, because that
+ * is how often congestion control looks. So a "round" is one call, and conservative slow start lasts as many
+ * round trips as the RFC says, not as many calls.
+ * Owner: the congestion control state it is part of. Pure. */
 #ifndef TAS_SLOWPATH_HYSTART_H
 #define TAS_SLOWPATH_HYSTART_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+/* RFC 9406 4.3. */
+enum {
+	HYSTART_MIN_RTT_THRESH_US = 4000,
+	HYSTART_MAX_RTT_THRESH_US = 16000,
+	HYSTART_MIN_RTT_DIVISOR = 8,
+	HYSTART_CSS_DIVISOR = 4,
+	HYSTART_CSS_ROUNDS = 5,
+};
+
+/* All zeros is a good beginning. */
 struct hystart {
-	uint32_t last_rtt_us; /* least of the last round, 0 = none */
-	uint32_t
-		baseline_rtt_us; /* least of the round that began conservative slow start; 0 = in standard slow start */
-	uint32_t css_us; /* time spent in conservative slow start */
+	uint32_t last_rtt_us;     /* least of the round before; 0 = none */
+	uint32_t baseline_rtt_us; /* least of the round that began conservative slow start; 0 = not in it */
+	uint32_t css_rtts_x16;    /* how many round trips that lasts already, in sixteenths */
 };
 
 enum hystart_verdict {
-	HYSTART_GROW,         /* standard slow start: by what was acknowledged */
-	HYSTART_CONSERVATIVE, /* by a quarter of that */
+	HYSTART_GROW,         /* by what was acknowledged */
+	HYSTART_CONSERVATIVE, /* by what was acknowledged / HYSTART_CSS_DIVISOR */
 	HYSTART_LEAVE,        /* ssthresh = cwnd */
 };
 
-/* One round of slow start. min_rtt_us: UINT32_MAX if nothing was measured. */
+/* A round of slow start is over. min_rtt_us: UINT32_MAX if nothing was measured in it. */
 enum hystart_verdict hystart_round(struct hystart *h, uint32_t min_rtt_us, uint32_t srtt_us,
 	uint64_t round_us);
 

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cc.c - what the algorithms share. */
+#include "slowpath/cc.h"
+
+#include <string.h>
+
+#include "include/base/assert.h"
+#include "include/base/compiler.h"
+
+static const struct cc_ops *const cc_table[NR_CC] = {
+	[CC_CUBIC] = &cc_cubic,
+	[CC_NEWRENO] = &cc_newreno,
+	[CC_DCTCP] = &cc_dctcp,
+};
+
+const struct cc_ops *cc_ops_of(enum cc_algorithm alg)
+{
+	TAS_ASSERT((unsigned)alg < NR_CC);
+	return cc_table[alg];
+}
+
+int cc_find(const char *name)
+{
+	for (int i = 0; i < NR_CC; i++)
+		if (strcmp(cc_table[i]->name, name) == 0)
+			return i;
+	return -1;
+}
+
+uint32_t cc_initial_cwnd(uint32_t mss, uint32_t segments)
+{
+	return cc_clamp_cwnd((uint64_t)mss * segments, mss);
+}
+
+uint32_t cc_pace_q16(uint64_t rate_bytes_s)
+{
+	uint64_t q16;
+
+	if (rate_bytes_s == 0)
+		return 0;
+	q16 = (NS_PER_SEC << 16) / rate_bytes_s;
+	return (uint32_t)min_u64(max_u64(q16, 1), UINT32_MAX);
+}
+
+uint32_t cc_slow_start(uint32_t cwnd, uint32_t ssthresh, uint64_t *acked)
+{
+	uint64_t grow = ssthresh > cwnd ? min_u64(*acked, ssthresh - cwnd) : 0;
+
+	*acked -= grow;
+	return cwnd + (uint32_t)grow;
+}
+
+uint32_t cc_reno_avoidance(uint32_t cwnd, uint32_t mss, uint64_t *pending)
+{
+	while (*pending >= cwnd && cwnd < CC_CWND_MAX) {
+		*pending -= cwnd;
+		cwnd += mss;
+	}
+	if (cwnd >= CC_CWND_MAX)
+		*pending = 0;
+	return cwnd;
+}
+
+bool cc_marks_reduce(const struct cc_sample *s, bool *answered)
+{
+	bool reduced = s->recoveries > 0 || s->timeouts > 0;
+	bool reduce = s->marked > 0 && !reduced && !s->in_recovery && !*answered;
+
+	*answered = reduce || reduced;
+	return reduce;
+}
+
+void cc_reduce(const struct cc_sample *s, uint32_t beta_q8, struct cc_decision *d)
+{
+	d->cwnd = cc_clamp_cwnd((uint64_t)s->cwnd * beta_q8 / 256, min_u32(s->cwnd, 2 * s->mss));
+	d->ssthresh = max_u32(d->cwnd, 2 * s->mss);
+}
+
+uint64_t cc_rate(const struct cc_sample *s, const struct cc_decision *d)
+{
+	uint64_t percent = d->cwnd < d->ssthresh / 2 ? 200 : 120;
+
+	return s->srtt_us == 0 ? 0 : max_u64(d->cwnd * percent * (1000000 / 100) / s->srtt_us, 1);
+}
+
+/* Below a millisecond windows go as acknowledgements and quota let them: a window then is a few dozen
+ * segments at 10 Gbit/s, which any switch holds, and the gaps between paced segments would be shorter than
+ * a pass of a core that has other work, so that pacing would cost rate and spread nothing. Above, a burst
+ * of a window is a megabyte and worth spreading. */
+uint64_t cc_window_rate(const struct cc_sample *s, const struct cc_decision *d)
+{
+	return s->srtt_us < CC_PACE_MIN_RTT_US ? 0 : cc_rate(s, d);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cc_dctcp.c - DCTCP (RFC 8257): reduces in proportion to how much was marked, so that queues stay short
+ * and links full. Rate-based as in TAS: whatever the round trip is, the flow is paced at a rate that
+ * follows the window, so that a window does not arrive as a burst at a switch that marks at a few dozen
+ * packets. The window stays the bound on what is in the network when the rate's round trip is out of date.
+ * Loss is answered as by newreno. */
+#include <stddef.h>
+
+#include "include/base/compiler.h"
+#include "slowpath/cc.h"
+
+enum {
+	DCTCP_BETA_Q8 = 128,
+	DCTCP_ROUNDS_MAX = 64, /* after as many, alpha is the measured fraction within 2 % */
+};
+
+static const double DCTCP_G = 1.0 / 16; /* RFC 8257 4.2 */
+
+/* RFC 8257 3.3: careful until the network has shown that it marks little. */
+static void dctcp_init(struct cc_state *st) { st->dctcp = (struct cc_dctcp_state){ .alpha = 1 }; }
+
+/* alpha = alpha * (1 - g) + g * M, once for each round trip that the interval lasted. */
+static void dctcp_alpha(struct cc_dctcp_state *d, const struct cc_sample *s)
+{
+	double m = (double)min_u64(s->marked, s->acked) / (double)s->acked;
+	uint64_t rounds = s->srtt_us == 0 ? 1 : s->interval_ns / (s->srtt_us * NS_PER_US);
+
+	for (rounds = min_u64(max_u64(rounds, 1), DCTCP_ROUNDS_MAX); rounds > 0; rounds--)
+		d->alpha += DCTCP_G * (m - d->alpha);
+}
+
+/* cwnd = cwnd * (1 - alpha / 2). */
+static void dctcp_reduce(const struct cc_dctcp_state *d, const struct cc_sample *s, struct cc_decision *out)
+{
+	out->cwnd = cc_clamp_cwnd((uint64_t)(s->cwnd * (1 - d->alpha / 2)), min_u32(s->cwnd, 2 * s->mss));
+	out->ssthresh = max_u32(out->cwnd, 2 * s->mss);
+}
+
+static void dctcp_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
+{
+	struct cc_dctcp_state *d = &st->dctcp;
+	uint64_t acked = s->acked;
+
+	*out = cc_keep(s);
+	if (s->acked > 0)
+		dctcp_alpha(d, s);
+	if (s->recoveries > 0 || s->timeouts > 0 || s->in_recovery) {
+		d->acked = 0; /* reduced by more already */
+	} else if (s->marked > 0) {
+		dctcp_reduce(d, s, out);
+		d->acked = 0;
+	} else if (cc_may_grow(s)) {
+		out->cwnd = cc_slow_start(s->cwnd, s->ssthresh, &acked);
+		d->acked += acked;
+		out->cwnd = cc_reno_avoidance(out->cwnd, s->mss, &d->acked);
+	}
+	out->cwnd = cc_clamp_cwnd(out->cwnd, s->mss);
+	out->rate_bytes_s = cc_rate(s, out);
+}
+
+const struct cc_ops cc_dctcp = {
+	.name = "dctcp",
+	.beta_q8 = DCTCP_BETA_Q8,
+	.init = dctcp_init,
+	.update = dctcp_update,
+};

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cc_flow.c - see cc_flow.h. */
+#include "slowpath/cc_flow.h"
+
+void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg,
+	uint32_t initial_segments, tas_ns now)
+{
+	const struct cc_ops *ops = cc_ops_of(alg);
+
+	*c = (struct cc_flow){
+		.delivered = k->delivered,
+		.marked = k->marked,
+		.lost = k->lost,
+		.recoveries = k->recoveries,
+		.timeouts = k->timeouts,
+		.since = now,
+	};
+	ops->init(&c->state);
+	f->cc = (uint8_t)alg;
+	f->cwnd = cc_initial_cwnd(f->mss, initial_segments);
+	f->pace_q16 = 0;
+	k->ssthresh = CC_SSTHRESH_NONE;
+	k->beta_q8 = ops->beta_q8;
+	k->min_rtt_us = UINT32_MAX;
+}
+
+void cc_flow_wake(struct cc_flow *c, tas_ns now) { c->since = now; }
+
+tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns)
+{
+	return c->since + max_u64(2 * (f->srtt_us >> 3) * NS_PER_US, min_interval_ns);
+}
+
+/* After a timeout the window is one segment until the first acknowledgement, whoever wanted to send
+ * meanwhile. */
+static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f, const struct flow_cold *k,
+	tas_ns now)
+{
+	return (struct cc_sample){
+		.now = now,
+		.interval_ns = now > c->since ? now - c->since : 0,
+		.acked = k->delivered - c->delivered,
+		.marked = k->marked - c->marked,
+		.lost = k->lost - c->lost,
+		.recoveries = k->recoveries - c->recoveries,
+		.timeouts = k->timeouts - c->timeouts,
+		.srtt_us = f->srtt_us >> 3,
+		.min_rtt_us = k->min_rtt_us,
+		.mss = f->mss,
+		.inflight = f->tx_inflight,
+		.cwnd = f->cwnd,
+		.ssthresh = k->ssthresh,
+		.cwnd_limited = (f->flags & (FLOW_CWND_LIMITED | FLOW_LOSS)) != 0,
+		.in_recovery = (f->flags & FLOW_RECOVERY) != 0,
+	};
+}
+
+static void interval_begin(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
+{
+	c->delivered = k->delivered;
+	c->marked = k->marked;
+	c->lost = k->lost;
+	c->recoveries = k->recoveries;
+	c->timeouts = k->timeouts;
+	c->since = now;
+	k->min_rtt_us = UINT32_MAX;
+	f->flags &= ~(uint32_t)FLOW_CWND_LIMITED;
+}
+
+bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
+{
+	struct cc_sample s = sample_of(c, f, k, now);
+	struct cc_decision d;
+
+	if (s.acked == 0 && s.marked == 0 && s.lost == 0 && s.recoveries == 0 && s.timeouts == 0) {
+		f->flags &= ~(uint32_t)FLOW_CC_ACTIVE;
+		return false;
+	}
+	cc_ops_of(f->cc)->update(&c->state, &s, &d);
+	f->cwnd = d.cwnd;
+	k->ssthresh = d.ssthresh;
+	f->pace_q16 = cc_pace_q16(d.rate_bytes_s);
+	interval_begin(c, f, k, now);
+	return true;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cc_newreno.c - slow start and congestion avoidance of RFC 5681; recovery itself (RFC 6582, 6675) is the
+ * fast path's. */
+#include <stddef.h>
+
+#include "slowpath/cc.h"
+
+enum { NEWRENO_BETA_Q8 = 128 };
+
+static void newreno_init(struct cc_state *st) { st->newreno = (struct cc_newreno_state){ 0 }; }
+
+static void newreno_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
+{
+	struct cc_newreno_state *r = &st->newreno;
+	uint64_t acked = s->acked;
+
+	*out = cc_keep(s);
+	if (cc_marks_reduce(s, &r->marks_answered)) {
+		cc_reduce(s, NEWRENO_BETA_Q8, out);
+		r->acked = 0;
+	} else if (cc_may_grow(s)) {
+		out->cwnd = cc_slow_start(s->cwnd, s->ssthresh, &acked);
+		r->acked += acked;
+		out->cwnd = cc_reno_avoidance(out->cwnd, s->mss, &r->acked);
+	} else if (s->recoveries > 0 || s->timeouts > 0) {
+		r->acked = 0;
+	}
+	out->cwnd = cc_clamp_cwnd(out->cwnd, s->mss);
+	out->rate_bytes_s = cc_window_rate(s, out);
+}
+
+const struct cc_ops cc_newreno = {
+	.name = "newreno",
+	.beta_q8 = NEWRENO_BETA_Q8,
+	.init = newreno_init,
+	.update = newreno_update,
+};

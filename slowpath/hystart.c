@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* hystart.c - RFC 9406 4.2. */
+#include "slowpath/hystart.h"
+
+#include <stdbool.h>
+
+#include "include/base/compiler.h"
+
+static bool is_delayed(const struct hystart *h, uint32_t rtt_us)
+{
+	uint32_t threshold = h->last_rtt_us / HYSTART_MIN_RTT_DIVISOR;
+
+	threshold = min_u32(max_u32(threshold, HYSTART_MIN_RTT_THRESH_US), HYSTART_MAX_RTT_THRESH_US);
+	return h->last_rtt_us != 0 && rtt_us >= h->last_rtt_us + threshold;
+}
+
+/* In conservative slow start: was the delay a passing one, or is it time to leave? */
+static enum hystart_verdict css_round(struct hystart *h, uint32_t rtt_us, uint32_t srtt_us, uint64_t round_us)
+{
+	if (rtt_us < h->baseline_rtt_us) {
+		h->baseline_rtt_us = 0;
+		return HYSTART_GROW;
+	}
+	h->css_rtts_x16 += (uint32_t)min_u64(16 * round_us / max_u32(srtt_us, 1), 16 * HYSTART_CSS_ROUNDS);
+	return h->css_rtts_x16 >= 16 * HYSTART_CSS_ROUNDS ? HYSTART_LEAVE : HYSTART_CONSERVATIVE;
+}
+
+enum hystart_verdict hystart_round(struct hystart *h, uint32_t min_rtt_us, uint32_t srtt_us,
+	uint64_t round_us)
+{
+	enum hystart_verdict verdict = HYSTART_GROW;
+
+	if (h->baseline_rtt_us != 0) {
+		verdict = css_round(h, min_rtt_us, srtt_us, round_us);
+	} else if (min_rtt_us != UINT32_MAX && is_delayed(h, min_rtt_us)) {
+		h->baseline_rtt_us = min_rtt_us;
+		h->css_rtts_x16 = 0;
+		verdict = HYSTART_CONSERVATIVE;
+	}
+	if (min_rtt_us != UINT32_MAX)
+		h->last_rtt_us = min_rtt_us;
+	return verdict;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_cc_flow.c - from a flow's totals to an interval's sample, and the decision back into the flow. */
+#include "slowpath/cc_flow.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MSS = 1000 };
+
+static struct flow f;
+static struct flow_cold k;
+static struct cc_flow c;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&f, 0, sizeof(f));
+	memset(&k, 0, sizeof(k));
+	f.mss = MSS;
+	f.srtt_us = 500 << 3;
+	k.delivered = 12345; /* the slot may have a past */
+	k.timeouts = 7;
+	cc_flow_init(&c, &f, &k, CC_NEWRENO, 10, NS_PER_SEC);
+	f.flags = FLOW_CC_ACTIVE;
+	return 0;
+}
+
+static void a_new_connection_has_the_initial_window_and_no_threshold(void **state)
+{
+	(void)state;
+	assert_int_equal(f.cwnd, 10 * MSS);
+	assert_int_equal(f.cc, CC_NEWRENO);
+	assert_int_equal(f.pace_q16, 0);
+	assert_int_equal(k.ssthresh, CC_SSTHRESH_NONE);
+	assert_int_equal(k.beta_q8, cc_newreno.beta_q8);
+	assert_int_equal(k.min_rtt_us, UINT32_MAX);
+}
+
+static void the_interval_is_two_round_trips_but_not_less_than_configured(void **state)
+{
+	(void)state;
+	cc_flow_wake(&c, 5 * NS_PER_SEC);
+	assert_true(cc_flow_due(&c, &f, 200 * NS_PER_US) == 5 * NS_PER_SEC + NS_PER_MS);
+	assert_true(cc_flow_due(&c, &f, 10 * NS_PER_MS) == 5 * NS_PER_SEC + 10 * NS_PER_MS);
+	f.srtt_us = 0;
+	assert_true(cc_flow_due(&c, &f, 200 * NS_PER_US) == 5 * NS_PER_SEC + 200 * NS_PER_US);
+}
+
+static void each_byte_counts_once(void **state)
+{
+	(void)state;
+	k.delivered += 4 * MSS;
+	f.flags |= FLOW_CWND_LIMITED;
+	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	assert_int_equal(f.cwnd, 14 * MSS);
+	k.delivered += 1;
+	f.flags |= FLOW_CWND_LIMITED;
+	assert_true(cc_flow_update(&c, &f, &k, 3 * NS_PER_SEC));
+	assert_int_equal(f.cwnd, 14 * MSS + 1);
+}
+
+static void what_the_fast_path_notes_for_an_interval_is_taken_and_cleared(void **state)
+{
+	(void)state;
+	k.delivered += 4 * MSS;
+	k.min_rtt_us = 480;
+	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC)); /* not limited by the window: */
+	assert_int_equal(f.cwnd, 10 * MSS);
+	assert_int_equal(k.min_rtt_us, UINT32_MAX);
+	f.flags |= FLOW_CWND_LIMITED;
+	k.delivered += MSS;
+	assert_true(cc_flow_update(&c, &f, &k, 3 * NS_PER_SEC));
+	assert_false(f.flags & FLOW_CWND_LIMITED);
+	assert_true(c.since == 3 * NS_PER_SEC);
+}
+
+static void a_flow_to_which_nothing_happened_is_idle(void **state)
+{
+	(void)state;
+	f.flags |= FLOW_CWND_LIMITED;
+	assert_false(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	assert_false(f.flags & FLOW_CC_ACTIVE);
+	assert_true(f.flags & FLOW_CWND_LIMITED);
+	assert_int_equal(f.cwnd, 10 * MSS);
+	k.delivered += MSS; /* the acknowledgement that wakes it is of the next interval */
+	cc_flow_wake(&c, 10 * NS_PER_SEC);
+	assert_true(cc_flow_update(&c, &f, &k, 10 * NS_PER_SEC + NS_PER_MS));
+	assert_int_equal(f.cwnd, 11 * MSS);
+}
+
+static void a_timeout_is_seen_once_and_slow_start_goes_on_without_being_asked(void **state)
+{
+	(void)state;
+	f.cwnd = MSS;
+	k.ssthresh = 5 * MSS;
+	k.timeouts++;
+	f.flags |= FLOW_LOSS;
+	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	assert_int_equal(f.cwnd, MSS);
+	k.delivered += MSS;
+	assert_true(cc_flow_update(&c, &f, &k, 3 * NS_PER_SEC));
+	assert_int_equal(f.cwnd, 2 * MSS);
+}
+
+static void during_recovery_the_window_stays(void **state)
+{
+	(void)state;
+	f.flags |= FLOW_RECOVERY | FLOW_CWND_LIMITED;
+	k.delivered += 4 * MSS;
+	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	assert_int_equal(f.cwnd, 10 * MSS);
+}
+
+static void marks_reduce_the_flow(void **state)
+{
+	(void)state;
+	k.delivered += 4 * MSS;
+	k.marked += MSS;
+	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	assert_int_equal(f.cwnd, 5 * MSS);
+	assert_int_equal(k.ssthresh, 5 * MSS);
+}
+
+static void the_pace_is_set_with_the_window(void **state)
+{
+	(void)state;
+	f.srtt_us = 10000 << 3;
+	k.delivered += MSS;
+	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	assert_int_equal(f.pace_q16, cc_pace_q16(10 * MSS * 100 * 2)); /* slow start: two windows in 10 ms */
+	f.srtt_us = 100 << 3;
+	k.delivered += MSS;
+	assert_true(cc_flow_update(&c, &f, &k, 3 * NS_PER_SEC));
+	assert_int_equal(f.pace_q16, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_new_connection_has_the_initial_window_and_no_threshold, setup),
+		cmocka_unit_test_setup(the_interval_is_two_round_trips_but_not_less_than_configured, setup),
+		cmocka_unit_test_setup(each_byte_counts_once, setup),
+		cmocka_unit_test_setup(what_the_fast_path_notes_for_an_interval_is_taken_and_cleared, setup),
+		cmocka_unit_test_setup(a_flow_to_which_nothing_happened_is_idle, setup),
+		cmocka_unit_test_setup(a_timeout_is_seen_once_and_slow_start_goes_on_without_being_asked,
+			setup),
+		cmocka_unit_test_setup(during_recovery_the_window_stays, setup),
+		cmocka_unit_test_setup(marks_reduce_the_flow, setup),
+		cmocka_unit_test_setup(the_pace_is_set_with_the_window, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
