@@ -250,15 +250,14 @@ static void say_why(const struct eal_args *a, int error)
 			strerror(error));
 }
 
-/* Of the line that DPDK prints just now. */
+/* Of the line that DPDK prints just now. What is an error is for its caller to say, in our own words. */
 static enum tas_log_level level_now(void)
 {
 	switch (rte_log_cur_msg_loglevel()) {
-	case RTE_LOG_WARNING: return TAS_LOG_WARNING;
 	case RTE_LOG_NOTICE:
 	case RTE_LOG_INFO: return TAS_LOG_INFO;
 	case RTE_LOG_DEBUG: return TAS_LOG_DEBUG;
-	default: return TAS_LOG_ERROR;
+	default: return TAS_LOG_WARNING;
 	}
 }
 

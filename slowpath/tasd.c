@@ -13,6 +13,7 @@
 
 #include "fastpath/port_probe.h"
 #include "include/base/log.h"
+#include "slowpath/daemon.h"
 #include "slowpath/eal.h"
 
 enum { ERR_MAX = 512, READY_MAX = 8 };
@@ -172,6 +173,30 @@ static int slow_path_take(struct tasd *t)
 
 static void slow_path_give(struct tasd *t) { sp_destroy(&t->sp); }
 
+/* --- the control socket --- */
+
+static int control_take(struct tasd *t)
+{
+	char err[ERR_MAX] = "", path[CTL_PATH_MAX];
+	struct ctl_conf cc = {
+		.path = path,
+		.mode = t->conf.tasd.socket_mode,
+		.apps = &t->apps,
+		.query = { .fp = &t->fp,
+			.apps = &t->apps,
+			.conf = &t->conf,
+			.listeners = t->sp.listeners,
+			.started = tasd_now(t) },
+	};
+
+	if (daemon_socket_group(&t->conf, &cc.gid) != 0)
+		return -1;
+	ctl_path(&t->conf, path, sizeof(path));
+	return told(ctl_start(&t->ctl, &cc, err, sizeof(err)), err);
+}
+
+static void control_give(struct tasd *t) { ctl_stop(t->ctl); }
+
 /* --- cores --- */
 
 static void cores_stop(struct tasd *t, uint32_t n)
@@ -206,7 +231,7 @@ static int cores_take(struct tasd *t)
 
 static void cores_give(struct tasd *t) { cores_stop(t, t->fp.conf.cores); }
 
-/* --- the main loop --- */
+/* --- what the main loop sleeps on --- */
 
 static int watch(struct tasd *t, int fd)
 {
@@ -221,6 +246,8 @@ static int loop_take(struct tasd *t)
 
 	t->epfd = epoll_create1(EPOLL_CLOEXEC);
 	rc = t->epfd >= 0 ? watch(t, t->wake.slow_fd) : -errno;
+	if (rc == 0)
+		rc = watch(t, ctl_fd(t->ctl));
 	if (rc != 0 && t->epfd >= 0)
 		close(t->epfd);
 	return no_memory(rc, "the main loop");
@@ -241,6 +268,7 @@ static const struct {
 	{ fast_path_take, fast_path_give },
 	{ apps_take, apps_give },
 	{ slow_path_take, slow_path_give },
+	{ control_take, control_give },
 	{ loop_take, loop_give },
 	{ cores_take, cores_give },
 };
@@ -266,7 +294,7 @@ int tasd_start(struct tasd *t, const struct tas_conf *conf)
 
 /* Says that it sleeps, looks once more, and only then does: a core that publishes something afterwards sees a
  * sleeper and wakes it. Returns how many descriptors want something. */
-static int wait_for_work(struct tasd *t, tas_ns deadline, struct epoll_event *ready)
+static int wait_for_work(struct tasd *t, tas_ns deadline, struct epoll_event *events)
 {
 	tas_ns now = tasd_now(t), wait = deadline > now ? deadline - now : 0;
 	struct timespec ts;
@@ -278,37 +306,55 @@ static int wait_for_work(struct tasd *t, tas_ns deadline, struct epoll_event *re
 	if (sp_has_work(&t->sp))
 		wait = 0;
 	ts = (struct timespec){ .tv_sec = (time_t)(wait / NS_PER_SEC), .tv_nsec = (long)(wait % NS_PER_SEC) };
-	n = epoll_pwait2(t->epfd, ready, READY_MAX, deadline == TAS_NS_NEVER && wait > 0 ? NULL : &ts, NULL);
+	n = epoll_pwait2(t->epfd, events, READY_MAX, deadline == TAS_NS_NEVER && wait > 0 ? NULL : &ts, NULL);
 	atomic_store_explicit(&t->fp.slow_asleep, 0, memory_order_relaxed);
 	return n;
 }
 
-/* True if stop_fd is among those that want something. */
-static bool serve(struct tasd *t, const struct epoll_event *ready, int n, int stop_fd)
+struct ready {
+	bool stop, control;
+};
+
+static struct ready sort_ready(struct tasd *t, const struct epoll_event *events, int n, int stop_fd)
 {
-	bool stop = false;
+	struct ready r = { 0 };
 
 	for (int i = 0; i < n; i++) {
-		if (ready[i].data.fd == t->wake.slow_fd)
+		if (events[i].data.fd == t->wake.slow_fd)
 			wake_slow_drain(&t->wake);
-		else if (ready[i].data.fd == stop_fd)
-			stop = true;
+		else if (events[i].data.fd == stop_fd)
+			r.stop = true;
+		else
+			r.control = true;
 	}
-	return stop;
+	return r;
+}
+
+/* The slow path does not spin: all CPU time of its thread is time it worked. */
+static void count_busy(struct tasd *t)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	t->fp.slow->counter[CNT_SLOW_BUSY_NS] = (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
 void tasd_run(struct tasd *t, int stop_fd, bool (*stop)(void *arg), void *arg)
 {
-	struct epoll_event ready[READY_MAX];
+	struct epoll_event events[READY_MAX];
+	struct ready ready = { 0 };
 
 	if (no_memory(watch(t, stop_fd), "the main loop") != 0)
 		return;
-	for (;;) {
-		tas_ns now = tasd_now(t);
+	while (!ready.stop || !stop(arg)) {
+		tas_ns now = tasd_now(t), deadline = now;
 		unsigned work = sp_poll(&t->sp, now);
-		int n = wait_for_work(t, work > 0 ? now : sp_deadline(&t->sp), ready);
 
-		if (serve(t, ready, n, stop_fd) && stop(arg))
-			break;
+		if (ready.control || now >= ctl_deadline(t->ctl))
+			work += ctl_poll(t->ctl, now);
+		if (work == 0)
+			deadline = min_u64(sp_deadline(&t->sp), ctl_deadline(t->ctl));
+		count_busy(t);
+		ready = sort_ready(t, events, wait_for_work(t, deadline, events), stop_fd);
 	}
 }

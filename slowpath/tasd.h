@@ -11,6 +11,7 @@
 #include "slowpath/app.h"
 #include "slowpath/conf.h"
 #include "slowpath/core_loop.h"
+#include "slowpath/ctl.h"
 #include "slowpath/sp.h"
 #include "slowpath/wake.h"
 
@@ -26,6 +27,7 @@ struct tasd {
 	struct fastpath fp;
 	struct apps apps;
 	struct sp sp;
+	struct ctl *ctl;
 	struct core_loop core[FP_CORES_MAX];
 	int epfd;       /* what the main loop sleeps on */
 	unsigned steps; /* that were taken */
