@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* memload - loads a memcached and says how fast it answered: memload HOST PORT CONNECTIONS SECONDS BYTES
+ * Each connection stores a value of its own once and then asks for it again and again, one request at a time;
+ * every answer is compared. Prints "requests R seconds S p50_us A p99_us B bytes N", where bytes is all
+ * payload, both ways. One thread, epoll. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	VALUE_MAX = 1 << 20,
+	CONNECTIONS_MAX = 10000,
+	SUB = 32,           /* a power of two is split into so many classes of latency: 3 % */
+	CLASSES = 40 * SUB, /* up to 2^40 ns */
+	EVENTS = 256,
+};
+
+struct conn {
+	int fd;
+	uint32_t id, got, want;
+	bool stored;
+	uint64_t sent_ns;
+	char *answer; /* what must come */
+};
+
+static struct {
+	uint64_t latency[CLASSES], requests, bytes;
+	uint32_t value_bytes;
+	char buf[VALUE_MAX + 256];
+} the;
+
+static uint64_t clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static _Noreturn void die(const char *what)
+{
+	fprintf(stderr, "memload: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* --- latencies, in classes --- */
+
+static unsigned class_of(uint64_t ns)
+{
+	unsigned log;
+
+	if (ns < SUB)
+		return (unsigned)ns;
+	log = 63 - (unsigned)__builtin_clzll(ns);
+	return (log - 4) * SUB + (unsigned)(ns >> (log - 5)) - SUB;
+}
+
+/* Its lower end. */
+static double class_us(unsigned class)
+{
+	unsigned group = class / SUB;
+
+	return group == 0 ? class / 1e3 : (double)((uint64_t)(SUB + class % SUB) << (group - 1)) / 1e3;
+}
+
+static double percentile_us(double share)
+{
+	uint64_t seen = 0;
+
+	for (unsigned i = 0; i < CLASSES; i++) {
+		seen += the.latency[i];
+		if (seen > 0 && (double)seen >= share * (double)the.requests)
+			return class_us(i);
+	}
+	return 0;
+}
+
+/* --- one connection --- */
+
+/* The requests are far smaller than a socket's buffer, and there is one at a time. */
+static void request(struct conn *c)
+{
+	int len = snprintf(the.buf, sizeof(the.buf), "get key%u\r\n", c->id);
+
+	c->sent_ns = clock_ns();
+	if (send(c->fd, the.buf, (size_t)len, 0) != len)
+		die("send");
+	the.bytes += (uint64_t)len;
+	c->got = 0;
+}
+
+static void store(struct conn *c)
+{
+	int head = snprintf(the.buf, 256, "set key%u 0 0 %u\r\n", c->id, the.value_bytes);
+	const char *value = strchr(c->answer, '\n') + 1;
+	size_t left, total = (size_t)head + the.value_bytes + 2;
+	char *at = the.buf;
+
+	memcpy(the.buf + head, value, the.value_bytes + 2);
+	for (left = total; left > 0;) {
+		ssize_t n = send(c->fd, at, left, 0);
+
+		if (n < 0)
+			die("send");
+		at += n;
+		left -= (size_t)n;
+	}
+	the.bytes += total;
+}
+
+static void conn_open(struct conn *c, uint32_t id, const struct sockaddr_in *to)
+{
+	char head[64];
+	int len = snprintf(head, sizeof(head), "VALUE key%u 0 %u\r\n", id, the.value_bytes), one = 1;
+
+	*c = (struct conn){ .fd = socket(AF_INET, SOCK_STREAM, 0), .id = id };
+	c->want = (uint32_t)len + the.value_bytes + 7;
+	c->answer = malloc(c->want);
+	if (c->fd < 0 || c->answer == NULL || connect(c->fd, (const void *)to, sizeof(*to)) != 0)
+		die("connect");
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	memcpy(c->answer, head, (size_t)len);
+	for (uint32_t i = 0; i < the.value_bytes; i++)
+		c->answer[(uint32_t)len + i] = (char)('a' + (i * 7 + id) % 26);
+	memcpy(c->answer + c->want - 7, "\r\nEND\r\n", 7);
+	store(c);
+}
+
+static void answered(struct conn *c)
+{
+	uint64_t ns = clock_ns() - c->sent_ns;
+	unsigned class = class_of(ns);
+
+	the.latency[class < CLASSES ? class : CLASSES - 1]++;
+	the.requests++;
+	request(c);
+}
+
+static void readable(struct conn *c)
+{
+	static const char stored[] = "STORED\r\n";
+	const char *expected = c->stored ? c->answer : stored;
+	uint32_t want = c->stored ? c->want : sizeof(stored) - 1;
+	ssize_t n = recv(c->fd, the.buf, want - c->got, 0);
+
+	if (n <= 0)
+		die(n == 0 ? "the server closed" : "recv");
+	if (memcmp(the.buf, expected + c->got, (size_t)n) != 0) {
+		fprintf(stderr, "memload: wrong answer on connection %u at byte %u\n", c->id, c->got);
+		exit(1);
+	}
+	the.bytes += (uint64_t)n;
+	c->got += (uint32_t)n;
+	if (c->got < want)
+		return;
+	if (c->stored) {
+		answered(c);
+	} else {
+		c->stored = true;
+		request(c);
+	}
+}
+
+/* --- all --- */
+
+static void run(struct conn *conns, unsigned n, double seconds)
+{
+	struct epoll_event events[EVENTS];
+	int epfd = epoll_create1(0);
+	uint64_t end = clock_ns() + (uint64_t)(seconds * 1e9);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct epoll_event e = { .events = EPOLLIN, .data.ptr = &conns[i] };
+
+		if (epoll_ctl(epfd, EPOLL_CTL_ADD, conns[i].fd, &e) != 0)
+			die("epoll_ctl");
+	}
+	while (clock_ns() < end) {
+		int ready = epoll_wait(epfd, events, EVENTS, 5000);
+
+		if (ready == 0) {
+			fprintf(stderr, "memload: no answer for 5 s\n");
+			exit(1);
+		}
+		for (int i = 0; i < ready; i++)
+			readable(events[i].data.ptr);
+	}
+	close(epfd);
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct conn *conns;
+	unsigned n;
+	uint64_t begin;
+
+	if (argc != 6 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) {
+		fprintf(stderr, "usage: memload ADDRESS PORT CONNECTIONS SECONDS BYTES\n");
+		return 2;
+	}
+	to.sin_port = htons((uint16_t)atoi(argv[2]));
+	n = (unsigned)atoi(argv[3]);
+	the.value_bytes = (uint32_t)atoi(argv[5]);
+	if (n < 1 || n > CONNECTIONS_MAX || the.value_bytes > VALUE_MAX)
+		return 2;
+	conns = calloc(n, sizeof(*conns));
+	for (unsigned i = 0; conns != NULL && i < n; i++)
+		conn_open(&conns[i], i, &to);
+	begin = clock_ns();
+	run(conns, n, atof(argv[4]));
+	printf("requests %lu seconds %.3f p50_us %.0f p99_us %.0f bytes %lu\n", the.requests,
+		(double)(clock_ns() - begin) / 1e9, percentile_us(0.5), percentile_us(0.99), the.bytes);
+	return 0;
+}
