@@ -232,16 +232,14 @@ int lib_attach_locked(struct tas *t, char *why, size_t why_size)
 
 int tas_attach(struct tas *t, char *why, size_t why_size)
 {
-	uint32_t me;
 	int error;
 
 	if (lib_att_now(t) != NULL)
 		return 0;
-	me = lib_me(t);
-	if (!lib_lock_enter(&t->os, &t->ctl_lock, me))
+	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return -EBUSY;
 	error = lib_attach_locked(t, why, why_size);
-	lib_lock_leave(&t->os, &t->ctl_lock, me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 	return error;
 }
 

@@ -113,7 +113,7 @@ static bool kept_send(struct tas_ctx *c, struct lib_rings *r, struct tas_sock *s
 		return false;
 	}
 	if (all & DEFERRED_FREE)
-		lib_sock_free(s, c->me);
+		lib_sock_free(s);
 	return true;
 }
 
@@ -136,10 +136,10 @@ bool lib_bell_flush(struct tas_ctx *c, struct lib_rings *r)
 
 	if (likely(atomic_load_explicit(&r->deferred, memory_order_relaxed) == NULL))
 		return true;
-	if (!lib_lock_enter(&c->t->os, &r->bell_lock, c->me))
+	if (!lib_lock_enter(&c->t->os, &r->bell_lock))
 		return false;
 	all = flush_locked(c, r);
-	lib_lock_leave(&c->t->os, &r->bell_lock, c->me);
+	lib_lock_leave(&c->t->os, &r->bell_lock);
 	return all;
 }
 
@@ -168,12 +168,12 @@ static inline bool bell(struct tas_ctx *c, struct tas_sock *s, uint32_t flags, u
 		if (r == NULL)
 			return true; /* there is nobody to tell */
 	}
-	if (unlikely(!lib_lock_enter(&c->t->os, &r->bell_lock, c->me))) {
+	if (unlikely(!lib_lock_enter(&c->t->os, &r->bell_lock))) {
 		bell_keep(r, s, flags, arg);
 		return false;
 	}
 	sent = bell_send(c->t, r, s, flags & ~DEFERRED_FREE, arg);
-	lib_lock_leave(&c->t->os, &r->bell_lock, c->me);
+	lib_lock_leave(&c->t->os, &r->bell_lock);
 	if (unlikely(!sent))
 		bell_keep(r, s, flags, arg);
 	else if (unlikely(atomic_load_explicit(&r->deferred, memory_order_relaxed) != NULL))
@@ -190,5 +190,5 @@ void lib_bell_last(struct tas_ctx *c, struct tas_sock *s, uint32_t flags)
 	if (atomic_fetch_or(&s->deferred, DEFERRED_FREE | DEFERRED_ON) & DEFERRED_ON)
 		return; /* it is on a list for something earlier: as above */
 	atomic_store_explicit(&s->deferred, 0, memory_order_relaxed);
-	lib_sock_free(s, c->me);
+	lib_sock_free(s);
 }

@@ -33,7 +33,6 @@ static bool chunk_add(struct tas *t, uint32_t i)
 		return false;
 	for (uint32_t j = 0; j < CTX_CHUNK; j++) {
 		chunk[j].t = t;
-		chunk[j].me = i * CTX_CHUNK + j + 1;
 		chunk[j].fd = -1;
 	}
 	if (!atomic_compare_exchange_strong(&t->ctx_chunk[i], &none, chunk))
@@ -103,13 +102,6 @@ struct tas_ctx *tas_ctx_self(struct tas *t)
 	return likely(self.serial == t->serial) ? self.ctx : ctx_self_slow(t);
 }
 
-uint32_t lib_me(struct tas *t)
-{
-	const struct tas_ctx *c = tas_ctx_self(t);
-
-	return c != NULL ? c->me : (uint32_t)LIB_SYS(&t->os, SYS_gettid, 0) | 0x40000000u;
-}
-
 void lib_ctx_after_fork(struct tas *t, struct tas_ctx *keep)
 {
 	struct tas_ctx *c;
@@ -167,7 +159,7 @@ static struct lib_rings *rings_new(struct tas *t, struct lib_att *a)
 }
 
 /* Rings nobody uses, else new ones, else those that the fewest share. */
-static struct lib_rings *rings_find(struct tas *t, struct lib_att *a, uint32_t me)
+static struct lib_rings *rings_find(struct tas *t, struct lib_att *a)
 {
 	uint32_t n = atomic_load_explicit(&a->nr_rings, memory_order_relaxed);
 	struct lib_rings *least = NULL, *fresh;
@@ -176,8 +168,8 @@ static struct lib_rings *rings_find(struct tas *t, struct lib_att *a, uint32_t m
 		if (least == NULL || a->rings[i].users < least->users)
 			least = &a->rings[i];
 	if (least != NULL && least->users == 0) {
-		lib_lock_rebias(&t->os, &least->bell_lock, me);
-		lib_lock_rebias(&t->os, &least->drain_lock, me);
+		lib_lock_rebias(&t->os, &least->bell_lock);
+		lib_lock_rebias(&t->os, &least->drain_lock);
 		return least;
 	}
 	fresh = rings_new(t, a);
@@ -194,7 +186,7 @@ struct lib_rings *lib_ctx_rings_locked(struct tas_ctx *c)
 	if (c->rings != NULL && c->rings->att == a)
 		return c->rings;
 	lib_att_get(a); /* the attachment may die of our request */
-	r = rings_find(c->t, a, c->me);
+	r = rings_find(c->t, a);
 	if (r == NULL || !lib_att_alive(a)) {
 		lib_att_put(a);
 		return NULL;
@@ -211,10 +203,10 @@ struct lib_rings *lib_ctx_rings_slow(struct tas_ctx *c)
 	struct tas *t = c->t;
 	struct lib_rings *r;
 
-	if (lib_att_now(t) == NULL || !lib_lock_enter(&t->os, &t->ctl_lock, c->me))
+	if (lib_att_now(t) == NULL || !lib_lock_enter(&t->os, &t->ctl_lock))
 		return NULL;
 	r = lib_ctx_rings_locked(c);
-	lib_lock_leave(&t->os, &t->ctl_lock, c->me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 	return r;
 }
 
@@ -257,7 +249,7 @@ static bool came_meanwhile(struct tas_ctx *c, struct lib_rings *r)
 {
 	bool came = lib_drain(c, r) > 0;
 
-	while (lib_drain_pending(r) && !lib_lock_is_mine(&r->drain_lock, c->me)) {
+	while (lib_drain_pending(r) && !lib_lock_is_mine(&r->drain_lock)) {
 		came = true;
 		if (lib_drain(c, r) == 0)
 			lib_yield(&c->t->os);

@@ -69,17 +69,16 @@ static int register_locked(struct tas *t, _Atomic int *place, int fd, bool own)
 /* Puts `fd` under a high number; on failure it is still what it was. */
 static int take(struct tas *t, _Atomic int *place, int fd, bool own)
 {
-	uint32_t me = lib_me(t);
 	int high = dup_high(t, fd), error;
 
 	if (high < 0)
 		return high;
-	if (!lib_lock_enter(&t->os, &t->fd_lock, me)) {
+	if (!lib_lock_enter(&t->os, &t->fd_lock)) {
 		lib_close(&t->os, high);
 		return -EBUSY;
 	}
 	error = register_locked(t, place, high, own);
-	lib_lock_leave(&t->os, &t->fd_lock, me);
+	lib_lock_leave(&t->os, &t->fd_lock);
 	lib_close(&t->os, error == 0 ? fd : high);
 	return error;
 }
@@ -99,8 +98,8 @@ int tas_fd_hide(struct tas *t, _Atomic int *fd) { return take(t, fd, atomic_load
 
 void lib_fd_drop(struct tas *t, _Atomic int *place)
 {
-	uint32_t me = lib_me(t), i;
-	bool entered = lib_lock_enter(&t->os, &t->fd_lock, me);
+	uint32_t i;
+	bool entered = lib_lock_enter(&t->os, &t->fd_lock);
 	int fd = atomic_exchange(place, -1);
 
 	if (fd >= 0) {
@@ -109,7 +108,7 @@ void lib_fd_drop(struct tas *t, _Atomic int *place)
 			atomic_store_explicit(&t->fd_number[i], 0, memory_order_relaxed);
 	}
 	if (entered)
-		lib_lock_leave(&t->os, &t->fd_lock, me);
+		lib_lock_leave(&t->os, &t->fd_lock);
 	if (fd >= 0)
 		lib_close(&t->os, fd);
 }
@@ -144,13 +143,12 @@ static int move_locked(struct tas *t, int fd)
 
 int tas_fd_move(struct tas *t, int fd)
 {
-	uint32_t me = lib_me(t);
 	int error;
 
-	if (!lib_lock_enter(&t->os, &t->fd_lock, me))
+	if (!lib_lock_enter(&t->os, &t->fd_lock))
 		return -EBUSY;
 	error = move_locked(t, fd);
-	lib_lock_leave(&t->os, &t->fd_lock, me);
+	lib_lock_leave(&t->os, &t->fd_lock);
 	return error;
 }
 

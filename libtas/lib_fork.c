@@ -31,30 +31,26 @@ static void hold_open(struct tas *t)
 
 void tas_fork_prepare(struct tas *t)
 {
-	uint32_t me = lib_me(t);
-
-	t->forking = lib_lock_enter(&t->os, &t->ctl_lock, me);
+	t->forking = lib_lock_enter(&t->os, &t->ctl_lock);
 	if (!t->forking)
 		return; /* a handler forks in the midst of a request: the child inherits nothing */
 	t->parent_token = t->hold_token;
 	if (lib_att_now(t) != NULL)
 		hold_open(t);
-	lib_lock_enter(&t->os, &t->pool_lock, me);
-	lib_lock_enter(&t->os, &t->fd_lock, me);
+	lib_lock_enter(&t->os, &t->pool_lock);
+	lib_lock_enter(&t->os, &t->fd_lock);
 }
 
 void tas_fork_parent(struct tas *t)
 {
-	uint32_t me = lib_me(t);
-
 	if (!t->forking)
 		return;
 	t->forking = false;
 	t->hold_token = t->parent_token;
-	lib_lock_leave(&t->os, &t->fd_lock, me);
-	lib_lock_leave(&t->os, &t->pool_lock, me);
+	lib_lock_leave(&t->os, &t->fd_lock);
+	lib_lock_leave(&t->os, &t->pool_lock);
 	lib_fd_drop(t, &t->hold_other);
-	lib_lock_leave(&t->os, &t->ctl_lock, me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 }
 
 /* Which descriptor keeps what we inherit: the one made for this fork; if the parent was not attached, the
@@ -115,7 +111,7 @@ static int adopt_listener(struct tas_ctx *c, struct tas_sock *s)
 	uint32_t rec;
 
 	s->rx_lock = s->tx_lock = open;
-	lib_listener_forget_queue(c, b);
+	lib_listener_forget_queue(b);
 	b->armed_for = NULL;
 	b->armed_epoch = 0;
 	b->registered = t->hold_token != 0 && b->registered && adopt_request(t, s, CTL_ADOPT, &rec) == 0;
@@ -174,7 +170,7 @@ int lib_adopt(struct tas_ctx *c, struct tas_sock *s)
 	uint32_t stamp;
 	int error = 0;
 
-	if (!lib_lock_enter(&t->os, &t->ctl_lock, c->me))
+	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return -EBUSY;
 	lib_attach_locked(t, NULL, 0);
 	stamp = atomic_load_explicit(&s->stamp, memory_order_acquire);
@@ -182,7 +178,7 @@ int lib_adopt(struct tas_ctx *c, struct tas_sock *s)
 		error = -EBADF;
 	else if ((stamp & ~STAMP_LISTENER) != c->stamp)
 		error = stamp & STAMP_LISTENER ? adopt_listener(c, s) : adopt_flow(c, s);
-	lib_lock_leave(&t->os, &t->ctl_lock, c->me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 	return error;
 }
 
@@ -192,7 +188,7 @@ static void disowned_free(struct tas_ctx *c, struct tas_sock *s)
 	if (s->listener != NULL)
 		lib_listener_free(c, s);
 	else
-		lib_sock_free(s, c->me);
+		lib_sock_free(s);
 }
 
 static void disown_locked(struct tas_ctx *c, struct tas_sock *s)
@@ -217,11 +213,11 @@ void lib_fork_disown(struct tas_ctx *c, struct tas_sock *s)
 	struct tas *t = c->t;
 	uint32_t stamp = atomic_load_explicit(&s->stamp, memory_order_acquire);
 
-	if (!lib_lock_enter(&t->os, &t->ctl_lock, c->me))
+	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return;
 	if (stamp != 0 && atomic_compare_exchange_strong(&s->stamp, &stamp, 0))
 		disown_locked(c, s);
-	lib_lock_leave(&t->os, &t->ctl_lock, c->me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 }
 
 void lib_fork_attached(struct tas *t)

@@ -108,9 +108,8 @@ struct lib_att {
 
 struct tas_ctx {
 	alignas(CACHE_LINE) struct tas *t;
-	struct lib_rings
-		*rings; /* NULL, or of an attachment that may be dead; changed by its own thread only */
-	uint32_t me;    /* for locks; constant */
+	struct lib_rings *rings;
+		/* NULL, or of an attachment that may be dead; changed by its own thread only */ /* for locks; constant */
 	uint32_t stamp; /* copy of t->stamp */
 	_Atomic uint32_t used;
 	_Atomic uint32_t sleeping;
@@ -296,7 +295,7 @@ void lib_watch_moved(struct tas *t, const _Atomic int *place, int old);
 void lib_timer_adjust(struct tas *t);
 /* Is tasd alive, asked of the kernel? Takes the consequences. Not with ctl_lock held, nor a lock inside
  * it. */
-bool lib_alive(struct tas *t, uint32_t me);
+bool lib_alive(struct tas *t);
 
 /* --- lib_link.c: the control socket --- */
 
@@ -317,8 +316,6 @@ struct lib_rings *lib_ctx_rings_locked(struct tas_ctx *c);
 void lib_ctx_wake_all(struct tas *t);
 /* In a child: all contexts but `keep` are free. */
 void lib_ctx_after_fork(struct tas *t, struct tas_ctx *keep);
-/* The calling thread's number for locks. */
-uint32_t lib_me(struct tas *t);
 
 /* --- lib_bell.c --- */
 
@@ -340,7 +337,7 @@ void lib_sock_update(struct tas_ctx *c, struct tas_sock *s);
 /* The same without telling anybody. */
 void lib_sock_look(struct tas_sock *s);
 /* Waits until no drain that may have found a closed socket is running. */
-void lib_drains_pass(struct lib_att *a, uint32_t me);
+void lib_drains_pass(struct lib_att *a);
 /* A quarter of the transmit ring is free. */
 bool lib_sock_has_space(const struct tas_sock *s);
 /* Takes note of a connection's end. */
@@ -360,21 +357,21 @@ static inline struct abi_flow_rec *lib_rec(const struct lib_att *a, uint32_t ind
 
 /* --- lib_sock.c --- */
 
-struct tas_sock *lib_sock_alloc(struct tas *t, uint32_t me);
-void lib_sock_free(struct tas_sock *s, uint32_t me);
+struct tas_sock *lib_sock_alloc(struct tas *t);
+void lib_sock_free(struct tas_sock *s);
 struct tas_sock *lib_sock_at(struct tas *t, uint32_t index); /* or NULL */
 /* Binds a socket to record `rec_index`, whose line 1 need not be there yet. `stamp` is left to the
  * caller, for the end. */
 void lib_flow_init(struct tas_sock *s, struct lib_att *a, uint32_t rec_index, uint32_t flow, uint32_t gen,
 	struct lib_rings *notified);
 /* Takes a flow's socket out of its attachment; tasd is not told. */
-void lib_flow_unlink(struct tas_sock *s, uint32_t me);
+void lib_flow_unlink(struct tas_sock *s);
 /* lib_listen.c */
 void lib_listener_close(struct tas_ctx *c, struct tas_sock *l);
 /* With ctl_lock held. Registers a listener that the fork hold did not give us; 0 or -errno. */
 int lib_listener_register(struct tas *t, struct lib_listener *b);
 /* In a child: what the parent's queue held is the parent's. */
-void lib_listener_forget_queue(struct tas_ctx *c, struct lib_listener *b);
+void lib_listener_forget_queue(struct lib_listener *b);
 /* With ctl_lock held: out of t->listeners. */
 void lib_listener_unlist(struct tas *t, struct tas_sock *l);
 /* With ctl_lock held: the end of its memory. */
@@ -385,17 +382,17 @@ void lib_sock_closed_inside(struct tas_ctx *c, struct tas_sock *s);
 /* Enters rx_lock or tx_lock of a socket that was ours a moment ago. */
 static inline int lib_sock_enter(struct tas_ctx *c, struct tas_sock *s, struct lib_lock *l, uint32_t kind)
 {
-	if (unlikely(!lib_lock_enter(&c->t->os, l, c->me)))
+	if (unlikely(!lib_lock_enter(&c->t->os, l)))
 		return -EDEADLK;
 	if (likely(atomic_load_explicit(&s->stamp, memory_order_acquire) == (c->stamp | kind)))
 		return 0;
-	lib_lock_leave(&c->t->os, l, c->me);
+	lib_lock_leave(&c->t->os, l);
 	return -EBADF;
 }
 
 static inline void lib_sock_leave(struct tas_ctx *c, struct tas_sock *s, struct lib_lock *l)
 {
-	lib_lock_leave(&c->t->os, l, c->me);
+	lib_lock_leave(&c->t->os, l);
 	if (unlikely(atomic_load_explicit(&s->stamp, memory_order_relaxed) == 0))
 		lib_sock_closed_inside(c, s);
 }

@@ -61,13 +61,13 @@ int lib_listener_register(struct tas *t, struct lib_listener *b)
 
 static struct tas_sock *listener_new(struct tas_ctx *c, const struct tas_listen_opt *opt)
 {
-	struct tas_sock *s = lib_sock_alloc(c->t, c->me);
+	struct tas_sock *s = lib_sock_alloc(c->t);
 
 	if (s == NULL)
 		return NULL;
 	s->listener = block_take(c->t);
 	if (s->listener == NULL) {
-		lib_sock_free(s, c->me);
+		lib_sock_free(s);
 		return NULL;
 	}
 	listen_fill(&s->listener->listen, opt);
@@ -84,7 +84,7 @@ void lib_listener_free(struct tas_ctx *c, struct tas_sock *s)
 	b->cookie = 0;
 	b->next_free = c->t->listeners_free;
 	c->t->listeners_free = b;
-	lib_sock_free(s, c->me);
+	lib_sock_free(s);
 }
 
 static int listen_locked(struct tas_ctx *c, const struct tas_listen_opt *opt, struct tas_sock **out)
@@ -116,10 +116,10 @@ int tas_listen(struct tas_ctx *c, const struct tas_listen_opt *opt, struct tas_s
 {
 	int error;
 
-	if (!lib_lock_enter(&c->t->os, &c->t->ctl_lock, c->me))
+	if (!lib_lock_enter(&c->t->os, &c->t->ctl_lock))
 		return -EBUSY;
 	error = listen_locked(c, opt, out);
-	lib_lock_leave(&c->t->os, &c->t->ctl_lock, c->me);
+	lib_lock_leave(&c->t->os, &c->t->ctl_lock);
 	return error;
 }
 
@@ -131,12 +131,12 @@ int tas_listen_backlog(struct tas_sock *l, int backlog)
 
 	if (error != 0)
 		return error;
-	if (!lib_lock_enter(&t->os, &t->ctl_lock, c->me))
+	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return -EBUSY;
 	l->listener->listen.backlog = backlog < 0 ? UINT32_MAX : (uint32_t)backlog;
 	if (l->listener->registered)
 		error = lib_listener_register(t, l->listener);
-	lib_lock_leave(&t->os, &t->ctl_lock, c->me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 	return error == -ENOTCONN ? 0 : error; /* without tasd it is told when it comes back */
 }
 
@@ -189,10 +189,10 @@ int tas_listen_arm(struct tas_ctx *c, struct tas_sock *l)
 
 	if (error != 0 || (r != NULL && is_armed(l->listener, r)))
 		return error;
-	if (!lib_lock_enter(&t->os, &t->ctl_lock, c->me))
+	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return -EBUSY;
 	error = arm_locked(c, l->listener);
-	lib_lock_leave(&t->os, &t->ctl_lock, c->me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 	return error;
 }
 
@@ -295,11 +295,11 @@ static int pop(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out)
 
 /* A connection that nobody accepted, out of its queue; it is tasd's to give to another holder, or to
  * reset. */
-static void drop(struct tas_ctx *c, struct tas_sock *s)
+static void drop(struct tas_sock *s)
 {
 	atomic_store_explicit(&s->stamp, 0, memory_order_release);
-	lib_flow_unlink(s, c->me);
-	lib_sock_free(s, c->me);
+	lib_flow_unlink(s);
+	lib_sock_free(s);
 }
 
 /* The next one that did not die with a former tasd. */
@@ -308,7 +308,7 @@ static int pop_alive(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **ou
 	int error;
 
 	while ((error = pop(c, l, out)) == 0 && !lib_att_alive((*out)->att))
-		drop(c, *out);
+		drop(*out);
 	return error;
 }
 
@@ -338,13 +338,13 @@ int tas_accept(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out)
 
 /* --- the end --- */
 
-void lib_listener_forget_queue(struct tas_ctx *c, struct lib_listener *b)
+void lib_listener_forget_queue(struct lib_listener *b)
 {
 	struct tas_sock *s;
 
 	while ((s = queue_pop(b)) != NULL) {
 		s->att = NULL; /* not in this process */
-		lib_sock_free(s, c->me);
+		lib_sock_free(s);
 	}
 }
 
@@ -375,20 +375,20 @@ void lib_listener_close(struct tas_ctx *c, struct tas_sock *l)
 	struct lib_att *a;
 	struct tas_sock *s;
 
-	if (!lib_lock_enter(&t->os, &t->ctl_lock, c->me))
+	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return; /* a handler in the midst of a request: tasd keeps it until the process ends */
 	close_locked(c, l);
 	a = lib_att_now(t);
 	if (a != NULL)
 		lib_att_get(a);
-	lib_lock_leave(&t->os, &t->ctl_lock, c->me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 	if (a != NULL) {
-		lib_drains_pass(a, c->me); /* no drain pushes to it any more */
+		lib_drains_pass(a); /* no drain pushes to it any more */
 		lib_att_put(a);
 	}
 	while ((s = queue_pop(l->listener)) != NULL)
-		drop(c, s);
-	lib_lock_enter(&t->os, &t->ctl_lock, c->me);
+		drop(s);
+	lib_lock_enter(&t->os, &t->ctl_lock);
 	lib_listener_free(c, l);
-	lib_lock_leave(&t->os, &t->ctl_lock, c->me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 }

@@ -4,7 +4,6 @@
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 
-#include "include/base/assert.h"
 #include "libtas/lib_os.h"
 
 enum {
@@ -12,6 +11,8 @@ enum {
 	YIELDS = 20, /* times others get it before we sleep */
 };
 
+_Thread_local uint32_t lib_thread;
+static _Atomic uint32_t threads;  /* numbers given out */
 static _Atomic bool bias_allowed; /* a property of the process, like its registration for membarrier */
 
 void lib_lock_init(const struct tas_os *os)
@@ -19,6 +20,12 @@ void lib_lock_init(const struct tas_os *os)
 	long result = LIB_SYS(os, SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
 
 	atomic_store_explicit(&bias_allowed, result == 0, memory_order_relaxed);
+}
+
+uint32_t lib_me_slow(void)
+{
+	lib_thread = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % (LOCK_PLAIN - 1) + 1;
+	return lib_thread;
 }
 
 static inline void relax(void)
@@ -94,12 +101,11 @@ static void lock_unbias(const struct tas_os *os, struct lib_lock *l)
 	}
 }
 
-bool lib_lock_enter_slow(const struct tas_os *os, struct lib_lock *l, uint32_t me, bool wait)
+bool lib_lock_enter_slow(const struct tas_os *os, struct lib_lock *l, bool wait)
 {
-	uint32_t favourite;
+	uint32_t favourite, me = lib_me();
 
-	TAS_ASSERT(me != 0 && me < LOCK_PLAIN);
-	if (lib_lock_is_mine(l, me))
+	if (lib_lock_is_mine(l))
 		return false;
 	if (wait)
 		word_take(os, l, me);
@@ -120,9 +126,11 @@ bool lib_lock_enter_slow(const struct tas_os *os, struct lib_lock *l, uint32_t m
 	return true;
 }
 
-void lib_lock_rebias(const struct tas_os *os, struct lib_lock *l, uint32_t me)
+void lib_lock_rebias(const struct tas_os *os, struct lib_lock *l)
 {
-	if (atomic_load_explicit(&l->bias, memory_order_relaxed) == me || lib_lock_is_mine(l, me))
+	uint32_t me = lib_me();
+
+	if (atomic_load_explicit(&l->bias, memory_order_relaxed) == me || lib_lock_is_mine(l))
 		return;
 	word_take(os, l, me);
 	lock_unbias(os, l);

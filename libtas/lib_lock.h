@@ -17,7 +17,7 @@
  * Either the favourite sees PLAIN, or the other sees it inside. Where membarrier is refused, locks are
  * plain from the start.
  *
- * `me` is the number of a struct tas_ctx, so one for each thread; never 0. */
+ * Threads are told apart by a number that is given out once in the life of the process. */
 #ifndef TAS_LIB_LOCK_H
 #define TAS_LIB_LOCK_H
 
@@ -37,23 +37,38 @@ struct lib_lock {
 	_Atomic uint32_t word;   /* holder's number, else 0 */
 };
 
+extern _Thread_local uint32_t lib_thread __attribute__((tls_model("initial-exec")));
+uint32_t lib_me_slow(void);
+
+/* The calling thread's number, from 1 to LOCK_PLAIN - 1. */
+static inline uint32_t lib_me(void)
+{
+	uint32_t me = lib_thread;
+
+	return likely(me != 0) ? me : lib_me_slow();
+}
+
 /* Once for the process, before locks are used by several threads; membarrier decides whether locks may be
  * biased. */
 void lib_lock_init(const struct tas_os *os);
-bool lib_lock_enter_slow(const struct tas_os *os, struct lib_lock *l, uint32_t me, bool wait);
+bool lib_lock_enter_slow(const struct tas_os *os, struct lib_lock *l, bool wait);
 void lib_lock_leave_slow(const struct tas_os *os, struct lib_lock *l);
-/* Makes `me` the favourite of a lock that had another one; waits for whoever is inside. */
-void lib_lock_rebias(const struct tas_os *os, struct lib_lock *l, uint32_t me);
+/* Makes the caller the favourite of a lock that had another one; waits for whoever is inside. */
+void lib_lock_rebias(const struct tas_os *os, struct lib_lock *l);
 
-/* Is `me` inside, further up its own stack? */
-static inline bool lib_lock_is_mine(struct lib_lock *l, uint32_t me)
+/* Is the calling thread inside, further up its own stack? */
+static inline bool lib_lock_is_mine(struct lib_lock *l)
 {
+	uint32_t me = lib_me();
+
 	return atomic_load_explicit(&l->inside, memory_order_relaxed) == me ||
 		(atomic_load_explicit(&l->word, memory_order_relaxed) & ~LOCK_WAITERS) == me;
 }
 
-static inline bool lib_lock_enter_fast(struct lib_lock *l, uint32_t me)
+static inline bool lib_lock_enter_fast(struct lib_lock *l)
 {
+	uint32_t me = lib_me();
+
 	if (unlikely(atomic_load_explicit(&l->bias, memory_order_relaxed) != me ||
 		    atomic_load_explicit(&l->inside, memory_order_relaxed) != 0))
 		return false;
@@ -67,24 +82,23 @@ static inline bool lib_lock_enter_fast(struct lib_lock *l, uint32_t me)
 }
 
 /* False: the caller is inside already. */
-static inline bool lib_lock_enter(const struct tas_os *os, struct lib_lock *l, uint32_t me)
+static inline bool lib_lock_enter(const struct tas_os *os, struct lib_lock *l)
 {
-	return likely(lib_lock_enter_fast(l, me)) || lib_lock_enter_slow(os, l, me, true);
+	return likely(lib_lock_enter_fast(l)) || lib_lock_enter_slow(os, l, true);
 }
 
 /* False: somebody is inside, the caller or another. */
-static inline bool lib_lock_try(const struct tas_os *os, struct lib_lock *l, uint32_t me)
+static inline bool lib_lock_try(const struct tas_os *os, struct lib_lock *l)
 {
-	return likely(lib_lock_enter_fast(l, me)) || lib_lock_enter_slow(os, l, me, false);
+	return likely(lib_lock_enter_fast(l)) || lib_lock_enter_slow(os, l, false);
 }
 
-static inline void lib_lock_leave(const struct tas_os *os, struct lib_lock *l, uint32_t me)
+static inline void lib_lock_leave(const struct tas_os *os, struct lib_lock *l)
 {
-	if (unlikely((atomic_load_explicit(&l->word, memory_order_relaxed) & ~LOCK_WAITERS) == me))
+	if (unlikely((atomic_load_explicit(&l->word, memory_order_relaxed) & ~LOCK_WAITERS) == lib_me()))
 		lib_lock_leave_slow(os, l);
 	else
-		atomic_store_explicit(&l->inside, 0,
-			memory_order_release); /* pairs with the wait in lock_unbias */
+		atomic_store_explicit(&l->inside, 0, memory_order_release); /* pairs with lock_unbias */
 }
 
 #endif

@@ -143,7 +143,7 @@ static TAS_NOINLINE void new_flow(struct tas_ctx *c, struct lib_rings *r, uint32
 		!(atomic_load_explicit(&rec->events, memory_order_acquire) & ABI_EV_ACCEPT))
 		return;
 	l = listener_of(c->t, rec->listener, c->stamp);
-	if (l == NULL || (s = lib_sock_alloc(c->t, c->me)) == NULL)
+	if (l == NULL || (s = lib_sock_alloc(c->t)) == NULL)
 		return;
 	lib_flow_init(s, r->att, index, rec->flow, gen, r);
 	s->local = rec->local;
@@ -154,7 +154,7 @@ static TAS_NOINLINE void new_flow(struct tas_ctx *c, struct lib_rings *r, uint32
 	atomic_store_explicit(&s->stamp, c->stamp, memory_order_release);
 	/* pairs with the acquire in record_look */
 	if (!atomic_compare_exchange_strong(&slot->sock, &none, s)) {
-		lib_sock_free(s, c->me);
+		lib_sock_free(s);
 		return;
 	}
 	lib_sock_update(c, s);
@@ -244,14 +244,14 @@ unsigned lib_drain(struct tas_ctx *c, struct lib_rings *r)
 	uint32_t running;
 	unsigned n = 0;
 
-	if (likely(!lib_drain_pending(r)) || !lib_lock_try(&c->t->os, &r->drain_lock, c->me))
+	if (likely(!lib_drain_pending(r)) || !lib_lock_try(&c->t->os, &r->drain_lock))
 		return 0;
 	running = atomic_load_explicit(&r->draining, memory_order_relaxed) + 1;
 	atomic_store_explicit(&r->draining, running, memory_order_relaxed); /* before fence B */
 	for (uint32_t i = 0; i <= r->att->cores; i++)
 		n += drain_ring(c, r, &r->notes[i]);
 	atomic_store_explicit(&r->draining, running + 1, memory_order_release); /* pairs with word_pass */
-	lib_lock_leave(&c->t->os, &r->drain_lock, c->me);
+	lib_lock_leave(&c->t->os, &r->drain_lock);
 	return n;
 }
 
@@ -263,15 +263,15 @@ static void word_pass(const struct tas_os *os, _Atomic uint32_t *running)
 		lib_yield(os);
 }
 
-void lib_drains_pass(struct lib_att *a, uint32_t me)
+void lib_drains_pass(struct lib_att *a)
 {
 	uint32_t n = atomic_load_explicit(&a->nr_rings, memory_order_acquire);
 
 	/* pairs with fence B */
 	atomic_thread_fence(memory_order_seq_cst);
 	for (uint32_t i = 0; i < n; i++)
-		if (!lib_lock_is_mine(&a->rings[i].drain_lock, me))
+		if (!lib_lock_is_mine(&a->rings[i].drain_lock))
 			word_pass(&a->t->os, &a->rings[i].draining);
-	if (!lib_lock_is_mine(&a->t->ctl_lock, me))
+	if (!lib_lock_is_mine(&a->t->ctl_lock))
 		word_pass(&a->t->os, &a->sweeping);
 }

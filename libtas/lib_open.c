@@ -23,7 +23,7 @@ static void connect_fill(struct ctl_connect *q, const struct tas_connect_opt *op
 
 static struct tas_sock *flow_new(struct tas_ctx *c, struct lib_rings *r, const struct ctl_connect *answer)
 {
-	struct tas_sock *s = lib_sock_alloc(c->t, c->me);
+	struct tas_sock *s = lib_sock_alloc(c->t);
 
 	if (s == NULL)
 		return NULL;
@@ -67,24 +67,23 @@ int tas_connect(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas
 {
 	int error;
 
-	if (!lib_lock_enter(&c->t->os, &c->t->ctl_lock, c->me))
+	if (!lib_lock_enter(&c->t->os, &c->t->ctl_lock))
 		return -EBUSY;
 	error = connect_locked(c, opt, out);
-	lib_lock_leave(&c->t->os, &c->t->ctl_lock, c->me);
+	lib_lock_leave(&c->t->os, &c->t->ctl_lock);
 	return error;
 }
 
 /* A request that needs no context, under ctl_lock. */
 static int ask(struct tas *t, struct ctl_msg *m, enum ctl_type type)
 {
-	uint32_t me = lib_me(t);
 	unsigned nfds;
 	int error;
 
-	if (!lib_lock_enter(&t->os, &t->ctl_lock, me))
+	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return -EBUSY;
 	error = lib_request(t, m, type, -1, NULL, 0, &nfds);
-	lib_lock_leave(&t->os, &t->ctl_lock, me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 	return error;
 }
 

@@ -85,15 +85,15 @@ static void rest_collect(struct tas *t)
 	}
 }
 
-static struct tas_sock *rest_take(struct tas *t, uint32_t me, uint32_t keep)
+static struct tas_sock *rest_take(struct tas *t, uint32_t keep)
 {
 	struct tas_sock *s;
 
-	if (!lib_lock_enter(&t->os, &t->pool_lock, me))
+	if (!lib_lock_enter(&t->os, &t->pool_lock))
 		return NULL;
 	rest_collect(t);
 	s = rest_pop(t, keep);
-	lib_lock_leave(&t->os, &t->pool_lock, me);
+	lib_lock_leave(&t->os, &t->pool_lock);
 	return s;
 }
 
@@ -108,30 +108,30 @@ static void sock_clear(struct tas_sock *s)
 	s->index = index;
 }
 
-struct tas_sock *lib_sock_alloc(struct tas *t, uint32_t me)
+struct tas_sock *lib_sock_alloc(struct tas *t)
 {
-	struct tas_sock *s = rest_take(t, me, SOCK_REST);
+	struct tas_sock *s = rest_take(t, SOCK_REST);
 
 	if (s == NULL)
 		s = take_fresh(t);
 	if (s == NULL)
-		s = rest_take(t, me, 0);
+		s = rest_take(t, 0);
 	if (s != NULL)
 		sock_clear(s);
 	return s;
 }
 
-void lib_sock_free(struct tas_sock *s, uint32_t me)
+void lib_sock_free(struct tas_sock *s)
 {
 	struct tas *t = s->t;
 	struct lib_att *a = s->att;
 
 	s->att = NULL;
 	atomic_store_explicit(&s->stamp, 0, memory_order_release);
-	if (lib_lock_enter(&t->os, &t->pool_lock, me)) {
+	if (lib_lock_enter(&t->os, &t->pool_lock)) {
 		rest_collect(t);
 		rest_push(t, s);
-		lib_lock_leave(&t->os, &t->pool_lock, me);
+		lib_lock_leave(&t->os, &t->pool_lock);
 	} else {
 		s->next = atomic_load_explicit(&t->freed_aside, memory_order_relaxed);
 		while (!atomic_compare_exchange_weak(&t->freed_aside, &s->next, s))
@@ -156,7 +156,7 @@ void lib_flow_init(struct tas_sock *s, struct lib_att *a, uint32_t rec_index, ui
 	atomic_store_explicit(&s->rings, notified, memory_order_relaxed);
 }
 
-void lib_flow_unlink(struct tas_sock *s, uint32_t me)
+void lib_flow_unlink(struct tas_sock *s)
 {
 	struct lib_slot *slot = &s->att->slot[s->rec_index];
 	struct tas_sock *self = s;
@@ -165,7 +165,7 @@ void lib_flow_unlink(struct tas_sock *s, uint32_t me)
 	/* release: who sees the slot empty sees what was closed */
 	atomic_compare_exchange_strong_explicit(&slot->sock, &self, NULL, memory_order_acq_rel,
 		memory_order_relaxed);
-	lib_drains_pass(s->att, me);
+	lib_drains_pass(s->att);
 }
 
 int lib_sock_ours_slow(struct tas_ctx *c, struct tas_sock *s, uint32_t kind)
@@ -331,7 +331,7 @@ int tas_shutdown(struct tas_ctx *c, struct tas_sock *s, unsigned how)
 	if (!(how & TAS_SHUT_WR))
 		return 0;
 	/* whoever is sending has said where the stream ends before we say that it ends */
-	if (!lib_lock_enter(&c->t->os, &s->tx_lock, c->me))
+	if (!lib_lock_enter(&c->t->os, &s->tx_lock))
 		return -EDEADLK;
 	if (!(atomic_fetch_or(&s->state, STATE_TX_SHUT) & STATE_TX_SHUT))
 		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_SHUT_WR, 0);
@@ -359,7 +359,7 @@ void tas_set_cork(struct tas_ctx *c, struct tas_sock *s, bool on) { option_set(c
 /* Nobody is inside any more. */
 static void flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort)
 {
-	lib_flow_unlink(s, c->me);
+	lib_flow_unlink(s);
 	lib_bell_last(c, s, ABI_BELL_POSITIONS | ABI_BELL_CLOSE | (abort ? ABI_BELL_ABORT : 0));
 }
 
@@ -367,7 +367,7 @@ void lib_sock_closed_inside(struct tas_ctx *c, struct tas_sock *s)
 {
 	uint32_t how = atomic_load_explicit(&s->closing, memory_order_relaxed);
 
-	if (lib_lock_is_mine(&s->rx_lock, c->me) || lib_lock_is_mine(&s->tx_lock, c->me) ||
+	if (lib_lock_is_mine(&s->rx_lock) || lib_lock_is_mine(&s->tx_lock) ||
 		atomic_exchange(&s->closing, 0) == 0)
 		return; /* still inside further up */
 	if (s->listener != NULL)
@@ -393,14 +393,14 @@ void tas_close(struct tas_ctx *c, struct tas_sock *s, bool abort)
 	}
 	if (!claim(s, stamp))
 		return;
-	if (lib_lock_is_mine(&s->rx_lock, c->me) || lib_lock_is_mine(&s->tx_lock, c->me)) {
+	if (lib_lock_is_mine(&s->rx_lock) || lib_lock_is_mine(&s->tx_lock)) {
 		atomic_store(&s->closing, abort ? CLOSING_ABORT : CLOSING_PLAIN);
 		return; /* the call that we interrupted ends it */
 	}
-	lib_lock_enter(os, &s->rx_lock, c->me);
-	lib_lock_enter(os, &s->tx_lock, c->me);
-	lib_lock_leave(os, &s->tx_lock, c->me);
-	lib_lock_leave(os, &s->rx_lock, c->me);
+	lib_lock_enter(os, &s->rx_lock);
+	lib_lock_enter(os, &s->tx_lock);
+	lib_lock_leave(os, &s->tx_lock);
+	lib_lock_leave(os, &s->rx_lock);
 	if (stamp & STAMP_LISTENER)
 		lib_listener_close(c, s);
 	else

@@ -63,10 +63,9 @@ static void contexts_end(struct tas *t)
 		for (uint32_t j = 0; j < CTX_CHUNK; j++) {
 			struct tas_ctx *c = &t->ctx_chunk[i][j];
 
-			if (c->me != 0 && c->rings != NULL)
+			if (c->rings != NULL)
 				lib_att_put(c->rings->att);
-			if (c->me != 0)
-				lib_fd_drop(t, &c->fd);
+			lib_fd_drop(t, &c->fd);
 		}
 	}
 }
@@ -86,7 +85,6 @@ void tas_destroy(struct tas *t)
 	struct tas_os os = t->os;
 	struct lib_att *a = lib_att_now(t);
 
-	lib_me(t); /* the lock of the descriptors wants to know us to the last */
 	if (a != NULL) {
 		t->link.close(t->link_arg);
 		lib_att_put(a);

@@ -114,27 +114,26 @@ static void look_locked(struct tas *t)
 
 void tas_ctl_event(struct tas *t)
 {
-	uint32_t me = lib_me(t);
 	int timer;
 
-	if (!lib_lock_enter(&t->os, &t->ctl_lock, me))
+	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return;
 	timer = atomic_load_explicit(&t->timer_fd, memory_order_relaxed);
 	if (timer >= 0 && lib_event_read(&t->os, timer))
 		t->tried_error = 0; /* time for the next attempt, whatever the other clock says */
 	look_locked(t);
-	lib_lock_leave(&t->os, &t->ctl_lock, me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 }
 
-bool lib_alive(struct tas *t, uint32_t me)
+bool lib_alive(struct tas *t)
 {
 	if (lib_att_now(t) == NULL)
 		return false;
-	if (!lib_lock_try(&t->os, &t->ctl_lock, me))
+	if (!lib_lock_try(&t->os, &t->ctl_lock))
 		return true; /* whoever is talking to tasd finds out */
 	if (lib_att_now(t) != NULL && !t->link.alive(t->link_arg))
 		lib_att_die(t);
-	lib_lock_leave(&t->os, &t->ctl_lock, me);
+	lib_lock_leave(&t->os, &t->ctl_lock);
 	return lib_att_now(t) != NULL;
 }
 
@@ -146,7 +145,7 @@ bool tas_check(struct tas *t)
 		return lib_att_now(t) != NULL;
 	atomic_store_explicit(&t->checked_ns, now, memory_order_relaxed);
 	if (lib_att_now(t) != NULL)
-		return lib_alive(t, lib_me(t));
+		return lib_alive(t);
 	if (atomic_load_explicit(&t->timer_fd, memory_order_relaxed) >= 0)
 		tas_ctl_event(t);
 	return lib_att_now(t) != NULL;
