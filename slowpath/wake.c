@@ -174,8 +174,8 @@ static void sort_events(const struct epoll_event *events, int n, struct wake_res
 void wake_core_wait(struct wake *w, unsigned core, tas_ns timeout_ns, struct wake_result *result)
 {
 	struct timespec timeout = {
-		.tv_sec = (time_t)(timeout_ns / NS_PER_S),
-		.tv_nsec = (long)(timeout_ns % NS_PER_S),
+		.tv_sec = (time_t)(timeout_ns / NS_PER_SEC),
+		.tv_nsec = (long)(timeout_ns % NS_PER_SEC),
 	};
 	struct epoll_event events[WAKE_APPS_MAX];
 	int n = epoll_pwait2(w->core_epfd[core], events, WAKE_APPS_MAX,

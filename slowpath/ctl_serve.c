@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ctl_serve.c - what clients of the control socket ask, and their answers. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <bsd/stdlib.h>
+
+#include "slowpath/ctl_int.h"
+#include "slowpath/ctl_io.h"
+
+enum {
+	MESSAGE_BURST = 8, /* of one client in one call */
+	QUERY_BURST = 32,  /* steps of one client's answer */
+};
+
+static void client_events(struct ctl *c, struct client *l, uint32_t events)
+{
+	struct epoll_event e = { .events = events | EPOLLRDHUP, .data.ptr = &l->socket };
+
+	epoll_ctl(c->epfd, EPOLL_CTL_MOD, l->fd, &e);
+}
+
+/* --- holds --- */
+
+/* False if it cannot be watched: then it must not be, as it would never end. */
+static bool hold_watch(struct ctl *c, struct hold *hold, int fd)
+{
+	struct ctl_hold *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return false;
+	*h = (struct ctl_hold){ .fd = fd, .hold = hold };
+	h->watch = (struct watch){ WATCH_HOLD, h };
+	if (ctl_watch(c, fd, 0, &h->watch) != 0) { /* EPOLLHUP comes unasked */
+		free(h);
+		return false;
+	}
+	TAILQ_INSERT_TAIL(&c->holds, h, link);
+	c->stats.holds++;
+	return true;
+}
+
+void hold_hung_up(struct ctl *c, struct ctl_hold *h)
+{
+	if (h->fd < 0)
+		return;
+	app_fork_end(c->apps, h->hold);
+	close(h->fd);
+	h->fd = -1;
+	TAILQ_REMOVE(&c->holds, h, link);
+	TAILQ_INSERT_TAIL(&c->holds_graveyard, h, link);
+	c->stats.holds--;
+}
+
+/* The descriptor belongs to the hold from here on, or is gone. */
+static void fork_settle(struct ctl *c, struct request *r)
+{
+	if (r->hold != NULL && hold_watch(c, r->hold, r->in_fd))
+		return;
+	if (r->hold != NULL) {
+		app_fork_end(c->apps, r->hold);
+		r->msg->status = ENOMEM;
+		r->msg->fork.token = 0;
+	}
+	close(r->in_fd);
+}
+
+/* --- queries --- */
+
+/* A piece of the answer; false if the client takes no more now, or is gone. */
+static bool query_send(struct ctl *c, struct client *l, int status, const char *text, size_t len)
+{
+	struct ctl_msg m = { .type = CTL_TEXT, .status = (uint16_t)status, .sequence = l->query_sequence };
+	int error;
+
+	m.text.length = (uint32_t)min_u64(len, sizeof(m.text.bytes));
+	memcpy(m.text.bytes, text, m.text.length);
+	error = ctl_io_send(l->fd, &m, NULL, 0);
+	if (error != 0 && error != -EAGAIN)
+		client_end(c, l);
+	if (error != 0)
+		return false;
+	l->row_at += m.text.length;
+	client_progress(c, l);
+	return true;
+}
+
+static void query_pump(struct ctl *c, struct client *l)
+{
+	for (unsigned i = 0; i < QUERY_BURST; i++) {
+		if (l->row_at < l->row.len) {
+			if (!query_send(c, l, 0, l->row.text + l->row_at, l->row.len - l->row_at))
+				return;
+			continue;
+		}
+		l->row_at = 0;
+		if (query_step(&l->query, &c->source, c->now, &l->row))
+			continue;
+		if (query_send(c, l, 0, "", 0)) {
+			l->querying = false;
+			client_events(c, l, EPOLLIN);
+		}
+		return;
+	}
+}
+
+static void query_begin(struct ctl *c, struct client *l, struct ctl_msg *m)
+{
+	char why[sizeof(m->text.bytes)];
+
+	m->text.bytes[sizeof(m->text.bytes) - 1] = '\0';
+	l->query_sequence = m->sequence;
+	l->row.len = l->row_at = 0;
+	if (!query_parse(&l->query, m->text.bytes, why, sizeof(why))) {
+		query_send(c, l, EINVAL, why, strlen(why));
+		l->row_at = 0;
+		return;
+	}
+	l->querying = true;
+	client_events(c, l, EPOLLIN | EPOLLOUT);
+}
+
+/* --- requests --- */
+
+static void answer(struct ctl *c, struct client *l, struct request *r)
+{
+	int error;
+
+	if (r->in_fd >= 0)
+		fork_settle(c, r);
+	error = ctl_io_send(l->fd, r->msg, r->out_fd, r->nr_out);
+	for (unsigned i = 0; r->close_out && i < r->nr_out; i++)
+		close(r->out_fd[i]);
+	if (error == -EAGAIN)
+		client_drop(c, l, "it does not take its answers");
+	else if (error != 0)
+		client_end(c, l);
+}
+
+static uint64_t token_draw(void)
+{
+	uint64_t token;
+
+	do
+		arc4random_buf(&token, sizeof(token));
+	while (token == 0);
+	return token;
+}
+
+static void request_take(struct ctl *c, struct client *l, struct ctl_msg *m, int in_fd)
+{
+	struct request r = { .msg = m, .now = c->now, .in_fd = in_fd };
+	enum request_stage before = l->rq.stage;
+	enum request_verdict verdict;
+
+	if (in_fd >= 0 && !ctl_io_hold_ok(in_fd)) {
+		ctl_io_dispose(in_fd);
+		client_drop(c, l, "a fork with a descriptor that is not an end of a socketpair");
+		return;
+	}
+	if (m->type == CTL_FORK)
+		r.random = token_draw();
+	verdict = request_handle(c->apps, &l->rq, &r);
+	if (l->rq.stage == REQUEST_ATTACHED && before != REQUEST_ATTACHED)
+		client_attached(c, l);
+	if (verdict == REQUEST_ANSWER)
+		answer(c, l, &r);
+	else if (verdict == REQUEST_QUERY)
+		query_begin(c, l, m);
+	else
+		client_drop(c, l, r.why);
+}
+
+static void client_read(struct ctl *c, struct client *l)
+{
+	for (unsigned i = 0; i < MESSAGE_BURST && !l->dead; i++) {
+		struct ctl_msg m;
+		int in_fd;
+
+		switch (ctl_io_recv(l->fd, l->rq.stage == REQUEST_ATTACHED, &m, &in_fd)) {
+		case CTL_IO_NOTHING: return;
+		case CTL_IO_GONE: client_end(c, l); return;
+		case CTL_IO_GARBAGE:
+			client_drop(c, l,
+				"a message of the wrong size, or with descriptors nobody asked for");
+			return;
+		default: break;
+		}
+		if (l->querying)
+			client_drop(c, l, "a request while its last one is being answered");
+		else
+			request_take(c, l, &m, in_fd);
+	}
+}
+
+void client_event(struct ctl *c, struct client *l, uint32_t events)
+{
+	if (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) {
+		client_end(c, l);
+		return;
+	}
+	if (events & EPOLLIN)
+		client_read(c, l);
+	if ((events & EPOLLOUT) && !l->dead && l->querying)
+		query_pump(c, l);
+}
