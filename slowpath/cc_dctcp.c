@@ -14,7 +14,7 @@ enum {
 	DCTCP_ROUNDS_MAX = 64, /* after as many, alpha is the measured fraction within 2 % */
 };
 
-static const double DCTCP_G = 1.0 / 16; /* RFC 8257 4.2 */
+static const double DCTCP_G = 1.0 / 16;
 
 /* RFC 8257 3.3: careful until the network has shown that it marks little. */
 static void dctcp_init(struct cc_state *st) { st->dctcp = (struct cc_dctcp_state){ .alpha = 1 }; }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cc_flow.h - congestion control of one flow: from the totals that the fast path keeps to a window and a
- * pace, and back. Guarantee: nothing the fast path counted is missed or seen twice, however rarely a flow
- * is visited. Owner: the slow path; every function is called with the flow's lock held, which is why a
- * decision never overwrites a reduction that the fast path made in between. No clock. */
+/* cc_flow.h - congestion control of one flow: from the totals that the fast path keeps to window and pace.
+ * Guarantee: nothing the fast path counted is missed or seen twice, however rarely a flow is visited.
+ * Owner: the slow path; every function is called with the flow's lock held, which is why a decision never
+ * overwrites a reduction that the fast path made in between. No clock. */
 #ifndef TAS_SLOWPATH_CC_FLOW_H
 #define TAS_SLOWPATH_CC_FLOW_H
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* hystart.h - leaves slow start when round trips begin to take longer, before a queue overflows: HyStart++
  * (RFC 9406).
- * Guarantee: on a path whose round trips do not grow by 4 ms and an eighth, slow start is as without it; where
- * they do, it ends within HYSTART_CSS_ROUNDS round trips unless the delay goes away again.
- * Differs from the RFC in one thing: its rounds are control intervals, of two round trips or more, because that
- * is how often congestion control looks. So a "round" is one call, and conservative slow start lasts as many
- * round trips as the RFC says, not as many calls.
- * Owner: the congestion control state it is part of. Pure. */
+ * Guarantee: on a path whose round trips do not grow by 4 ms and an eighth, slow start is as without it;
+ * where they do, it ends within HYSTART_CSS_ROUNDS round trips unless the delay goes away again.
+ * Owner: the congestion control state it is part of. Pure.
+ *
+ * It differs from the RFC in one thing: its rounds are control intervals, of two round trips or more,
+ * because that is how often congestion control looks. So a "round" is one call, and conservative slow start
+ * lasts as many round trips as the RFC says, not as many calls. */
 #ifndef TAS_SLOWPATH_HYSTART_H
 #define TAS_SLOWPATH_HYSTART_H
 

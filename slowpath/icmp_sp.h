@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* icmp_sp.h - what the slow path does about ICMP and about packets no one wants: policy over
  * include/net/icmp.h.
- * Guarantee: nothing is answered that was not sent to an address of ours, and never more often than the limits
- * below; what an error says is handed up only if it is about a segment from an address of ours. Whether that
- * segment is in flight is for whoever knows the flow: believe an error only if its sequence number lies between
- * SND.UNA and SND.NXT (RFC 5927 4.1).
+ * Guarantee: nothing is answered that was not sent to an address of ours, and never more often than the
+ * limits below; what an error says is handed up only if it is about a segment from an address of ours.
+ * Whether that segment is in flight is for whoever knows the flow: believe an error only if its sequence
+ * number lies between SND.UNA and SND.NXT (RFC 5927 4.1).
  * Owner: the slow path. No clock. */
 #ifndef TAS_SLOWPATH_ICMP_SP_H
 #define TAS_SLOWPATH_ICMP_SP_H
@@ -53,7 +53,7 @@ uint32_t icmp_sp_refuse(struct icmp_sp *s, uint8_t *buf, uint32_t size, const ui
 /* What an error means for a connection, as Linux has it (RFC 1122 4.2.3.9, 3.2.2). */
 struct icmp_sp_effect {
 	int err;   /* errno of a connection being opened; the soft error of an open one; 0 = nothing */
-	bool hard; /* ends the opening of a connection; an open one is never ended by ICMP (RFC 5461 4.1) */
+	bool hard; /* ends the opening of a connection; an open one is never ended by ICMP (RFC 5927 5.2) */
 	bool pmtu; /* fragmentation needed: segments must shrink to what fits error.mtu */
 };
 struct icmp_sp_effect icmp_sp_effect_of(const struct icmp_error *error);

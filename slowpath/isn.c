@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* isn.c - F is SipHash over the key of the flow with a word of purpose, so that neither number tells about the other. */
+/* isn.c - F is SipHash over the flow's key and a purpose, so that neither number tells about the other. */
 #include "slowpath/isn.h"
 
 enum isn_purpose { ISN_OF_SEQUENCE, ISN_OF_TIMESTAMP };

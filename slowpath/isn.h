@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* isn.h - initial sequence numbers and timestamp offsets that nobody can guess (RFC 6528, RFC 7323 5.4 and
- * 7.1). Guarantee: for one connection (addresses and ports) both run forward with time, so that a new
- * incarnation is told from the last; those of different connections are unrelated to anyone without the
- * secret, which is drawn once, at start. Pure. */
+/* isn.h - initial sequence numbers and timestamp offsets that nobody can guess (RFC 6528, RFC 7323 7.1).
+ * Guarantee: for one connection (addresses and ports) both run forward with time, so that a new incarnation
+ * is told from the last one; those of different connections are unrelated to anyone without the secret,
+ * which is drawn once, at start. Pure. */
 #ifndef TAS_SLOWPATH_ISN_H
 #define TAS_SLOWPATH_ISN_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* limit.h - how often something may be done. Guarantee: in any time t at most `burst` + t * per_second
- * events pass, and after a pause `burst` of them pass at once. One comparison and one addition: it keeps
- * the time at which the next event would be due at the steady rate, and lets events come early by a burst.
+/* limit.h - how often something may be done.
+ * Guarantee: in any time t at most `burst` + t * per_second events pass, and after a pause `burst` of them at
+ * once. One comparison and one addition: it keeps the time at which the next event would be due at the steady
+ * rate, and lets events come early by a burst.
  * Owner: one thread. No clock: callers pass `now`. */
 #ifndef TAS_SLOWPATH_LIMIT_H
 #define TAS_SLOWPATH_LIMIT_H

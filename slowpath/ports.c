@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ports.c - offset = F(destination), counter = table[G(destination)]; F and G are the halves of one keyed hash. */
+/* ports.c - offset = F(destination), counter = table[G(destination)]: F and G are halves of one hash. */
 #include "slowpath/ports.h"
 
 #include <endian.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ports.h - chooses the local port of an outgoing connection (RFC 6056 3.3.4, "double-hash port
- * selection"). Guarantee: the port is in the range and the connection's 4-tuple is not in use; to one
- * destination ports come in sequence, so that one is used again as late as possible; someone who sees those
- * of one destination learns nothing about others. Fails only if every port of the range is taken towards
- * that destination, after one question for each. Owner: the slow path. */
+/* ports.h - chooses the local port of an outgoing connection (RFC 6056 3.3.4, "double-hash port selection").
+ * Guarantee: the port is in the range and the connection's 4-tuple is not in use. To one destination ports
+ * come in sequence, so that one is used again as late as possible; who sees those of one destination learns
+ * nothing about others. Fails only if every port of the range is taken towards that destination, after one
+ * question for each.
+ * Owner: the slow path. */
 #ifndef TAS_SLOWPATH_PORTS_H
 #define TAS_SLOWPATH_PORTS_H
 

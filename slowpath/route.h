@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* route.h - which addresses are ours, and by which neighbour a destination is reached. Guarantee: the
- * longest matching prefix wins; a destination that no unicast host can have (wildcard, multicast, a
- * subnet's broadcast) is never found. Both families in one table: an IPv4 prefix is 96 bits longer in a
- * net_prefix.
+/* route.h - which addresses are ours, and by which neighbour a destination is reached.
+ * Guarantee: the longest matching prefix wins; a destination that no unicast host can have (wildcard,
+ * loopback, multicast, a subnet's broadcast) is never found.
+ * Owner: the slow path.
  *
- * A sorted array, looked at once per connection: a handful of static routes fits a few cache lines, which
- * neither rte_lpm (IPv4 only, 64 MB of tables) nor rte_fib would improve. A table mirrored from the kernel
- * can take its place behind these functions.
- *
- * Owner: the slow path. */
+ * Both families in one table: an IPv4 prefix is 96 bits longer in a net_prefix. It is a sorted array,
+ * looked at once per connection: a handful of static routes fits a few cache lines, which neither rte_lpm
+ * (IPv4 only, 64 MB of tables) nor rte_fib would improve. A table mirrored from the kernel can take its
+ * place behind these functions. */
 #ifndef TAS_SLOWPATH_ROUTE_H
 #define TAS_SLOWPATH_ROUTE_H
 

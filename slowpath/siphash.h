@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* siphash.h - SipHash-2-4 (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012): a keyed hash
- * whose outputs tell nothing about the key or about other outputs. Pure. */
+/* siphash.h - SipHash-2-4 (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012).
+ * Guarantee: who does not know the key learns nothing from outputs about it or about other outputs. Pure. */
 #ifndef TAS_SLOWPATH_SIPHASH_H
 #define TAS_SLOWPATH_SIPHASH_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* timer.c - the wheels: see timer.h for why the first used slot of the lowest used wheel is always the next. */
+/* timer.c - see timer.h for why the first used slot of the lowest used wheel is always the next. */
 #include "slowpath/timer.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* rtt.h - round-trip time estimate and retransmission timeout (RFC 6298), in microseconds. Guarantee: after
- * one sample srtt is never 0 again (0 means "none yet"), nothing overflows whatever is measured, and a
- * timeout lies within its bounds. Pure functions over the caller's fields; no clock. Samples of
- * retransmitted data must not be fed in (Karn). Fixed point as in the flow: srtt is kept << 3, rttvar << 2,
- * so that the gains 1/8 and 1/4 are shifts. */
+/* rtt.h - round-trip time estimate and retransmission timeout (RFC 6298), in microseconds.
+ * Guarantee: after one sample srtt is never 0 again (0 means "none yet"), nothing overflows whatever is
+ * measured, and a timeout lies within its bounds. Samples of retransmitted data must not be fed in (Karn).
+ * Fixed point as in the flow: srtt is kept << 3, rttvar << 2, so that the gains 1/8 and 1/4 are shifts.
+ * Pure functions over the caller's fields; no clock. */
 #ifndef TAS_NET_RTT_H
 #define TAS_NET_RTT_H
 

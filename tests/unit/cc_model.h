@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cc_model.h - a fluid model of flows that share one bottleneck, for the tests of congestion control.
- * In each step of a tenth of the base round trip every flow sends window / RTT; what the link cannot take waits in a
- * queue, which drops beyond `buffer` and marks beyond `mark_above`. A flow reduces by itself when it loses, as the
- * fast path does, and asks its algorithm once per two round trips. */
+ * In each step of a tenth of the base round trip every flow sends window / RTT; what the link cannot take
+ * waits in a queue, which drops beyond `buffer` and marks beyond `mark_above`. A flow reduces by itself
+ * when it loses, as the fast path does, and asks its algorithm once per two round trips. */
 #ifndef TAS_TESTS_CC_MODEL_H
 #define TAS_TESTS_CC_MODEL_H
 

@@ -119,7 +119,7 @@ static void on_short_round_trips_it_grows_like_reno(void **state)
 	assert_true(cwnd > 2 * W * MSS);
 }
 
-/* RFC 9438 4.4: the target is at most one and a half windows. */
+/* RFC 9438 4.2: the target is at most one and a half windows. */
 static void it_never_grows_by_more_than_half_in_a_round_trip(void **state)
 {
 	enum { RTT_US = 1000000 };

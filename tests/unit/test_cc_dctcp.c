@@ -75,7 +75,7 @@ static void alpha_moves_once_for_each_round_trip_of_the_interval(void **state)
 	assert_true(fabs(st.dctcp.alpha - 0.25) < 0.02);
 }
 
-/* RFC 8257 3.4: cwnd = cwnd * (1 - alpha / 2). */
+/* RFC 8257 3.3: cwnd = cwnd * (1 - alpha / 2). */
 static void marks_reduce_in_proportion_to_alpha(void **state)
 {
 	struct cc_sample s = sample(1000 * MSS, 100);
@@ -157,8 +157,8 @@ static void the_rate_follows_the_window_with_some_room(void **state)
 	assert_true(update(&s).rate_bytes_s == 0);
 }
 
-/* 10 Gbit/s, 100 us, marks above 65 KB (RFC 8257 4.3: K > C * RTT / 7): full, and the queue stays near K, far from
- * the 1 MB that a loss would need. */
+/* 10 Gbit/s, 100 us, marks above 65 KB, more than a seventh of the bandwidth-delay product: the queue stays
+ * near that, far from the 1 MB that a loss would need. */
 static void the_link_is_full_and_the_queue_is_short(void **state)
 {
 	struct model m = { .rate = 1.25e9, .base_rtt_s = 100e-6, .buffer = 1e6, .mark_above = 65000 };

@@ -196,7 +196,7 @@ static void the_window_stays_between_two_segments_and_the_largest(void **state)
 	assert_int_equal(grow(2 * MSS, 2 * MSS, UINT64_MAX / 2), CC_CWND_MAX);
 }
 
-/* 100 Mbit/s, 20 ms, a queue of half a bandwidth-delay product: the sawtooth fills the link, and shares it. */
+/* 100 Mbit/s, 20 ms, a queue of half a bandwidth-delay product. */
 static void two_flows_converge_to_equal_shares(void **state)
 {
 	struct model m = { .rate = 12.5e6, .base_rtt_s = 0.02, .buffer = 125000, .mark_above = HUGE_VAL };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_icmp_sp.c - frames as they arrive, through the parser as in the slow path, and what becomes of them. */
+/* test_icmp_sp.c - frames as they arrive, through the parser as in the slow path, and their fate. */
 #include "slowpath/icmp_sp.h"
 
 #include <errno.h>
