@@ -10,6 +10,8 @@
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
 
+enum { TX_PATIENCE_NS = 10 * 1000 * 1000 };
+
 /* --- lists: a flow is in each at most once; on_list says in which (under the flow's lock) --- */
 
 void list_push_ready(struct fp_core *c, uint32_t id)
@@ -208,6 +210,16 @@ static unsigned send_poll(struct fp_core *c)
 	return n;
 }
 
+/* A port that takes nothing for so long has no link: what waits is lost, as it would be in the network. */
+static void tx_give_up(struct fp_core *c)
+{
+	if (c->now - c->tx_moved_ns < TX_PATIENCE_NS)
+		return;
+	rte_pktmbuf_free_bulk(c->tx, c->ntx);
+	count(c, CNT_TX_DROPPED, c->ntx);
+	c->ntx = 0;
+}
+
 /* The one transmit burst of a pass. What the port does not take stays for the next. */
 static void tx_flush(struct fp_core *c)
 {
@@ -220,6 +232,9 @@ static void tx_flush(struct fp_core *c)
 		bytes += c->tx[i]->pkt_len;
 	sent = rte_eth_tx_burst(c->fp->port->id, c->queue, c->tx, (uint16_t)c->ntx);
 	c->ntx -= sent;
+	if (sent > 0 || !c->tx_stuck)
+		c->tx_moved_ns = c->now;
+	c->tx_stuck = c->ntx > 0;
 	count(c, CNT_TX_PACKETS, sent);
 	if (unlikely(c->ntx > 0)) {
 		for (unsigned i = 0; i < c->ntx; i++) {
@@ -227,6 +242,7 @@ static void tx_flush(struct fp_core *c)
 			bytes -= c->tx[i]->pkt_len;
 		}
 		count(c, CNT_TX_FULL, 1);
+		tx_give_up(c);
 	}
 	count(c, CNT_TX_BYTES, bytes);
 }

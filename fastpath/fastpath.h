@@ -78,6 +78,8 @@ struct fp_core {
 	tas_ns now; /* of this pass */
 	uint32_t now_us;
 	uint32_t ntx;
+	bool tx_stuck;      /* the port did not take everything last time ... */
+	tas_ns tx_moved_ns; /* ... and took something at this time */
 	struct rte_mbuf *tx[FP_TX_BATCH];
 
 	struct fp_list ready;   /* have data to send and no reason to wait */
@@ -127,6 +129,7 @@ struct fastpath {
 	/* slots of flows: free ones, and removed ones that wait for their grace period; the slow path's */
 	uint32_t *free_flow;
 	uint32_t nr_free;
+	uint32_t last_gen; /* given to a flow */
 	struct flow_grave {
 		uint32_t id;
 		uint64_t token;

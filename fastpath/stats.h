@@ -14,6 +14,7 @@
 	X(TX_PACKETS, "tx_packets", "packets", "frames handed to the port")                                 \
 	X(TX_BYTES, "tx_bytes", "bytes", "bytes of these frames, Ethernet header included")                 \
 	X(TX_FULL, "tx_full", "times", "the port's transmit ring took less than a burst")                   \
+	X(TX_DROPPED, "tx_dropped", "packets", "given up because the port took nothing (link down?)")       \
 	X(RX_BAD_CHECKSUM, "rx_bad_checksum", "packets", "dropped: IP or TCP checksum wrong")               \
 	X(RX_BAD_HEADER, "rx_bad_header", "packets", "dropped: lengths or header fields impossible")        \
 	X(RX_IGNORED, "rx_ignored", "packets", "dropped: not for this service (other protocol or address)") \
