@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* memload - loads a memcached and says how fast it answered: memload HOST PORT CONNECTIONS SECONDS BYTES
- * Each connection stores a value of its own once and then asks for it again and again, one request at a time;
- * every answer is compared. Prints "requests R seconds S p50_us A p99_us B bytes N", where bytes is all
- * payload, both ways. One thread, epoll. */
+/* reqload - asks a server and says how fast it answered:
+ *
+ *   reqload PROTOCOL ADDRESS PORT CONNECTIONS SECONDS BYTES
+ *
+ * memcached: each connection stores a value of BYTES of its own, and then asks for it again and again.
+ * echo: each connection sends BYTES, and takes them back.
+ * One request at a time on each connection; every answer is compared. Prints "requests R seconds S p50_us A
+ * p99_us B bytes N", where bytes is all payload, both ways. One thread, epoll. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -29,12 +33,14 @@ struct conn {
 	uint32_t id, got, want;
 	bool stored;
 	uint64_t sent_ns;
-	char *answer; /* what must come */
+	char *question, *answer;
+	uint32_t question_len;
 };
 
 static struct {
 	uint64_t latency[CLASSES], requests, bytes;
 	uint32_t value_bytes;
+	void (*begin)(struct conn *c);
 	char buf[VALUE_MAX + 256];
 } the;
 
@@ -48,7 +54,7 @@ static uint64_t clock_ns(void)
 
 static _Noreturn void die(const char *what)
 {
-	fprintf(stderr, "memload: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "reqload: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
@@ -86,53 +92,77 @@ static double percentile_us(double share)
 
 /* --- one connection --- */
 
-/* The requests are far smaller than a socket's buffer, and there is one at a time. */
-static void request(struct conn *c)
+static void send_all(struct conn *c, const char *text, size_t len)
 {
-	int len = snprintf(the.buf, sizeof(the.buf), "get key%u\r\n", c->id);
-
-	c->sent_ns = clock_ns();
-	if (send(c->fd, the.buf, (size_t)len, 0) != len)
-		die("send");
-	the.bytes += (uint64_t)len;
-	c->got = 0;
-}
-
-static void store(struct conn *c)
-{
-	int head = snprintf(the.buf, 256, "set key%u 0 0 %u\r\n", c->id, the.value_bytes);
-	const char *value = strchr(c->answer, '\n') + 1;
-	size_t left, total = (size_t)head + the.value_bytes + 2;
-	char *at = the.buf;
-
-	memcpy(the.buf + head, value, the.value_bytes + 2);
-	for (left = total; left > 0;) {
-		ssize_t n = send(c->fd, at, left, 0);
+	the.bytes += len;
+	while (len > 0) {
+		ssize_t n = send(c->fd, text, len, 0);
 
 		if (n < 0)
 			die("send");
-		at += n;
-		left -= (size_t)n;
+		text += n;
+		len -= (size_t)n;
 	}
-	the.bytes += total;
+}
+
+static void request(struct conn *c)
+{
+	c->sent_ns = clock_ns();
+	c->got = 0;
+	send_all(c, c->question, c->question_len);
+}
+
+static char *text_new(size_t len)
+{
+	char *text = malloc(len);
+
+	if (text == NULL)
+		die("malloc");
+	return text;
+}
+
+/* A value of the connection's own at `to`. */
+static void fill(char *to, uint32_t id)
+{
+	for (uint32_t i = 0; i < the.value_bytes; i++)
+		to[i] = (char)('a' + (i * 7 + id) % 26);
+}
+
+static void begin_echo(struct conn *c)
+{
+	c->question_len = c->want = the.value_bytes;
+	c->question = c->answer = text_new(the.value_bytes);
+	fill(c->question, c->id);
+	c->stored = true;
+	request(c);
+}
+
+static void begin_memcached(struct conn *c)
+{
+	int head;
+
+	c->question = text_new(64);
+	c->question_len = (uint32_t)sprintf(c->question, "get key%u\r\n", c->id);
+	c->answer = text_new(the.value_bytes + 128);
+	head = sprintf(c->answer, "VALUE key%u 0 %u\r\n", c->id, the.value_bytes);
+	fill(c->answer + head, c->id);
+	memcpy(c->answer + head + the.value_bytes, "\r\nEND\r\n", 7);
+	c->want = (uint32_t)head + the.value_bytes + 7;
+	head = sprintf(the.buf, "set key%u 0 0 %u\r\n", c->id, the.value_bytes);
+	fill(the.buf + head, c->id);
+	memcpy(the.buf + head + the.value_bytes, "\r\n", 2);
+	send_all(c, the.buf, (size_t)head + the.value_bytes + 2);
 }
 
 static void conn_open(struct conn *c, uint32_t id, const struct sockaddr_in *to)
 {
-	char head[64];
-	int len = snprintf(head, sizeof(head), "VALUE key%u 0 %u\r\n", id, the.value_bytes), one = 1;
+	int one = 1;
 
 	*c = (struct conn){ .fd = socket(AF_INET, SOCK_STREAM, 0), .id = id };
-	c->want = (uint32_t)len + the.value_bytes + 7;
-	c->answer = malloc(c->want);
-	if (c->fd < 0 || c->answer == NULL || connect(c->fd, (const void *)to, sizeof(*to)) != 0)
+	if (c->fd < 0 || connect(c->fd, (const void *)to, sizeof(*to)) != 0)
 		die("connect");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	memcpy(c->answer, head, (size_t)len);
-	for (uint32_t i = 0; i < the.value_bytes; i++)
-		c->answer[(uint32_t)len + i] = (char)('a' + (i * 7 + id) % 26);
-	memcpy(c->answer + c->want - 7, "\r\nEND\r\n", 7);
-	store(c);
+	the.begin(c);
 }
 
 static void answered(struct conn *c)
@@ -155,7 +185,7 @@ static void readable(struct conn *c)
 	if (n <= 0)
 		die(n == 0 ? "the server closed" : "recv");
 	if (memcmp(the.buf, expected + c->got, (size_t)n) != 0) {
-		fprintf(stderr, "memload: wrong answer on connection %u at byte %u\n", c->id, c->got);
+		fprintf(stderr, "reqload: wrong answer on connection %u at byte %u\n", c->id, c->got);
 		exit(1);
 	}
 	the.bytes += (uint64_t)n;
@@ -188,7 +218,7 @@ static void run(struct conn *conns, unsigned n, double seconds)
 		int ready = epoll_wait(epfd, events, EVENTS, 5000);
 
 		if (ready == 0) {
-			fprintf(stderr, "memload: no answer for 5 s\n");
+			fprintf(stderr, "reqload: no answer for 5 s\n");
 			exit(1);
 		}
 		for (int i = 0; i < ready; i++)
@@ -204,20 +234,24 @@ int main(int argc, char **argv)
 	unsigned n;
 	uint64_t begin;
 
-	if (argc != 6 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) {
-		fprintf(stderr, "usage: memload ADDRESS PORT CONNECTIONS SECONDS BYTES\n");
+	if (argc == 7)
+		the.begin = strcmp(argv[1], "echo") == 0    ? begin_echo
+			: strcmp(argv[1], "memcached") == 0 ? begin_memcached
+							    : NULL;
+	if (the.begin == NULL || inet_pton(AF_INET, argv[2], &to.sin_addr) != 1) {
+		fprintf(stderr, "usage: reqload memcached|echo ADDRESS PORT CONNECTIONS SECONDS BYTES\n");
 		return 2;
 	}
-	to.sin_port = htons((uint16_t)atoi(argv[2]));
-	n = (unsigned)atoi(argv[3]);
-	the.value_bytes = (uint32_t)atoi(argv[5]);
+	to.sin_port = htons((uint16_t)atoi(argv[3]));
+	n = (unsigned)atoi(argv[4]);
+	the.value_bytes = (uint32_t)atoi(argv[6]);
 	if (n < 1 || n > CONNECTIONS_MAX || the.value_bytes > VALUE_MAX)
 		return 2;
 	conns = calloc(n, sizeof(*conns));
 	for (unsigned i = 0; conns != NULL && i < n; i++)
 		conn_open(&conns[i], i, &to);
 	begin = clock_ns();
-	run(conns, n, atof(argv[4]));
+	run(conns, n, atof(argv[5]));
 	printf("requests %lu seconds %.3f p50_us %.0f p99_us %.0f bytes %lu\n", the.requests,
 		(double)(clock_ns() - begin) / 1e9, percentile_us(0.5), percentile_us(0.99), the.bytes);
 	return 0;
