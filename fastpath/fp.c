@@ -144,8 +144,16 @@ static void core_give(struct fp_core *c)
 	rte_free(c);
 }
 
+/* Nobody looks any more: whoever waits for a grace period need not. */
+static void grace_over(struct fastpath *fp)
+{
+	for (unsigned i = 0; i <= fp->conf.cores && fp->qsbr != NULL; i++)
+		rte_rcu_qsbr_thread_offline(fp->qsbr, i);
+}
+
 void fp_destroy(struct fastpath *fp)
 {
+	grace_over(fp); /* else the flow table keeps its queue of deleted keys, and the name */
 	for (unsigned i = 0; i <= fp->conf.cores; i++)
 		core_give(fp->core[i]);
 	flow_table_free(fp->table);
@@ -164,17 +172,18 @@ void fp_destroy(struct fastpath *fp)
 
 uint32_t flow_alloc(struct fastpath *fp)
 {
-	uint32_t id, gen;
+	uint32_t id;
 	struct flow *f;
 
 	if (fp->nr_free == 0)
 		return FLOW_NONE;
 	id = fp->free_flow[--fp->nr_free];
 	f = &fp->flows[id];
-	gen = f->gen + 1 != 0 ? f->gen + 1 : 1;
 	memset(f, 0, sizeof(*f));
 	memset(&fp->cold[id], 0, sizeof(fp->cold[id]));
-	f->gen = gen;
+	/* one count for all slots: an application's record may serve flows of several, and tells them apart by this */
+	fp->last_gen += fp->last_gen == UINT32_MAX ? 2 : 1;
+	f->gen = fp->last_gen;
 	f->app = APP_NONE;
 	f->state = TCP_CLOSED;
 	fp->cold[id].rx_fin_off = UINT64_MAX;
