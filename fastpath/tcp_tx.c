@@ -49,14 +49,23 @@ static uint32_t sack_options(const struct flow *f, const struct flow_cold *k, st
 	return o->nsack;
 }
 
+/* The window as on the wire, in units of 2^wscale. What was offered before is rounded up, so that the right edge
+ * does not move back, but not beyond the space there is: many small segments would each add a part of a unit. Then
+ * it is rounded down, as RFC 7323 2.4 allows; what was once offered is accepted all the same. */
+static inline uint32_t window_field(const struct flow *f)
+{
+	uint32_t unit = 1u << f->rcv_wscale, space = flow_rx_size(f) - f->rx_unread;
+	uint32_t wnd = max_u32(tcp_rcv_window(f), f->rx_adv + unit - 1);
+
+	return min_u32(min_u32(wnd, max_u32(space, f->rx_adv)) >> f->rcv_wscale, 0xffff);
+}
+
 /* The fields every segment carries, and the bookkeeping that it acknowledges: nothing is owed afterwards. */
 static struct hdr_fields fields_with_ack(struct tcp t, uint64_t off, uint8_t flags)
 {
 	struct flow *f = t.f;
-	uint32_t wnd = tcp_rcv_window(f), unit = 1u << f->rcv_wscale;
-	uint32_t field = min_u32((f->rx_adv + unit - 1) >> f->rcv_wscale, 0xffff);
+	uint32_t field = window_field(f);
 
-	field = max_u32(field, min_u32(wnd >> f->rcv_wscale, 0xffff));
 	f->rx_adv = max_u32(f->rx_adv, field << f->rcv_wscale);
 	f->rx_unacked = 0;
 	f->ack = ACK_NONE;
