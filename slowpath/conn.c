@@ -144,6 +144,7 @@ void conn_abort(struct sp *sp, uint32_t id, int error)
 
 void conn_establish(struct sp *sp, uint32_t id)
 {
+	struct flow *f = &sp->fp->flows[id];
 	struct conn *n = &sp->conn[id];
 
 	timer_cancel(&sp->timers, id);
@@ -154,8 +155,12 @@ void conn_establish(struct sp *sp, uint32_t id)
 		if (listen_established(sp, n->listener, id))
 			conn_handed(sp, id);
 	} else {
-		app_notify(sp->fp->slow, &sp->fp->flows[id], ABI_EV_CONNECTED, 0);
+		app_notify(sp->fp->slow, f, ABI_EV_CONNECTED, 0);
 	}
+	if (f->flags & FLOW_TX_FIN) /* it ended its stream before there was one */
+		conn_event(sp, id, EV_SHUT);
+	else if (f->tx_avail > 0)
+		tcp_tx(sp->fp->slow, id);
 }
 
 void conn_handed(struct sp *sp, uint32_t id)
