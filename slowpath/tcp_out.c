@@ -108,8 +108,13 @@ static void bare(struct sp *sp, uint32_t id, uint8_t flags)
 
 void out_ack(struct sp *sp, uint32_t id)
 {
+	struct flow *f = &sp->fp->flows[id];
+
 	sp_count(sp, CNT_TCP_TX_ACKS, 1);
 	bare(sp, id, RTE_TCP_ACK_FLAG);
+	f->ack = ACK_NONE; /* what a core owes is said */
+	f->rx_unacked = 0;
+	f->flags &= ~(uint32_t)FLOW_ACK_WANTED;
 }
 
 void out_challenge_ack(struct sp *sp, uint32_t id)
