@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sim_draw.h - what a seed stands for. Guarantee: a pure function of the seed.
+ * A quarter of the seeds has nothing but random loss of 1 %, so that what is sent again can be compared with what
+ * was lost; a quarter has a clean, fast network; the rest draws everything. */
+#ifndef TAS_SIM_DRAW_H
+#define TAS_SIM_DRAW_H
+
+#include "slowpath/conf.h"
+#include "tests/sim/sim_app.h"
+#include "tests/sim/sim_link.h"
+
+enum draw_kind { DRAW_CLEAN, DRAW_LOSS, DRAW_HARSH, DRAW_WILD, NR_DRAW_KINDS };
+
+struct draw_host {
+	struct tas_conf conf;
+	struct link_model link;
+	uint32_t stall_ppm, resteer_ppm, starve_ppm;
+	tas_ns stall_max;
+};
+
+struct draw {
+	enum draw_kind kind;
+	unsigned hosts;
+	tas_ns begin, step; /* virtual time of a pass that found work */
+	struct draw_host host[LINK_HOSTS_MAX];
+	unsigned procs;
+	struct {
+		unsigned host, contexts;
+		bool sleeps;
+	} proc[8];
+	uint32_t app_stall_ppm;
+	tas_ns app_stall_max;
+	unsigned nplans;
+	struct plan plan[PLANS_MAX];
+};
+
+void draw(struct draw *d, uint64_t seed);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/sim/sim_oracle.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fastpath/tcp_int.h"
+#include "include/net/pkt.h"
+
+void oracle_begin(struct oracle *o, struct host *hosts, unsigned nhosts)
+{
+	memset(o, 0, sizeof(*o));
+	o->hosts = hosts;
+	o->nhosts = nhosts;
+}
+
+void oracle_found(struct oracle *o, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (o->what[0] != '\0')
+		return;
+	va_start(ap, fmt);
+	vsnprintf(o->what, sizeof(o->what), fmt, ap);
+	va_end(ap);
+}
+
+/* --- the wire --- */
+
+static bool after(uint32_t a, uint32_t b) { return (int32_t)(a - b) > 0; }
+
+static struct wire *wire_of(struct oracle *o, unsigned from, unsigned to, uint16_t port, uint16_t peer_port)
+{
+	uint32_t at = (port * 31u + peer_port * 17u + from * 7u + to) % ORACLE_WIRES_MAX;
+
+	for (unsigned i = 0; i < ORACLE_WIRES_MAX; i++, at = (at + 1) % ORACLE_WIRES_MAX) {
+		struct wire *w = &o->wire[at];
+
+		if (!w->used)
+			*w = (struct wire){ .used = true,
+				.from = (uint8_t)from,
+				.to = (uint8_t)to,
+				.port = port,
+				.peer_port = peer_port };
+		if (w->from == from && w->to == to && w->port == port && w->peer_port == peer_port)
+			return w;
+	}
+	TAS_ASSERT(!"more connections than the oracle has room for");
+	return NULL;
+}
+
+static void syn_sent(struct wire *w, struct wire *back, const struct seg *seg, const uint8_t *frame)
+{
+	struct tcp_opts opts;
+
+	if (w->syn_seen && w->iss == seg->seq.v)
+		return;
+	w->syn_seen = true;
+	w->fin_seen = w->edge_known = false;
+	w->iss = seg->seq.v;
+	w->next = w->acked = seg->seq.v + 1;
+	w->acked = seg->ack.v;
+	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &opts);
+	w->wscale = opts.has & TCP_HAS_WSCALE ? opts.wscale : -1;
+	if (!(seg->flags & RTE_TCP_ACK_FLAG)) /* a new connection: what was before is over */
+		back->syn_seen = back->edge_known = false;
+}
+
+static uint32_t shift_of(const struct wire *w, const struct wire *back)
+{
+	return w->wscale >= 0 && back->wscale >= 0 ? (uint32_t)w->wscale : 0;
+}
+
+static uint32_t edge_of(const struct wire *w, const struct wire *back, const struct seg *seg)
+{
+	return seg->ack.v + ((uint32_t)seg->wnd << (seg->flags & RTE_TCP_SYN_FLAG ? 0 : shift_of(w, back)));
+}
+
+static void data_sent(struct oracle *o, struct wire *w, const struct wire *back, const struct seg *seg)
+{
+	bool fin = seg->flags & RTE_TCP_FIN_FLAG;
+	uint32_t end = seg->seq.v + seg->payload_len;
+
+	if (seg->payload_len > 0 && back->edge_known && after(end, back->edge_delivered))
+		oracle_found(o, "%c sends %u bytes past the window", 'A' + w->from,
+			end - back->edge_delivered);
+	if (w->fin_seen && ((seg->payload_len > 0 && after(end, w->fin_at)) || (fin && end != w->fin_at)))
+		oracle_found(o, "%c sends behind its FIN", 'A' + w->from);
+	if (fin) {
+		w->fin_seen = true;
+		w->fin_at = end;
+	}
+	if (after(end + fin, w->next))
+		w->next = end + fin;
+}
+
+static void segment_sent(struct oracle *o, struct wire *w, struct wire *back, const struct seg *seg,
+	const uint8_t *frame)
+{
+	if (seg->flags & RTE_TCP_RST_FLAG)
+		return;
+	if (seg->flags & RTE_TCP_SYN_FLAG) {
+		syn_sent(w, back, seg, frame);
+		return;
+	}
+	if (!w->syn_seen || !back->syn_seen)
+		return;
+	if (after(seg->ack.v, back->next))
+		oracle_found(o, "%c acknowledges %u bytes that were never sent", 'A' + w->from,
+			seg->ack.v - back->next);
+	data_sent(o, w, back, seg);
+}
+
+static void segment_arrives(struct wire *w, const struct wire *back, const struct seg *seg)
+{
+	uint32_t edge = edge_of(w, back, seg);
+
+	if (!(seg->flags & RTE_TCP_ACK_FLAG) || (seg->flags & RTE_TCP_RST_FLAG) || !w->syn_seen)
+		return;
+	if (!w->edge_known || after(edge, w->edge_delivered))
+		w->edge_delivered = edge;
+	w->edge_known = true;
+}
+
+static int host_of(const struct oracle *o, struct net_addr a)
+{
+	for (unsigned i = 0; i < o->nhosts; i++)
+		if (addr_eq(a, host_addr(i)))
+			return (int)i;
+	return -1;
+}
+
+void oracle_wire(struct oracle *o, unsigned host, bool sent, const uint8_t *bytes, uint32_t len)
+{
+	struct flow_key key;
+	struct seg seg;
+	enum pkt_kind kind = pkt_parse(bytes, len, 0, &key, &seg);
+	struct wire *w, *back;
+	int from, to;
+
+	o->checks++;
+	if (kind != PKT_TCP) {
+		if (sent && kind != PKT_ARP && kind != PKT_ICMP)
+			oracle_found(o, "%c sends a frame that is %s", 'A' + host, pkt_kind_name(kind));
+		return;
+	}
+	from = host_of(o, key.remote);
+	to = host_of(o, key.local);
+	if (from < 0 || to < 0)
+		return;
+	w = wire_of(o, (unsigned)from, (unsigned)to, be16toh(key.remote_port), be16toh(key.local_port));
+	back = wire_of(o, (unsigned)to, (unsigned)from, be16toh(key.local_port), be16toh(key.remote_port));
+	if (sent)
+		segment_sent(o, w, back, &seg, bytes);
+	else
+		segment_arrives(w, back, &seg);
+}
+
+/* --- flows --- */
+
+static void flow_goes_back(struct oracle *o, char host, uint32_t id, const char *what, uint64_t by)
+{
+	oracle_found(o, "%c's flow %u: %s went back by %lu", host, id, what, by);
+}
+
+static void flow_look(struct oracle *o, struct host *h, uint32_t id)
+{
+	const struct flow *f = &h->fp.flows[id];
+	const struct flow_cold *k = &h->fp.cold[id];
+	struct flow_seen *s = &o->flow[h->index][id];
+	uint64_t edge = f->rx_nxt + f->rx_adv;
+	uint32_t pipe = recovery_pipe(f, k);
+
+	flow_check(f);
+	if (s->gen == f->gen) {
+		if (f->rx_nxt < s->rx_nxt)
+			flow_goes_back(o, h->letter, id, "rx_nxt", s->rx_nxt - f->rx_nxt);
+		if (f->tx_una < s->tx_una)
+			flow_goes_back(o, h->letter, id, "tx_una", s->tx_una - f->tx_una);
+		if (edge < s->edge)
+			flow_goes_back(o, h->letter, id, "the right edge", s->edge - edge);
+		if (k->bytes_out > s->bytes_out && pipe > max_u32(s->cwnd, f->cwnd) + f->mss)
+			oracle_found(o, "%c's flow %u has %u bytes in flight with a window of %u", h->letter,
+				id, pipe, f->cwnd);
+	}
+	*s = (struct flow_seen){ f->gen, f->rx_nxt, f->tx_una, edge, k->bytes_out, f->cwnd };
+}
+
+void oracle_step(struct oracle *o)
+{
+	for (unsigned i = 0; i < o->nhosts; i++) {
+		struct host *h = &o->hosts[i];
+		uint32_t in_use = h->fp.conf.flows_max - h->fp.nr_free;
+
+		for (uint32_t id = 0; in_use > 0 && id < h->fp.conf.flows_max; id++) {
+			const struct flow *f = &h->fp.flows[id];
+
+			if (((TCP_STATES_FAST >> f->state) & 1) && f->app != APP_NONE)
+				flow_look(o, h, id);
+		}
+	}
+}
+
+/* --- the end --- */
+
+static void must_be(struct oracle *o, char host, const char *what, uint64_t is, uint64_t should)
+{
+	if (is != should)
+		oracle_found(o, "at the end %c has %s: %lu instead of %lu", host, what, is, should);
+}
+
+static void host_at_end(struct oracle *o, struct host *h)
+{
+	struct fastpath *fp = &h->fp;
+
+	must_be(o, h->letter, "free flows", fp->nr_free, fp->conf.flows_max);
+	must_be(o, h->letter, "armed timers", h->sp.timers.armed, 0);
+	must_be(o, h->letter, "flows under congestion control", h->sp.cc_count, 0);
+	must_be(o, h->letter, "listeners", h->sp.listeners->count, 0);
+	must_be(o, h->letter, "free ids of applications", h->apps.nr_free, h->conf.memory.apps_max);
+	must_be(o, h->letter, "packet buffers out", host_mbufs_out(h), 0);
+	must_be(o, h->letter, "faults of applications",
+		fp_counter(fp, CNT_APP_FAULT_HANDLE) + fp_counter(fp, CNT_APP_FAULT_POSITION) +
+			fp_counter(fp, CNT_APP_FAULT_FLAGS) + fp_counter(fp, CNT_APP_FAULT_RING),
+		0);
+	must_be(o, h->letter, "notifications lost", fp_counter(fp, CNT_APP_NOTIFY_LOST), 0);
+	for (uint32_t i = 0; i < h->sp.neigh.max; i++)
+		must_be(o, h->letter, "holds on a neighbour", h->sp.neigh.entry[i].holds, 0);
+	for (uint32_t id = 0; id < fp->conf.flows_max; id++)
+		must_be(o, h->letter, "a flow on a list", fp->cold[id].on_list, 0);
+}
+
+void oracle_end(struct oracle *o)
+{
+	for (unsigned i = 0; i < o->nhosts; i++)
+		host_at_end(o, &o->hosts[i]);
+}
