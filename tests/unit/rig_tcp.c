@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* rig_tcp.c - the host of the rig and its clock. */
+#include "tests/unit/rig_tcp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eth_ring.h>
+
+#include "fastpath/port.h"
+#include "slowpath/log.h"
+#include "tests/unit/eal_rig.h"
+
+enum { WIRE = 1024, FLOWS = 128, PASSES_MAX = 10000 };
+
+struct rig rig;
+
+int rig_group_setup(void **state)
+{
+	log_open("stderr", TAS_LOG_ERROR, "rig"); /* what a test provokes is no news */
+	return eal_rig_start(state);
+}
+
+int rig_group_teardown(void **state) { return eal_rig_stop(state); }
+
+int rig_setup(void **state TAS_UNUSED)
+{
+	struct tas_conf *c = &rig.conf;
+
+	memset(&rig, 0, sizeof(rig));
+	conf_defaults(c);
+	strcpy(c->tasd.instance, "rig");
+	strcpy(c->tcp.congestion, "newreno");
+	c->ip.addresses = 1;
+	c->ip.address[0] = prefix_v4(htobe32(0x0a000001), 24);
+	c->memory.flows_max = FLOWS;
+	c->memory.apps_max = RIG_APPS;
+	c->memory.app_flows_max = 64;
+	c->memory.app_contexts_max = RIG_CONTEXTS;
+	c->memory.app_memory_max = 32u << 20;
+	rig.now = 1000 * NS_PER_SEC;
+	rig.next_port = 40000;
+	return 0;
+}
+
+static void must(int rc, const char *err)
+{
+	if (rc == 0)
+		return;
+	print_error("rig: %s\n", err);
+	abort();
+}
+
+static void port_take(void)
+{
+	struct port_want want = { .mtu = 1500, .rxq = 1, .txq = 1 };
+	char err[256] = "no port";
+	int id;
+
+	rig.in = rte_ring_create("rig_in", WIRE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	rig.out = rte_ring_create("rig_out", WIRE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	rig.pool = rte_pktmbuf_pool_create("rig", RIG_MBUFS, 32, 0, RTE_PKTMBUF_HEADROOM + 2048, SOCKET_ID_ANY);
+	id = rte_eth_from_rings("rig", &rig.in, 1, &rig.out, 1, 0);
+	must(id < 0 || rig.pool == NULL, err);
+	must(port_fit((uint16_t)id, &want, err, sizeof(err)), err);
+	must(port_open(&rig.port, (uint16_t)id, &want, rig.pool, err, sizeof(err)), err);
+	rig.port.mac = (struct rte_ether_addr){ { 2, 0, 0, 0, 0, 1 } };
+}
+
+void rig_open(void)
+{
+	struct app_ops ops = sp_app_ops(&rig.sp);
+	struct app_rim rim = { 0 };
+	struct fp_conf fc = { .cores = 1,
+		.flows_max = rig.conf.memory.flows_max,
+		.apps_max = rig.conf.memory.apps_max,
+		.delack_us = rig.conf.tcp.delack_ms * 1000,
+		.numa_node = SOCKET_ID_ANY,
+		.name = "rig" };
+	struct sp_conf sc = { .fp = &rig.fp, .conf = &rig.conf, .apps = &rig.apps, .now = rig.now };
+	char err[256] = "";
+
+	if (rig.open)
+		return;
+	rig.open = true;
+	port_take();
+	must(fp_create(&rig.fp, &fc, &rig.port, rig.pool, NULL, err, sizeof(err)), err);
+	must(apps_init(&rig.apps, &rig.fp, &rig.conf, &ops, &rim), "applications");
+	for (unsigned i = 0; i < sizeof(sc.secrets); i++)
+		sc.secrets[i] = (uint8_t)(i * 73 + 19);
+	must(sp_create(&rig.sp, &sc, err, sizeof(err)), err);
+	rig_run();
+}
+
+static void ring_end(struct rte_ring *r)
+{
+	void *m;
+
+	while (rte_ring_dequeue(r, &m) == 0)
+		rte_pktmbuf_free(m);
+	rte_ring_free(r);
+}
+
+int rig_teardown(void **state TAS_UNUSED)
+{
+	uint32_t home;
+
+	if (!rig.open)
+		return 0;
+	sp_destroy(&rig.sp);
+	apps_fini(&rig.apps);
+	fp_destroy(&rig.fp);
+	port_close(&rig.port);
+	ring_end(rig.in);
+	ring_end(rig.out);
+	home = rte_mempool_avail_count(rig.pool);
+	rte_mempool_free(rig.pool);
+	rig.open = false;
+	if (home == RIG_MBUFS)
+		return 0;
+	print_error("%u packet buffers are missing\n", RIG_MBUFS - home);
+	return -1;
+}
+
+/* --- frames that come out --- */
+
+/* The neighbour 10.0.0.2 answers who asks for it. */
+static void arp_in(const uint8_t *b)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 2 }, ip[4] = { 10, 0, 0, 2 };
+	uint8_t reply[60] = { 0 };
+
+	if (b[21] != 1 || memcmp(b + 38, ip, 4) != 0)
+		return;
+	rig.arp_requests++;
+	if (rig.arp_silent)
+		return;
+	memcpy(reply, b + 6, 6);
+	memcpy(reply + 6, mac, 6);
+	memcpy(reply + 12, b + 12, 8);
+	reply[21] = 2;
+	memcpy(reply + 22, mac, 6);
+	memcpy(reply + 28, ip, 4);
+	memcpy(reply + 32, b + 22, 10);
+	give_frame(reply, sizeof(reply));
+}
+
+static void frame_out(const struct rte_mbuf *m)
+{
+	const uint8_t *b = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct rig_frame *f = &rig.sent[rig.sent_tail % RIG_FRAMES];
+
+	assert_int_equal(m->nb_segs, 1);
+	assert_int_equal(m->data_len, m->pkt_len);
+	assert_in_range(m->data_len, 14 + 20, RIG_FRAME_MAX);
+	if (b[12] == 0x08 && b[13] == 0x06) {
+		arp_in(b);
+		return;
+	}
+	assert_true(rig.sent_tail - rig.sent_head < RIG_FRAMES);
+	rig.sent_tail++;
+	f->at = rig.now;
+	f->len = m->data_len;
+	memcpy(f->b, b, f->len);
+}
+
+static unsigned wire_poll(void)
+{
+	struct rte_mbuf *m[32];
+	unsigned n = rte_ring_dequeue_burst(rig.out, (void **)m, 32, NULL);
+
+	for (unsigned i = 0; i < n; i++)
+		frame_out(m[i]);
+	rte_pktmbuf_free_bulk(m, n);
+	return n;
+}
+
+/* --- passes --- */
+
+static void flows_check(void)
+{
+	for (uint32_t id = 0; id < rig.fp.conf.flows_max; id++) {
+		const struct flow *f = &rig.fp.flows[id];
+
+		if (((TCP_STATES_FAST >> f->state) & 1) && f->app != APP_NONE)
+			flow_check(f);
+	}
+}
+
+void rig_run(void)
+{
+	unsigned work = 1;
+
+	rig_open();
+	for (unsigned passes = 0; work > 0; passes++) {
+		assert_true(passes < PASSES_MAX); /* it never comes to rest */
+		work = core_poll(rig.fp.core[0], rig.now);
+		work += sp_poll(&rig.sp, rig.now);
+		flows_check();
+		work += wire_poll();
+	}
+}
+
+static tas_ns next_due(tas_ns until, tas_ns least)
+{
+	tas_ns next = min_u64(core_deadline(rig.fp.core[0]), sp_deadline(&rig.sp));
+
+	return min_u64(max_u64(next, rig.now + least), until);
+}
+
+/* Deadlines may be early and find nothing to do: then the clock goes on in larger steps. */
+void wait_us(uint64_t us)
+{
+	tas_ns until, least = NS_PER_US;
+
+	rig_open();
+	until = rig.now + us * NS_PER_US;
+	while (rig.now < until) {
+		tas_ns before = rig.now;
+
+		rig.now = next_due(until, least);
+		least = rig.now == before + least ? min_u64(2 * least, 64 * NS_PER_US) : NS_PER_US;
+		rig_run();
+	}
+}
+
+uint64_t counted(enum tas_counter counter) { return fp_counter(&rig.fp, counter); }
+
+uint32_t flows_in_use(void) { return rig.fp.conf.flows_max - rig.fp.nr_free; }
