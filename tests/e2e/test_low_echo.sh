@@ -16,7 +16,8 @@ echoes() { # CONNECTIONS SECONDS BYTES
 ns_make
 tasd_start
 mkfifo "$WORK/stdin"
-TAS_SOCKET=/run/tasd/$INSTANCE.sock spawn "$SRV" low_echo sh -c "exec '$BUILD/tests/e2e/low_echo' 7 <>'$WORK/stdin'"
+export TAS_SOCKET=/run/tasd/$INSTANCE.sock
+spawn "$SRV" low_echo sh -c "exec '$BUILD/tests/e2e/low_echo' 7 <>'$WORK/stdin'"
 wait_for 5 "the echo server" port_answers 7
 
 say "one byte, one connection"

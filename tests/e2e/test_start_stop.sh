@@ -13,7 +13,7 @@ refuses() { # WHAT WORD... -- COMMAND...
 		words+=("$1")
 		shift
 	done
-	timeout 10 "${@:2}" >"$WORK/refused.log" 2>&1 </dev/null || result=$?
+	in_srv timeout 10 "${@:2}" >"$WORK/refused.log" 2>&1 </dev/null || result=$?
 	[ $result -ne 0 ] || fail "$what: exit code 0"
 	[ $result -lt 124 ] || fail "$what: exit code $result"
 	for word in "${words[@]}"; do
@@ -24,47 +24,49 @@ refuses() { # WHAT WORD... -- COMMAND...
 
 reasons() { grep -vE ': (info|warning): ' "$WORK/refused.log"; }
 
-start() { in_srv tasd -c "$WORK/tasd.conf" "$@"; }
+tasd=(tasd -c "$WORK/tasd.conf")
 
 leaves_nothing() {
+	local left
+
 	e2e_until 5 e2e_gone "$TASD" || fail "tasd still runs 5 s after SIGTERM"
 	[ -z "$(ls "/run/tasd/$INSTANCE".* 2>/dev/null)" ] || fail "left: $(ls "/run/tasd/$INSTANCE".*)"
 	[ ! -e "/var/run/dpdk/tasd-$INSTANCE" ] || fail "left: /var/run/dpdk/tasd-$INSTANCE"
-	[ -z "$(find /dev/hugepages /dev/shm /tmp -maxdepth 1 -name "*$INSTANCE*" ! -path "$WORK" 2>/dev/null)" ] ||
-		fail "left: $(find /dev/hugepages /dev/shm /tmp -maxdepth 1 -name "*$INSTANCE*")"
+	left=$(find /dev/hugepages /dev/shm /tmp -maxdepth 1 -name "*$INSTANCE*" ! -path "$WORK" 2>/dev/null || true)
+	[ -z "$left" ] || fail "left: $left"
 }
 
 ns_make
 tasd_conf
 
 say "a configuration is checked: ok, or every error with its line"
-assert_eq "--check" "$(start --check)" ok
+assert_eq "--check" "$(in_srv "${tasd[@]}" --check)" ok
 printf '[port]\ndevice = net_af_packet0,iface=srv0\nmtu = 99999\n[nonsense]\n[ip]\naddress = 10.77.0.1/24\n' \
 	>"$WORK/bad.conf"
 lines=2 refuses "bad value and section" "$WORK/bad.conf:3: port.mtu" "576..9000" "$WORK/bad.conf:4" -- \
-	in_srv tasd -c "$WORK/bad.conf" --check
-lines=2 refuses "the same when started" "$WORK/bad.conf:3: port.mtu" -- in_srv tasd -c "$WORK/bad.conf" \
+	tasd -c "$WORK/bad.conf" --check
+lines=2 refuses "the same when started" "$WORK/bad.conf:3: port.mtu" -- tasd -c "$WORK/bad.conf" \
 	--foreground
-refuses "no such file" "$WORK/none.conf" -- in_srv tasd -c "$WORK/none.conf"
-refuses "no file at all" "tasd -c FILE" -- in_srv tasd
+refuses "no such file" "$WORK/none.conf" -- tasd -c "$WORK/none.conf"
+refuses "no file at all" "tasd -c FILE" -- tasd
 
 say "a missing device"
 tasd_conf port.device=net_af_packet0,iface=nosuch0
-refuses "no such interface" nosuch0 "ip link" -- start --foreground
-refuses "the same in the background" nosuch0 -- start
+refuses "no such interface" nosuch0 "ip link" -- "${tasd[@]}" --foreground
+refuses "the same in the background" nosuch0 -- "${tasd[@]}"
 tasd_conf port.device=net_nosuchdriver0
-refuses "no such driver" net_nosuchdriver0 -- start --foreground
+refuses "no such driver" net_nosuchdriver0 -- "${tasd[@]}" --foreground
 tasd_conf port.device=net_af_packet0,iface=srv0
 
 say "no huge pages although hugepages = on"
 free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
 tasd_conf memory.hugepages=on memory.dpdk_memory=$(((free + 100) * 2))M
-refuses "too few huge pages" "vm.nr_hugepages=" "hugepages = auto" -- start --foreground
+refuses "too few huge pages" "vm.nr_hugepages=" "hugepages = auto" -- "${tasd[@]}" --foreground
 tasd_conf memory.hugepages=off memory.dpdk_memory=256M
 
 say "a CPU that is not there"
 tasd_conf slowpath.cpu=1023
-refuses "CPU 1023" "[slowpath] cpu = 1023" "may run on CPUs" -- start --foreground
+refuses "CPU 1023" "[slowpath] cpu = 1023" "may run on CPUs" -- "${tasd[@]}" --foreground
 tasd_conf slowpath.cpu=-1
 
 say "no permission"
@@ -72,14 +74,14 @@ tasd_conf tasd.run_dir="$WORK/run"
 mkdir -m 755 "$WORK/run"
 chown nobody "$WORK/run"
 chmod 644 "$WORK/tasd.conf"
-refuses "as nobody" "root" -- in_srv setpriv --reuid nobody --regid nogroup --clear-groups \
+refuses "as nobody" "root" -- setpriv --reuid nobody --regid nogroup --clear-groups \
 	"$BUILD/slowpath/tasd" -c "$WORK/tasd.conf" --foreground
 rm -r "$WORK/run"
 tasd_conf tasd.run_dir=/run/tasd
 
 say "memory that is not enough for what is configured"
 tasd_conf memory.flows_max=4194304 memory.dpdk_memory=64M
-refuses "4 M connections in 64 MiB" "flows_max=4194304" "dpdk_memory" -- start --foreground
+refuses "4 M connections in 64 MiB" "flows_max=4194304" "dpdk_memory" -- "${tasd[@]}" --foreground
 tasd_conf memory.flows_max=65536 memory.dpdk_memory=256M
 
 say "it starts within 2 s"
@@ -89,8 +91,9 @@ took=$(((${EPOCHREALTIME/./} - began) / 1000))
 [ $took -lt 2000 ] || fail "it took $took ms"
 
 say "the same instance twice"
-refuses "a second one" "\"$INSTANCE\" is already running" "$(cat "/run/tasd/$INSTANCE.pid")" -- start --foreground
-refuses "a second one in the background" "is already running" -- start
+pid=$(cat "/run/tasd/$INSTANCE.pid")
+refuses "a second one" "\"$INSTANCE\" is already running" "kill $pid" -- "${tasd[@]}" --foreground
+refuses "a second one in the background" "is already running" -- "${tasd[@]}"
 in_cli ping -q -c 1 -W 2 $TASD_IP >/dev/null || fail "the first one suffered"
 
 say "SIGTERM leaves nothing"
@@ -112,7 +115,7 @@ leaves_nothing
 
 say "in the background it returns when it serves"
 tasd_conf "tasd.log=$WORK/background.log"
-start
+in_srv "${tasd[@]}"
 TASD=$(cat "/run/tasd/$INSTANCE.pid")
 e2e_pids+=("$TASD")
 tasctl -i "$INSTANCE" status >/dev/null || fail "it returned before it served"
@@ -123,7 +126,7 @@ leaves_nothing
 
 say "ten starts and ends in a row"
 for _ in 1 2 3 4 5 6 7 8 9 10; do
-	start
+	in_srv "${tasd[@]}"
 	TASD=$(cat "/run/tasd/$INSTANCE.pid")
 	kill -TERM "$TASD"
 	leaves_nothing
