@@ -189,13 +189,10 @@ enum rx_verdict {
 	RX_PUNT, /* the slow path decides */
 };
 
-/* The whole of a segment in a synchronized state but SYN, RST and FIN (RFC 9293 3.10.7.4): acceptability,
- * timestamps, acknowledgement, window, payload. `frame` is the start of the frame that seg's offsets refer
- * to. */
+/* The whole of a segment in a synchronized state but SYN and RST (RFC 9293 3.10.7.4): acceptability,
+ * timestamps, acknowledgement, window, payload, FIN. `frame` is the start of the frame that seg's offsets
+ * refer to. */
 enum rx_verdict tcp_rx(struct fp_core *c, uint32_t id, const struct seg *seg, const uint8_t *frame);
-/* After tcp_rx: takes an in-order FIN at stream offset `off`; remembers one that is early. True if it was
- * taken now. */
-bool tcp_rx_fin(struct fp_core *c, uint32_t id, uint64_t off);
 /* Sends what window, congestion window, pace and quota allow (on a real core; from the slow path it kicks
  * one). */
 void tcp_tx(struct fp_core *c, uint32_t id);

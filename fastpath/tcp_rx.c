@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tcp_rx.c - a segment arrives in a synchronized state (RFC 9293 3.10.7.4), but for SYN, RST and FIN. */
+/* tcp_rx.c - a segment arrives in a synchronized state (RFC 9293 3.10.7.4), but for SYN and RST. */
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
 
@@ -152,11 +152,42 @@ static void rx_payload(struct tcp t, const struct seg *seg, const uint8_t *frame
 	}
 }
 
+/* Takes an in-order FIN at stream offset `off`; remembers one that is early. */
+static void rx_fin(struct tcp t, uint64_t off)
+{
+	struct flow *f = t.f;
+
+	tcp_ack_soon(t); /* also where ours to a FIN that comes again was lost */
+	if (f->flags & FLOW_RX_FIN)
+		return;
+	if (off != f->rx_nxt) {
+		if ((int64_t)(off - f->rx_nxt) > 0)
+			t.k->rx_fin_off = off;
+		return;
+	}
+	f->rx_nxt++;
+	f->rx_adv -= f->rx_adv > 0;
+	f->flags |= FLOW_RX_FIN;
+	flow_event(t.c, t.id, FLOW_EV_RX_FIN);
+	app_notify(t.c, f, ABI_EV_RX_FIN, 0);
+}
+
+/* The stream offset of the segment's FIN; that of one seen early; or UINT64_MAX. */
+static inline uint64_t fin_off(struct tcp t, const struct seg *seg)
+{
+	const struct flow *f = t.f;
+
+	if (likely(!(seg->flags & RTE_TCP_FIN_FLAG)))
+		return t.k->rx_fin_off == f->rx_nxt ? f->rx_nxt : UINT64_MAX;
+	return seq_offset_near(f->rx_nxt, flow_rx_seq(f, f->rx_nxt), seq_add(seg->seq, seg->payload_len));
+}
+
 enum rx_verdict tcp_rx(struct fp_core *c, uint32_t id, const struct seg *seg, const uint8_t *frame)
 {
 	struct tcp t = tcp_of(c, id);
 	struct flow *f = t.f;
 	int32_t head = seq_dist(flow_rx_seq(f, f->rx_nxt), seg->seq);
+	uint64_t fin;
 
 	t.k->segs_in++;
 	count(c, CNT_TCP_RX_SEGMENTS, 1);
@@ -177,31 +208,8 @@ enum rx_verdict tcp_rx(struct fp_core *c, uint32_t id, const struct seg *seg, co
 		return RX_DONE;
 	if (seg->payload_len > 0)
 		rx_payload(t, seg, frame, head);
-	if (unlikely(t.k->rx_fin_off == f->rx_nxt && !(f->flags & FLOW_RX_FIN)))
-		tcp_rx_fin(c, id, f->rx_nxt);
+	fin = fin_off(t, seg);
+	if (unlikely(fin != UINT64_MAX))
+		rx_fin(t, fin);
 	return RX_DONE;
-}
-
-bool tcp_rx_fin(struct fp_core *c, uint32_t id, uint64_t off)
-{
-	struct tcp t = tcp_of(c, id);
-	struct flow *f = t.f;
-
-	if (f->flags & FLOW_RX_FIN) {
-		tcp_ack_soon(t); /* our acknowledgement of it was lost */
-		return false;
-	}
-	if (off != f->rx_nxt) {
-		if (off > f->rx_nxt)
-			t.k->rx_fin_off = off;
-		tcp_ack_soon(t);
-		return false;
-	}
-	f->rx_nxt++;
-	f->rx_adv -= f->rx_adv > 0;
-	f->flags |= FLOW_RX_FIN;
-	flow_event(c, id, FLOW_EV_RX_FIN);
-	tcp_ack_soon(t);
-	app_notify(c, f, ABI_EV_RX_FIN, 0);
-	return true;
 }

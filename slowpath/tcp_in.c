@@ -24,24 +24,10 @@ static void rst_in(struct sp *sp, uint32_t id, int32_t head)
 	}
 }
 
-/* Does the FIN at this place belong to what the peer may send, in a segment whose acknowledgement makes
- * sense? */
-static bool fin_acceptable(const struct flow *f, const struct flow_cold *k, const struct seg *seg,
-	uint64_t off)
-{
-	int32_t ack = seq_dist(flow_tx_seq(f, f->tx_una), seg->ack);
-
-	return (seg->flags & RTE_TCP_ACK_FLAG) && ack <= (int64_t)f->tx_inflight &&
-		ack >= -(int64_t)k->max_snd_wnd && (int64_t)(off - f->rx_nxt) >= -1 &&
-		(int64_t)(off - f->rx_nxt) <= (int64_t)f->rx_adv;
-}
-
 static void synchronized_in(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
 {
 	struct flow *f = &sp->fp->flows[id];
-	tcp_seq fin = seq_add(seg->seq, seg->payload_len);
 	int32_t head = seq_dist(flow_rx_seq(f, f->rx_nxt), seg->seq);
-	uint64_t off;
 
 	if (seg->flags & RTE_TCP_RST_FLAG) {
 		rst_in(sp, id, head);
@@ -52,11 +38,6 @@ static void synchronized_in(struct sp *sp, uint32_t id, const uint8_t *frame, co
 		return;
 	}
 	tcp_rx(sp->fp->slow, id, seg, frame);
-	if (!(seg->flags & RTE_TCP_FIN_FLAG))
-		return;
-	off = seq_offset_near(f->rx_nxt, flow_rx_seq(f, f->rx_nxt), fin);
-	if (fin_acceptable(f, &sp->fp->cold[id], seg, off))
-		tcp_rx_fin(sp->fp->slow, id, off);
 }
 
 /* A new connection may take the place of one in TIME_WAIT if nothing of the old one can be mistaken for it
