@@ -95,7 +95,7 @@ static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 	f->snd_wnd = seg->flags & RTE_TCP_SYN_FLAG ? seg->wnd : (uint32_t)seg->wnd << f->snd_wscale;
 	k->max_snd_wnd = f->snd_wnd;
 	f->wl1 = seg->seq.v;
-	k->rcv_mss = f->mss;
+	k->rcv_mss = min_u32(f->mss, MSS_DEFAULT_V4); /* until a larger segment shows what the peer sends */
 	if (n->syn_sent_ns != 0)
 		rtt_sample(&f->srtt_us, &k->rttvar_us, (uint32_t)((sp->now - n->syn_sent_ns) / NS_PER_US));
 	sp_cc_begin(sp, id);
