@@ -36,7 +36,9 @@ struct peer *peer_new_(struct rig_how how)
 		.ts = !how.no_ts,
 		.sack = !how.no_sack,
 		.wscale = how.no_wscale ? 0 : 7,
-		.wnd = how.wnd != 0 ? how.wnd : how.no_wscale ? 0xffff : 1 << 20,
+		.wnd = how.wnd != 0     ? how.wnd
+			: how.no_wscale ? 0xffff
+					: 1 << 20,
 		.ts_off = 0xfffffc00u };
 	return p;
 }
@@ -125,7 +127,8 @@ void frame_reseal(uint8_t *frame, uint32_t len)
 
 uint32_t peer_frame(struct peer *p, struct rig_seg s, uint8_t b[RIG_FRAME_MAX])
 {
-	uint32_t opts, hdr, wnd = s.flags & SYN ? min_u32(p->wnd, 0xffff) : p->wnd >> (p->host_wscale_ok ? p->wscale : 0);
+	uint32_t opts, hdr,
+		wnd = s.flags & SYN ? min_u32(p->wnd, 0xffff) : p->wnd >> (p->host_wscale_ok ? p->wscale : 0);
 	uint8_t *t = b + L4;
 
 	s.flags = s.flags != 0 ? s.flags : ACK;

@@ -60,7 +60,8 @@ static void port_take(void)
 
 	rig.in = rte_ring_create("rig_in", WIRE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	rig.out = rte_ring_create("rig_out", WIRE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	rig.pool = rte_pktmbuf_pool_create("rig", RIG_MBUFS, 32, 0, RTE_PKTMBUF_HEADROOM + 2048, SOCKET_ID_ANY);
+	rig.pool = rte_pktmbuf_pool_create("rig", RIG_MBUFS, 32, 0, RTE_PKTMBUF_HEADROOM + 2048,
+		SOCKET_ID_ANY);
 	id = rte_eth_from_rings("rig", &rig.in, 1, &rig.out, 1, 0);
 	must(id < 0 || rig.pool == NULL, err);
 	must(port_fit((uint16_t)id, &want, err, sizeof(err)), err);

@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_tcp_rx.c - what arrives in an open connection. */
+#include "tests/unit/rig_tcp.h"
+
+enum { MSS = 1448, DELACK_MS = 4 };
+
+/* As later in its life, when not every segment is acknowledged at once. */
+static struct peer *grown_up(struct peer *p)
+{
+	cold_of(p)->quick_acks = 0;
+	return p;
+}
+
+/* --- acceptability --- */
+
+TEST(data_in_order_is_acknowledged_and_told) /* RFC 9293 3.10.7.4, seventh */
+{
+	struct peer *p = established();
+
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 101);
+	assert_int_equal(heard(p), 1);
+	app_reads(p, 100);
+	silence();
+}
+
+TEST(segment_beyond_the_window_is_acknowledged_and_dropped) /* RFC 9293 3.10.7.4, first */
+{
+	struct peer *p;
+
+	rig.conf.memory.rx_buffer = 8192;
+	p = established();
+	give(p, .seq = 1 + 8192 + 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 1);
+	assert_int_equal(counted(CNT_TCP_RX_OUTSIDE), 1);
+	assert_int_equal(app_unread(p), 0);
+	silence();
+}
+
+TEST(old_duplicate_is_acknowledged_and_dropped) /* RFC 9293 3.10.7.4, first */
+{
+	struct peer *p = established();
+
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 101);
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 101);
+	assert_int_equal(app_unread(p), 100);
+	silence();
+}
+
+TEST(keepalive_probe_is_answered) /* RFC 9293 3.8.4: one before what is expected, empty or with one byte */
+{
+	struct peer *p = established();
+
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11);
+	give(p, .seq = 10, .ack = 1);
+	expect(p, .seq = 1, .ack = 11);
+	give(p, .seq = 10, .ack = 1, .len = 1);
+	expect(p, .seq = 1, .ack = 11);
+	silence();
+}
+
+TEST(what_does_not_fit_the_window_is_cut_off) /* RFC 9293 3.10.7.4, first */
+{
+	struct peer *p;
+
+	rig.conf.memory.rx_buffer = 4096;
+	p = established();
+	for (uint32_t seq = 1; seq < 1 + 3 * MSS; seq += MSS)
+		give(p, .seq = seq, .ack = 1, .len = MSS);
+	assert_int_equal(app_unread(p), 4096);
+	overlook();
+	give(p, .seq = 4097, .ack = 1, .len = MSS);
+	assert_int_equal(expect(p, .seq = 1, .ack = 4097)->wnd, 0);
+	app_reads(p, 4096);
+}
+
+TEST(segment_without_ack_flag_is_dropped) /* RFC 9293 3.10.7.4, fifth */
+{
+	struct peer *p = established();
+
+	give(p, .seq = 1, .ack = 1, .len = 100, .flags = PSH);
+	assert_int_equal(app_unread(p), 0);
+	silence();
+}
+
+TEST(overlap_in_front_delivers_only_what_is_new)
+{
+	struct peer *p = established();
+
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 101);
+	give(p, .seq = 51, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 151);
+	app_reads(p, 150);
+}
+
+TEST(stream_wraps_the_sequence_space_and_the_ring)
+{
+	struct peer *p;
+
+	rig.conf.memory.rx_buffer = 4096;
+	p = established(.irs = 0xfffffff0);
+	for (uint32_t seq = 1; seq < 10001; seq += 1000) {
+		give(p, .seq = seq, .ack = 1, .len = 1000);
+		expect(p, .seq = 1, .ack = seq + 1000);
+		app_reads(p, 1000);
+		overlook();
+	}
+}
+
+/* --- out of order --- */
+
+TEST(data_past_a_gap_is_kept_and_sacked) /* RFC 2018 3, RFC 5681 4.2 */
+{
+	struct peer *p = established();
+
+	give(p, .seq = 101, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 1, .sack = { { 101, 201 } });
+	assert_int_equal(app_unread(p), 0);
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 201);
+	app_reads(p, 200);
+	silence();
+}
+
+TEST(sack_names_the_latest_block_first) /* RFC 2018 4 (1) */
+{
+	struct peer *p = established();
+
+	give(p, .seq = 501, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 1, .sack = { { 501, 601 } });
+	give(p, .seq = 101, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 1, .sack = { { 101, 201 }, { 501, 601 } });
+	give(p, .seq = 301, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 1, .sack = { { 301, 401 }, { 501, 601 }, { 101, 201 } });
+	give(p, .seq = 601, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 1, .sack = { { 501, 701 }, { 101, 201 }, { 301, 401 } });
+	silence();
+}
+
+TEST(three_sack_blocks_beside_timestamps_and_four_without) /* RFC 2018 3 */
+{
+	struct peer *p = established(), *q = established(.no_ts = true);
+	unsigned n;
+
+	for (uint32_t seq = 101; seq < 1101; seq += 200)
+		give(p, .seq = seq, .ack = 1, .len = 100);
+	for (n = 0; n < 4; n++)
+		next_segment(p);
+	expect(p, .seq = 1, .ack = 1, .sack = { { 901, 1001 }, { 101, 201 }, { 301, 401 } });
+	for (uint32_t seq = 101; seq < 1101; seq += 200)
+		give(q, .seq = seq, .ack = 1, .len = 100);
+	for (n = 0; n < 4; n++)
+		next_segment(q);
+	expect(q, .seq = 1, .ack = 1, .sack = { { 901, 1001 }, { 101, 201 }, { 301, 401 }, { 501, 601 } });
+	silence();
+}
+
+TEST(peer_without_sack_gets_plain_duplicates)
+{
+	struct peer *p = established(.no_sack = true);
+
+	give(p, .seq = 101, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 1);
+	give(p, .seq = 201, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 1);
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 301);
+	app_reads(p, 300);
+	silence();
+}
+
+TEST(blocks_that_meet_or_overlap_become_one)
+{
+	struct peer *p = established();
+
+	give(p, .seq = 301, .ack = 1, .len = 100);
+	give(p, .seq = 101, .ack = 1, .len = 100);
+	overlook();
+	give(p, .seq = 151, .ack = 1, .len = 200);
+	expect(p, .seq = 1, .ack = 1, .sack = { { 101, 401 } });
+	give(p, .seq = 1, .ack = 1, .len = 150);
+	expect(p, .seq = 1, .ack = 401);
+	app_reads(p, 400);
+}
+
+TEST(gap_that_closes_in_part_is_acknowledged_at_once) /* RFC 5681 4.2 */
+{
+	struct peer *p = grown_up(established());
+
+	give(p, .seq = 201, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 1, .sack = { { 201, 301 } });
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 101, .sack = { { 201, 301 } });
+	give(p, .seq = 101, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 301);
+	silence();
+}
+
+TEST(what_finds_no_place_among_the_gaps_comes_again)
+{
+	struct peer *p = established();
+	uint32_t seq = 101;
+
+	for (unsigned i = 0; i <= REASS_MAX; i++, seq += 200)
+		give(p, .seq = seq, .ack = 1, .len = 100);
+	overlook();
+	assert_int_equal(counted(CNT_TCP_RX_OOO), REASS_MAX);
+	for (uint32_t gap = 1; gap < seq - 200; gap += 200)
+		give(p, .seq = gap, .ack = 1, .len = 100);
+	overlook();
+	assert_int_equal(app_unread(p), seq - 201);
+	give(p, .seq = seq - 200, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = seq - 100);
+	app_reads(p, seq - 101);
+}
+
+TEST(sack_ends_with_the_last_gap)
+{
+	struct peer *p = established();
+
+	give(p, .seq = 101, .ack = 1, .len = 100);
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	overlook();
+	give(p, .seq = 201, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 301);
+	silence();
+}
+
+/* --- the window --- */
+
+/* The rightmost edge that was announced. It must not move back, but for what a unit of the scaled window
+ * hides (RFC 7323 2.4). */
+static uint32_t edge(struct peer *p, uint32_t before)
+{
+	const struct rig_seg *s;
+
+	while ((s = next_segment(p)) != NULL) {
+		uint32_t now = s->ack + s->wnd, unit = 1u << p->host_wscale;
+
+		assert_true((int32_t)(now + unit - before) > 0);
+		before = (int32_t)(now - before) > 0 ? now : before;
+	}
+	return before;
+}
+
+TEST(right_edge_of_the_window_never_moves_back) /* RFC 9293 3.8.6 */
+{
+	static const uint32_t size[] = { 4096, 65536, 131072, 1048576 };
+
+	for (unsigned i = 0; i < ARRAY_LEN(size); i++) {
+		struct peer *p;
+		uint32_t seq = 1, right = 0;
+
+		rig_teardown(NULL);
+		rig_setup(NULL);
+		rig.conf.memory.rx_buffer = size[i];
+		p = peer_new();
+		assert_int_equal(app_listens(0, RIG_PORT, 1), 0);
+		give(p, .flags = SYN);
+		right = edge(p, 0);
+		give(p, .seq = 1, .ack = 1);
+		assert_true(app_accepts(p, 0));
+		for (unsigned n = 0; n < 1000; n++) {
+			uint32_t len = n * 7919 % MSS + 1;
+
+			len = min_u32(len, right - seq);
+			if (len > 0)
+				give(p, .seq = seq, .ack = 1, .len = len);
+			seq += len;
+			right = edge(p, right);
+			if (n % 5 == 4)
+				app_reads(p, min_u32(app_unread(p), n * 5 % 7001));
+			right = edge(p, right);
+			assert_true(right - seq + app_unread(p) <= size[i]);
+		}
+		for (; right - seq > 0; seq += min_u32(MSS, right - seq)) /* what was offered once is taken */
+			give(p, .seq = seq, .ack = 1, .len = min_u32(MSS, right - seq));
+		app_reads(p, seq - 1 - (uint32_t)p->rx_read);
+	}
+}
+
+TEST(answers_of_the_slow_path_keep_the_right_edge) /* RFC 9293 3.8.6; a challenge acknowledgement is one */
+{
+	struct peer *p = connected();
+	uint32_t right = 1 + 65535;
+
+	give(p, .seq = 1, .ack = 1, .len = 101);
+	right = edge(p, right);
+	give(p, .flags = SYN, .seq = 0);
+	right = edge(p, right);
+	give(p, .seq = 102, .ack = 1, .len = 1001);
+	edge(p, right);
+}
+
+TEST(handshake_of_an_active_open_keeps_the_right_edge)
+{
+	struct peer *p = peer_new();
+	uint32_t right;
+
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	right = 1 + expect(p, .flags = SYN)->wnd;
+	give(p, .flags = SYN | ACK, .ack = 1);
+	edge(p, right);
+}
+
+TEST(window_update_when_two_segments_or_a_quarter_are_free) /* RFC 9293 3.8.6.2.2 */
+{
+	struct peer *p;
+
+	rig.conf.memory.rx_buffer = 16384;
+	p = established();
+	give(p, .seq = 1, .ack = 1, .len = MSS);
+	for (uint32_t n = MSS; n < 16384; n += 1000)
+		give(p, .seq = 1 + n, .ack = 1, .len = min_u32(1000, 16384 - n));
+	overlook();
+	give(p, .seq = 16385, .ack = 1);
+	silence();
+	app_reads(p, 2 * MSS - 1);
+	silence();
+	app_reads(p, 1);
+	assert_int_equal(expect(p, .seq = 1, .ack = 16385)->wnd, 2 * MSS);
+	app_reads(p, 2 * MSS - 1);
+	silence();
+	app_reads(p, 1);
+	assert_int_equal(expect(p, .seq = 1, .ack = 16385)->wnd, 4 * MSS);
+	app_reads(p, 4096 - 1);
+	silence();
+	app_reads(p, 1);
+	assert_int_equal(expect(p, .seq = 1, .ack = 16385)->wnd, 4 * MSS + 4096);
+	silence();
+}
+
+TEST(window_of_a_small_buffer_opens_by_a_quarter) /* RFC 9293 3.8.6.2.2 */
+{
+	struct peer *p;
+
+	rig.conf.memory.rx_buffer = 4096;
+	p = established();
+	for (uint32_t n = 0; n < 4096; n += 1024)
+		give(p, .seq = 1 + n, .ack = 1, .len = 1024);
+	overlook();
+	app_reads(p, 1023);
+	silence();
+	app_reads(p, 1);
+	assert_int_equal(expect(p, .seq = 1, .ack = 4097)->wnd, 1024);
+}
+
+TEST(window_probe_is_answered_with_the_window) /* RFC 9293 3.8.6.1 */
+{
+	struct peer *p;
+
+	rig.conf.memory.rx_buffer = 4096;
+	p = established();
+	for (uint32_t n = 0; n < 4096; n += 1024)
+		give(p, .seq = 1 + n, .ack = 1, .len = 1024);
+	overlook();
+	give(p, .seq = 4097, .ack = 1, .len = 1);
+	assert_int_equal(expect(p, .seq = 1, .ack = 4097)->wnd, 0);
+	app_reads(p, 1000);
+	silence();
+	give(p, .seq = 4096, .ack = 1);
+	assert_int_equal(expect(p, .seq = 1, .ack = 4097)->wnd, 1000);
+	silence();
+}
+
+/* --- when to acknowledge --- */
+
+TEST(first_segments_are_acknowledged_at_once) /* tcp(7): quick acknowledgements */
+{
+	struct peer *p = established();
+
+	for (uint32_t seq = 1; seq < 161; seq += 10) {
+		give(p, .seq = seq, .ack = 1, .len = 10);
+		expect(p, .seq = 1, .ack = seq + 10);
+	}
+	give(p, .seq = 161, .ack = 1, .len = 10);
+	silence();
+	wait_ms(DELACK_MS + 1);
+	expect(p, .seq = 1, .ack = 171);
+}
+
+TEST(every_second_full_segment_is_acknowledged) /* RFC 5681 4.2 */
+{
+	struct peer *p = grown_up(established());
+
+	for (uint32_t seq = 1; seq < 1 + 6 * MSS; seq += 2 * MSS) {
+		give(p, .seq = seq, .ack = 1, .len = MSS);
+		silence();
+		give(p, .seq = seq + MSS, .ack = 1, .len = MSS);
+		expect(p, .seq = 1, .ack = seq + 2 * MSS);
+	}
+	silence();
+}
+
+TEST(every_second_full_segment_of_a_peer_with_small_ones) /* RFC 5681 4.2, RFC 1122 4.2.3.2 */
+{
+	struct peer *p = grown_up(established());
+
+	for (uint32_t seq = 1; seq < 1 + 20 * 536; seq += 536)
+		give(p, .seq = seq, .ack = 1, .len = 536);
+	assert_in_range(overlook(), 9, 12);
+}
+
+TEST(acknowledgement_is_delayed_by_four_milliseconds) /* RFC 5681 4.2; as long as tasd.conf says */
+{
+	struct peer *p = grown_up(established());
+	tas_ns t0 = rig.now;
+
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	wait_ms(2);
+	silence();
+	wait_ms(3);
+	assert_in_range(expect(p, .seq = 1, .ack = 11)->at - t0, 4 * NS_PER_MS, 4 * NS_PER_MS + 100000);
+	wait_ms(100);
+	silence();
+}
+
+TEST(answer_carries_the_acknowledgement) /* one packet out per request */
+{
+	struct peer *p = grown_up(established(.nodelay = true));
+
+	give(p, .seq = 1, .ack = 1, .len = 64);
+	app_reads(p, 64); /* more window than a SYN can say: that is told at once */
+	app_writes(p, 64);
+	assert_int_equal(overlook(), 2);
+	for (uint32_t n = 1; n < 50; n++) {
+		give(p, .seq = 1 + n * 64, .ack = 1 + n * 64, .len = 64);
+		app_reads(p, 64);
+		wait_us(100);
+		app_writes(p, 64);
+		expect(p, .seq = 1 + n * 64, .ack = 1 + (n + 1) * 64, .len = 64);
+		wait_us(100);
+		silence();
+	}
+}
+
+TEST(application_that_answers_also_does_at_the_start_of_a_connection)
+{
+	struct peer *p = established(.nodelay = true);
+
+	give(p, .seq = 1, .ack = 1,
+		.len = 64); /* acknowledged at once: nobody knows yet that an answer comes */
+	expect(p, .seq = 1, .ack = 65);
+	app_reads(p, 64);
+	app_writes(p, 64);
+	expect(p, .seq = 1, .ack = 65, .len = 64);
+	for (uint32_t n = 1; n < 20; n++) {
+		give(p, .seq = 1 + n * 64, .ack = 1 + n * 64, .len = 64);
+		app_reads(p, 64);
+		app_writes(p, 64);
+		expect(p, .seq = 1 + n * 64, .ack = 1 + (n + 1) * 64, .len = 64);
+	}
+	silence();
+}
+
+/* --- timestamps --- */
+
+static uint32_t ts_now(const struct peer *p) { return (uint32_t)(rig.now / NS_PER_MS) + p->ts_off; }
+
+TEST(older_timestamp_is_acknowledged_and_dropped) /* RFC 7323 5.3 R1 */
+{
+	struct peer *p = established();
+
+	wait_ms(10);
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 101);
+	give(p, .seq = 101, .ack = 1, .len = 100, .ts_val = ts_now(p) - 1);
+	expect(p, .seq = 1, .ack = 101);
+	assert_int_equal(counted(CNT_TCP_RX_PAWS), 1);
+	assert_int_equal(app_unread(p), 100);
+	silence();
+}
+
+TEST(fin_with_an_older_timestamp_is_not_taken) /* RFC 7323 5.3 R1 */
+{
+	struct peer *p = established();
+
+	wait_ms(10);
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 101);
+	give(p, .flags = FIN | ACK, .seq = 101, .ack = 1, .ts_val = ts_now(p) - 1);
+	expect(p, .seq = 1, .ack = 101);
+	assert_int_equal(events_of(p) & ABI_EV_RX_FIN, 0);
+	silence();
+}
+
+TEST(segment_without_timestamp_is_taken_nevertheless) /* as Linux, though RFC 7323 3.2 would drop it */
+{
+	struct peer *p = established();
+
+	give(p, .seq = 1, .ack = 1, .len = 100, .no_ts = true);
+	expect(p, .seq = 1, .ack = 101);
+}
+
+TEST(echo_is_of_the_earliest_segment_not_acknowledged) /* RFC 7323 4.3, case A */
+{
+	struct peer *p = grown_up(established());
+	uint32_t first = ts_now(p) + 1;
+
+	wait_ms(1);
+	give(p, .seq = 1, .ack = 1, .len = MSS);
+	wait_ms(1);
+	give(p, .seq = 1 + MSS, .ack = 1, .len = MSS);
+	assert_int_equal(expect(p, .seq = 1, .ack = 1 + 2 * MSS)->ts_ecr, first);
+}
+
+TEST(echo_is_of_the_last_segment_before_a_gap) /* RFC 7323 4.3, cases B and C */
+{
+	struct peer *p = established();
+	uint32_t t0 = ts_now(p);
+
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	assert_int_equal(expect(p, .seq = 1, .ack = 101)->ts_ecr, t0);
+	wait_ms(5);
+	give(p, .seq = 201, .ack = 1, .len = 100);
+	assert_int_equal(expect(p, .seq = 1, .ack = 101, .sack = { { 201, 301 } })->ts_ecr, t0);
+	wait_ms(5);
+	give(p, .seq = 101, .ack = 1, .len = 100);
+	assert_int_equal(expect(p, .seq = 1, .ack = 301)->ts_ecr, t0 + 10);
+}
+
+TEST(every_segment_carries_our_clock) /* RFC 7323 3.2, 5.4: milliseconds, from an offset nobody can guess */
+{
+	struct peer *p = established();
+	uint32_t t0;
+
+	give(p, .seq = 1, .ack = 1, .len = 1);
+	t0 = expect(p, .seq = 1, .ack = 2)->ts_val;
+	wait_ms(250);
+	give(p, .seq = 2, .ack = 1, .len = 1);
+	assert_int_equal(expect(p, .seq = 1, .ack = 3)->ts_val - t0, 250);
+	assert_int_not_equal(t0, (uint32_t)(rig.now / NS_PER_MS) - 250);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(data_in_order_is_acknowledged_and_told),
+		RIG_TEST(segment_beyond_the_window_is_acknowledged_and_dropped),
+		RIG_TEST(old_duplicate_is_acknowledged_and_dropped),
+		RIG_TEST(keepalive_probe_is_answered),
+		RIG_TEST(what_does_not_fit_the_window_is_cut_off),
+		RIG_TEST(segment_without_ack_flag_is_dropped),
+		RIG_TEST(overlap_in_front_delivers_only_what_is_new),
+		RIG_TEST(stream_wraps_the_sequence_space_and_the_ring),
+		RIG_TEST(data_past_a_gap_is_kept_and_sacked),
+		RIG_TEST(sack_names_the_latest_block_first),
+		RIG_TEST(three_sack_blocks_beside_timestamps_and_four_without),
+		RIG_TEST(peer_without_sack_gets_plain_duplicates),
+		RIG_TEST(blocks_that_meet_or_overlap_become_one),
+		RIG_TEST(gap_that_closes_in_part_is_acknowledged_at_once),
+		RIG_TEST(what_finds_no_place_among_the_gaps_comes_again),
+		RIG_TEST(sack_ends_with_the_last_gap),
+		RIG_TEST(right_edge_of_the_window_never_moves_back),
+		RIG_TEST(answers_of_the_slow_path_keep_the_right_edge),
+		RIG_TEST(handshake_of_an_active_open_keeps_the_right_edge),
+		RIG_TEST(window_update_when_two_segments_or_a_quarter_are_free),
+		RIG_TEST(window_of_a_small_buffer_opens_by_a_quarter),
+		RIG_TEST(window_probe_is_answered_with_the_window),
+		RIG_TEST(first_segments_are_acknowledged_at_once),
+		RIG_TEST(every_second_full_segment_is_acknowledged),
+		RIG_TEST(every_second_full_segment_of_a_peer_with_small_ones),
+		RIG_TEST(acknowledgement_is_delayed_by_four_milliseconds),
+		RIG_TEST(answer_carries_the_acknowledgement),
+		RIG_TEST(application_that_answers_also_does_at_the_start_of_a_connection),
+		RIG_TEST(older_timestamp_is_acknowledged_and_dropped),
+		RIG_TEST(fin_with_an_older_timestamp_is_not_taken),
+		RIG_TEST(segment_without_timestamp_is_taken_nevertheless),
+		RIG_TEST(echo_is_of_the_earliest_segment_not_acknowledged),
+		RIG_TEST(echo_is_of_the_last_segment_before_a_gap),
+		RIG_TEST(every_segment_carries_our_clock),
+	};
+
+	return RIG_MAIN(tests);
+}
