@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* epoll_create, epoll_ctl, epoll_wait. What is registered where, and how readiness is found: epset.h.
+ *
+ * A set with nothing accelerated in it is the kernel's, wholly: one system call for each call. In a mixed set
+ * a call that finds accelerated events looks at the kernel's part only if nobody did for LOOK_TICKS. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/single_threaded.h>
+
+#include "libtas/posix/epset.h"
+#include "libtas/posix/fdtab.h"
+#include "libtas/posix/fork.h"
+#include "libtas/posix/inst.h"
+#include "libtas/posix/px.h"
+#include "libtas/posix/real.h"
+#include "libtas/posix/ticks.h"
+#include "libtas/posix/wait.h"
+
+enum { EVENTS_MAX = INT_MAX / sizeof(struct epoll_event), NESTED_ROLES = 4 };
+
+int px_epoll_create1(int flags)
+{
+	int fd = REAL(epoll_create1)(flags);
+	struct file *f;
+
+	if (fd < 0 || fork_in_vfork())
+		return fd;
+	f = epset_new(fd);
+	if (f == NULL) {
+		REAL(close)(fd);
+		errno = ENOMEM;
+		return -1;
+	}
+	fd_put_in(fd, f);
+	return fd;
+}
+
+static struct file *epset_file_get(int epfd)
+{
+	struct file *f = fd_get(epfd);
+
+	if (f != NULL && file_kind(f) != FILE_EPOLL) {
+		file_put(f);
+		return NULL;
+	}
+	return f;
+}
+
+static int control(struct epset *set, int epfd, int operation, int fd, struct file *f,
+	struct epoll_event *event)
+{
+	if (operation != EPOLL_CTL_DEL && event == NULL)
+		return -EFAULT;
+	switch (operation) {
+	case EPOLL_CTL_ADD: return epset_add(set, epfd, fd, f, event);
+	case EPOLL_CTL_MOD: return epset_modify(set, epfd, fd, f, event);
+	case EPOLL_CTL_DEL: return epset_delete(set, epfd, fd, f);
+	default: return -EINVAL;
+	}
+}
+
+/* A call on an accelerated set with a file the library knows: 0 or -errno; 1: it is the kernel's affair. */
+static int control_known(int epfd, int operation, int fd, struct file *f, struct epoll_event *event)
+{
+	struct file *e = file_kind(f) == FILE_KERNEL || fork_in_vfork() ? NULL : epset_file_get(epfd);
+	int error;
+
+	if (e == NULL)
+		return 1;
+	error = control(e->set, epfd, operation, fd, f, event);
+	file_put(e);
+	return error;
+}
+
+int px_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
+{
+	struct file *f = fd_get(fd);
+	int error = 1;
+
+	if (f != NULL) {
+		error = control_known(epfd, operation, fd, f, event);
+		file_put(f);
+	} else if (inst_owns_fd(fd)) {
+		error = -EBADF;
+	}
+	if (error > 0)
+		return REAL(epoll_ctl)(epfd, operation, fd, event);
+	if (error < 0)
+		errno = -error;
+	return error == 0 ? 0 : -1;
+}
+
+/* --- waiting --- */
+
+struct ep_wait {
+	struct epset *set;
+	int epfd;
+	struct epoll_event *events;
+	unsigned max;
+	tas_ns deadline;
+	const sigset_t *mask;
+	bool kernel_due; /* the sleep said that the kernel's part has something */
+	struct epset_role role;
+	struct epset_role nested[NESTED_ROLES];
+	unsigned nr_nested;
+	struct wait_sleep sleep;
+};
+
+/* Sets inside the set are waited on, too. */
+static void enter_nested(struct ep_wait *w)
+{
+	struct epset *inner[NESTED_ROLES];
+	unsigned n = 0;
+
+	if (!px_lock_enter(&w->set->lock))
+		return;
+	for (struct epitem *i = w->set->items; i != NULL && n < NESTED_ROLES; i = i->set_next) {
+		if (!atomic_load(&i->dead) && file_kind(i->file) == FILE_EPOLL && file_get(i->file))
+			inner[n++] = i->file->set;
+	}
+	px_lock_leave(&w->set->lock);
+	for (w->nr_nested = 0; w->nr_nested < n; w->nr_nested++)
+		epset_enter(inner[w->nr_nested], &w->nested[w->nr_nested]);
+}
+
+static void wait_enter(struct ep_wait *w)
+{
+	epset_enter(w->set, &w->role);
+	w->nr_nested = 0;
+	if (unlikely(atomic_load_explicit(&w->set->nested, memory_order_relaxed) != 0))
+		enter_nested(w);
+}
+
+static void wait_leave(struct ep_wait *w)
+{
+	while (w->nr_nested > 0) {
+		struct epset_role *role = &w->nested[--w->nr_nested];
+		struct file *f = role->set->file;
+
+		epset_leave(role);
+		file_put(f);
+	}
+	epset_leave(&w->role);
+}
+
+static void gather_contexts(struct ep_wait *w)
+{
+	epset_try_lead(&w->role);
+	wait_init(&w->sleep, inst_ctx());
+	wait_add(&w->sleep, w->role.shared);
+	for (unsigned i = 0; i < w->nr_nested; i++)
+		wait_add(&w->sleep, w->nested[i].shared);
+}
+
+/* Accelerated events, and beside them the kernel's if nobody looked for a while; one place is kept for those.
+ *  */
+static int collect_mixed(struct ep_wait *w, bool due)
+{
+	int n = 0, more;
+
+	if (due && w->max == 1)
+		n = epset_look(w->set, w->epfd, w->events, 1);
+	if (n != 0)
+		return n;
+	n = (int)epset_harvest(w->set, w->events, due && w->max > 1 ? w->max - 1 : w->max);
+	if (n == 0 || !due || w->max == 1)
+		return n;
+	more = epset_look(w->set, w->epfd, w->events + n, w->max - (unsigned)n);
+	return more > 0 ? n + more : n;
+}
+
+/* What is there now: how many events, or -errno. */
+static int collect(struct ep_wait *w, bool kernel_too)
+{
+	bool due = ticks_now() - atomic_load_explicit(&w->set->looked, memory_order_relaxed) > LOOK_TICKS;
+	int n;
+
+	wait_drain(&w->sleep);
+	if (due)
+		tas_check(inst_peek());
+	n = collect_mixed(w, due);
+	if (n != 0 || !kernel_too)
+		return n;
+	n = epset_look(w->set, w->epfd, w->events, w->max);
+	return n != 0 ? n : (int)epset_harvest(w->set, w->events, w->max);
+}
+
+/* While tasd is away there is nothing but the kernel's set to wait for: one call does it, and gets the
+ * events. */
+static int sleep_in_kernel(struct ep_wait *w)
+{
+	struct timespec left;
+	int n;
+
+	epset_kernel_wait_begin(w->set, w->epfd);
+	n = REAL(epoll_pwait2)(w->epfd, w->events, (int)w->max, wait_left(w->deadline, WAIT_NAP_NS, &left),
+		w->mask);
+	epset_kernel_wait_end(w->set);
+	return n < 0 ? -errno : (int)epset_unmark(w->set, w->events, (unsigned)n);
+}
+
+static int sleep_on_all(struct ep_wait *w)
+{
+	struct pollfd fds[1 + WAIT_FDS] = { { .fd = w->epfd, .events = POLLIN } };
+	struct timespec left;
+	struct waiter waiter;
+	unsigned n;
+	int got = 0, error = 0;
+	bool joined = waitlist_join(&w->set->sleepers, &waiter, w->sleep.ctx[0], UINT32_MAX);
+	tas_ns cap = joined && !w->sleep.crowded ? TAS_NS_NEVER : WAIT_NAP_NS / 100;
+
+	if (wait_begin(&w->sleep)) {
+		if (!epset_has_ready(w->set)) {
+			n = wait_fds(&w->sleep, fds + 1);
+			got = REAL(ppoll)(fds, 1 + n, wait_left(w->deadline, cap, &left), w->mask);
+			error = got < 0 ? errno : 0;
+			w->kernel_due = got > 0 && fds[0].revents != 0;
+		}
+		wait_end(&w->sleep);
+		if (got > 0)
+			wait_after(fds + 1, n);
+	}
+	waitlist_leave(&waiter);
+	return -error;
+}
+
+/* Sleeps once; events if the kernel gave some, 0, or -errno. */
+static int wait_sleep_once(struct ep_wait *w)
+{
+	return inst_attached() ? sleep_on_all(w) : sleep_in_kernel(w);
+}
+
+static int wait_mixed(struct ep_wait *w)
+{
+	bool poll_only = w->deadline == 0;
+	int n, error = 0;
+
+	for (;;) {
+		gather_contexts(w);
+		n = collect(w, poll_only || w->kernel_due || error != 0);
+		w->kernel_due = false;
+		if (n != 0 || poll_only)
+			return n;
+		if (error != 0)
+			return error;
+		if (w->deadline != TAS_NS_NEVER && inst_clock() >= w->deadline)
+			return collect(w, true);
+		error = wait_sleep_once(w);
+		if (error > 0)
+			return error; /* events */
+	}
+}
+
+static int wait_accelerated(struct ep_wait *w)
+{
+	int n;
+
+	wait_enter(w);
+	n = wait_mixed(w);
+	wait_leave(w);
+	if (n >= 0)
+		return n;
+	errno = -n;
+	return -1;
+}
+
+/* Nothing accelerated is in the set: the kernel's call, which another thread ends if that changes. */
+static int wait_kernel(struct ep_wait *w, int timeout_ms, const struct timespec *timeout)
+{
+	bool alone = __libc_single_threaded;
+	int n;
+
+	if (!alone)
+		epset_kernel_wait_begin(w->set, -1);
+	if (timeout != NULL)
+		n = REAL(epoll_pwait2)(w->epfd, w->events, (int)w->max, timeout, w->mask);
+	else
+		n = REAL(epoll_pwait)(w->epfd, w->events, (int)w->max, timeout_ms, w->mask);
+	if (!alone)
+		epset_kernel_wait_end(w->set);
+	if (n <= 0 || likely(atomic_load_explicit(&w->set->side, memory_order_relaxed) < 0))
+		return n;
+	n = (int)epset_unmark(w->set, w->events, (unsigned)n);
+	return n > 0 ? n : wait_accelerated(w);
+}
+
+static bool is_kernels(struct epset *set)
+{
+	return likely(atomic_load_explicit(&set->active, memory_order_relaxed) == 0) || inst_get() == NULL;
+}
+
+static bool bad_max(int max)
+{
+	if (max > 0 && (size_t)max <= EVENTS_MAX)
+		return false;
+	errno = EINVAL;
+	return true;
+}
+
+int px_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms, const sigset_t *mask)
+{
+	struct file *f = epset_file_get(epfd);
+	struct ep_wait w;
+	int n;
+
+	if (f == NULL)
+		return REAL(epoll_pwait)(epfd, events, max, timeout_ms, mask);
+	w = (struct ep_wait){ .set = f->set,
+		.epfd = epfd,
+		.events = events,
+		.max = (unsigned)max,
+		.mask = mask };
+	if (bad_max(max))
+		n = -1;
+	else {
+		w.deadline = timeout_ms == 0 ? 0 : wait_deadline_ms(timeout_ms);
+		n = is_kernels(f->set) ? wait_kernel(&w, timeout_ms, NULL) : wait_accelerated(&w);
+	}
+	file_put(f);
+	return n;
+}
+
+int px_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+	const sigset_t *mask)
+{
+	struct file *f = epset_file_get(epfd);
+	struct ep_wait w;
+	bool bad;
+	int n;
+
+	if (f == NULL)
+		return REAL(epoll_pwait2)(epfd, events, max, timeout, mask);
+	w = (struct ep_wait){ .set = f->set,
+		.epfd = epfd,
+		.events = events,
+		.max = (unsigned)max,
+		.mask = mask };
+	w.deadline = wait_deadline_ts(timeout, &bad);
+	if (timeout != NULL && timeout->tv_sec == 0 && timeout->tv_nsec == 0)
+		w.deadline = 0;
+	if (bad_max(max) || bad) {
+		errno = EINVAL;
+		n = -1;
+	} else {
+		n = is_kernels(f->set) ? wait_kernel(&w, -1, timeout) : wait_accelerated(&w);
+	}
+	file_put(f);
+	return n;
+}

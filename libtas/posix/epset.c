@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Life of epoll sets, and whose context serves one. */
+#include "libtas/posix/epset.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <sys/single_threaded.h>
+
+#include "include/base/assert.h"
+#include "libtas/posix/fdtab.h"
+#include "libtas/posix/inst.h"
+#include "libtas/posix/real.h"
+
+enum { MOVES_MAX = 8 }; /* changes of the owner before the set gets a context of its own */
+
+const char epset_side_mark = 0;
+static struct px_pool epset_pool = PX_POOL_OF(struct epset, pooled);
+static struct px_lock sets_lock;
+static struct epset *sets;
+
+static void sets_link(struct epset *set)
+{
+	if (!px_lock_enter(&sets_lock))
+		return; /* made in a handler that interrupted this: fork does not wait for it */
+	set->next = sets;
+	set->prev = NULL;
+	if (sets != NULL)
+		sets->prev = set;
+	sets = set;
+	px_lock_leave(&sets_lock);
+}
+
+static void sets_unlink(struct epset *set)
+{
+	if (set != sets && set->prev == NULL)
+		return; /* never linked */
+	if (!px_lock_enter(&sets_lock))
+		return;
+	if (set->prev != NULL)
+		set->prev->next = set->next;
+	else
+		sets = set->next;
+	if (set->next != NULL)
+		set->next->prev = set->prev;
+	px_lock_leave(&sets_lock);
+}
+
+struct file *epset_new(int fd)
+{
+	struct epset *set = px_pool_get(&epset_pool);
+	struct file *f = set == NULL ? NULL : file_new(FILE_EPOLL, 0);
+
+	if (f == NULL) {
+		if (set != NULL)
+			px_pool_put(&epset_pool, set);
+		return NULL;
+	}
+	*set = (struct epset){ .file = f,
+		.side = -1,
+		.kick = -1,
+		.fd = fd,
+		.forks = px_fork_count(),
+		.pooled = set->pooled };
+	f->set = set;
+	sets_link(set);
+	return f;
+}
+
+/* Items leave their files' lists; false if a file's lock is held further up this thread's stack. */
+static bool items_unlink(struct epset *set)
+{
+	bool all = true;
+
+	for (struct epitem *i = set->items; i != NULL; i = i->set_next) {
+		struct file *f = i->file;
+
+		if (atomic_load(&i->dead))
+			continue;
+		if (!file_lock(f)) {
+			all = false;
+			continue;
+		}
+		if (!atomic_load(&i->dead)) {
+			if (i->file_prev != NULL)
+				i->file_prev->file_next = i->file_next;
+			else
+				f->items = i->file_next;
+			if (i->file_next != NULL)
+				i->file_next->file_prev = i->file_prev;
+			atomic_store(&i->dead, true);
+		}
+		file_unlock(f);
+	}
+	return all;
+}
+
+void epset_destroy(struct epset *set)
+{
+	struct epitem *i, *next;
+
+	if (!px_lock_enter(&set->lock))
+		return; /* closed by a handler that interrupted a call on it: its memory is lost, nothing else */
+	if (items_unlink(set)) {
+		for (i = set->items; i != NULL; i = next) {
+			next = i->set_next;
+			i->generation++;
+			i->ready = false;
+			atomic_store(&i->signaled, 0);
+			px_pool_put(&epitem_pool, i);
+		}
+		if (set->ctx != NULL && set->forks == px_fork_count())
+			tas_ctx_free(set->ctx);
+	}
+	px_lock_leave(&set->lock);
+	if (atomic_load(&set->side) >= 0)
+		tas_fd_close(inst_peek(), &set->side);
+	if (atomic_load(&set->kick) >= 0)
+		tas_fd_close(inst_peek(), &set->kick);
+	sets_unlink(set);
+	px_pool_put(&epset_pool, set);
+}
+
+int epset_fd(struct epset *set)
+{
+	int fd = fd_of(set->file, atomic_load_explicit(&set->fd, memory_order_relaxed));
+
+	atomic_store_explicit(&set->fd, fd, memory_order_relaxed);
+	return fd;
+}
+
+int epset_side(struct epset *set, int epfd)
+{
+	struct epoll_event mark = { .events = EPOLLIN, .data.ptr = (void *)(uintptr_t)&epset_side_mark };
+	int fd = atomic_load_explicit(&set->side, memory_order_relaxed);
+
+	if (fd >= 0)
+		return fd;
+	fd = REAL(epoll_create1)(EPOLL_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	atomic_store(&set->side, fd);
+	if (inst_get() != NULL)
+		tas_fd_hide(inst_peek(), &set->side);
+	fd = atomic_load(&set->side);
+	if (REAL(epoll_ctl)(epfd, EPOLL_CTL_ADD, fd, &mark) == 0)
+		return fd;
+	tas_fd_close(inst_peek(), &set->side);
+	return -1;
+}
+
+void epset_kick_prepare(struct epset *set, int epfd)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.u64 = UINT64_MAX }; /* no item's data */
+	int side, fd;
+
+	if (atomic_load(&set->kick) >= 0)
+		return;
+	side = epset_side(set, epfd);
+	fd = side < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return;
+	atomic_store(&set->kick, fd);
+	tas_fd_hide(inst_peek(), &set->kick);
+	REAL(epoll_ctl)(side, EPOLL_CTL_ADD, atomic_load(&set->kick), &e);
+}
+
+void epset_kick(struct epset *set)
+{
+	int fd = atomic_load_explicit(&set->kick, memory_order_relaxed), saved = errno;
+	const uint64_t one = 1;
+
+	if (fd >= 0 && REAL(write)(fd, &one, sizeof(one)) < 0)
+		errno = saved; /* full: it is readable already */
+}
+
+void epset_kernel_wait_begin(struct epset *set, int epfd)
+{
+	if (epfd >= 0 && atomic_load(&set->kick) < 0 && !__libc_single_threaded &&
+		px_lock_enter(&set->lock)) {
+		epset_kick_prepare(set, epfd);
+		px_lock_leave(&set->lock);
+	}
+	atomic_fetch_add(&set->kernel_waiters, 1);
+}
+
+void epset_kernel_wait_end(struct epset *set)
+{
+	/* one write wakes one waiter: it passes it on */
+	if (atomic_fetch_sub(&set->kernel_waiters, 1) > 1 && atomic_load(&set->active) > 0)
+		epset_kick(set);
+}
+
+/* --- whose context --- */
+
+/* In a child: the parent's threads and contexts are not here. */
+static void forget_parent(struct epset *set)
+{
+	if (!px_lock_enter(&set->lock))
+		return;
+	if (set->forks != px_fork_count()) {
+		set->forks = px_fork_count();
+		set->ctx = NULL;
+		atomic_store(&set->owner, 0);
+		atomic_store(&set->lead, 0);
+		atomic_store(&set->inside, 0);
+		epset_attract_all(set);
+	}
+	px_lock_leave(&set->lock);
+}
+
+static void share(struct epset *set)
+{
+	if (!px_lock_enter(&set->lock))
+		return;
+	if (set->ctx == NULL)
+		set->ctx = tas_ctx_new(inst_peek());
+	if (set->ctx != NULL && atomic_load(&set->owner) != EPSET_SHARED) {
+		atomic_store(&set->owner, EPSET_SHARED);
+		epset_attract_all(set);
+	}
+	px_lock_leave(&set->lock);
+}
+
+static void own(struct epset *set, uint64_t me, uint64_t before)
+{
+	if (!atomic_compare_exchange_strong(&set->owner, &before, me))
+		return;
+	atomic_fetch_add(&set->moves, 1);
+	if (!px_lock_enter(&set->lock))
+		return;
+	epset_attract_all(set);
+	px_lock_leave(&set->lock);
+}
+
+void epset_try_lead(struct epset_role *role)
+{
+	struct epset *set = role->set;
+	uint64_t nobody = 0, me = px_lock_me();
+
+	if (role->shared != NULL || atomic_load(&set->owner) != EPSET_SHARED)
+		return;
+	if (atomic_compare_exchange_strong(&set->lead, &nobody, me))
+		role->shared = set->ctx;
+}
+
+void epset_enter(struct epset *set, struct epset_role *role)
+{
+	uint64_t me = px_lock_me(), owner;
+	uint32_t others;
+
+	*role = (struct epset_role){ .set = set };
+	if (unlikely(set->forks != px_fork_count()))
+		forget_parent(set);
+	others = atomic_fetch_add(&set->inside, 1);
+	owner = atomic_load_explicit(&set->owner, memory_order_relaxed);
+	if (likely(owner == me))
+		return;
+	if (owner != EPSET_SHARED && others == 0 && atomic_load(&set->moves) < MOVES_MAX)
+		own(set, me, owner);
+	else if (owner != EPSET_SHARED)
+		share(set);
+	epset_try_lead(role);
+}
+
+void epset_leave(struct epset_role *role)
+{
+	struct epset *set = role->set;
+
+	atomic_fetch_sub(&set->inside, 1);
+	if (likely(role->shared == NULL))
+		return;
+	role->shared = NULL;
+	atomic_store(&set->lead, 0);
+	waitlist_wake_one(&set->sleepers); /* a follower leads now */
+}
+
+/* --- fork --- */
+
+void epset_fork_prepare(void)
+{
+	if (!px_lock_enter(&sets_lock))
+		return;
+	for (struct epset *set = sets; set != NULL; set = set->next)
+		px_lock_enter(&set->lock);
+}
+
+void epset_fork_release(void)
+{
+	for (struct epset *set = sets; set != NULL; set = set->next)
+		px_lock_leave(&set->lock);
+	px_lock_leave(&sets_lock);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The ready list of epoll sets. */
+#include <errno.h>
+#include <time.h>
+
+#include "libtas/posix/epset.h"
+#include "libtas/posix/inst.h"
+#include "libtas/posix/real.h"
+#include "libtas/posix/ticks.h"
+
+enum { SIDE_EVENTS = 16 }; /* kernel sides looked at in one call */
+
+/* --- the list --- */
+
+static void ready_append(struct epset *set, struct epitem *i)
+{
+	i->ready = true;
+	i->ready_next = NULL;
+	if (set->ready_first == NULL)
+		set->ready_first = i;
+	else
+		set->ready_last->ready_next = i;
+	set->ready_last = i;
+}
+
+static void ready_prepend(struct epset *set, struct epitem *i)
+{
+	i->ready = true;
+	i->ready_next = set->ready_first;
+	if (set->ready_first == NULL)
+		set->ready_last = i;
+	set->ready_first = i;
+}
+
+static struct epitem *ready_pop(struct epset *set)
+{
+	struct epitem *i = set->ready_first;
+
+	set->ready_first = i->ready_next;
+	i->ready = false;
+	return i;
+}
+
+/* Oldest first. */
+static struct epitem *reversed(struct epitem *list)
+{
+	struct epitem *done = NULL, *next;
+
+	for (; list != NULL; list = next) {
+		next = atomic_load_explicit(&list->incoming_next, memory_order_relaxed);
+		atomic_store_explicit(&list->incoming_next, done, memory_order_relaxed);
+		done = list;
+	}
+	return done;
+}
+
+/* An event that finds SIGNAL_EVENT and leaves it so comes before our store, so it is seen by the question
+ * after the fence. */
+static void take_signal(struct epitem *i)
+{
+	uint32_t signal = atomic_load_explicit(&i->signaled, memory_order_relaxed);
+
+	if (likely(signal == SIGNAL_EVENT))
+		atomic_store_explicit(&i->signaled, SIGNAL_NONE, memory_order_relaxed);
+	else
+		signal = atomic_exchange(&i->signaled, SIGNAL_NONE);
+	i->loud |= signal == SIGNAL_EVENT;
+}
+
+static void take_incoming(struct epset *set)
+{
+	struct epitem *i, *next;
+
+	if (atomic_load_explicit(&set->incoming, memory_order_relaxed) == NULL)
+		return;
+	for (i = reversed(atomic_exchange(&set->incoming, NULL)); i != NULL; i = next) {
+		next = atomic_load_explicit(&i->incoming_next, memory_order_relaxed);
+		take_signal(i);
+		if (!i->ready)
+			ready_append(set, i);
+	}
+	/* An event from here on finds `signaled` clear and pushes its item again; one before is seen when the
+	 * item is asked. Pairs with the exchange in epitem_signal. */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* --- one item --- */
+
+/* Notifications of the item's socket come to whoever serves the set. False: only the leader can do that. */
+static bool attract(struct epset *set, struct epitem *i)
+{
+	uint64_t owner = atomic_load_explicit(&set->owner, memory_order_relaxed), me = px_lock_me();
+	struct tas_sock *s = file_sock(i->file);
+	struct tas_ctx *c;
+
+	if (likely(atomic_load_explicit(&i->told, memory_order_relaxed) == owner) || s == NULL)
+		return true;
+	if (owner == EPSET_SHARED && atomic_load(&set->lead) != me)
+		return false;
+	if (owner != EPSET_SHARED && owner != me)
+		return true; /* somebody only looks; the owner attracts it when it waits */
+	c = owner == EPSET_SHARED ? set->ctx : inst_ctx();
+	if (file_kind(i->file) == FILE_LISTENER)
+		tas_listen_arm(c, s);
+	else
+		tas_sock_notify(c, s);
+	atomic_store(&i->told, owner);
+	return true;
+}
+
+/* What is to be reported of the item; 0: nothing. If it waits for space, tasd is asked to tell. */
+static uint32_t ask(struct epitem *i, uint32_t events)
+{
+	uint32_t wanted = (events & ~(uint32_t)EPITEM_FLAGS) | EPOLLERR | EPOLLHUP;
+	uint32_t ready = file_ready(i->file);
+
+	if (events & (EPOLLOUT | EPOLLWRNORM) && !(ready & EPOLLOUT) && file_kind(i->file) == FILE_FLOW &&
+		tas_want_out(inst_ctx(), file_sock(i->file)))
+		ready = file_ready(i->file);
+	if (i->kernel_ready)
+		ready |= EPOLLIN | EPOLLRDNORM;
+	return ready & wanted;
+}
+
+/* A one-shot item that fired is silent until epoll_ctl says otherwise. */
+static void disarm(struct epset *set, struct epitem *i, uint32_t events)
+{
+	struct epoll_event silent = { .data.u64 = (uint64_t)i->generation << 32 | i->pooled.index };
+
+	/* unless epoll_ctl of another thread was faster */
+	atomic_compare_exchange_strong(&i->events, &events, events & EPITEM_FLAGS);
+	if (i->side)
+		REAL(epoll_ctl)(atomic_load(&set->side), EPOLL_CTL_MOD, i->fd, &silent);
+}
+
+static bool report(struct epset *set, struct epitem *i, struct epoll_event *out)
+{
+	uint32_t events = atomic_load_explicit(&i->events, memory_order_relaxed), ready;
+	bool loud = i->loud;
+
+	i->loud = false;
+	if (atomic_load_explicit(&i->dead, memory_order_relaxed)) {
+		epitem_release(i);
+		return false;
+	}
+	if (!epitem_armed(events) || i->in_kernel)
+		return false;
+	if (unlikely(!attract(set, i))) {
+		i->loud = loud;
+		ready_append(set, i);
+		return false;
+	}
+	if (events & EPOLLET && !loud)
+		return false;
+	ready = ask(i, events);
+	if (ready == 0)
+		return false;
+	if (out == NULL) {
+		i->loud = loud;
+		ready_prepend(set, i);
+		return true;
+	}
+	*out = (struct epoll_event){ .events = ready, .data.u64 = i->data };
+	i->kernel_ready =
+		false; /* the next look at the kernel's set says so again, if it is level-triggered */
+	if (events & EPOLLONESHOT)
+		disarm(set, i, events);
+	else if (!(events & EPOLLET))
+		ready_append(set, i);
+	return true;
+}
+
+/* --- harvest --- */
+
+static unsigned harvest_locked(struct epset *set, struct epoll_event *events, unsigned max)
+{
+	struct epitem *last;
+	unsigned n = 0;
+	bool more = true;
+
+	take_incoming(set);
+	last = set->ready_last;
+	while (more && set->ready_first != NULL && n < (max == 0 ? 1 : max)) {
+		struct epitem *i = ready_pop(set);
+
+		more = i != last; /* those appended from here on were looked at */
+		n += report(set, i, max == 0 ? NULL : &events[n]);
+	}
+	return n;
+}
+
+unsigned epset_harvest(struct epset *set, struct epoll_event *events, unsigned max)
+{
+	unsigned n;
+
+	if (set->ready_first == NULL && atomic_load_explicit(&set->incoming, memory_order_relaxed) == NULL)
+		return 0;
+	if (!px_lock_enter(&set->lock))
+		return 0;
+	n = harvest_locked(set, events, max);
+	if (max > 0 && set->ready_first != NULL)
+		waitlist_wake_one(&set->sleepers);
+	px_lock_leave(&set->lock);
+	return n;
+}
+
+bool epset_has_ready(struct epset *set) { return epset_harvest(set, NULL, 0) > 0; }
+
+/* --- the kernel's set --- */
+
+/* The item of a kernel side's event: the kernel has something for its file. */
+static void side_event(struct epset *set, uint64_t data)
+{
+	struct epitem *i = px_pool_at(&epitem_pool, (uint32_t)data);
+
+	if (i == NULL || i->set != set || i->generation != data >> 32 || atomic_load(&i->dead))
+		return;
+	i->kernel_ready = true;
+	atomic_store(&i->file->kernel_empty, 0); /* accept asks the kernel then */
+	epitem_signal(i, SIGNAL_EVENT);
+}
+
+static void look_side(struct epset *set)
+{
+	struct epoll_event events[SIDE_EVENTS];
+	int side = atomic_load(&set->side), n;
+
+	if (side < 0 || !px_lock_enter(&set->lock))
+		return;
+	n = REAL(epoll_wait)(side, events, SIDE_EVENTS, 0);
+	for (int i = 0; i < n; i++)
+		side_event(set, events[i].data.u64);
+	px_lock_leave(&set->lock);
+}
+
+unsigned epset_unmark(struct epset *set, struct epoll_event *events, unsigned n)
+{
+	bool marked = false;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (events[i].data.ptr == (const void *)&epset_side_mark)
+			marked = true;
+		else
+			events[kept++] = events[i];
+	}
+	if (marked)
+		look_side(set);
+	return kept;
+}
+
+int epset_look(struct epset *set, int epfd, struct epoll_event *events, unsigned max)
+{
+	int n = REAL(epoll_wait)(epfd, events, (int)max, 0);
+
+	if (n < 0)
+		return -errno;
+	atomic_store_explicit(&set->looked, ticks_now(), memory_order_relaxed);
+	return (int)epset_unmark(set, events, (unsigned)n);
+}

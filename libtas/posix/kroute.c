@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "libtas/posix/kroute.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdalign.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "include/tas/tas.h"
+#include "libtas/posix/inst.h"
+#include "libtas/posix/px_lock.h"
+#include "libtas/posix/real.h"
+
+enum { CACHE = 64 };
+
+struct answer {
+	struct net_addr remote;
+	tas_ns until;
+	bool through_tasd;
+};
+
+static struct px_lock cache_lock;
+static struct answer cache[CACHE];
+
+/* --- the kernel's route, by netlink --- */
+
+struct question {
+	struct nlmsghdr header;
+	struct rtmsg route;
+	struct rtattr attribute;
+	uint8_t address[16];
+};
+
+static size_t ask_for(const struct net_addr *remote, struct question *q)
+{
+	bool v4 = addr_is_v4(*remote);
+	size_t bytes = v4 ? 4 : 16;
+
+	memset(q, 0, sizeof(*q));
+	q->header.nlmsg_len = (uint32_t)(offsetof(struct question, address) + bytes);
+	q->header.nlmsg_type = RTM_GETROUTE;
+	q->header.nlmsg_flags = NLM_F_REQUEST;
+	q->route.rtm_family = v4 ? AF_INET : AF_INET6;
+	q->route.rtm_dst_len = (uint8_t)(8 * bytes);
+	q->route.rtm_flags = RTM_F_FIB_MATCH; /* the route that matched, not a host route made of it */
+	q->attribute.rta_type = RTA_DST;
+	q->attribute.rta_len = (uint16_t)(sizeof(q->attribute) + bytes);
+	memcpy(q->address, remote->b + (v4 ? 12 : 0), bytes);
+	return q->header.nlmsg_len;
+}
+
+static int prefix_of(const void *answer, size_t size)
+{
+	const struct nlmsghdr *header = answer;
+	const struct rtmsg *route;
+
+	if (size < sizeof(*header) + sizeof(*route) || header->nlmsg_type != RTM_NEWROUTE)
+		return -1;
+	route = NLMSG_DATA(header);
+	if (route->rtm_type != RTN_UNICAST && route->rtm_type != RTN_LOCAL &&
+		route->rtm_type != RTN_BROADCAST)
+		return -1; /* unreachable, prohibited, ... */
+	return route->rtm_dst_len + (route->rtm_family == AF_INET ? ADDR_V4_PREFIX_OFFSET : 0);
+}
+
+int kroute_kernel_prefix(const struct net_addr *remote)
+{
+	alignas(struct nlmsghdr) char answer[2048];
+	struct question q;
+	size_t size = ask_for(remote, &q);
+	ssize_t got = -1;
+	int fd = REAL(socket)(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return -1;
+	if (REAL(send)(fd, &q, size, 0) == (ssize_t)size)
+		got = REAL(recv)(fd, answer, sizeof(answer), 0);
+	REAL(close)(fd);
+	return got < 0 ? -1 : prefix_of(answer, (size_t)got);
+}
+
+/* --- both together --- */
+
+static bool ask_both(const struct net_addr *remote)
+{
+	unsigned of_tasd;
+
+	return tas_route(inst_peek(), remote, &of_tasd, NULL) == 0 &&
+		(int)of_tasd >= kroute_kernel_prefix(remote);
+}
+
+static unsigned slot_of(const struct net_addr *a)
+{
+	return (unsigned)(((a->q[0] ^ a->q[1]) * 0x9e3779b97f4a7c15ull) >> 32) % CACHE;
+}
+
+static bool cached(const struct net_addr *remote, tas_ns now, bool *through_tasd)
+{
+	const struct answer *a = &cache[slot_of(remote)];
+	bool found;
+
+	if (!px_lock_enter(&cache_lock))
+		return false;
+	found = a->until > now && addr_eq(a->remote, *remote);
+	*through_tasd = a->through_tasd;
+	px_lock_leave(&cache_lock);
+	return found;
+}
+
+static void keep(const struct net_addr *remote, tas_ns now, bool through_tasd)
+{
+	if (!px_lock_enter(&cache_lock))
+		return;
+	cache[slot_of(remote)] = (struct answer){ *remote, now + KROUTE_KEEP_NS, through_tasd };
+	px_lock_leave(&cache_lock);
+}
+
+bool kroute_through_tasd(const struct net_addr *remote)
+{
+	tas_ns now = inst_clock();
+	int saved = errno;
+	bool through_tasd;
+
+	if (addr_is_loopback(*remote) || addr_is_multicast(*remote) || addr_is_any(*remote) || !inst_attach())
+		return false;
+	if (cached(remote, now, &through_tasd))
+		return through_tasd;
+	through_tasd = ask_both(remote);
+	keep(remote, now, through_tasd);
+	errno = saved;
+	return through_tasd;
+}
+
+bool kroute_is_tasds(const struct net_addr *addr)
+{
+	struct net_addr local;
+
+	if (addr_is_loopback(*addr) || addr_is_multicast(*addr) || addr_is_any(*addr) || !inst_attach())
+		return false;
+	return tas_route(inst_peek(), addr, NULL, &local) == 0 && addr_eq(local, *addr);
+}

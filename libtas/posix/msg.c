@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sendmsg, recvmsg and their many-message forms; the positioned calls, which no socket has. */
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+
+#include "libtas/posix/fdtab.h"
+#include "libtas/posix/inst.h"
+#include "libtas/posix/io.h"
+#include "libtas/posix/px.h"
+#include "libtas/posix/real.h"
+#include "libtas/posix/wait.h"
+
+static bool is_flow(int fd)
+{
+	struct file *f = fd_look(fd);
+
+	return f != NULL && file_kind(f) == FILE_FLOW;
+}
+
+static ssize_t recv_message(struct file *f, struct msghdr *msg, int flags)
+{
+	ssize_t got;
+
+	if (msg == NULL)
+		return -EFAULT;
+	if (msg->msg_iovlen > IOV_MAX)
+		return -EMSGSIZE;
+	got = io_recv(f, msg->msg_iov, (int)msg->msg_iovlen, flags);
+	if (got < 0)
+		return got;
+	msg->msg_namelen = 0;
+	msg->msg_controllen = 0;
+	msg->msg_flags = 0;
+	return got;
+}
+
+static ssize_t send_message(struct file *f, const struct msghdr *msg, int flags)
+{
+	if (msg == NULL)
+		return -EFAULT;
+	if (msg->msg_iovlen > IOV_MAX)
+		return -EMSGSIZE;
+	if (msg->msg_controllen != 0) {
+		inst_unsupported("sendmsg with control data", (long)msg->msg_controllen);
+		return -EINVAL;
+	}
+	return io_send(f, msg->msg_iov, (int)msg->msg_iovlen, flags);
+}
+
+ssize_t px_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct file *f = is_flow(fd) ? io_flow_get(fd) : NULL;
+	ssize_t got;
+
+	if (f == NULL)
+		return REAL(recvmsg)(fd, msg, flags);
+	got = recv_message(f, msg, flags);
+	file_put(f);
+	return io_result(got);
+}
+
+ssize_t px_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct file *f = is_flow(fd) ? io_flow_get(fd) : NULL;
+	ssize_t sent;
+
+	if (f == NULL)
+		return REAL(sendmsg)(fd, msg, flags);
+	sent = send_message(f, msg, flags);
+	file_put(f);
+	return io_result(sent);
+}
+
+/* Many messages: those before a failure count; the timeout is looked at after each, as Linux does. */
+int px_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct timespec *timeout)
+{
+	struct file *f = is_flow(fd) ? io_flow_get(fd) : NULL;
+	tas_ns deadline;
+	ssize_t got = 0;
+	unsigned n = 0;
+	bool bad;
+
+	if (f == NULL)
+		return REAL(recvmmsg)(fd, msgs, count, flags, timeout);
+	deadline = wait_deadline_ts(timeout, &bad);
+	while (!bad && n < count) {
+		got = recv_message(f, &msgs[n].msg_hdr, flags & ~MSG_WAITFORONE);
+		if (got < 0)
+			break;
+		msgs[n++].msg_len = (unsigned)got;
+		if (got == 0 || (deadline != TAS_NS_NEVER && inst_clock() >= deadline))
+			break;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+	}
+	file_put(f);
+	if (bad)
+		got = -EINVAL;
+	return n > 0 ? (int)n : (int)io_result(got);
+}
+
+int px_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
+{
+	struct file *f = is_flow(fd) ? io_flow_get(fd) : NULL;
+	ssize_t sent = 0;
+	unsigned n = 0;
+
+	if (f == NULL)
+		return REAL(sendmmsg)(fd, msgs, count, flags);
+	while (n < count && n < IOV_MAX) {
+		sent = send_message(f, &msgs[n].msg_hdr, flags);
+		if (sent < 0)
+			break;
+		msgs[n++].msg_len = (unsigned)sent;
+	}
+	file_put(f);
+	return n > 0 ? (int)n : (int)io_result(sent);
+}
+
+/* --- calls with a position --- */
+
+/* The placeholder and an unconnected socket of the kernel answer alike: ESPIPE. */
+ssize_t px_pread(int fd, void *buf, size_t len, off64_t offset)
+{
+	return is_flow(fd) ? io_result(-ESPIPE) : REAL(pread64)(fd, buf, len, offset);
+}
+
+ssize_t px_pwrite(int fd, const void *buf, size_t len, off64_t offset)
+{
+	return is_flow(fd) ? io_result(-ESPIPE) : REAL(pwrite64)(fd, buf, len, offset);
+}
+
+ssize_t px_preadv(int fd, const struct iovec *iov, int count, off64_t offset)
+{
+	return is_flow(fd) ? io_result(-ESPIPE) : REAL(preadv64)(fd, iov, count, offset);
+}
+
+ssize_t px_pwritev(int fd, const struct iovec *iov, int count, off64_t offset)
+{
+	return is_flow(fd) ? io_result(-ESPIPE) : REAL(pwritev64)(fd, iov, count, offset);
+}
+
+/* An offset of -1 means the plain call. Of the flags a socket of Linux takes RWF_NOWAIT and RWF_HIPRI. */
+enum { RWF_HIPRI_ = 1, RWF_NOWAIT_ = 8 };
+
+static int socket_flags(int flags, off64_t offset)
+{
+	if (flags & ~(RWF_HIPRI_ | RWF_NOWAIT_))
+		return -EOPNOTSUPP;
+	if (offset != -1)
+		return -ESPIPE;
+	return flags & RWF_NOWAIT_ ? MSG_DONTWAIT : 0;
+}
+
+ssize_t px_preadv2(int fd, const struct iovec *iov, int count, off64_t offset, int flags)
+{
+	struct file *f = is_flow(fd) ? io_flow_get(fd) : NULL;
+	ssize_t got;
+
+	if (f == NULL)
+		return REAL(preadv64v2)(fd, iov, count, offset, flags);
+	got = socket_flags(flags, offset);
+	if (got >= 0)
+		got = io_recv(f, iov, count, (int)got);
+	file_put(f);
+	return io_result(got);
+}
+
+ssize_t px_pwritev2(int fd, const struct iovec *iov, int count, off64_t offset, int flags)
+{
+	struct file *f = is_flow(fd) ? io_flow_get(fd) : NULL;
+	ssize_t sent;
+
+	if (f == NULL)
+		return REAL(pwritev64v2)(fd, iov, count, offset, flags);
+	sent = socket_flags(flags, offset);
+	if (sent >= 0)
+		sent = io_send(f, iov, count, (int)sent);
+	file_put(f);
+	return io_result(sent);
+}

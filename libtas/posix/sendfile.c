@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sendfile and splice with a flow at one end or both. The kernel reads a file straight into the transmit ring
+ * and writes a pipe straight out of the receive ring, so there is one copy. While it does so the socket's
+ * direction is locked: what may wait (a pipe) is asked before whether it would. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "libtas/posix/fdtab.h"
+#include "libtas/posix/inst.h"
+#include "libtas/posix/io.h"
+#include "libtas/posix/px.h"
+#include "libtas/posix/real.h"
+
+enum {
+	PART = 256 * 1024,      /* bytes read from a file in one go, so that nobody waits long for the lock */
+	PIPE_PART = 4096,       /* a pipe that is writable takes so much without waiting (PIPE_BUF) */
+	COUNT_MAX = 0x7ffff000, /* Linux moves no more in one call */
+};
+
+static bool is_flow(int fd)
+{
+	struct file *f = fd_look(fd);
+
+	return f != NULL && file_kind(f) == FILE_FLOW;
+}
+
+static ssize_t read_into(int fd, off64_t *offset, void *to, size_t len)
+{
+	ssize_t got = offset != NULL ? REAL(pread64)(fd, to, len, *offset) : REAL(read)(fd, to, len);
+
+	if (got < 0)
+		return -errno;
+	if (offset != NULL)
+		*offset += got;
+	return got;
+}
+
+/* Fills the free spans of the transmit ring from fd: bytes, 0 at the file's end, or -errno (-EAGAIN: the ring
+ * is full). */
+static ssize_t fill_once(struct file *f, int fd, off64_t *offset, size_t len, unsigned flags)
+{
+	struct tas_sock *s = file_sock(f);
+	struct tas_span span[2];
+	ssize_t room = s == NULL ? -EBADF : tas_tx_begin(inst_ctx(), s, span), got;
+	size_t done = 0;
+
+	if (room <= 0)
+		return room < 0 ? room : -EAGAIN;
+	if (len > (size_t)room)
+		len = (size_t)room;
+	got = read_into(fd, offset, span[0].data, len < span[0].len ? len : span[0].len);
+	if (got > 0)
+		done = (size_t)got;
+	if (done == span[0].len && len > done) {
+		got = read_into(fd, offset, span[1].data, len - done);
+		done += got > 0 ? (size_t)got : 0;
+	}
+	tas_tx_end(inst_ctx(), s, done, done > 0 ? flags : 0);
+	return done > 0 ? (ssize_t)done : got;
+}
+
+static ssize_t send_file(struct file *f, int in, off64_t *offset, size_t count)
+{
+	uint64_t deadline = 0;
+	size_t done = 0;
+
+	while (done < count) {
+		size_t part = count - done < PART ? count - done : PART;
+		ssize_t put = fill_once(f, in, offset, part, part < count - done ? TAS_MORE : 0);
+		int error;
+
+		if (put == 0)
+			break;
+		if (put > 0) {
+			done += (size_t)put;
+			continue;
+		}
+		error = put == -EAGAIN ? io_wait_out(f, 0, &deadline) : (int)put;
+		if (error == 0)
+			continue;
+		if (done > 0)
+			break;
+		if (error == -EPIPE)
+			io_broken_pipe(0);
+		return error;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t px_sendfile(int out, int in, off64_t *offset, size_t count)
+{
+	struct file *f;
+	off64_t position;
+	ssize_t sent;
+
+	if (is_flow(in)) {
+		errno = EINVAL; /* Linux reads from what has pages */
+		return -1;
+	}
+	f = is_flow(out) ? io_flow_get(out) : NULL;
+	if (f == NULL)
+		return REAL(sendfile64)(out, in, offset, count);
+	position = offset != NULL ? *offset : 0;
+	if (position < 0)
+		sent = -EINVAL;
+	else
+		sent = send_file(f, in, offset != NULL ? &position : NULL,
+			count < COUNT_MAX ? count : COUNT_MAX);
+	if (sent > 0 && offset != NULL)
+		*offset = position;
+	file_put(f);
+	return io_result(sent);
+}
+
+/* --- splice --- */
+
+static bool is_pipe(int fd) { return REAL(fcntl64)(fd, F_GETPIPE_SZ) >= 0; }
+
+/* Waits for the pipe unless it is not to be waited for: 0 or -errno. */
+static int pipe_wait(int fd, short events, unsigned flags)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	bool wait = !(flags & SPLICE_F_NONBLOCK) && !(REAL(fcntl64)(fd, F_GETFL) & O_NONBLOCK);
+	int n = REAL(poll)(&p, 1, wait ? -1 : 0);
+
+	if (n < 0)
+		return -errno;
+	return n == 0 ? -EAGAIN : 0;
+}
+
+static ssize_t pipe_to_flow(int in, struct file *f, size_t len, unsigned flags)
+{
+	int wait_flags = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
+	uint64_t deadline = 0;
+	ssize_t put;
+	int error = pipe_wait(in, POLLIN, flags);
+
+	while (error == 0) {
+		put = fill_once(f, in, NULL, len, flags & SPLICE_F_MORE ? TAS_MORE : 0);
+		if (put != -EAGAIN)
+			return put;
+		error = io_wait_out(f, wait_flags, &deadline);
+	}
+	return error;
+}
+
+/* As much of a span as the pipe takes without waiting: bytes, or -errno if none. */
+static ssize_t span_to_pipe(const struct tas_span *span, int out, size_t len)
+{
+	size_t done = 0;
+	ssize_t put = 0;
+
+	while (put >= 0 && done < len) {
+		put = pipe_wait(out, POLLOUT, SPLICE_F_NONBLOCK);
+		if (put < 0)
+			break;
+		put = REAL(write)(out, (char *)span->data + done,
+			len - done < PIPE_PART ? len - done : PIPE_PART);
+		put = put < 0 ? -errno : put;
+		done += put > 0 ? (size_t)put : 0;
+	}
+	return done > 0 ? (ssize_t)done : put;
+}
+
+static ssize_t drain_once(struct file *f, int out, size_t len)
+{
+	struct tas_sock *s = file_sock(f);
+	struct tas_span span[2];
+	ssize_t have = s == NULL ? -EBADF : tas_rx_begin(inst_ctx(), s, 0, span), first, second = 0;
+	size_t of_first;
+
+	if (have <= 0)
+		return have;
+	len = len < (size_t)have ? len : (size_t)have;
+	of_first = len < span[0].len ? len : span[0].len;
+	first = span_to_pipe(&span[0], out, of_first);
+	if (first == (ssize_t)of_first && len > of_first)
+		second = span_to_pipe(&span[1], out, len - of_first);
+	second = second < 0 ? 0 : second;
+	tas_rx_end(inst_ctx(), s, first > 0 ? (size_t)(first + second) : 0);
+	return first > 0 ? first + second : first;
+}
+
+static ssize_t flow_to_pipe(struct file *f, int out, size_t len, unsigned flags)
+{
+	int wait_flags = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0, error = 0;
+	uint64_t deadline = 0;
+	ssize_t got;
+
+	while (error == 0) {
+		error = pipe_wait(out, POLLOUT, flags);
+		if (error != 0)
+			break;
+		got = drain_once(f, out, len);
+		if (got != -EAGAIN)
+			return got;
+		error = io_wait_in(f, wait_flags, 1, &deadline);
+	}
+	return error;
+}
+
+static ssize_t splice_flow(struct file *f, int in, off64_t *in_offset, int out, off64_t *out_offset,
+	size_t len, unsigned flags)
+{
+	bool from = fd_look(in) == f;
+	ssize_t moved;
+
+	if (in_offset != NULL || out_offset != NULL)
+		return (from ? in_offset : out_offset) != NULL ? -ESPIPE : -EINVAL;
+	if (!is_pipe(from ? out : in))
+		return -EINVAL;
+	if (len == 0)
+		return 0;
+	moved = from ? flow_to_pipe(f, out, len, flags) : pipe_to_flow(in, f, len, flags);
+	if (moved == -EPIPE)
+		io_broken_pipe(0);
+	return moved;
+}
+
+ssize_t px_splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t len, unsigned flags)
+{
+	struct file *f = is_flow(in) ? io_flow_get(in) : is_flow(out) ? io_flow_get(out) : NULL;
+	ssize_t moved;
+
+	if (f == NULL)
+		return REAL(splice)(in, in_offset, out, out_offset, len, flags);
+	moved = splice_flow(f, in, in_offset, out, out_offset, len, flags);
+	file_put(f);
+	return io_result(moved);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "libtas/posix/wait.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "libtas/posix/inst.h"
+#include "libtas/posix/real.h"
+
+void wait_init(struct wait_sleep *w, struct tas_ctx *own)
+{
+	w->n = 0;
+	w->crowded = false;
+	wait_add(w, own);
+}
+
+void wait_add(struct wait_sleep *w, struct tas_ctx *c)
+{
+	if (c == NULL)
+		return;
+	for (unsigned i = 0; i < w->n; i++) {
+		if (w->ctx[i] == c)
+			return;
+	}
+	if (w->n < WAIT_CTX_MAX)
+		w->ctx[w->n++] = c;
+	else
+		w->crowded = true;
+}
+
+void wait_drain(struct wait_sleep *w)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		tas_ctx_poll(w->ctx[i]);
+}
+
+bool wait_begin(struct wait_sleep *w)
+{
+	for (unsigned i = 0; i < w->n; i++) {
+		if (tas_ctx_sleep_begin(w->ctx[i]))
+			continue;
+		while (i-- > 0)
+			tas_ctx_sleep_end(w->ctx[i]);
+		return false;
+	}
+	return true;
+}
+
+void wait_end(struct wait_sleep *w)
+{
+	for (unsigned i = w->n; i-- > 0;)
+		tas_ctx_sleep_end(w->ctx[i]);
+}
+
+unsigned wait_fds(struct wait_sleep *w, struct pollfd fds[WAIT_FDS])
+{
+	struct tas *t = inst_peek();
+	int of_ctx[TAS_CTX_FDS];
+	unsigned n = 0;
+	int control = tas_ctl_fd(t);
+
+	for (unsigned i = 0; i < w->n; i++) {
+		unsigned have = tas_ctx_fds(w->ctx[i], of_ctx);
+
+		for (unsigned j = 0; j < have; j++)
+			fds[n++] = (struct pollfd){ .fd = of_ctx[j], .events = POLLIN };
+	}
+	if (control >= 0)
+		fds[n++] = (struct pollfd){ .fd = control, .events = POLLIN };
+	return n;
+}
+
+void wait_after(const struct pollfd *fds, unsigned n)
+{
+	struct tas *t = inst_peek();
+	int control = tas_ctl_fd(t);
+
+	if (n > 0 && fds[n - 1].fd == control && fds[n - 1].revents != 0)
+		tas_ctl_event(t);
+}
+
+const struct timespec *wait_left(tas_ns deadline, tas_ns cap, struct timespec *out)
+{
+	tas_ns now, left = cap;
+
+	if (deadline != TAS_NS_NEVER) {
+		now = inst_clock();
+		left = min_u64(deadline > now ? deadline - now : 0, cap);
+	}
+	if (left == TAS_NS_NEVER)
+		return NULL;
+	out->tv_sec = (time_t)(left / NS_PER_SEC);
+	out->tv_nsec = (long)(left % NS_PER_SEC);
+	return out;
+}
+
+tas_ns wait_deadline_ms(int timeout_ms)
+{
+	return timeout_ms < 0 ? TAS_NS_NEVER : inst_clock() + (tas_ns)timeout_ms * NS_PER_MS;
+}
+
+tas_ns wait_deadline_ts(const struct timespec *timeout, bool *bad)
+{
+	const time_t for_ever = 1000000000; /* s; a sum that cannot overflow */
+
+	*bad = timeout != NULL &&
+		(timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= (long)NS_PER_SEC);
+	if (timeout == NULL || *bad || timeout->tv_sec >= for_ever)
+		return TAS_NS_NEVER;
+	return inst_clock() + (tas_ns)timeout->tv_sec * NS_PER_SEC + (tas_ns)timeout->tv_nsec;
+}
+
+/* --- one file --- */
+
+struct file_wait {
+	struct file *f;
+	const struct wait_for *what;
+	struct wait_sleep sleep;
+	struct waiter waiter;
+	bool kernel_ready;
+};
+
+static bool true_now(struct file_wait *w)
+{
+	struct tas_sock *s = file_sock(w->f);
+	uint32_t ready, end = TAS_EV_RDHUP | TAS_EV_ERR | TAS_EV_HUP;
+
+	if (w->kernel_ready || s == NULL)
+		return true; /* NULL: no longer what it was; the caller looks again */
+	ready = tas_ready(s);
+	if (w->what->min_bytes > 1 && !(ready & end) && tas_rx_bytes(s) < w->what->min_bytes)
+		ready &= ~(uint32_t)TAS_EV_IN;
+	return (ready & (w->what->events | TAS_EV_ERR | TAS_EV_HUP)) != 0;
+}
+
+/* Notifications come to this thread, also when another one waited for the same file meanwhile. */
+static void attract(struct file_wait *w)
+{
+	struct tas_ctx *own = w->sleep.ctx[0];
+	struct tas_sock *s = file_sock(w->f);
+
+	if (s == NULL)
+		return;
+	if (tas_sock_is_listener(s))
+		tas_listen_arm(own, s);
+	else
+		tas_sock_notify(own, s);
+	if (w->what->events & TAS_EV_OUT)
+		tas_want_out(own, s);
+}
+
+/* One sleep, between wait_begin and wait_end: 0 or -errno. */
+static int sleep_once(struct file_wait *w)
+{
+	struct pollfd fds[1 + WAIT_FDS] = { { .fd = w->what->kernel_fd, .events = POLLIN } };
+	unsigned n = wait_fds(&w->sleep, fds + 1);
+	struct timespec left;
+	tas_ns cap = w->waiter.list == NULL ? WAIT_NAP_NS / 100 : TAS_NS_NEVER;
+	int got = REAL(ppoll)(fds, 1 + n, wait_left(w->what->deadline, cap, &left), NULL);
+	int error = got < 0 ? errno : 0;
+
+	if (got > 0) {
+		w->kernel_ready = fds[0].revents != 0;
+		wait_after(fds + 1, n);
+	}
+	return -error;
+}
+
+static int wait_loop(struct file_wait *w)
+{
+	tas_ns deadline = w->what->deadline;
+	int error = 0;
+
+	while (!true_now(w)) {
+		if (error != 0)
+			return error;
+		if (deadline != TAS_NS_NEVER && inst_clock() >= deadline)
+			return -ETIMEDOUT;
+		attract(w);
+		if (!wait_begin(&w->sleep))
+			continue;
+		if (!true_now(w))
+			error = sleep_once(w);
+		wait_end(&w->sleep);
+		wait_drain(&w->sleep);
+	}
+	return 0;
+}
+
+int wait_file(struct file *f, const struct wait_for *what)
+{
+	struct file_wait w = { .f = f, .what = what };
+	int saved = errno, result;
+
+	if (true_now(&w))
+		return 0;
+	wait_init(&w.sleep, inst_ctx());
+	waitlist_join(&f->waiters, &w.waiter, w.sleep.ctx[0], UINT32_MAX);
+	result = wait_loop(&w);
+	waitlist_leave(&w.waiter);
+	file_repel(f);
+	errno = saved;
+	return result;
+}
