@@ -82,6 +82,9 @@ static void a_delay_that_goes_away_was_jitter(void **state)
 	assert_int_equal(round_of(60000), HYSTART_CONSERVATIVE);
 	assert_int_equal(round_of(59999), HYSTART_GROW);
 	assert_int_equal(round_of(60001), HYSTART_GROW);
+	for (unsigned i = 0; i < 5; i++) /* and if it comes back, all begins anew */
+		assert_int_equal(round_of(70000), HYSTART_CONSERVATIVE);
+	assert_int_equal(round_of(70000), HYSTART_LEAVE);
 }
 
 static void a_round_without_a_measurement_changes_no_mind(void **state)

@@ -535,18 +535,37 @@ static void requests_are_limited_and_made_up_for(void **state)
 	assert_int_equal(out.events, 240);
 }
 
+static bool is_there(uint32_t ip)
+{
+	for (uint32_t i = 0; i < MAX; i++)
+		if (n.entry[i].state != NEIGH_FREE && addr_eq(n.entry[i].addr, addr_v4(htobe32(ip))))
+			return true;
+	return false;
+}
+
 static void a_full_table_gives_up_the_stale_one_not_used_for_longest(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < MAX + 3; i++)
+		request_from(HOST + i, &mac_a, OURS, i);
+	assert_int_equal(entries(), MAX);
+	for (uint32_t i = 0; i < MAX + 3; i++)
+		assert_int_equal(is_there(HOST + i), i >= 3);
+}
+
+static void what_is_looked_for_or_was_so_lately_is_kept(void **state)
 {
 	uint32_t id;
 
 	(void)state;
 	for (uint32_t i = 0; i < MAX; i++)
-		request_from(HOST + i, &mac_a, OURS, i);
-	resolve(HOST, 100, &id); /* used lately: and no longer stale */
-	assert_int_equal(resolve(HOST + MAX, 200, &id), NEIGH_WAIT);
-	assert_int_equal(entries(), MAX);
-	for (uint32_t i = 0; i < MAX; i++)
-		assert_true(entries() == MAX && !addr_eq(n.entry[i].addr, addr_v4(htobe32(HOST + 1))));
+		resolve(HOST + i, 0, &id);
+	assert_int_equal(resolve(HOST + MAX, S, &id), NEIGH_FULL);
+	run(0, 4 * S);
+	assert_int_equal(resolve(HOST, 4 * S, &id), NEIGH_WAIT); /* used again */
+	run(4 * S, 8 * S);
+	assert_int_equal(resolve(HOST + MAX, 8 * S, &id), NEIGH_WAIT);
+	assert_true(is_there(HOST) && !is_there(HOST + 1));
 }
 
 static void a_table_full_of_neighbours_in_use_refuses_the_newcomer(void **state)
@@ -651,6 +670,7 @@ int main(void)
 		NEIGH_TEST(answers_are_limited),
 		NEIGH_TEST(requests_are_limited_and_made_up_for),
 		NEIGH_TEST(a_full_table_gives_up_the_stale_one_not_used_for_longest),
+		NEIGH_TEST(what_is_looked_for_or_was_so_lately_is_kept),
 		NEIGH_TEST(a_table_full_of_neighbours_in_use_refuses_the_newcomer),
 		NEIGH_TEST(what_arrives_is_believed_only_as_far_as_it_parses),
 		NEIGH_TEST(an_ipv6_neighbour_is_not_found),

@@ -117,6 +117,15 @@ static void time_that_goes_back_fires_nothing_and_breaks_nothing(void **state)
 	expire(2 * NS_PER_SEC + NS_PER_MS);
 	assert_int_equal(fired.n, 2);
 	assert_int_equal(fired.index[0], 1);
+
+	expire(4 * NS_PER_SEC);
+	timer_arm(&t, 2, 4 * NS_PER_SEC + 10 * TIMER_TICK_NS);
+	for (int back = 1000; back > -10; back--) {
+		expire(4 * NS_PER_SEC - (tas_ns)back * TIMER_TICK_NS);
+		assert_int_equal(fired.n, 2);
+	}
+	expire(4 * NS_PER_SEC + 11 * TIMER_TICK_NS);
+	assert_int_equal(fired.n, 3);
 }
 
 static void a_call_does_at_most_as_many_steps_as_allowed(void **state)
