@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* recovery.c - loss recovery: what is deemed lost is sent again, and nothing else.
  *
- * With SACK (RFC 6675): a byte is lost when more than two segments' worth above it was SACKed. Without (RFC
- * 6582): after three duplicate acknowledgements the first outstanding segment is, and after each partial
- * acknowledgement the next. After a timeout (RFC 6298) everything outstanding is, but for what was SACKed.
+ * After three duplicate acknowledgements the first outstanding segment is lost, and after each partial
+ * acknowledgement the next (RFC 6582); with SACK, where the segments are short. With SACK (RFC 6675) also every
+ * byte above which more than two segments' worth was SACKed. After a timeout (RFC 6298) everything outstanding
+ * is, but for what was SACKed.
  * What was deemed lost is [rtx_nxt, lost_to) without the scoreboard's intervals.
  *
  * A retransmission that is lost itself: when more than two segments' worth sent after it was SACKed while una
@@ -53,6 +54,14 @@ static uint64_t sack_lost_edge(const struct flow *f, const struct flow_cold *k)
 	return f->tx_una;
 }
 
+/* The segment at una is lost: up to what was SACKed, if anything was. */
+static void lose_first(struct flow *f, struct flow_cold *k)
+{
+	uint64_t hole = k->sacked.n > 0 ? k->sacked.r[0].from : flow_tx_nxt(f);
+
+	k->lost_to = max_u64(k->lost_to, min_u64(f->tx_una + f->mss, hole));
+}
+
 static void recovery_begin(struct tcp t)
 {
 	struct flow *f = t.f;
@@ -93,14 +102,14 @@ static void recovery_partial(struct tcp t, uint32_t acked)
 
 	k->rtx_again = false;
 	k->rtx_mark = flow_tx_nxt(f);
-	if (f->flags & FLOW_SACK)
+	if (!(f->flags & FLOW_SACK))
+		f->dup_acks -= (uint8_t)min_u32(f->dup_acks, acked / f->mss);
+	if (!(f->flags & FLOW_RECOVERY))
 		return;
-	f->dup_acks -= (uint8_t)min_u32(f->dup_acks, acked / f->mss);
-	if (f->flags &
-		FLOW_RECOVERY) { /* RFC 6582 3.2: the next hole begins where this acknowledgement ends */
-		k->rtx_nxt = f->tx_una;
-		k->lost_to = min_u64(f->tx_una + f->mss, flow_tx_nxt(f));
-	}
+	if (!(f->flags & FLOW_SACK))
+		k->rtx_nxt = f->tx_una; /* RFC 6582 3.2: the next hole begins where this acknowledgement ends */
+	if (!(f->flags & FLOW_SACK) || k->sacked.n > 0)
+		lose_first(f, k);
 }
 
 static void recovery_continue(struct tcp t, uint32_t acked)
@@ -116,7 +125,7 @@ static bool must_begin(const struct flow *f, const struct flow_cold *k)
 	if (f->flags & (FLOW_RECOVERY | FLOW_LOSS) || f->tx_inflight == 0)
 		return false;
 	if (f->flags & FLOW_SACK)
-		return k->lost_to > f->tx_una;
+		return k->lost_to > f->tx_una || f->dup_acks >= DUP_THRESH;
 	/* RFC 6582 3.2: duplicates of what a timeout resent in vain must not begin a second recovery */
 	return f->dup_acks >= DUP_THRESH && (f->tx_una > k->recover || k->recover == 0);
 }
@@ -137,8 +146,7 @@ void recovery_on_ack(struct tcp t, uint32_t acked, bool duplicate)
 		k->lost_to = max_u64(k->lost_to, sack_lost_edge(f, k));
 	if ((duplicate || (f->flags & FLOW_SACK)) && must_begin(f, k)) {
 		recovery_begin(t);
-		if (!(f->flags & FLOW_SACK))
-			k->lost_to = f->tx_una + min_u32(f->mss, f->tx_inflight);
+		lose_first(f, k);
 	} else if ((f->flags & (FLOW_RECOVERY | FLOW_LOSS)) && retransmission_lost(f, k)) {
 		k->rtx_again = true;
 	}

@@ -257,7 +257,8 @@ static bool tx_one(struct tcp t)
 		uint32_t pipe = recovery_pipe(t.f, t.k);
 
 		len = (uint32_t)(piece.to - piece.from);
-		if (pipe + len > t.f->cwnd && pipe > 0)
+		/* the first hole is filled whatever the window (RFC 6675 5 (4.3), RFC 6582 3.2) */
+		if (piece.from > t.f->tx_una && pipe + len > t.f->cwnd && pipe > 0)
 			return false;
 		if (paced_out(t) || !send_again(t, piece))
 			return false;
