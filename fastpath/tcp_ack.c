@@ -41,6 +41,15 @@ static inline void tell_space(struct tcp t)
 	}
 }
 
+/* Progress: the timer, which was backed off, is to be armed anew. */
+static inline void backoff_end(struct tcp t)
+{
+	if (likely(t.k->backoff == 0))
+		return;
+	t.k->backoff = 0;
+	flow_event(t.c, t.id, FLOW_EV_TIMER);
+}
+
 static inline void cc_wake(struct tcp t)
 {
 	if (!(t.f->flags & FLOW_CC_ACTIVE)) {
@@ -67,8 +76,8 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	count(t.c, CNT_TCP_TX_PAYLOAD, payload);
 	if (k->sacked.n > 0)
 		ranges_trim_below(&k->sacked, f->tx_una);
-	k->backoff = 0;
 	k->rto_base_us = t.c->now_us;
+	backoff_end(t);
 	rtt_take(t);
 	cc_wake(t);
 	if (unlikely(acked > payload)) {
