@@ -314,7 +314,10 @@ unsigned overlook(void)
 
 /* --- whole handshakes --- */
 
-static uint32_t rtt_of(const struct rig_how *how) { return how->rtt_ms != 0 ? how->rtt_ms : RIG_RTT_MS; }
+static uint32_t rtt_of(const struct rig_how *how)
+{
+	return how->rtt_ms != 0 ? how->rtt_ms * 1000 : RIG_RTT_US;
+}
 
 struct peer *established_(struct rig_how how)
 {
@@ -324,7 +327,7 @@ struct peer *established_(struct rig_how how)
 		assert_int_equal(app_listens(0, RIG_PORT, 128), 0);
 	give(p, .flags = SYN);
 	expect(p, .flags = SYN | ACK, .seq = 0, .ack = 1);
-	wait_ms(rtt_of(&how));
+	wait_us(rtt_of(&how));
 	give(p, .seq = 1, .ack = 1);
 	assert_true(app_accepts(p, 0));
 	silence();
@@ -338,7 +341,7 @@ struct peer *connected_(struct rig_how how)
 	p->local_port = 0;
 	assert_int_equal(app_connects(p), 0);
 	expect(p, .flags = SYN);
-	wait_ms(rtt_of(&how));
+	wait_us(rtt_of(&how));
 	give(p, .flags = SYN | ACK, .ack = 1);
 	expect(p, .seq = 1, .ack = 1);
 	assert_int_equal(events_of(p), ABI_EV_CONNECTED);

@@ -211,20 +211,24 @@ static tas_ns next_due(tas_ns until, tas_ns least)
 }
 
 /* Deadlines may be early and find nothing to do: then the clock goes on in larger steps. */
-void wait_us(uint64_t us)
+static tas_ns clock_run(tas_ns span, bool until_sent)
 {
-	tas_ns until, least = NS_PER_US;
+	tas_ns begin = rig.now, until = begin + span, least = NS_PER_US;
+	unsigned sent = rig.sent_tail;
 
 	rig_open();
-	until = rig.now + us * NS_PER_US;
-	while (rig.now < until) {
+	while (rig.now < until && !(until_sent && rig.sent_tail != sent)) {
 		tas_ns before = rig.now;
 
 		rig.now = next_due(until, least);
 		least = rig.now == before + least ? min_u64(2 * least, 64 * NS_PER_US) : NS_PER_US;
 		rig_run();
 	}
+	return rig.now - begin;
 }
+
+void wait_us(uint64_t us) { clock_run(us * NS_PER_US, false); }
+tas_ns wait_sent(uint64_t ms) { return clock_run(ms * NS_PER_MS, true); }
 
 uint64_t counted(enum tas_counter counter) { return fp_counter(&rig.fp, counter); }
 

@@ -33,7 +33,8 @@ enum {
 	RIG_PEERS = 64,
 	RIG_FRAMES = 1024,
 	RIG_FRAME_MAX = 1600,
-	RIG_RTT_MS = 10, /* of a handshake made by established() or connected() */
+	RIG_RTT_US =
+		500, /* of a handshake made by established() or connected(): so short that nothing is paced */
 	RIG_PORT = 80,
 	RIG_MBUFS = 2047,
 };
@@ -75,7 +76,7 @@ struct rig_how {
 	uint32_t wnd; /* 1 MB; not with no_wscale: 65535 */
 	uint32_t irs; /* RIG_IRS */
 	uint16_t port;
-	uint32_t rtt_ms; /* RIG_RTT_MS */
+	uint32_t rtt_ms; /* of the handshake; 0: RIG_RTT_US */
 	const char *congestion;
 };
 
@@ -154,6 +155,8 @@ void rig_run(void);
 /* The clock goes on; the host runs whenever something of it is due. */
 void wait_us(uint64_t us);
 static inline void wait_ms(uint64_t ms) { wait_us(ms * 1000); }
+/* The same until the host sends something, but not longer than ms; how long that took. */
+tas_ns wait_sent(uint64_t ms);
 uint64_t counted(enum tas_counter counter);
 
 /* --- the peer (rig_peer.c) --- */
