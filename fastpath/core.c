@@ -55,6 +55,7 @@ void list_push_paced(struct fp_core *c, uint32_t id)
 	if (cold[id].on_list & LIST_PACED)
 		return;
 	cold[id].on_list |= LIST_PACED;
+	pace_turn(c->pace, c->now);
 	pace_insert(c->pace, cold, id, cold[id].pace_next_ns);
 }
 
@@ -156,8 +157,10 @@ static unsigned tx_poll(struct fp_core *c)
 	unsigned n = 0;
 	uint32_t id, last = c->ready.tail;
 
-	while ((id = pace_pop(c->pace, c->fp->cold, c->now)) != FLOW_NONE && n++ < FP_BATCH)
+	while (n < FP_BATCH && (id = pace_pop(c->pace, c->fp->cold, c->now)) != FLOW_NONE) {
 		transmit(c, id, LIST_PACED);
+		n++;
+	}
 	while (c->ready.head != FLOW_NONE && core_tx_room(c) >= FP_TX_BATCH / 4 && n++ < 2 * FP_BATCH) {
 		id = c->ready.head;
 		c->ready.head = c->fp->cold[id].ready_next;

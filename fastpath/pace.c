@@ -11,6 +11,12 @@ void pace_init(struct pace_wheel *w)
 		w->head[i] = FLOW_NONE;
 }
 
+void pace_turn(struct pace_wheel *w, tas_ns now)
+{
+	if (w->waiting == 0)
+		w->tick = max_u64(w->tick, now / PACE_SLOT_NS);
+}
+
 void pace_insert(struct pace_wheel *w, struct flow_cold *cold, uint32_t id, tas_ns due)
 {
 	uint64_t tick = due / PACE_SLOT_NS + 1;

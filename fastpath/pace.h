@@ -19,6 +19,8 @@ struct pace_wheel {
 };
 
 void pace_init(struct pace_wheel *w);
+/* An empty wheel stands still: brings it to the present. To be called before an insertion. */
+void pace_turn(struct pace_wheel *w, tas_ns now);
 /* The flow must not be in the wheel (flow_cold.on_list, LIST_PACED). */
 void pace_insert(struct pace_wheel *w, struct flow_cold *cold, uint32_t id, tas_ns due);
 /* Takes out one flow whose slot is due; FLOW_NONE if none is. */
