@@ -180,7 +180,7 @@ static void tell_open(struct run *r)
 			const struct flow *f = &r->host[h].fp.flows[id];
 			const struct flow_cold *k = &r->host[h].fp.cold[id];
 
-			if (f->state != TCP_FREE)
+			if (f->state != TCP_FREE || k->on_list != 0 || f->events != 0)
 				trace_note(&r->trace,
 					"%c's flow %u: port %u state %u flags %x ev %x una %lu fl %u av %u wnd %u cwnd %u unread %u adv %u list %x",
 					r->host[h].letter, id, be16toh(k->key.local_port), f->state, f->flags,

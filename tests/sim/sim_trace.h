@@ -11,7 +11,7 @@
 #include "include/base/compiler.h"
 #include "include/base/time.h"
 
-enum { TRACE_KEPT = 4096, TRACE_BYTES = 112 };
+enum { TRACE_KEPT = 4096, TRACE_BYTES = 192 };
 
 struct trace_entry {
 	tas_ns at;
