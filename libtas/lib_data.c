@@ -148,14 +148,17 @@ static TAS_NOINLINE ssize_t rx_leave_empty(struct tas_ctx *c, struct tas_sock *s
 
 ssize_t tas_recv(struct tas_ctx *c, struct tas_sock *s, void *buf, size_t len, unsigned flags)
 {
-	int error = rx_enter(c, s);
 	uint64_t avail;
 	size_t n;
+	int error;
 
+	if (unlikely(len == 0))
+		return lib_sock_ours(c, s, 0);
+	error = rx_enter(c, s);
 	if (unlikely(error != 0))
 		return error;
 	avail = rx_avail(s);
-	if (unlikely(avail == 0 && len != 0)) {
+	if (unlikely(avail == 0)) {
 		ssize_t result = rx_leave_empty(c, s);
 
 		return result == -EINTR ? tas_recv(c, s, buf, len, flags) : result;

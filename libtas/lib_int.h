@@ -82,8 +82,7 @@ struct lib_rings {
 
 struct lib_slot { /* what we know of a record */
 	_Atomic(struct tas_sock *) sock;
-	_Atomic uint32_t
-		closed_gen; /* the flow of this generation was ours and is closed: its record may not know yet */
+	_Atomic uint32_t closed_gen; /* that flow was ours and is closed: the record may not know */
 };
 
 struct lib_att {
@@ -108,9 +107,8 @@ struct lib_att {
 
 struct tas_ctx {
 	alignas(CACHE_LINE) struct tas *t;
-	struct lib_rings *rings;
-		/* NULL, or of an attachment that may be dead; changed by its own thread only */ /* for locks; constant */
-	uint32_t stamp; /* copy of t->stamp */
+	struct lib_rings *rings; /* NULL, or of an attachment that may be dead; changed by its thread */
+	uint32_t stamp;          /* copy of t->stamp */
 	_Atomic uint32_t used;
 	_Atomic uint32_t sleeping;
 	_Atomic int fd;          /* eventfd of tas_ctx_wake; made when first needed, kept with this struct */

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_lib_bell.c - messages to tasd: complete, in order, never waited for long, never lost
+ * (include/abi/abi.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "libtas/lib_int.h"
+#include "tests/unit/lib_rig.h"
+
+static struct rig r;
+static struct tas_sock *l, *s;
+
+static int set_up(void **state)
+{
+	(void)state;
+	rig_begin(&r, 2, 4);
+	l = rig_listener(&r);
+	s = rig_accepted(&r, l, 3);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	rig_end(&r);
+	return 0;
+}
+
+static void a_message_names_flow_generation_and_both_positions(void **state)
+{
+	struct abi_bell b;
+	char buf[40];
+
+	(void)state;
+	rig_deliver(&r, 3, 40);
+	assert_int_equal(tas_recv(r.c, s, buf, 25, 0), 25);
+	assert_false(rig_bell(&r, 0, 0, &b)); /* not worth a message of its own */
+	assert_int_equal(tas_send(r.c, s, "hello", 5, 0), 5);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flow, 5003);
+	assert_int_equal(b.gen, 1);
+	assert_int_equal(b.rx_read, 25); /* rides along */
+	assert_int_equal(b.tx_end, 5);
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS);
+	assert_false(rig_bell(&r, 0, 0, &b));
+}
+
+static void the_ring_of_the_flows_core_is_used(void **state)
+{
+	struct abi_bell b;
+
+	(void)state;
+	rig_rec(&r, 3)->core = 1;
+	tas_send(r.c, s, "x", 1, 0);
+	assert_true(rig_bell(&r, 0, 1, &b));
+	rig_rec(&r, 3)->core = 77; /* a hint, nothing to rely on */
+	tas_send(r.c, s, "x", 1, 0);
+	assert_true(rig_bell(&r, 0, 0, &b));
+}
+
+static void the_summary_bit_is_set_after_it_was_taken(void **state)
+{
+	(void)state;
+	r.header->core_line[0].bells = 0;
+	tas_send(r.c, s, "x", 1, 0);
+	assert_int_equal(r.header->core_line[0].bells, 1);
+	tas_send(r.c, s, "x", 1, 0);
+	assert_int_equal(atomic_exchange(&r.header->core_line[0].bells, 0), 1);
+	tas_send(r.c, s, "x", 1, 0);
+	assert_int_equal(r.header->core_line[0].bells, 1);
+}
+
+static void a_core_asleep_is_woken_once(void **state)
+{
+	(void)state;
+	tas_send(r.c, s, "x", 1, 0);
+	assert_int_equal(r.wakes, 0);
+	r.header->core_line[0].asleep = 1;
+	tas_send(r.c, s, "x", 1, 0);
+	assert_int_equal(r.wakes, 1);
+	tas_send(r.c, s, "x", 1, 0);
+	assert_int_equal(r.wakes, 1);
+	assert_int_equal(r.header->core_line[0].asleep, 0);
+}
+
+static void the_ring_wraps_in_order(void **state)
+{
+	struct abi_bell b;
+
+	(void)state;
+	for (unsigned i = 1; i <= 3 * ABI_BELL_SLOTS; i++) {
+		assert_int_equal(tas_send(r.c, s, "x", 1, 0), 1);
+		assert_true(rig_bell(&r, 0, 0, &b));
+		assert_int_equal(b.tx_end, i);
+	}
+}
+
+static void fill(void)
+{
+	for (unsigned i = 0; i < ABI_BELL_SLOTS; i++)
+		tas_send(r.c, s, "x", 1, 0);
+}
+
+static void a_message_for_a_full_ring_is_kept_and_goes_out_later(void **state)
+{
+	struct abi_bell b = { 0 };
+
+	(void)state;
+	fill();
+	assert_int_equal(tas_send(r.c, s, "yz", 2, 0), 2); /* the bytes are accepted all the same */
+	assert_int_equal(tas_shutdown(r.c, s, TAS_SHUT_WR), 0);
+	assert_int_equal(rig_bells_drop(&r, 0, 0), ABI_BELL_SLOTS);
+	tas_ctx_poll(r.c);
+	assert_true(rig_bell(&r, 0, 0, &b)); /* both in one */
+	assert_int_equal(b.tx_end, ABI_BELL_SLOTS + 2);
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_SHUT_WR);
+	assert_false(rig_bell(&r, 0, 0, &b));
+}
+
+static void nobody_sleeps_on_a_message_that_was_kept(void **state)
+{
+	(void)state;
+	fill();
+	tas_send(r.c, s, "y", 1, 0);
+	assert_false(tas_ctx_sleep_begin(r.c));
+	rig_bells_drop(&r, 0, 0);
+	assert_true(tas_ctx_sleep_begin(r.c));
+	tas_ctx_sleep_end(r.c);
+	assert_int_equal(rig_bells_drop(&r, 0, 0), 1);
+}
+
+static void a_close_that_was_kept_frees_the_socket_when_it_goes_out(void **state)
+{
+	struct abi_bell b;
+
+	(void)state;
+	fill();
+	tas_close(r.c, s, false);
+	assert_int_equal(tas_send(r.c, s, "x", 1, 0), -EBADF);
+	assert_int_equal(r.t->nr_free, 0);
+	rig_bells_drop(&r, 0, 0);
+	tas_ctx_poll(r.c);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_CLOSE);
+	assert_int_equal(b.flow, 5003);
+	assert_int_equal(r.t->nr_free, 1);
+}
+
+/* A message of the socket still lies about when its last one goes out directly. */
+static void a_socket_is_freed_once(void **state)
+{
+	struct abi_bell b;
+
+	(void)state;
+	fill();
+	tas_send(r.c, s, "y", 1, 0); /* kept */
+	rig_bells_drop(&r, 0, 0);
+	tas_close(r.c, s, true);
+	assert_int_equal(r.t->nr_free, 1);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_CLOSE | ABI_BELL_ABORT);
+	tas_ctx_poll(r.c);
+	assert_int_equal(r.t->nr_free, 1);
+	assert_int_equal(tas_accept(r.c, l, &s), -EAGAIN);
+}
+
+/* A handler interrupts its own thread inside the ring: what it wants to say is said by the interrupted
+ * call. */
+static void a_handler_inside_leaves_its_message_behind(void **state)
+{
+	struct abi_bell b;
+
+	(void)state;
+	lib_lock_enter(&r.t->os, &r.c->rings->bell_lock);
+	assert_int_equal(tas_send(r.c, s, "abc", 3, 0), 3);
+	assert_false(rig_bell(&r, 0, 0, &b));
+	lib_lock_leave(&r.t->os, &r.c->rings->bell_lock);
+	assert_int_equal(tas_send(r.c, s, "d", 1, 0), 1);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.tx_end, 4);
+	assert_true(rig_bell(&r, 0, 0, &b)); /* late: the same position, harmless */
+	assert_int_equal(b.tx_end, 4);
+	assert_false(rig_bell(&r, 0, 0, &b));
+}
+
+static void options_are_those_of_the_moment_of_sending(void **state)
+{
+	struct abi_bell b;
+
+	(void)state;
+	tas_send(r.c, s, "x", 1, TAS_MORE);
+	rig_bell(&r, 0, 0, &b);
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_MORE);
+	tas_set_nodelay(r.c, s, true);
+	rig_bell(&r, 0, 0, &b);
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_NODELAY);
+	tas_set_cork(r.c, s, true);
+	rig_bells_drop(&r, 0, 0);
+	tas_send(r.c, s, "x", 1, 0);
+	rig_bell(&r, 0, 0, &b);
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_NODELAY | ABI_BELL_MORE);
+	tas_set_cork(r.c, s, false);
+	rig_bell(&r, 0, 0, &b);
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_NODELAY);
+}
+
+static void another_context_is_named_once(void **state)
+{
+	struct tas_ctx *other = tas_ctx_new(r.t);
+	struct abi_bell b;
+
+	(void)state;
+	tas_sock_notify(r.c, s);
+	assert_false(rig_bell(&r, 0, 0, &b)); /* it is told to us already */
+	tas_sock_notify(other, s);
+	assert_true(rig_bell(&r, 1, 0, &b));
+	assert_int_equal(b.flags, ABI_BELL_CONTEXT | ABI_BELL_REFRESH);
+	assert_int_equal(b.arg, 1);
+	tas_sock_notify(other, s);
+	assert_false(rig_bell(&r, 1, 0, &b));
+	tas_ctx_free(other);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_message_names_flow_generation_and_both_positions),
+		TEST(the_ring_of_the_flows_core_is_used),
+		TEST(the_summary_bit_is_set_after_it_was_taken),
+		TEST(a_core_asleep_is_woken_once),
+		TEST(the_ring_wraps_in_order),
+		TEST(a_message_for_a_full_ring_is_kept_and_goes_out_later),
+		TEST(nobody_sleeps_on_a_message_that_was_kept),
+		TEST(a_close_that_was_kept_frees_the_socket_when_it_goes_out),
+		TEST(a_socket_is_freed_once),
+		TEST(a_handler_inside_leaves_its_message_behind),
+		TEST(options_are_those_of_the_moment_of_sending),
+		TEST(another_context_is_named_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_lib_fd.c - the library's descriptors are out of the program's way. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/resource.h>
+
+#include <cmocka.h>
+
+#include "libtas/lib_int.h"
+#include "tests/unit/lib_rig.h"
+
+static struct rig r;
+
+static int set_up(void **state)
+{
+	(void)state;
+	rig_begin(&r, 1, 3);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	rig_end(&r);
+	return 0;
+}
+
+static int hidden(void) { return dup(STDIN_FILENO); }
+
+static bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+
+static void a_hidden_one_has_a_high_number_and_close_on_exec(void **state)
+{
+	int low = hidden();
+	_Atomic int fd = low;
+	struct rlimit limit;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(tas_fd_hide(r.t, &fd), 0);
+	assert_false(is_open(low));
+	assert_true(fd >= (int)min_u64(limit.rlim_cur, 32768) / 2);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_true(tas_fd_is_internal(r.t, fd));
+	assert_false(tas_fd_is_internal(r.t, low));
+	assert_false(tas_fd_is_internal(r.t, fd + 1));
+	low = fd;
+	tas_fd_close(r.t, &fd);
+	assert_int_equal(fd, -1);
+	assert_false(is_open(low) || tas_fd_is_internal(r.t, low));
+}
+
+static void it_makes_way(void **state)
+{
+	_Atomic int fd = hidden();
+	int old;
+
+	(void)state;
+	tas_fd_hide(r.t, &fd);
+	old = fd;
+	assert_int_equal(tas_fd_move(r.t, old), 0);
+	assert_int_not_equal(fd, old);
+	assert_true(is_open(fd) && tas_fd_is_internal(r.t, fd));
+	assert_false(is_open(old) || tas_fd_is_internal(r.t, old));
+	assert_int_equal(tas_fd_move(r.t, old), -EBADF);
+	assert_int_equal(tas_fd_move(r.t, 0), -EBADF);
+	tas_fd_close(r.t, &fd);
+}
+
+static void an_eventfd_that_moved_still_wakes(void **state)
+{
+	int fds[TAS_CTX_FDS], old;
+
+	(void)state;
+	rig_accepted(&r, rig_listener(&r), 3);
+	assert_true(tas_ctx_sleep_begin(r.c));
+	tas_ctx_fds(r.c, fds);
+	old = fds[0];
+	assert_true(tas_fd_is_internal(r.t, old));
+	assert_int_equal(tas_fd_move(r.t, old), 0);
+	tas_ctx_fds(r.c, fds);
+	assert_int_not_equal(fds[0], old);
+	rig_deliver(&r, 3, 1);
+	rig_notify(&r, 0, 0, 3);
+	tas_ctx_sleep_end(r.c);
+	assert_int_equal(read(fds[0], &(uint64_t){ 0 }, 8), -1); /* was emptied */
+}
+
+static void a_low_limit_is_no_obstacle(void **state)
+{
+	struct rlimit limit, small;
+	_Atomic int fd[8];
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	small = (struct rlimit){ 32, limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+	for (int i = 0; i < 8; i++) {
+		fd[i] = hidden();
+		assert_int_equal(tas_fd_hide(r.t, &fd[i]), 0);
+		assert_in_range(fd[i], 8, 31);
+	}
+	setrlimit(RLIMIT_NOFILE, &limit);
+	for (int i = 0; i < 8; i++)
+		tas_fd_close(r.t, &fd[i]);
+}
+
+static void without_a_number_nothing_changes(void **state)
+{
+	struct rlimit limit, none;
+	_Atomic int fd = hidden();
+	int before = fd;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = (struct rlimit){ (rlim_t)before, limit.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+	for (int i = 0; i < before; i++)
+		if (!is_open(i))
+			dup2(STDIN_FILENO, i);
+	assert_int_not_equal(tas_fd_hide(r.t, &fd), 0);
+	assert_true(fd == before && is_open(fd));
+	assert_false(tas_fd_is_internal(r.t, fd));
+	setrlimit(RLIMIT_NOFILE, &limit);
+	close(fd);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_hidden_one_has_a_high_number_and_close_on_exec),
+		TEST(it_makes_way),
+		TEST(an_eventfd_that_moved_still_wakes),
+		TEST(a_low_limit_is_no_obstacle),
+		TEST(without_a_number_nothing_changes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
