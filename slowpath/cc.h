@@ -108,10 +108,18 @@ static inline struct cc_decision cc_keep(const struct cc_sample *s)
 	return (struct cc_decision){ .cwnd = s->cwnd, .ssthresh = s->ssthresh };
 }
 
-/* May this interval grow the window? If it saw a timeout, what was acknowledged may be from before. */
-static inline bool cc_may_grow(const struct cc_sample *s)
+/* How many of the acknowledged bytes may grow the window: none while recovery lasts, none unless the window
+ * was the limit, none if there was a timeout (they may be from before). Each recovery that began and ended in
+ * the interval takes the window that was in the network then and what was acknowledged meanwhile, at most
+ * three of what the window is now. That the rest counts keeps a flow with steady losses growing though the
+ * slow path comes late and finds a recovery in every interval. */
+static inline uint64_t cc_growth_bytes(const struct cc_sample *s)
 {
-	return s->cwnd_limited && !s->in_recovery && s->recoveries == 0 && s->timeouts == 0 && s->acked > 0;
+	uint64_t recovering = 3ull * s->cwnd * s->recoveries;
+
+	if (!s->cwnd_limited || s->in_recovery || s->timeouts > 0 || s->acked <= recovering)
+		return 0;
+	return s->acked - recovering;
 }
 
 static inline uint32_t cc_clamp_cwnd(uint64_t cwnd, uint32_t floor)

@@ -76,13 +76,14 @@ static double cubic_step(struct cc_cubic_state *c, double cwnd, double acked, do
 }
 
 /* In steps of a quarter of a window, between which time and target move on as they would from one
- * acknowledgement to the next. */
+ * acknowledgement to the next. The time that belongs to `bytes` is their part of the interval. */
 static uint32_t cubic_avoidance(struct cc_cubic_state *c, const struct cc_sample *s, uint32_t from,
 	uint64_t bytes)
 {
 	double cwnd = (double)from / s->mss, acked = (double)bytes / s->mss;
 	unsigned steps = (unsigned)fmin(fmax(ceil(4 * acked / cwnd), 1), CUBIC_STEPS_MAX);
-	double dt_s = (double)s->interval_ns / (double)NS_PER_SEC / steps, rtt_s = s->srtt_us / 1e6;
+	double time_s = (double)s->interval_ns / (double)NS_PER_SEC * ((double)bytes / (double)s->acked);
+	double dt_s = time_s / steps, rtt_s = s->srtt_us / 1e6;
 
 	if (c->phase != CUBIC_RUNNING)
 		cubic_epoch_begin(c, cwnd);
@@ -106,37 +107,45 @@ static void cubic_slow_start(struct cc_cubic_state *c, const struct cc_sample *s
 	out->cwnd = cc_slow_start(out->cwnd, out->ssthresh, acked);
 }
 
-static void cubic_grow(struct cc_cubic_state *c, const struct cc_sample *s, struct cc_decision *out)
+static void cubic_grow(struct cc_cubic_state *c, const struct cc_sample *s, uint64_t bytes,
+	struct cc_decision *out)
 {
-	uint64_t acked = s->acked;
-
 	if (s->cwnd < s->ssthresh) {
 		if (c->phase == CUBIC_RUNNING) /* slow start once more, after the flow was idle */
 			c->phase = CUBIC_AT_PLATEAU;
-		cubic_slow_start(c, s, &acked, out);
+		cubic_slow_start(c, s, &bytes, out);
 		if (out->cwnd < out->ssthresh)
 			return;
 	}
-	if (acked > 0)
-		out->cwnd = cubic_avoidance(c, s, out->cwnd, acked);
+	if (bytes > 0)
+		out->cwnd = cubic_avoidance(c, s, out->cwnd, bytes);
+}
+
+/* What the fast path did about losses, which left beta of what the window was. */
+static void cubic_note_losses(struct cc_cubic_state *c, const struct cc_sample *s)
+{
+	double before = s->ssthresh / CUBIC_BETA / s->mss;
+
+	if (s->recoveries > 0)
+		cubic_reduced(c, before);
+	if (s->timeouts > 0) {
+		c->w_prior = (float)before;
+		c->phase = CUBIC_AT_PLATEAU;
+	}
 }
 
 static void cubic_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
 {
 	struct cc_cubic_state *c = &st->cubic;
+	uint64_t bytes = cc_growth_bytes(s);
 
 	*out = cc_keep(s);
+	cubic_note_losses(c, s);
 	if (cc_marks_reduce(s, &c->marks_answered)) {
 		cubic_reduced(c, (double)s->cwnd / s->mss);
 		cc_reduce(s, CUBIC_BETA_Q8, out);
-	} else if (s->timeouts > 0) {
-		c->w_prior = (float)(s->ssthresh / CUBIC_BETA / s->mss);
-		c->phase = CUBIC_AT_PLATEAU;
-	} else if (s->recoveries > 0) {
-		/* the fast path left beta of what the window was */
-		cubic_reduced(c, s->ssthresh / CUBIC_BETA / s->mss);
-	} else if (cc_may_grow(s)) {
-		cubic_grow(c, s, out);
+	} else if (bytes > 0) {
+		cubic_grow(c, s, bytes, out);
 	}
 	out->cwnd = cc_clamp_cwnd(out->cwnd, s->mss);
 	out->rate_bytes_s = cc_window_rate(s, out);

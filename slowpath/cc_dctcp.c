@@ -39,19 +39,20 @@ static void dctcp_reduce(const struct cc_dctcp_state *d, const struct cc_sample 
 static void dctcp_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
 {
 	struct cc_dctcp_state *d = &st->dctcp;
-	uint64_t acked = s->acked;
+	bool reduced = s->recoveries > 0 || s->timeouts > 0 || s->in_recovery; /* by more than marks would */
+	uint64_t bytes = cc_growth_bytes(s);
 
 	*out = cc_keep(s);
 	if (s->acked > 0)
 		dctcp_alpha(d, s);
-	if (s->recoveries > 0 || s->timeouts > 0 || s->in_recovery) {
-		d->acked = 0; /* reduced by more already */
-	} else if (s->marked > 0) {
+	if (reduced)
+		d->acked = 0;
+	if (s->marked > 0 && !reduced) {
 		dctcp_reduce(d, s, out);
 		d->acked = 0;
-	} else if (cc_may_grow(s)) {
-		out->cwnd = cc_slow_start(s->cwnd, s->ssthresh, &acked);
-		d->acked += acked;
+	} else if (s->marked == 0 && bytes > 0) {
+		out->cwnd = cc_slow_start(s->cwnd, s->ssthresh, &bytes);
+		d->acked += bytes;
 		out->cwnd = cc_reno_avoidance(out->cwnd, s->mss, &d->acked);
 	}
 	out->cwnd = cc_clamp_cwnd(out->cwnd, s->mss);

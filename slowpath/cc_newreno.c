@@ -12,18 +12,18 @@ static void newreno_init(struct cc_state *st) { st->newreno = (struct cc_newreno
 static void newreno_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
 {
 	struct cc_newreno_state *r = &st->newreno;
-	uint64_t acked = s->acked;
+	uint64_t bytes = cc_growth_bytes(s);
 
 	*out = cc_keep(s);
+	if (s->recoveries > 0 || s->timeouts > 0)
+		r->acked = 0;
 	if (cc_marks_reduce(s, &r->marks_answered)) {
 		cc_reduce(s, NEWRENO_BETA_Q8, out);
 		r->acked = 0;
-	} else if (cc_may_grow(s)) {
-		out->cwnd = cc_slow_start(s->cwnd, s->ssthresh, &acked);
-		r->acked += acked;
+	} else if (bytes > 0) {
+		out->cwnd = cc_slow_start(s->cwnd, s->ssthresh, &bytes);
+		r->acked += bytes;
 		out->cwnd = cc_reno_avoidance(out->cwnd, s->mss, &r->acked);
-	} else if (s->recoveries > 0 || s->timeouts > 0) {
-		r->acked = 0;
 	}
 	out->cwnd = cc_clamp_cwnd(out->cwnd, s->mss);
 	out->rate_bytes_s = cc_window_rate(s, out);

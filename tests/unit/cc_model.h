@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "include/base/compiler.h"
+#include "include/base/rand.h"
 #include "slowpath/cc.h"
 
 enum { MODEL_FLOWS_MAX = 4, MODEL_MSS = 1448 };
@@ -155,6 +156,31 @@ static inline double model_fairness(const struct model *m)
 		squares += m->flow[i].total * m->flow[i].total;
 	}
 	return sum * sum / (m->flows * squares);
+}
+
+/* One flow alone, round trip by round trip, that loses each segment with a chance of loss_ppm; its
+ * algorithm is asked once in `rounds_apart` of them. Returns its mean window in segments. */
+static inline double model_random_loss(const struct cc_ops *ops, uint32_t rtt_us, uint32_t loss_ppm,
+	unsigned rounds_apart)
+{
+	enum { ROUNDS = 100000 };
+	struct model m = { .rate = HUGE_VAL, .base_rtt_s = rtt_us / 1e6 };
+	struct model_flow *f = model_add(&m, ops, 10);
+	struct tas_rand r;
+	double sum = 0;
+
+	rand_seed(&r, 1);
+	for (unsigned round = 1; round <= ROUNDS; round++) {
+		f->acked += f->cwnd;
+		for (uint32_t i = 0; i < f->cwnd / MODEL_MSS; i++)
+			if (rand_chance_ppm(&r, loss_ppm))
+				model_lose(&m, f);
+		m.now_s += m.base_rtt_s;
+		if (round % rounds_apart == 0)
+			model_update(&m, f);
+		sum += f->cwnd / (double)MODEL_MSS;
+	}
+	return sum / ROUNDS;
 }
 
 #endif

@@ -311,6 +311,16 @@ static void two_flows_converge_and_fill_the_link(void **state)
 	assert_true(model_fairness(&m) > 0.95);
 }
 
+/* RFC 9438 5.1: at short round trips a lossy path gives it what it gives Reno, however late the slow path
+ * comes. */
+static void at_one_percent_loss_it_is_as_good_as_newreno(void **state)
+{
+	(void)state;
+	for (unsigned apart = 2; apart <= 512; apart *= 4)
+		assert_true(model_random_loss(&cc_cubic, 100, 10000, apart) >
+			0.8 * model_random_loss(&cc_newreno, 100, 10000, apart));
+}
+
 /* What the RFC is about: on a long fat path it is back in seconds where Reno needs minutes. */
 static void on_a_long_fat_path_it_fills_what_newreno_does_not(void **state)
 {
@@ -348,6 +358,7 @@ int main(void)
 		cmocka_unit_test_setup(on_a_lan_slow_start_just_doubles, setup),
 		cmocka_unit_test_setup(the_window_stays_within_its_bounds_whatever_comes, setup),
 		cmocka_unit_test_setup(two_flows_converge_and_fill_the_link, setup),
+		cmocka_unit_test_setup(at_one_percent_loss_it_is_as_good_as_newreno, setup),
 		cmocka_unit_test_setup(on_a_long_fat_path_it_fills_what_newreno_does_not, setup),
 	};
 

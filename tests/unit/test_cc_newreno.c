@@ -125,14 +125,42 @@ static void nothing_grows_during_recovery(void **state)
 	struct cc_sample s = sample(10 * MSS, 10 * MSS, 100 * MSS);
 
 	(void)state;
-	s.recoveries = 1; /* began, and perhaps ended, in this interval */
-	assert_int_equal(update(&s).cwnd, 10 * MSS);
-	s.recoveries = 0;
 	s.in_recovery = true;
 	assert_int_equal(update(&s).cwnd, 10 * MSS);
+	s.recoveries = 1;
+	assert_int_equal(update(&s).cwnd, 10 * MSS);
 	s.in_recovery = false;
+	s.acked = 30 * MSS; /* it began, and ended, in this interval */
+	assert_int_equal(update(&s).cwnd, 10 * MSS);
+	s.recoveries = 0;
 	s.acked = 10 * MSS;
 	assert_int_equal(update(&s).cwnd, 11 * MSS);
+}
+
+static void what_was_acknowledged_beside_recoveries_counts(void **state)
+{
+	struct cc_sample s = sample(10 * MSS, 10 * MSS, 81 * MSS);
+
+	(void)state;
+	s.recoveries = 2;
+	assert_int_equal(update(&s).cwnd, 12 * MSS);
+}
+
+/* A mean window of sqrt(1.5 / p) segments (RFC 5681's sawtooth) is 12 at 1 %. */
+static void at_one_percent_loss_the_window_is_what_the_sawtooth_gives(void **state)
+{
+	double window = model_random_loss(&cc_newreno, 100, 10000, 2);
+
+	(void)state;
+	assert_true(window > 8 && window < 14);
+}
+
+static void a_slow_path_that_comes_late_does_not_starve_a_lossy_flow(void **state)
+{
+	(void)state;
+	for (unsigned apart = 4; apart <= 64; apart *= 4)
+		assert_true(model_random_loss(&cc_newreno, 100, 10000, apart) > 6);
+	assert_true(model_random_loss(&cc_newreno, 100, 10000, 256) > 3);
 }
 
 /* RFC 5681 3.1 (4), RFC 6298 5: from one segment, by slow start, to half of what it was. */
@@ -222,6 +250,9 @@ int main(void)
 		cmocka_unit_test_setup(how_bytes_are_divided_into_intervals_does_not_matter, setup),
 		cmocka_unit_test_setup(a_window_that_was_not_the_limit_does_not_grow, setup),
 		cmocka_unit_test_setup(nothing_grows_during_recovery, setup),
+		cmocka_unit_test_setup(what_was_acknowledged_beside_recoveries_counts, setup),
+		cmocka_unit_test_setup(at_one_percent_loss_the_window_is_what_the_sawtooth_gives, setup),
+		cmocka_unit_test_setup(a_slow_path_that_comes_late_does_not_starve_a_lossy_flow, setup),
 		cmocka_unit_test_setup(after_a_timeout_it_starts_slowly_from_one_segment, setup),
 		cmocka_unit_test_setup(marks_halve_the_window_once_for_each_window_of_data, setup),
 		cmocka_unit_test_setup(marks_beside_a_loss_reduce_nothing_more, setup),
