@@ -44,10 +44,21 @@ static struct listener *by_id(struct listeners *ls, uint64_t id)
 	return NULL;
 }
 
+/* The wildcard of IPv6 stands for both families, unless IPV6_V6ONLY was set; that of IPv4 for its own. */
+static bool takes_v4(struct net_addr addr, uint16_t flags)
+{
+	return addr_is_v4(addr) || (addr_is_any(addr) && !(flags & CTL_LISTEN_V6ONLY));
+}
+
+static bool takes_v6(struct net_addr addr) { return !addr_is_v4(addr); }
+
 static bool covers(const struct listener *l, const struct flow_key *key, bool any)
 {
-	return l->port == be16toh(key->local_port) && addr_is_any(l->addr) == any &&
-		(any || addr_eq(l->addr, key->local));
+	if (l->port != be16toh(key->local_port) || addr_is_any(l->addr) != any)
+		return false;
+	if (!any)
+		return addr_eq(l->addr, key->local);
+	return addr_is_v4(key->local) ? takes_v4(l->addr, l->flags) : takes_v6(l->addr);
 }
 
 /* Among equals (REUSEPORT) the hash of the connection decides, so that a SYN and its repetitions meet the
@@ -236,9 +247,11 @@ static bool conflicts(struct listeners *ls, const struct ctl_listen *m)
 	struct listener *l;
 
 	LIST_FOREACH(l, &ls->bucket[bucket_of(m->port)], bucket) {
-		bool overlap = addr_is_any(l->addr) || addr_is_any(m->addr) || addr_eq(l->addr, m->addr);
+		bool family = (takes_v4(l->addr, l->flags) && takes_v4(m->addr, m->flags)) ||
+			(takes_v6(l->addr) && takes_v6(m->addr));
+		bool address = addr_is_any(l->addr) || addr_is_any(m->addr) || addr_eq(l->addr, m->addr);
 
-		if (l->port == m->port && overlap && !(l->flags & m->flags & CTL_LISTEN_REUSEPORT))
+		if (l->port == m->port && family && address && !(l->flags & m->flags & CTL_LISTEN_REUSEPORT))
 			return true;
 	}
 	return false;
