@@ -12,7 +12,7 @@ enum {
 
 static _Atomic uint64_t instances; /* ever made in this process */
 
-static const char *path_of(const struct tas_conf *conf)
+static const char *path_of(const struct tas_setup *conf)
 {
 	const char *path = conf->socket_path != NULL ? conf->socket_path : getenv(CTL_ENV_SOCKET);
 
@@ -21,7 +21,7 @@ static const char *path_of(const struct tas_conf *conf)
 
 static void ctx_end(void *ctx) { tas_ctx_free(ctx); }
 
-static void tas_init(struct tas *t, const struct tas_os *os, const struct tas_conf *conf)
+static void tas_init(struct tas *t, const struct tas_os *os, const struct tas_setup *conf)
 {
 	_Atomic int *const fd[] = { &t->ctl_fd, &t->watch_fd, &t->timer_fd, &t->hold_fd, &t->hold_other };
 
@@ -36,7 +36,7 @@ static void tas_init(struct tas *t, const struct tas_os *os, const struct tas_co
 		atomic_store_explicit(fd[i], -1, memory_order_relaxed);
 }
 
-int tas_create(struct tas **out, const struct tas_conf *conf)
+int tas_create(struct tas **out, const struct tas_setup *conf)
 {
 	struct tas_os os = { .syscall = conf->os != NULL ? conf->os->syscall : syscall };
 	const char *path = path_of(conf);

@@ -69,7 +69,7 @@ struct tas_os {
 	long (*syscall)(long number, ...);
 };
 
-/* How the library reaches tasd. NULL in tas_conf: the control socket. A simulation and the unit tests
+/* How the library reaches tasd. NULL in tas_setup: the control socket. A simulation and the unit tests
  * have their own. All are called under the library's control lock, except wake and alive. */
 struct tas_link {
 	int (*open)(void *arg); /* 0 or -errno */
@@ -83,7 +83,7 @@ struct tas_link {
 	void (*close)(void *arg);
 };
 
-struct tas_conf {
+struct tas_setup {
 	const struct tas_os *os;     /* NULL: the linked C library */
 	const char *socket_path;     /* NULL: $TAS_SOCKET, else the default instance's; copied */
 	const struct tas_link *link; /* NULL: the control socket at socket_path */
@@ -98,7 +98,7 @@ struct tas_conf {
 };
 
 /* Makes an instance that is not attached yet. 0 or -errno. */
-int tas_create(struct tas **out, const struct tas_conf *conf);
+int tas_create(struct tas **out, const struct tas_setup *conf);
 /* Ends it; every socket and context of it is gone. Not while other threads use it. */
 void tas_destroy(struct tas *t);
 

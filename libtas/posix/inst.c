@@ -42,7 +42,7 @@ static long os_syscall(long number, ...)
 static struct tas *make(void)
 {
 	static const struct tas_os os = { .syscall = os_syscall };
-	const struct tas_conf conf = { .os = &os, .full_yields = 100, .on_event = file_on_event };
+	const struct tas_setup conf = { .os = &os, .full_yields = 100, .on_event = file_on_event };
 	struct tas *made = NULL;
 
 	if (!px_lock_enter(&making))

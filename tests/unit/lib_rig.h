@@ -283,6 +283,7 @@ static inline bool rig_bell(struct rig *r, uint32_t ctx, uint32_t core, struct a
 	struct rig_ctx *x = &r->ctx[ctx];
 	struct abi_bell_ring *q = x->bell[core];
 
+	*b = (struct abi_bell){ 0 };
 	if (x->taken[core] == atomic_load_explicit(&q->produced, memory_order_acquire))
 		return false;
 	*b = q->slot[x->taken[core] % ABI_BELL_SLOTS];
@@ -317,7 +318,7 @@ static inline void rig_begin(struct rig *r, uint32_t cores, uint32_t contexts_ma
 {
 	static const struct tas_link link = { rig_link_open, rig_request, rig_link_map, rig_link_unmap,
 		rig_link_alive, rig_link_wake, rig_link_close };
-	struct tas_conf conf = { .link = &link, .link_arg = r, .on_event = rig_on_event };
+	struct tas_setup conf = { .link = &link, .link_arg = r, .on_event = rig_on_event };
 
 	memset((void *)r, 0, sizeof(*r));
 	r->cores = cores;

@@ -20,7 +20,7 @@ static struct tas *t;
 
 static int set_up(void **state)
 {
-	struct tas_conf conf = { .socket_path = v.path };
+	struct tas_setup conf = { .socket_path = v.path };
 
 	(void)state;
 	server_start(&v);
@@ -87,7 +87,7 @@ static void nothing_leaks_over_many_attachments(void **state)
 
 	(void)state;
 	for (int i = 0; i < 20; i++) {
-		struct tas_conf conf = { .socket_path = v.path };
+		struct tas_setup conf = { .socket_path = v.path };
 		struct tas *again;
 
 		assert_int_equal(tas_create(&again, &conf), 0);
@@ -148,7 +148,7 @@ static void a_hang_up_instead_of_an_answer_is_the_end(void **state)
 
 static void a_missing_socket_is_named(void **state)
 {
-	struct tas_conf conf = { .socket_path = "/nonexistent/tasd.sock" };
+	struct tas_setup conf = { .socket_path = "/nonexistent/tasd.sock" };
 	struct tas *other;
 	char why[200];
 
@@ -162,7 +162,7 @@ static void a_missing_socket_is_named(void **state)
 static void a_path_that_does_not_fit_is_refused(void **state)
 {
 	char path[200];
-	struct tas_conf conf = { .socket_path = path };
+	struct tas_setup conf = { .socket_path = path };
 	struct tas *other;
 
 	(void)state;

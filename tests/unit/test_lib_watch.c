@@ -20,7 +20,7 @@ static struct tas_ctx *c;
 
 static int set_up(void **state)
 {
-	struct tas_conf conf = { .socket_path = v.path };
+	struct tas_setup conf = { .socket_path = v.path };
 
 	(void)state;
 	server_start(&v);
