@@ -119,7 +119,7 @@ static void on_short_round_trips_it_grows_like_reno(void **state)
 	assert_true(cwnd > 2 * W * MSS);
 }
 
-/* A slow path that comes late must not give more than acknowledgements would: cwnd^2 grows by 2 alpha each. */
+/* A slow path that comes late must give no more than acknowledgements would: cwnd^2 grows by 2 alpha each. */
 static void after_a_long_interval_it_is_where_each_acknowledgement_would_have_led(void **state)
 {
 	enum { RTT_US = 100, W = 100, ROUNDS = 100 };
