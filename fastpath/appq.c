@@ -166,8 +166,6 @@ static void bell_options(struct tcp t, const struct abi_bell *b)
 	struct flow *f = t.f;
 
 	if (b->flags & ABI_BELL_OPTIONS) {
-		if ((b->flags & ABI_BELL_MORE) && !(f->flags & FLOW_MORE))
-			t.k->more_since_us = t.c->now_us;
 		f->flags &= ~(uint32_t)(FLOW_MORE | FLOW_NODELAY);
 		f->flags |= (b->flags & ABI_BELL_MORE ? FLOW_MORE : 0u) |
 			(b->flags & ABI_BELL_NODELAY ? FLOW_NODELAY : 0u);

@@ -10,42 +10,49 @@
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
 
-enum { TX_PATIENCE_NS = 10 * 1000 * 1000 };
+enum {
+	TX_PATIENCE_NS = 10 * 1000 * 1000,
+	MORE_HOLD_US = 200 * 1000, /* tcp(7), TCP_CORK */
+};
 
 /* --- lists: a flow is in each at most once; on_list says in which (under the flow's lock) --- */
 
-void list_push_ready(struct fp_core *c, uint32_t id)
+static uint32_t *link_of(struct flow_cold *k, enum flow_list list)
 {
-	struct flow_cold *cold = c->fp->cold;
-
-	if (c->is_slow) {
-		core_kick(c, id);
-		return;
-	}
-	if (cold[id].on_list & LIST_READY)
-		return;
-	cold[id].on_list |= LIST_READY;
-	cold[id].ready_next = FLOW_NONE;
-	if (c->ready.head == FLOW_NONE)
-		c->ready.head = id;
-	else
-		cold[c->ready.tail].ready_next = id;
-	c->ready.tail = id;
+	return list == LIST_READY ? &k->ready_next : list == LIST_DELAYED ? &k->delayed_next : &k->held_next;
 }
 
-void list_push_delayed(struct fp_core *c, uint32_t id)
+/* False if it is there already. */
+static bool list_push(struct fp_core *c, struct fp_list *l, uint32_t id, enum flow_list list)
 {
 	struct flow_cold *cold = c->fp->cold;
 
-	if (cold[id].on_list & LIST_DELAYED)
-		return;
-	cold[id].on_list |= LIST_DELAYED;
-	cold[id].delayed_next = FLOW_NONE;
-	if (c->delayed.head == FLOW_NONE)
-		c->delayed.head = id;
+	if (cold[id].on_list & list)
+		return false;
+	cold[id].on_list |= (uint8_t)list;
+	*link_of(&cold[id], list) = FLOW_NONE;
+	if (l->head == FLOW_NONE)
+		l->head = id;
 	else
-		cold[c->delayed.tail].delayed_next = id;
-	c->delayed.tail = id;
+		*link_of(&cold[l->tail], list) = id;
+	l->tail = id;
+	return true;
+}
+
+void list_push_ready(struct fp_core *c, uint32_t id)
+{
+	if (c->is_slow)
+		core_kick(c, id);
+	else
+		list_push(c, &c->ready, id, LIST_READY);
+}
+
+void list_push_delayed(struct fp_core *c, uint32_t id) { list_push(c, &c->delayed, id, LIST_DELAYED); }
+
+void list_push_held(struct fp_core *c, uint32_t id)
+{
+	if (list_push(c, &c->held, id, LIST_HELD))
+		c->fp->cold[id].held_since_us = c->now_us;
 }
 
 void list_push_paced(struct fp_core *c, uint32_t id)
@@ -138,6 +145,28 @@ static unsigned delayed_poll(struct fp_core *c)
 
 	while (n < FP_BATCH && c->delayed.head != FLOW_NONE && core_tx_room(c) > FP_BATCH && delayed_pop(c))
 		n++;
+	return n;
+}
+
+/* What MORE held back for long enough goes as it is. A flow that began to hold anew meanwhile is on the list from
+ * the first time: it waits less than the 200 ms. */
+static unsigned held_poll(struct fp_core *c)
+{
+	unsigned n = 0;
+
+	for (uint32_t id; (id = c->held.head) != FLOW_NONE && n < FP_BATCH; n++) {
+		struct flow *f = &c->fp->flows[id];
+		struct flow_cold *k = &c->fp->cold[id];
+
+		if (!us32_reached(c->now_us, k->held_since_us + MORE_HOLD_US))
+			break;
+		rte_spinlock_lock(&f->lock);
+		c->held.head = k->held_next;
+		k->on_list &= (uint8_t)~LIST_HELD;
+		f->flags &= ~(uint32_t)FLOW_MORE;
+		list_push_ready(c, id);
+		rte_spinlock_unlock(&f->lock);
+	}
 	return n;
 }
 
@@ -309,6 +338,7 @@ unsigned core_poll(struct fp_core *c, tas_ns now)
 	work = rx_poll(c);
 	work += appq_poll(c);
 	work += kick_poll(c) + send_poll(c);
+	work += held_poll(c);
 	work += tx_poll(c);
 	work += delayed_poll(c);
 	acks_flush(c);
@@ -320,18 +350,25 @@ unsigned core_poll(struct fp_core *c, tas_ns now)
 	return work;
 }
 
+static tas_ns ns_of_us32(const struct fp_core *c, uint32_t due_us)
+{
+	int32_t in = (int32_t)(due_us - c->now_us);
+
+	return c->now + (in > 0 ? (tas_ns)in : 0) * NS_PER_US;
+}
+
 tas_ns core_deadline(const struct fp_core *c)
 {
+	const struct flow_cold *cold = c->fp->cold;
 	tas_ns next;
 
 	if (c->ready.head != FLOW_NONE || c->ntx > 0)
 		return c->now;
 	next = pace_next(c->pace);
-	if (c->delayed.head != FLOW_NONE) {
-		int32_t in = (int32_t)(c->fp->cold[c->delayed.head].ack_due_us - c->now_us);
-
-		next = min_u64(next, c->now + (in > 0 ? (tas_ns)in : 0) * NS_PER_US);
-	}
+	if (c->delayed.head != FLOW_NONE)
+		next = min_u64(next, ns_of_us32(c, cold[c->delayed.head].ack_due_us));
+	if (c->held.head != FLOW_NONE)
+		next = min_u64(next, ns_of_us32(c, cold[c->held.head].held_since_us + MORE_HOLD_US));
 	return next;
 }
 

@@ -84,6 +84,7 @@ struct fp_core {
 
 	struct fp_list ready;   /* have data to send and no reason to wait */
 	struct fp_list delayed; /* owe an acknowledgement, in order of due time */
+	struct fp_list held;    /* hold back what fills no segment (FLOW_MORE), in order of time */
 	uint32_t nacks;         /* flows that owe one before this pass ends */
 	uint32_t acks[FP_BATCH * 4];
 	struct pace_wheel *pace;

@@ -114,6 +114,7 @@ enum flow_list {
 	LIST_PACED = 1 << 2,
 	LIST_ACKS = 1 << 3,
 	LIST_KICKED = 1 << 4,
+	LIST_HELD = 1 << 5,
 };
 
 struct flow {
@@ -187,7 +188,7 @@ struct flow_cold {
 	tas_ns pace_next_ns; /* earliest time of the next segment */
 	uint32_t paced_next; /* link in the pacing wheel */
 	uint32_t ready_next; /* links of the core's lists; FLOW_NONE ends one */
-	uint32_t delayed_next;
+	uint32_t delayed_next, held_next;
 	uint8_t on_list;    /* enum flow_list bits: a slot is not reused before it is on none */
 	uint8_t quick_acks; /* segments still to be acknowledged at once */
 	uint8_t backoff;    /* RTO doublings, or persist probes */
@@ -200,7 +201,7 @@ struct flow_cold {
 	tas_ns rtt_start_ns;
 	uint64_t snd_sml;       /* offset after the last segment sent that was not full (Minshall's Nagle) */
 	uint32_t ack_due_us;    /* when a delayed acknowledgement must go */
-	uint32_t more_since_us; /* FLOW_MORE: when the held segment was first held */
+	uint32_t held_since_us; /* when it came on the list of flows that hold something back */
 	uint32_t rx_last_us;    /* when data last arrived */
 	uint32_t rto_base_us;   /* the retransmission timer counts from here: the oldest data's first sending,
 				 * the last progress, or   the last retransmission of the head (RFC 6298 5) */

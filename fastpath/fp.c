@@ -43,7 +43,7 @@ static bool core_take(struct fastpath *fp, struct fp_core *c)
 {
 	const struct fp_conf *conf = &fp->conf;
 
-	c->ready = c->delayed = (struct fp_list){ FLOW_NONE, FLOW_NONE };
+	c->ready = c->delayed = c->held = (struct fp_list){ FLOW_NONE, FLOW_NONE };
 	c->events = ring_of(fp, "ev", c->id, 4, conf->flows_max, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (c->is_slow)
 		return c->events != NULL;

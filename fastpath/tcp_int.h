@@ -66,6 +66,7 @@ void app_store(struct fp_core *c, const struct flow *f);
 void list_push_ready(struct fp_core *c, uint32_t id);
 void list_push_delayed(struct fp_core *c, uint32_t id);
 void list_push_paced(struct fp_core *c, uint32_t id);
+void list_push_held(struct fp_core *c, uint32_t id);
 static inline uint32_t core_tx_room(const struct fp_core *c) { return FP_TX_BATCH - c->ntx; }
 static inline void core_tx_push(struct fp_core *c, struct rte_mbuf *m) { c->tx[c->ntx++] = m; }
 

@@ -7,8 +7,6 @@
 #include "include/net/cksum.h"
 #include "include/net/tcp_opt.h"
 
-enum { MORE_HOLD_US = 200 * 1000 }; /* tcp(7), TCP_CORK: at most 200 ms */
-
 static inline unsigned port_hdr_offload(const struct port *p)
 {
 	return (p->tx_ip_cksum ? HDR_OFFLOAD_IP : 0) | (p->tx_tcp_cksum ? HDR_OFFLOAD_L4 : 0);
@@ -204,7 +202,7 @@ static bool small_may_go(struct tcp t, uint32_t len, uint32_t rest)
 	if (f->flags & FLOW_TX_FIN)
 		return true;
 	if (f->flags & FLOW_MORE)
-		return t.c->now_us - t.k->more_since_us >= MORE_HOLD_US;
+		return false;
 	return (f->flags & FLOW_NODELAY) || f->tx_inflight == 0 || t.k->snd_sml <= f->tx_una;
 }
 
@@ -292,17 +290,21 @@ void tcp_tx(struct fp_core *c, uint32_t id)
 	list_push_ready(c, id);
 	return;
 rest:
+	if (unlikely((t.f->flags & FLOW_MORE) && t.f->tx_avail > t.f->tx_inflight))
+		list_push_held(c, id);
 	if (tcp_window_blocked(t.f) && !(t.f->flags & FLOW_TIMER)) {
 		t.f->flags |= FLOW_TIMER;
 		flow_event(c, id, FLOW_EV_TIMER);
 	}
 }
 
+/* Nothing is on its way that could bring an acknowledgement, and it is not MORE that holds the data back. */
 bool tcp_window_blocked(const struct flow *f)
 {
 	uint32_t stream = f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0);
 
-	return stream > 0 && f->tx_inflight == 0;
+	return stream > 0 && f->tx_inflight == 0 &&
+		(!(f->flags & FLOW_MORE) || f->snd_wnd < min_u32(stream, f->mss));
 }
 
 void tcp_ack_now(struct fp_core *c, uint32_t id)
