@@ -147,6 +147,8 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 		cc_wake(t);
 	}
 	window_update(f, t.k, seg);
+	if (f->tx_inflight == 0 && f->snd_wnd > 0) /* the window opened: its probes are over */
+		backoff_end(t);
 	if (unlikely(duplicate || t.k->sacked.n > 0 || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) ||
 		    f->dup_acks))
 		recovery_on_ack(t, moved ? (uint32_t)ahead : 0, duplicate);

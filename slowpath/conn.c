@@ -148,6 +148,7 @@ void conn_establish(struct sp *sp, uint32_t id)
 	struct conn *n = &sp->conn[id];
 
 	timer_cancel(&sp->timers, id);
+	n->retries = 0;
 	if (n->neigh != NEIGH_NONE)
 		neigh_confirm(&sp->neigh, n->neigh, sp->now);
 	if (n->listener != NULL) {
@@ -304,6 +305,14 @@ static uint32_t rto_now_us(const struct sp *sp, uint32_t id)
 	return rtt_backoff_us(rtt_rto_us(f->srtt_us, k->rttvar_us, &sp->rto), k->backoff, sp->rto.max_us);
 }
 
+/* The one of two past times that is nearer; what lies hours back may be any time. */
+static uint32_t later_us(const struct sp *sp, uint32_t a, uint32_t b)
+{
+	uint32_t now = ns_to_us32(sp->now);
+
+	return now - a < now - b ? a : b;
+}
+
 /* In how many microseconds the state's timer is due; UINT32_MAX: no timer. */
 static uint32_t timer_wants_us(const struct sp *sp, uint32_t id, uint32_t *base_us)
 {
@@ -323,8 +332,10 @@ static uint32_t timer_wants_us(const struct sp *sp, uint32_t id, uint32_t *base_
 		*base_us = sp->fp->cold[id].rto_base_us;
 		return rto_now_us(sp, id);
 	}
-	if (tcp_window_blocked(f))
+	if (tcp_window_blocked(f)) {
+		*base_us = later_us(sp, n->timer_base_us, sp->fp->cold[id].rto_base_us);
 		return rto_now_us(sp, id);
+	}
 	if (f->state == TCP_FIN_WAIT_2 && n->app_gone)
 		return sp->conf->tcp.fin_wait2_ms * 1000;
 	return UINT32_MAX;
@@ -362,15 +373,31 @@ static void handshake_timeout(struct sp *sp, uint32_t id)
 	conn_timer_arm(sp, id);
 }
 
+/* Has it been in vain for long enough? A peer that answers probes may keep its window closed (RFC 1122 4.2.2.17),
+ * but not for ever to an application that is gone. */
+static bool give_up(struct sp *sp, uint32_t id)
+{
+	const struct flow_cold *k = &sp->fp->cold[id];
+	struct conn *n = &sp->conn[id];
+	uint32_t most = sp->conf->tcp.retries;
+
+	if (n->app_gone)
+		return k->backoff >= min_u32(ORPHAN_RETRIES, most);
+	if (sp->fp->flows[id].tx_inflight > 0)
+		return k->backoff >= most;
+	if (n->segs_seen != k->segs_in)
+		n->retries = 0;
+	n->segs_seen = k->segs_in;
+	return n->retries++ >= most;
+}
+
 /* Data is outstanding, or waits for the window: RFC 6298 5.4, RFC 9293 3.8.6.1. */
 static void data_timeout(struct sp *sp, uint32_t id)
 {
 	struct flow *f = &sp->fp->flows[id];
 	struct flow_cold *k = &sp->fp->cold[id];
-	uint32_t most = sp->conn[id].app_gone ? min_u32(ORPHAN_RETRIES, sp->conf->tcp.retries)
-					      : sp->conf->tcp.retries;
 
-	if (k->backoff >= most && (f->tx_inflight > 0 || sp->conn[id].app_gone)) {
+	if (give_up(sp, id)) {
 		conn_end(sp, id, ETIMEDOUT);
 		return;
 	}

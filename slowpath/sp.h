@@ -46,7 +46,7 @@ struct conn {
 	tas_ns cc_due;
 	uint32_t cc_slot;                    /* index in sp.cc_list, or FLOW_NONE */
 	uint8_t where;                       /* enum conn_where */
-	uint8_t retries;                     /* of SYN or SYN-ACK */
+	uint8_t retries;                     /* of SYN or SYN-ACK; window probes without an answer */
 	uint8_t cc_alg;                      /* enum cc_algorithm */
 	bool app_gone;                       /* nobody has it any more: close() came, or nobody ever had it */
 	bool syn_wait;                       /* the first SYN waits for the neighbour's hardware address */
@@ -57,6 +57,7 @@ struct conn {
 	uint32_t neigh;                      /* held entry, or NEIGH_NONE */
 	uint32_t rx_size, tx_size;
 	uint32_t timer_base_us; /* FIN_WAIT_2, TIME_WAIT, persist: since when */
+	uint32_t segs_seen;     /* received when a window probe was last sent */
 	uint16_t peer_mss;
 	struct stripped *stripped; /* bytes on their way to another process (conn.c) */
 	tas_ns syn_sent_ns;        /* 0: sent more than once, no RTT sample (Karn) */
