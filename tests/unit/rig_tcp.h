@@ -119,8 +119,8 @@ struct rig_frame {
 struct rig {
 	struct tas_conf conf;
 	bool open;
-	bool arp_silent; /* nobody answers ARP */
-	bool drop_tx;    /* the port takes nothing */
+	bool arp_silent;  /* nobody answers ARP */
+	bool core_stands; /* its core makes no passes: what comes meanwhile meets the next one together */
 	struct rte_ring *in, *out;
 	struct rte_mempool *pool;
 	struct port port;

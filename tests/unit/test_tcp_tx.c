@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_tcp_tx.c - what is sent, and when. */
+#include <errno.h>
+
+#include "tests/unit/rig_tcp.h"
+
+enum { MSS = 1448 };
+
+/* --- segments --- */
+
+TEST(stream_is_cut_into_full_segments)
+{
+	struct peer *p = established();
+
+	app_writes(p, 3 * MSS + 100);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(expect(p, .seq = 1 + i * MSS, .ack = 1, .len = MSS)->flags, ACK);
+	assert_int_equal(expect(p, .seq = 1 + 3 * MSS, .ack = 1, .len = 100)->flags, ACK | PSH);
+	silence();
+}
+
+TEST(ring_wraps_within_a_segment)
+{
+	struct peer *p;
+
+	rig.conf.memory.tx_buffer = 4096;
+	p = established(.nodelay = true);
+	for (uint32_t seq = 1; seq < 20001; seq += 1000) {
+		app_writes(p, 1000);
+		expect(p, .seq = seq, .ack = 1, .len = 1000);
+		give(p, .seq = 1, .ack = seq + 1000);
+	}
+}
+
+TEST(first_flight_is_ten_segments) /* RFC 6928 */
+{
+	struct peer *p = established();
+
+	app_writes(p, 20 * MSS);
+	for (uint32_t i = 0; i < 10; i++)
+		expect(p, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
+	silence();
+	give(p, .seq = 1, .ack = 1 + 2 * MSS);
+	expect(p, .seq = 1 + 10 * MSS, .ack = 1, .len = MSS);
+	expect(p, .seq = 1 + 11 * MSS, .ack = 1, .len = MSS);
+	silence();
+}
+
+TEST(fin_rides_on_the_last_data)
+{
+	struct peer *p = established();
+
+	app_writes_more(p, 100);
+	silence();
+	app_shuts(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = 100);
+	silence();
+}
+
+TEST(no_flow_takes_more_than_its_turn)
+{
+	struct peer *a = established(), *b = established();
+	unsigned before = 0;
+
+	flow_of(a)->cwnd = flow_of(b)->cwnd = 1 << 20;
+	rig.core_stands = true;
+	app_writes(a, 60 * MSS);
+	app_writes(b, 100);
+	rig.core_stands = false;
+	rig_run();
+	while (rig.sent_head != rig.sent_tail && rig.sent[rig.sent_head].b[37] == (uint8_t)a->port) {
+		next_segment(a);
+		before++;
+	}
+	expect(b, .seq = 1, .ack = 1, .len = 100);
+	assert_in_range(before, 1, 2 * FP_TX_QUOTA);
+	overlook();
+}
+
+TEST(without_packet_buffers_it_is_sent_later)
+{
+	struct peer *p = established();
+	struct rte_mbuf *hoard[RIG_MBUFS];
+	unsigned n = 0;
+
+	while ((hoard[n] = rte_pktmbuf_alloc(rig.pool)) != NULL)
+		n++;
+	app_writes(p, 2 * MSS);
+	silence();
+	rte_pktmbuf_free_bulk(hoard, n);
+	wait_ms(250);
+	expect(p, .seq = 1, .ack = 1, .len = MSS);
+	expect(p, .seq = 1 + MSS, .ack = 1, .len = MSS);
+}
+
+/* --- small segments --- */
+
+TEST(small_segment_waits_behind_a_small_one) /* RFC 9293 3.7.4, Nagle */
+{
+	struct peer *p = established();
+
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 10);
+	app_writes(p, 20);
+	app_writes(p, 30);
+	silence();
+	give(p, .seq = 1, .ack = 11);
+	expect(p, .seq = 11, .ack = 1, .len = 50);
+	silence();
+}
+
+TEST(small_segment_behind_full_ones_goes) /* Minshall's Nagle: as Linux */
+{
+	struct peer *p = established();
+
+	app_writes(p, 2 * MSS + 10);
+	expect(p, .seq = 1, .ack = 1, .len = MSS);
+	expect(p, .seq = 1 + MSS, .ack = 1, .len = MSS);
+	expect(p, .seq = 1 + 2 * MSS, .ack = 1, .len = 10);
+	app_writes(p, 10);
+	silence();
+	give(p, .seq = 1, .ack = 1 + 2 * MSS);
+	silence();
+	give(p, .seq = 1, .ack = 11 + 2 * MSS);
+	expect(p, .seq = 11 + 2 * MSS, .ack = 1, .len = 10);
+}
+
+TEST(what_waited_goes_when_it_fills_a_segment) /* RFC 9293 3.7.4 */
+{
+	struct peer *p = established();
+
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 10);
+	app_writes(p, MSS - 1);
+	silence();
+	app_writes(p, 1);
+	expect(p, .seq = 11, .ack = 1, .len = MSS);
+	silence();
+}
+
+TEST(nodelay_sends_every_small_segment) /* TCP_NODELAY */
+{
+	struct peer *p = established();
+
+	p->bell_options = ABI_BELL_NODELAY;
+	for (uint32_t seq = 1; seq < 51; seq += 10) {
+		app_writes(p, 10);
+		expect(p, .seq = seq, .ack = 1, .len = 10);
+	}
+	p->bell_options = 0;
+	app_writes(p, 10);
+	silence();
+}
+
+TEST(more_holds_what_fills_no_segment) /* MSG_MORE, TCP_CORK: tcp(7) */
+{
+	struct peer *p = established();
+
+	app_writes_more(p, 100);
+	silence();
+	app_writes_more(p, MSS);
+	expect(p, .seq = 1, .ack = 1, .len = MSS);
+	silence();
+	app_writes(p, 10);
+	expect(p, .seq = 1 + MSS, .ack = 1, .len = 110);
+}
+
+TEST(more_holds_for_two_hundred_milliseconds) /* tcp(7), TCP_CORK */
+{
+	struct peer *p = established(.rtt_ms = 100);
+
+	app_writes_more(p, 50);
+	wait_ms(100);
+	app_writes_more(p, 50);
+	assert_in_range(wait_sent(1000), 100 * NS_PER_MS, 101 * NS_PER_MS);
+	expect(p, .seq = 1, .ack = 1, .len = 100);
+}
+
+TEST(more_holds_also_behind_what_is_on_its_way)
+{
+	struct peer *p = established();
+
+	app_writes_more(p, MSS + 100);
+	expect(p, .seq = 1, .ack = 1, .len = MSS);
+	wait_ms(100);
+	give(p, .seq = 1, .ack = 1 + MSS);
+	assert_in_range(wait_sent(1000), 100 * NS_PER_MS, 101 * NS_PER_MS);
+	expect(p, .seq = 1 + MSS, .ack = 1, .len = 100);
+}
+
+TEST(more_holds_each_time_anew)
+{
+	struct peer *p = established();
+
+	app_writes_more(p, 100);
+	wait_ms(201);
+	expect(p, .seq = 1, .ack = 1, .len = 100);
+	give(p, .seq = 1, .ack = 101);
+	wait_ms(1000);
+	app_writes_more(p, 50);
+	assert_in_range(wait_sent(1000), 200 * NS_PER_MS, 201 * NS_PER_MS);
+	expect(p, .seq = 101, .ack = 1, .len = 50);
+}
+
+/* --- the peer's window --- */
+
+TEST(small_window_is_not_filled_with_small_segments) /* RFC 9293 3.8.6.2.1 */
+{
+	struct peer *p = established(.nodelay = true, .wnd = 8192);
+
+	app_writes(p, 20000);
+	assert_int_equal(overlook(), 5);
+	p->wnd = 1024;
+	give(p, .seq = 1, .ack = 1 + 5 * MSS);
+	silence();
+	p->wnd = 4096; /* half of the largest: now even a segment that is not full would do */
+	give(p, .seq = 1, .ack = 1 + 5 * MSS);
+	expect(p, .seq = 1 + 5 * MSS, .ack = 1, .len = MSS);
+	expect(p, .seq = 1 + 6 * MSS, .ack = 1, .len = MSS);
+	silence();
+}
+
+TEST(half_the_largest_window_is_worth_a_segment) /* RFC 9293 3.8.6.2.1 (3): peers with tiny buffers */
+{
+	struct peer *p = established(.nodelay = true, .no_wscale = true, .wnd = 1000);
+
+	app_writes(p, 3000);
+	expect(p, .seq = 1, .ack = 1, .len = 1000);
+	p->wnd = 499;
+	give(p, .seq = 1, .ack = 1001);
+	silence();
+	p->wnd = 500;
+	give(p, .seq = 1, .ack = 1001);
+	expect(p, .seq = 1001, .ack = 1, .len = 500);
+	silence();
+}
+
+TEST(small_window_is_used_after_a_timeout) /* RFC 9293 3.8.6.2.1: the override timeout */
+{
+	struct peer *p = established(.nodelay = true, .wnd = 8192);
+
+	p->wnd = 128;
+	give(p, .seq = 1, .ack = 1);
+	app_writes(p, 4000);
+	silence();
+	assert_in_range(wait_sent(1000), 200 * NS_PER_MS, 202 * NS_PER_MS);
+	expect(p, .seq = 1, .ack = 1, .len = 128);
+}
+
+/* The peer's window is closed and data wait. */
+static struct peer *window_closed(void)
+{
+	struct peer *p = established(.nodelay = true);
+
+	app_writes(p, MSS);
+	expect(p, .seq = 1, .ack = 1, .len = MSS);
+	p->wnd = 0;
+	give(p, .seq = 1, .ack = 1 + MSS);
+	app_writes(p, 2 * MSS);
+	silence();
+	return p;
+}
+
+TEST(closed_window_is_probed_ever_more_rarely) /* RFC 9293 3.8.6.1 */
+{
+	struct peer *p = window_closed();
+
+	for (uint32_t wait = 200; wait < 20000; wait *= 2) {
+		assert_in_range(wait_sent(2 * wait), wait * NS_PER_MS, wait * NS_PER_MS * 101 / 100);
+		expect(p, .seq = MSS, .ack = 1);
+		silence();
+		give(p, .seq = 1, .ack = 1 + MSS);
+	}
+	assert_int_equal(counted(CNT_TCP_ZERO_WINDOW_PROBES), 7);
+}
+
+TEST(data_flow_when_the_window_opens_after_thirty_seconds) /* RFC 9293 3.8.6.1 */
+{
+	struct peer *p = window_closed();
+
+	for (unsigned s = 0; s < 30; s++) {
+		wait_ms(1000);
+		for (unsigned n = overlook(); n > 0; n--)
+			give(p, .seq = 1, .ack = 1 + MSS);
+	}
+	p->wnd = 65536;
+	give(p, .seq = 1, .ack = 1 + MSS);
+	expect(p, .seq = 1 + MSS, .ack = 1, .len = MSS);
+	expect(p, .seq = 1 + 2 * MSS, .ack = 1, .len = MSS);
+	assert_in_range(wait_sent(1000), 200 * NS_PER_MS,
+		202 * NS_PER_MS); /* it was lost: no backoff is left */
+	expect(p, .seq = 1 + MSS, .ack = 1, .len = MSS);
+}
+
+TEST(peer_that_answers_probes_is_never_given_up) /* RFC 1122 4.2.2.17 */
+{
+	struct peer *p;
+
+	rig.conf.tcp.retries = 3;
+	p = window_closed();
+	for (unsigned n = 0; n < 12; n++) {
+		wait_sent(130000);
+		expect(p, .seq = MSS, .ack = 1);
+		give(p, .seq = 1, .ack = 1 + MSS);
+	}
+	assert_int_equal(events_of(p) & ABI_EV_RESET, 0);
+	p->wnd = 65536;
+	give(p, .seq = 1, .ack = 1 + MSS);
+	overlook();
+	wait_ms(210);
+	expect(p, .seq = 1 + MSS, .ack = 1, .len = MSS);
+	assert_int_equal(events_of(p) & ABI_EV_RESET, 0);
+}
+
+TEST(peer_that_does_not_answer_probes_is_given_up) /* as Linux */
+{
+	struct peer *p;
+
+	rig.conf.tcp.retries = 3;
+	p = window_closed();
+	for (unsigned n = 0; n < 3; n++) {
+		wait_sent(130000);
+		expect(p, .seq = MSS, .ack = 1);
+	}
+	assert_int_equal(events_of(p) & ABI_EV_RESET, 0);
+	wait_ms(2000);
+	assert_int_equal(events_of(p) & ABI_EV_RESET, ABI_EV_RESET);
+	assert_int_equal(rec_of(p)->error, ETIMEDOUT);
+}
+
+TEST(first_probe_waits_a_whole_timeout) /* RFC 9293 3.8.6.1 */
+{
+	struct peer *p = established(.nodelay = true);
+
+	app_writes(p, 2 * MSS);
+	overlook();
+	wait_ms(190);
+	p->wnd = 0;
+	give(p, .seq = 1, .ack = 1 + 2 * MSS);
+	app_writes(p, MSS);
+	silence();
+	assert_in_range(wait_sent(1000), 200 * NS_PER_MS, 400 * NS_PER_MS);
+	expect(p, .seq = 2 * MSS, .ack = 1);
+}
+
+TEST(fin_alone_needs_no_window) /* as Linux */
+{
+	struct peer *p = established();
+
+	p->wnd = 0;
+	give(p, .seq = 1, .ack = 1);
+	app_shuts(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+}
+
+/* --- pacing --- */
+
+TEST(paced_segments_keep_their_distance) /* at most one slot of the wheel late */
+{
+	struct peer *p = established();
+	tas_ns at = 0;
+
+	flow_of(p)->pace_q16 = 100u << 16; /* 10 MB/s: a segment in 145 us */
+	app_writes(p, 8 * MSS);
+	wait_ms(2);
+	for (uint32_t i = 0; i < 8; i++) {
+		const struct rig_seg *s = expect(p, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
+
+		if (i > 0)
+			assert_in_range(s->at - at, 100 * MSS - 33000, 100 * MSS + 33000);
+		at = s->at;
+	}
+}
+
+TEST(many_paced_flows_all_go_on)
+{
+	struct peer *p[RIG_PEERS];
+
+	for (unsigned i = 0; i < RIG_PEERS; i++) {
+		p[i] = established();
+		flow_of(p[i])->pace_q16 = 1000u << 16;
+	}
+	rig.core_stands = true;
+	for (unsigned i = 0; i < RIG_PEERS; i++)
+		app_writes(p[i], 3 * MSS);
+	rig.core_stands = false;
+	rig_run();
+	rig.core_stands = true;
+	wait_ms(2); /* all are due at once, more than a pass takes */
+	rig.core_stands = false;
+	rig_run();
+	wait_ms(5);
+	for (unsigned i = 0; i < RIG_PEERS; i++)
+		assert_int_equal(flow_of(p[i])->tx_inflight, 3 * MSS);
+	overlook();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(stream_is_cut_into_full_segments),
+		RIG_TEST(ring_wraps_within_a_segment),
+		RIG_TEST(first_flight_is_ten_segments),
+		RIG_TEST(fin_rides_on_the_last_data),
+		RIG_TEST(no_flow_takes_more_than_its_turn),
+		RIG_TEST(without_packet_buffers_it_is_sent_later),
+		RIG_TEST(small_segment_waits_behind_a_small_one),
+		RIG_TEST(small_segment_behind_full_ones_goes),
+		RIG_TEST(what_waited_goes_when_it_fills_a_segment),
+		RIG_TEST(nodelay_sends_every_small_segment),
+		RIG_TEST(more_holds_what_fills_no_segment),
+		RIG_TEST(more_holds_for_two_hundred_milliseconds),
+		RIG_TEST(more_holds_also_behind_what_is_on_its_way),
+		RIG_TEST(more_holds_each_time_anew),
+		RIG_TEST(small_window_is_not_filled_with_small_segments),
+		RIG_TEST(half_the_largest_window_is_worth_a_segment),
+		RIG_TEST(small_window_is_used_after_a_timeout),
+		RIG_TEST(closed_window_is_probed_ever_more_rarely),
+		RIG_TEST(data_flow_when_the_window_opens_after_thirty_seconds),
+		RIG_TEST(peer_that_answers_probes_is_never_given_up),
+		RIG_TEST(peer_that_does_not_answer_probes_is_given_up),
+		RIG_TEST(first_probe_waits_a_whole_timeout),
+		RIG_TEST(fin_alone_needs_no_window),
+		RIG_TEST(paced_segments_keep_their_distance),
+		RIG_TEST(many_paced_flows_all_go_on),
+	};
+
+	return RIG_MAIN(tests);
+}
