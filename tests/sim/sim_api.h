@@ -39,7 +39,8 @@ struct sim_api {
 	void (*set_user)(void *sock, void *user);
 	ssize_t (*send)(struct sim_proc *p, unsigned ctx, void *sock, const void *buf, size_t len, bool more);
 	ssize_t (*recv)(struct sim_proc *p, unsigned ctx, void *sock, void *buf, size_t len);
-	void (*shut)(struct sim_proc *p, unsigned ctx, void *sock); /* for writing */
+	/* For writing; false: not now, it is not connected yet. */
+	bool (*shut)(struct sim_proc *p, unsigned ctx, void *sock);
 	void (*close)(struct sim_proc *p, unsigned ctx, void *sock, bool abort);
 	/* Looks at notifications; how many. */
 	unsigned (*poll)(struct sim_proc *p, unsigned ctx);
@@ -59,6 +60,6 @@ struct sim_proc {
 	void (*on_event)(void *user);
 };
 
-extern const struct sim_api sim_raw;
+extern const struct sim_api sim_raw, sim_lib;
 
 #endif

@@ -161,10 +161,10 @@ static bool end_some(struct app_end *e)
 		(wrote && e->eof)) {
 		end_close(e, false);
 	} else if (m->end == END_SHUT && wrote && !e->shut) {
-		e->shut = true;
-		trace_note(e->w->trace, "plan %u, %s: shut after %lu", e->plan_no,
-			e->side == 0 ? "client" : "server", e->written);
-		p->api->shut(p, e->ctx, e->sock);
+		e->shut = p->api->shut(p, e->ctx, e->sock);
+		trace_note(e->w->trace, "plan %u, %s: shut after %lu%s", e->plan_no,
+			e->side == 0 ? "client" : "server", e->written, e->shut ? "" : " (not now)");
+		return e->shut;
 	} else if (plan_may_fail(e->plan) && e->w->now - e->since > e->w->patience) {
 		trace_note(e->w->trace, "plan %u: gave up", e->plan_no);
 		end_close(e, false);

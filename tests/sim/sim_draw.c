@@ -205,6 +205,7 @@ static void draw_procs(struct draw *d, struct tas_rand *r)
 		d->proc[i].host = i < d->hosts ? i : below(r, d->hosts);
 		d->proc[i].contexts = 1 + below(r, PROC_CONTEXTS_MAX);
 		d->proc[i].sleeps = !one_in(r, 4);
+		d->proc[i].lib = one_in(r, 2);
 	}
 	if (d->kind == DRAW_WILD && one_in(r, 3)) {
 		d->app_stall_ppm = (uint32_t)log_between(r, 100, 20000);

@@ -26,7 +26,7 @@ struct draw {
 	unsigned procs;
 	struct {
 		unsigned host, contexts;
-		bool sleeps;
+		bool sleeps, lib;
 	} proc[8];
 	uint32_t app_stall_ppm;
 	tas_ns app_stall_max;

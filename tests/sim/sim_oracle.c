@@ -169,7 +169,7 @@ static void flow_look(struct oracle *o, struct host *h, uint32_t id)
 	const struct flow *f = &h->fp.flows[id];
 	const struct flow_cold *k = &h->fp.cold[id];
 	struct flow_seen *s = &o->flow[h->index][id];
-	uint64_t edge = f->rx_nxt + f->rx_adv;
+	uint64_t edge = f->rx_nxt + f->rx_adv, fresh = f->tx_una + f->tx_inflight;
 	uint32_t pipe = recovery_pipe(f, k);
 
 	flow_check(f);
@@ -180,11 +180,12 @@ static void flow_look(struct oracle *o, struct host *h, uint32_t id)
 			flow_goes_back(o, h->letter, id, "tx_una", s->tx_una - f->tx_una);
 		if (edge < s->edge)
 			flow_goes_back(o, h->letter, id, "the right edge", s->edge - edge);
-		if (k->bytes_out > s->bytes_out && pipe > max_u32(s->cwnd, f->cwnd) + f->mss)
+		if (pipe > max_u32(s->cwnd, f->cwnd) + f->mss &&
+			(fresh > s->fresh || k->bytes_rtx > s->again + f->mss))
 			oracle_found(o, "%c's flow %u has %u bytes in flight with a window of %u", h->letter,
 				id, pipe, f->cwnd);
 	}
-	*s = (struct flow_seen){ f->gen, f->rx_nxt, f->tx_una, edge, k->bytes_out, f->cwnd };
+	*s = (struct flow_seen){ f->gen, f->rx_nxt, f->tx_una, edge, fresh, k->bytes_rtx, f->cwnd };
 }
 
 void oracle_step(struct oracle *o)

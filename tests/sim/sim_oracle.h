@@ -4,7 +4,7 @@
  *   wire   every frame is sound; what is acknowledged was sent; nothing is sent past the right edge that reached
  *          the sender; nothing follows a FIN
  *   flows  flow_check(); rx_nxt, tx_una and the advertised right edge never go back; what is sent fits the
- *          congestion window and one segment
+ *          congestion window and one segment, but for the first hole of a recovery
  *   end    every flow, record, ring, timer, hold and packet buffer came back; counters agree with what
  *          applications read
  * A finding is a sentence in `what`; the first one stands. Owner: the run. */
@@ -33,7 +33,8 @@ struct wire {
 
 struct flow_seen {
 	uint32_t gen;
-	uint64_t rx_nxt, tx_una, edge, bytes_out;
+	uint64_t rx_nxt, tx_una, edge, fresh,
+		again; /* the last two: bytes sent for the first time, and again */
 	uint32_t cwnd;
 };
 

@@ -346,12 +346,13 @@ static ssize_t raw_send(struct sim_proc *p, unsigned ctx, void *sock, const void
 
 /* --- the end --- */
 
-static void raw_shut(struct sim_proc *p, unsigned ctx, void *sock)
+static bool raw_shut(struct sim_proc *p, unsigned ctx, void *sock)
 {
 	struct raw_sock *s = sock;
 
 	s->shut = true;
 	bell(p, ctx, s, ABI_BELL_SHUT_WR);
+	return true;
 }
 
 static void listener_close(struct sim_proc *p, struct raw_listener *l)

@@ -85,7 +85,7 @@ static void world_begin(struct run *r)
 	for (unsigned i = 0; i < w->nprocs; i++) {
 		struct sim_proc *p = &w->proc[i].p;
 
-		p->api = &sim_raw;
+		p->api = r->d.proc[i].lib ? &sim_lib : &sim_raw;
 		p->host = &r->host[r->d.proc[i].host];
 		p->contexts = r->d.proc[i].contexts;
 		rand_seed(&p->rand, r->seed * 77 + i);
