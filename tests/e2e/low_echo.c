@@ -107,7 +107,7 @@ static bool wait_for_work(void)
 
 int main(int argc, char **argv)
 {
-	const struct tas_conf conf = { .on_event = on_event };
+	const struct tas_setup conf = { .on_event = on_event };
 	struct tas_listen_opt opt = { .backlog = 1024 };
 	char why[256] = "";
 	int rc;
