@@ -6,10 +6,12 @@
 #include <rte_cycles.h>
 
 enum {
-	LOOK_NS = 50 * 1000,      /* between looks for those who ring by a system call, while awake */
-	LONG_PASS_NS = 50 * 1000, /* so long a pass was perhaps not ours alone */
-	NAP_MIN_NS = 60 *
-		1000, /* a shorter sleep costs more than it saves, and the kernel oversleeps by as much */
+	LOOK_NS = 50 * 1000,               /* between looks for those who ring by a system call */
+	LONG_PASS_NS = 50 * 1000,          /* so long a pass was perhaps not ours alone */
+	STOLEN_NS = 100 * 1000,            /* taken from a pass: somebody else wants this CPU */
+	NAP_MIN_NS = 60 * 1000,            /* the kernel oversleeps by as much */
+	SHARED_IDLE_NS = 2 * 1000,         /* of patience where others want the CPU */
+	SHARED_HOLD_NS = 200 * 1000 * 1000 /* until we try again: costs them at most 1.5 % */
 };
 
 static tas_ns now(const struct core_loop *l) { return tsc_to_ns(l->tsc, rte_rdtsc()); }
@@ -34,8 +36,8 @@ void core_loop_stop(struct core_loop *l)
 	const struct fp_wake_ops *ops = &l->core->fp->wake;
 
 	atomic_store(&l->stop, true);
-	ops->core(ops->arg,
-		l->core->id); /* edge triggered: it is an event also if the core is just about to sleep */
+	/* edge triggered: it is an event also for a core that is just about to sleep */
+	ops->core(ops->arg, l->core->id);
 }
 
 /* --- how long a pass took --- */
@@ -64,6 +66,8 @@ static tas_ns long_pass(struct core_loop *l, tas_ns took)
 	wall = l->wall_at - wall;
 	cpu = l->cpu_at - cpu;
 	stolen = wall > cpu ? wall - cpu : 0;
+	if (stolen > STOLEN_NS)
+		l->shared_until = l->wall_at + SHARED_HOLD_NS;
 	return took > stolen ? took - stolen : 0;
 }
 
@@ -132,6 +136,13 @@ static void go_to_sleep(struct core_loop *l)
 	clocks_meet(l);
 }
 
+/* On a CPU of its own a core polls for long, and neither packets nor bells need a system call then. Where
+ * another thread waits for the CPU, that may be the very application that would give it work. */
+static tas_ns patience(const struct core_loop *l, tas_ns t)
+{
+	return t >= l->shared_until ? l->idle_ns : min_u64(l->idle_ns, SHARED_IDLE_NS);
+}
+
 int core_loop_run(void *loop)
 {
 	struct core_loop *l = loop;
@@ -140,7 +151,7 @@ int core_loop_run(void *loop)
 	clocks_meet(l);
 	l->core->last_work_ns = t;
 	for (; !atomic_load_explicit(&l->stop, memory_order_relaxed); t = now(l)) {
-		if (pass(l, t) == 0 && l->idle_ns != 0 && t - l->core->last_work_ns >= l->idle_ns)
+		if (pass(l, t) == 0 && l->idle_ns != 0 && t - l->core->last_work_ns >= patience(l, t))
 			go_to_sleep(l);
 		if (t >= l->next_look) {
 			look_for_rings(l);
