@@ -72,6 +72,9 @@ void client_progress(struct ctl *c, struct client *l)
 	}
 }
 
+/* Not left to close(): whoever forked has the descriptor, too, and it would stay in the set. */
+void ctl_unwatch(struct ctl *c, int fd) { epoll_ctl(c->epfd, EPOLL_CTL_DEL, fd, NULL); }
+
 /* Its memory stays until the end of the call: later events may point to it. */
 void client_end(struct ctl *c, struct client *l)
 {
@@ -82,9 +85,12 @@ void client_end(struct ctl *c, struct client *l)
 		c->by_app[l->rq.app] = NULL;
 	list_leave(c, l);
 	request_client_end(c->apps, &l->rq);
+	ctl_unwatch(c, l->fd);
 	ctl_io_close(l->fd);
-	if (l->pidfd >= 0)
+	if (l->pidfd >= 0) {
+		ctl_unwatch(c, l->pidfd);
 		close(l->pidfd);
+	}
 	c->stats.clients--;
 	TAILQ_INSERT_TAIL(&c->graveyard, l, link);
 }
@@ -174,6 +180,7 @@ static bool client_new(struct ctl *c, int fd)
 	l->process = (struct watch){ WATCH_PROCESS, l };
 	ctl_io_prepare(fd);
 	if (!who_take(fd, &l->rq.who) || !may_enter(c, l->rq.who.uid) || client_watch(c, l) != 0) {
+		ctl_unwatch(c, fd);
 		if (l->pidfd >= 0)
 			close(l->pidfd);
 		free(l);

@@ -62,6 +62,7 @@ struct ctl {
 /* --- ctl.c --- */
 
 int ctl_watch(struct ctl *c, int fd, uint32_t events, struct watch *w);
+void ctl_unwatch(struct ctl *c, int fd);
 /* It is gone, and everything it had. */
 void client_end(struct ctl *c, struct client *l);
 /* The same for what no honest client does: counted, and logged. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -247,21 +248,32 @@ static int option(int fd, int name)
 	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
 }
 
-/* Not asked for reading any more, it cannot be made a hiding place: whoever passes both ends has ended
- * both. */
+/* Nothing was sent to it. In a stream there are no empty messages, but bytes out of band, which only the
+ * count shows. */
+static bool queue_is_empty(int fd, int type)
+{
+	struct ctl_msg m;
+	bool has_fds;
+	int bytes = -1;
+
+	if (type == SOCK_STREAM)
+		return ioctl(fd, FIONREAD, &bytes) == 0 && bytes == 0;
+	ctl_io_prepare(fd);
+	return peek(fd, &m, &has_fds) == CTL_IO_GONE;
+}
+
+/* Closed for reading, it cannot be made a hiding place: whoever passes both ends has ended both. */
 bool ctl_io_hold_ok(int fd)
 {
 	struct sockaddr_un peer;
 	socklen_t len = sizeof(peer);
-	struct ctl_msg m;
-	bool has_fds;
+	int type = option(fd, SO_TYPE);
 
 	if (option(fd, SO_DOMAIN) != AF_UNIX || option(fd, SO_ACCEPTCONN) != 0)
 		return false;
-	if (option(fd, SO_TYPE) != SOCK_STREAM && option(fd, SO_TYPE) != SOCK_SEQPACKET)
+	if (type != SOCK_STREAM && type != SOCK_SEQPACKET)
 		return false;
 	if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0 || shutdown(fd, SHUT_RD) != 0)
 		return false;
-	ctl_io_prepare(fd);
-	return peek(fd, &m, &has_fds) == CTL_IO_GONE;
+	return queue_is_empty(fd, type);
 }

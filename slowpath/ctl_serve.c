@@ -48,6 +48,7 @@ void hold_hung_up(struct ctl *c, struct ctl_hold *h)
 	if (h->fd < 0)
 		return;
 	app_fork_end(c->apps, h->hold);
+	ctl_unwatch(c, h->fd);
 	close(h->fd);
 	h->fd = -1;
 	TAILQ_REMOVE(&c->holds, h, link);

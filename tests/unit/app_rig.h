@@ -275,6 +275,21 @@ static inline uint32_t rig_attached_flow(struct app_rig *r, uint16_t app)
 	return flow;
 }
 
+/* Resident memory of this process. */
+static inline uint64_t rig_rss_kib(void)
+{
+	unsigned long size, rss;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	assert_int_equal(fscanf(f, "%lu %lu", &size, &rss), 2);
+	fclose(f);
+#ifdef __SANITIZE_ADDRESS__
+	return 0; /* it keeps what was freed */
+#else
+	return rss * 4;
+#endif
+}
+
 static inline struct abi_flow_rec *rig_rec(struct app_rig *r, uint32_t flow)
 {
 	return app_rec(&r->fp.apps[r->fp.flows[flow].app], r->fp.flows[flow].rec);

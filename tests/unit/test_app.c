@@ -357,16 +357,6 @@ static void many_die_together_and_each_goes(void **state)
 	rig_end(r);
 }
 
-static uint64_t rss_kib(void)
-{
-	FILE *f = fopen("/proc/self/statm", "r");
-	unsigned long size, rss;
-
-	assert_int_equal(fscanf(f, "%lu %lu", &size, &rss), 2);
-	fclose(f);
-	return rss * 4;
-}
-
 static void thousands_come_and_go_and_leave_nothing(void **state)
 {
 	struct app_rig *r = rig_new();
@@ -384,10 +374,10 @@ static void thousands_come_and_go_and_leave_nothing(void **state)
 		rig_pass(r);
 		rig_pass(r);
 		if (i == 500)
-			before = rss_kib();
+			before = rig_rss_kib();
 	}
 	assert_int_equal(r->apps.nr_free, RIG_APPS);
-	assert_in_range(rss_kib(), 0, before + 256);
+	assert_in_range(rig_rss_kib(), 0, before + 256);
 	rig_end(r);
 }
 
