@@ -107,7 +107,8 @@ static void recovery_partial(struct tcp t, uint32_t acked)
 	if (!(f->flags & FLOW_RECOVERY))
 		return;
 	if (!(f->flags & FLOW_SACK))
-		k->rtx_nxt = f->tx_una; /* RFC 6582 3.2: the next hole begins where this acknowledgement ends */
+		k->rtx_nxt =
+			f->tx_una; /* RFC 6582 3.2: the next hole begins where this acknowledgement ends */
 	if (!(f->flags & FLOW_SACK) || k->sacked.n > 0)
 		lose_first(f, k);
 }

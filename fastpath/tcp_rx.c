@@ -31,7 +31,7 @@ uint32_t tcp_rcv_window(const struct flow *f)
 	 * what was already offered: the right edge should not move back. */
 	free_bytes = size - f->rx_unread;
 	free_bytes = free_bytes > slack ? free_bytes - slack : 0;
-	return max_u32(free_bytes, f->rx_adv);
+	return max_u32(min_u32(free_bytes, 0xffffu << f->rcv_wscale), f->rx_adv);
 }
 
 /* First, acceptability, as Linux takes it: not wholly before the last acknowledgement sent, not beyond the
