@@ -348,6 +348,7 @@ static void neighbour_known(struct sp *sp, uint32_t id, const struct rte_ether_a
 	hdr_tmpl_set_dst_mac(&sp->fp->cold[id].hdr, mac);
 	if (n->syn_wait) {
 		n->syn_wait = false;
+		n->retries = 0; /* nothing was sent yet */
 		n->syn_sent_ns = sp->now;
 		n->timer_base_us = ns_to_us32(sp->now);
 		out_syn(sp, id);
