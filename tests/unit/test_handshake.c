@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_handshake.c - how connections begin. */
+#include <errno.h>
+#include <string.h>
+
+#include "tests/unit/net_frames.h"
+#include "tests/unit/rig_tcp.h"
+
+enum { MSS = 1448 };
+
+/* Application 0 connects; its SYN is out. */
+#define syn_sent(...) syn_sent_((struct rig_how){ __VA_ARGS__ })
+static struct peer *syn_sent_(struct rig_how how)
+{
+	struct peer *p = peer_new_(how);
+
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	expect(p, .flags = SYN);
+	return p;
+}
+
+/* A SYN is given to RIG_PORT, and answered. */
+#define syn_rcvd(...) syn_rcvd_((struct rig_how){ __VA_ARGS__ })
+static struct peer *syn_rcvd_(struct rig_how how)
+{
+	struct peer *p = peer_new_(how);
+
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	return p;
+}
+
+static void assert_failed(const struct peer *p, uint32_t error)
+{
+	assert_int_equal(events_of(p), ABI_EV_RESET);
+	assert_int_equal(rec_of(p)->error, error);
+}
+
+/* --- active open --- */
+
+TEST(syn_offers_all_that_tasd_knows) /* RFC 9293 3.7.1, RFC 7323, RFC 2018 */
+{
+	struct peer *p = peer_new();
+	const struct rig_seg *s;
+
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	s = expect(p, .flags = SYN);
+	assert_int_equal(s->mss, 1460);
+	assert_true(s->has_ts && s->has_sack_perm && s->has_wscale);
+	assert_int_equal(s->ts_ecr, 0);
+	assert_int_equal(s->wscale, 2); /* 128 KiB */
+	assert_int_equal(s->wnd, 65535);
+	assert_in_range(p->local_port, 32768, 60999);
+}
+
+TEST(syn_offers_only_what_is_configured)
+{
+	struct peer *p = peer_new();
+	const struct rig_seg *s;
+
+	rig.conf.tcp.timestamps = rig.conf.tcp.sack = rig.conf.tcp.window_scaling = false;
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	s = expect(p, .flags = SYN);
+	assert_false(s->has_ts || s->has_sack_perm || s->has_wscale);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	assert_false(expect(p, .seq = 1, .ack = 1)->has_ts);
+	assert_int_equal(flow_of(p)->mss, 1460);
+}
+
+TEST(connection_is_told_when_it_is_open) /* RFC 9293 3.5, figure 6 */
+{
+	struct peer *p = syn_sent();
+
+	assert_int_equal(heard(p), 0);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	assert_int_equal(expect(p, .seq = 1, .ack = 1)->has_ts, true);
+	assert_int_equal(heard(p), 1);
+	assert_int_equal(events_of(p), ABI_EV_CONNECTED);
+	assert_int_equal(counted(CNT_TCP_ACTIVE_OPENS), 1);
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 10);
+	silence();
+}
+
+TEST(syn_is_repeated_with_backoff_until_it_fails) /* RFC 6298 2.1, 5.5; 127 s as in Linux */
+{
+	struct peer *p = syn_sent();
+
+	for (uint32_t s = 1; s < 64; s *= 2) {
+		assert_in_range(wait_sent(130000), s * NS_PER_SEC, s * NS_PER_SEC + 70000);
+		expect(p, .flags = SYN);
+	}
+	wait_ms(63999);
+	assert_int_equal(events_of(p), 0);
+	wait_ms(2);
+	assert_failed(p, ETIMEDOUT);
+	assert_int_equal(heard(p), 1);
+	assert_int_equal(counted(CNT_TCP_ATTEMPT_FAILS), 1);
+	app_closes(p);
+	wait_ms(100);
+	assert_int_equal(flows_in_use(), 0);
+	silence();
+}
+
+TEST(reset_refuses_a_connection) /* RFC 9293 3.10.7.3, second */
+{
+	struct peer *p = syn_sent();
+
+	give(p, .flags = RST | ACK, .ack = 1);
+	assert_failed(p, ECONNREFUSED);
+	app_closes(p);
+	wait_ms(100);
+	assert_int_equal(flows_in_use(), 0);
+	silence();
+}
+
+TEST(reset_that_does_not_acknowledge_the_syn_is_ignored) /* RFC 9293 3.10.7.3 */
+{
+	struct peer *p = syn_sent();
+
+	give(p, .flags = RST);
+	give(p, .flags = RST | ACK, .ack = 0);
+	give(p, .flags = RST | ACK, .ack = 2);
+	silence();
+	give(p, .flags = SYN | ACK, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+}
+
+TEST(wrong_acknowledgement_of_a_syn_is_reset) /* RFC 9293 3.10.7.3, first: a half-open peer */
+{
+	struct peer *p = syn_sent();
+
+	give(p, .seq = 300, .ack = 100);
+	expect(p, .flags = RST, .seq = 100);
+	give(p, .flags = SYN | ACK, .ack = 0);
+	expect(p, .flags = RST, .seq = 0);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+	silence();
+}
+
+TEST(repeated_syn_ack_is_acknowledged_again) /* RFC 5961 4: the acknowledgement was lost */
+{
+	struct peer *p = syn_sent();
+
+	give(p, .flags = SYN | ACK, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+	silence();
+}
+
+TEST(simultaneous_open_meets) /* RFC 9293 3.5, figure 7 */
+{
+	struct peer *p = syn_sent();
+
+	give(p, .flags = SYN);
+	assert_true(expect(p, .flags = SYN | ACK, .seq = 0, .ack = 1)->has_sack_perm);
+	assert_int_equal(events_of(p), 0);
+	give(p, .flags = SYN | ACK, .seq = 0, .ack = 1);
+	overlook(); /* an acknowledgement may go, and need not */
+	assert_int_equal(events_of(p), ABI_EV_CONNECTED);
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11);
+	app_reads(p, 10);
+}
+
+TEST(simultaneous_open_repeats_its_syn_ack)
+{
+	struct peer *p = syn_sent();
+
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	assert_in_range(wait_sent(3000), 900 * NS_PER_MS, 1001 * NS_PER_MS);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .seq = 1, .ack = 1);
+	assert_int_equal(events_of(p), ABI_EV_CONNECTED);
+	silence();
+}
+
+TEST(close_while_connecting_leaves_nothing) /* RFC 9293 3.10.4 */
+{
+	struct peer *p = syn_sent();
+
+	app_closes(p);
+	wait_ms(10000);
+	silence();
+	assert_int_equal(flows_in_use(), 0);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	expect(p, .flags = RST, .seq = 1);
+}
+
+TEST(data_written_while_connecting_go_with_the_connection)
+{
+	struct peer *p = syn_sent();
+
+	app_writes(p, 100);
+	silence();
+	give(p, .flags = SYN | ACK, .ack = 1);
+	while (rig.sent_head != rig.sent_tail)
+		next_segment(p);
+	assert_int_equal(flow_of(p)->tx_inflight, 100);
+}
+
+TEST(four_tuples_are_used_once) /* and ephemeral ports do not collide */
+{
+	struct peer *a = syn_sent(), *b = peer_new(), *c;
+
+	b->port = a->port;
+	b->local_port = a->local_port;
+	assert_int_equal(app_connects(b), EADDRNOTAVAIL);
+	for (unsigned i = 0; i < 50; i++) {
+		c = syn_sent(.port = a->port);
+		assert_int_not_equal(c->local_port, a->local_port);
+	}
+}
+
+/* --- the way to the peer --- */
+
+TEST(syn_waits_for_the_neighbour) /* RFC 826; RFC 1122 2.3.2.2 */
+{
+	struct peer *p = peer_new();
+
+	rig.arp_silent = true;
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	wait_ms(500);
+	silence();
+	rig.arp_silent = false;
+	wait_sent(1000);
+	expect(p, .flags = SYN);
+	assert_in_range(wait_sent(3000), 900 * NS_PER_MS, 1001 * NS_PER_MS);
+	expect(p, .flags = SYN);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+}
+
+TEST(neighbour_that_does_not_answer_is_no_route) /* EHOSTUNREACH after three seconds, as in Linux */
+{
+	struct peer *p = peer_new();
+
+	rig.arp_silent = true;
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	wait_ms(2900);
+	assert_int_equal(events_of(p), 0);
+	wait_ms(200);
+	assert_failed(p, EHOSTUNREACH);
+	assert_int_equal(rig.arp_requests, 3);
+	app_closes(p);
+	wait_ms(100);
+	assert_int_equal(flows_in_use(), 0);
+	silence();
+}
+
+/* --- passive open --- */
+
+TEST(syn_ack_answers_with_what_the_syn_offered)
+{
+	struct peer *p = peer_new(), *q = peer_new(.no_ts = true, .no_sack = true, .no_wscale = true);
+	const struct rig_seg *s;
+
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	s = expect(p, .flags = SYN | ACK, .ack = 1);
+	assert_true(s->has_ts && s->has_sack_perm && s->has_wscale);
+	assert_int_equal(s->ts_ecr, (uint32_t)(rig.now / NS_PER_MS) + p->ts_off);
+	assert_int_equal(s->mss, 1460);
+	give(q, .flags = SYN);
+	s = expect(q, .flags = SYN | ACK, .ack = 1);
+	assert_false(s->has_ts || s->has_sack_perm || s->has_wscale);
+	assert_int_equal(s->mss, 1460);
+}
+
+TEST(syn_ack_is_repeated_with_backoff_until_it_fails) /* RFC 6298 5.5; five times as in Linux */
+{
+	struct peer *p = syn_rcvd();
+
+	for (uint32_t s = 1; s < 32; s *= 2) {
+		assert_in_range(wait_sent(130000), s * NS_PER_SEC, s * NS_PER_SEC + 70000);
+		expect(p, .flags = SYN | ACK, .ack = 1);
+	}
+	wait_ms(32001);
+	silence();
+	assert_int_equal(flows_in_use(), 0);
+	assert_int_equal(counted(CNT_TCP_ATTEMPT_FAILS), 1);
+}
+
+TEST(duplicate_syn_is_answered_again) /* RFC 9293 3.10.7.4, fourth, in SYN-RECEIVED */
+{
+	struct peer *p = syn_rcvd();
+
+	wait_ms(500);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .seq = 0, .ack = 1);
+	silence();
+	assert_int_equal(flows_in_use(), 1);
+}
+
+TEST(wrong_acknowledgement_in_syn_rcvd_is_reset) /* RFC 9293 3.10.7.4, fifth */
+{
+	struct peer *p = syn_rcvd();
+
+	give(p, .seq = 1, .ack = 2);
+	expect(p, .flags = RST, .seq = 2);
+	give(p, .seq = 1, .ack = 0);
+	expect(p, .flags = RST, .seq = 0);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	silence();
+}
+
+TEST(reset_in_syn_rcvd_ends_it) /* RFC 9293 3.10.7.4, second */
+{
+	struct peer *p = syn_rcvd();
+
+	give(p, .flags = RST, .seq = 2);
+	expect(p, .seq = 1, .ack = 1); /* in the window, but not exact: RFC 5961 3 */
+	assert_int_equal(flows_in_use(), 1);
+	give(p, .flags = RST, .seq = 1);
+	wait_ms(100);
+	assert_int_equal(flows_in_use(), 0);
+	silence();
+}
+
+TEST(data_with_the_last_acknowledgement_are_taken)
+{
+	struct peer *p = syn_rcvd();
+
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 101);
+	assert_true(app_accepts(p, 0));
+	app_reads(p, 100);
+}
+
+TEST(fin_with_the_last_acknowledgement_is_taken)
+{
+	struct peer *p = syn_rcvd();
+
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 12);
+	assert_true(app_accepts(p, 0));
+	app_reads(p, 10);
+	assert_int_equal(events_of(p), ABI_EV_ACCEPT | ABI_EV_RX_FIN);
+}
+
+TEST(data_complete_a_handshake_whose_acknowledgement_was_lost)
+{
+	struct peer *p = syn_rcvd();
+
+	wait_ms(100);
+	give(p, .seq = 1, .ack = 1, .len = 100, .hold = true);
+	give(p, .seq = 101, .ack = 1, .len = 100, .hold = true);
+	give(p, .seq = 201, .ack = 1, .len = 100);
+	assert_true(app_accepts(p, 0));
+	assert_int_equal(app_unread(p), 300);
+	app_reads(p, 300);
+}
+
+TEST(segments_outside_the_window_do_not_complete_a_handshake) /* RFC 9293 3.10.7.4, first */
+{
+	struct peer *p = syn_rcvd();
+
+	give(p, .seq = 70000, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+	assert_false(app_accepts(p, 0));
+	silence();
+}
+
+TEST(syn_with_fin_or_reset_opens_nothing)
+{
+	struct peer *p = peer_new();
+
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN | FIN);
+	give(p, .flags = SYN | RST);
+	silence();
+	assert_int_equal(flows_in_use(), 0);
+}
+
+TEST(data_with_a_syn_come_again) /* RFC 9293 3.10.7.2: they may be left for later */
+{
+	struct peer *p = peer_new();
+
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN, .seq = 0, .len = 0);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	assert_true(app_accepts(p, 0));
+	app_reads(p, 10);
+}
+
+TEST(full_flow_table_drops_a_syn)
+{
+	struct peer *p;
+
+	rig.conf.memory.flows_max = 64;
+	for (unsigned i = 0; i < 63; i++)
+		syn_rcvd();
+	while (flows_in_use() < 64)
+		flow_alloc(&rig.fp);
+	p = peer_new();
+	give(p, .flags = SYN);
+	silence();
+	assert_int_equal(counted(CNT_TCP_NO_MEMORY), 1);
+}
+
+/* --- options --- */
+
+/* The MSS that is used towards a peer whose SYN has these options. */
+static uint32_t mss_towards(const char *opts, uint8_t opts_len)
+{
+	struct peer *p = peer_new(.no_ts = true, .no_wscale = true);
+	uint32_t len;
+
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN, .opts = (const uint8_t *)opts, .opts_len = opts_len);
+	assert_false(expect(p, .flags = SYN | ACK, .ack = 1)->has_ts);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	app_writes(p, 4000);
+	len = next_segment(p)->len;
+	overlook();
+	return len;
+}
+
+TEST(peer_without_options_gets_536_bytes) /* RFC 9293 3.7.1 */ { assert_int_equal(mss_towards("", 0), 536); }
+
+TEST(peer_with_an_mss_gets_it) { assert_int_equal(mss_towards("\x02\x04\x02\x18", 4), 536); }
+TEST(peer_with_a_larger_mss_gets_ours) { assert_int_equal(mss_towards("\x02\x04\xff\xff", 4), 1460); }
+TEST(mss_of_zero_is_no_mss) { assert_int_equal(mss_towards("\x02\x04\x00\x00", 4), 536); }
+TEST(mss_of_one_is_not_obeyed) { assert_int_equal(mss_towards("\x02\x04\x00\x01", 4), 48); }
+
+TEST(option_of_length_zero_ends_the_options) /* the endless loop of the research prototype */
+{
+	assert_int_equal(mss_towards("\x02\x04\x04\x00\x03\x00\x03\x00", 8), 1024);
+	assert_int_equal(mss_towards("\x08\x00\x02\x04\x04\x00\x00\x00", 8), 536);
+}
+
+TEST(option_of_length_one_ends_the_options) { assert_int_equal(mss_towards("\x08\x01\x02\x04", 4), 536); }
+
+TEST(option_that_is_cut_short_ends_the_options)
+{
+	assert_int_equal(mss_towards("\x01\x01\x01\x02", 4), 536);
+	assert_int_equal(mss_towards("\x01\x01\x02\x04", 4), 536);
+	assert_int_equal(mss_towards("\x01\x02\x04\x05", 4), 536);
+	assert_int_equal(mss_towards("\x02\x04\x04\x00\x01\x01\x08\x0a", 8), 1024);
+}
+
+TEST(unknown_options_are_passed_over) /* RFC 9293 3.1 */
+{
+	assert_int_equal(mss_towards("\xfe\x06zzzz\x02\x04\x04\x00\x00\x00", 12), 1024);
+	assert_int_equal(mss_towards("\x22\x02\x1e\x04zz\x02\x04\x04\x00\x00\x00", 12), 1024);
+}
+
+TEST(option_of_the_wrong_length_is_left_out)
+{
+	assert_int_equal(mss_towards("\x02\x03\x04\x01\x03\x04\x07\x01", 8), 536);
+}
+
+TEST(peer_without_window_scaling_is_served) /* RFC 7323 2.2 */
+{
+	struct peer *p = established(.no_wscale = true);
+
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	assert_in_range(expect(p, .seq = 1, .ack = 101)->wnd, 65535 - 100, 65535);
+	assert_int_equal(flow_of(p)->snd_wnd, 65535);
+	app_reads(p, 100);
+	app_writes(p, 100);
+	expect(p, .seq = 1, .ack = 101, .len = 100);
+}
+
+TEST(peer_without_timestamps_is_served) /* the research prototype refused it */
+{
+	struct peer *p = established(.no_ts = true), *q = connected(.no_ts = true);
+
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	assert_false(expect(p, .seq = 1, .ack = 101)->has_ts);
+	app_writes(p, 2000);
+	assert_false(expect(p, .seq = 1, .ack = 101, .len = 1460)->has_ts);
+	overlook();
+	app_writes(q, 2000);
+	assert_false(expect(q, .seq = 1, .ack = 1, .len = 1460)->has_ts);
+}
+
+TEST(peer_with_an_mss_of_536_is_served)
+{
+	struct peer *p = established(.mss = 536);
+
+	app_writes(p, 1100);
+	expect(p, .seq = 1, .ack = 1, .len = 524); /* timestamps take 12 */
+	expect(p, .seq = 525, .ack = 1, .len = 524);
+	expect(p, .seq = 1049, .ack = 1, .len = 52);
+}
+
+TEST(window_scale_above_fourteen_is_fourteen) /* RFC 7323 2.3 */
+{
+	static const uint8_t opts[] = { 2, 4, 5, 0xb4, 3, 3, 15, 1 };
+	struct peer *p = peer_new(.no_ts = true, .no_sack = true);
+
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN, .opts = opts, .opts_len = sizeof(opts));
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	assert_int_equal(flow_of(p)->snd_wscale, 14);
+}
+
+/* --- initial sequence numbers --- */
+
+TEST(sequence_numbers_begin_where_nobody_guesses) /* RFC 6528 3 */
+{
+	struct peer *p = syn_rcvd();
+	uint32_t last = p->iss, near = 0;
+
+	for (unsigned i = 0; i < 40; i++) {
+		p = syn_rcvd();
+		near += (p->iss - last) + 100000 < 200000;
+		last = p->iss;
+	}
+	assert_int_equal(near, 0);
+}
+
+TEST(sequence_numbers_of_one_four_tuple_go_forward) /* RFC 6528 3: M counts up every 4 us */
+{
+	struct peer *p = syn_rcvd(), *q;
+
+	give(p, .flags = RST, .seq = 1);
+	wait_ms(1000);
+	q = peer_again(p, RIG_IRS + 5000);
+	give(q, .flags = SYN);
+	expect(q, .flags = SYN | ACK, .ack = 1);
+	assert_int_equal(q->iss - p->iss, 250000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(syn_offers_all_that_tasd_knows),
+		RIG_TEST(syn_offers_only_what_is_configured),
+		RIG_TEST(connection_is_told_when_it_is_open),
+		RIG_TEST(syn_is_repeated_with_backoff_until_it_fails),
+		RIG_TEST(reset_refuses_a_connection),
+		RIG_TEST(reset_that_does_not_acknowledge_the_syn_is_ignored),
+		RIG_TEST(wrong_acknowledgement_of_a_syn_is_reset),
+		RIG_TEST(repeated_syn_ack_is_acknowledged_again),
+		RIG_TEST(simultaneous_open_meets),
+		RIG_TEST(simultaneous_open_repeats_its_syn_ack),
+		RIG_TEST(close_while_connecting_leaves_nothing),
+		RIG_TEST(data_written_while_connecting_go_with_the_connection),
+		RIG_TEST(four_tuples_are_used_once),
+		RIG_TEST(syn_waits_for_the_neighbour),
+		RIG_TEST(neighbour_that_does_not_answer_is_no_route),
+		RIG_TEST(syn_ack_answers_with_what_the_syn_offered),
+		RIG_TEST(syn_ack_is_repeated_with_backoff_until_it_fails),
+		RIG_TEST(duplicate_syn_is_answered_again),
+		RIG_TEST(wrong_acknowledgement_in_syn_rcvd_is_reset),
+		RIG_TEST(reset_in_syn_rcvd_ends_it),
+		RIG_TEST(data_with_the_last_acknowledgement_are_taken),
+		RIG_TEST(fin_with_the_last_acknowledgement_is_taken),
+		RIG_TEST(data_complete_a_handshake_whose_acknowledgement_was_lost),
+		RIG_TEST(segments_outside_the_window_do_not_complete_a_handshake),
+		RIG_TEST(syn_with_fin_or_reset_opens_nothing),
+		RIG_TEST(data_with_a_syn_come_again),
+		RIG_TEST(full_flow_table_drops_a_syn),
+		RIG_TEST(peer_without_options_gets_536_bytes),
+		RIG_TEST(peer_with_an_mss_gets_it),
+		RIG_TEST(peer_with_a_larger_mss_gets_ours),
+		RIG_TEST(mss_of_zero_is_no_mss),
+		RIG_TEST(mss_of_one_is_not_obeyed),
+		RIG_TEST(option_of_length_zero_ends_the_options),
+		RIG_TEST(option_of_length_one_ends_the_options),
+		RIG_TEST(option_that_is_cut_short_ends_the_options),
+		RIG_TEST(unknown_options_are_passed_over),
+		RIG_TEST(option_of_the_wrong_length_is_left_out),
+		RIG_TEST(peer_without_window_scaling_is_served),
+		RIG_TEST(peer_without_timestamps_is_served),
+		RIG_TEST(peer_with_an_mss_of_536_is_served),
+		RIG_TEST(window_scale_above_fourteen_is_fourteen),
+		RIG_TEST(sequence_numbers_begin_where_nobody_guesses),
+		RIG_TEST(sequence_numbers_of_one_four_tuple_go_forward),
+	};
+
+	return RIG_MAIN(tests);
+}
