@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_handshake.c - how connections begin. */
 #include <errno.h>
-#include <string.h>
 
-#include "tests/unit/net_frames.h"
 #include "tests/unit/rig_tcp.h"
 
 enum { MSS = 1448 };
@@ -409,107 +407,6 @@ TEST(full_flow_table_drops_a_syn)
 	assert_int_equal(counted(CNT_TCP_NO_MEMORY), 1);
 }
 
-/* --- options --- */
-
-/* The MSS that is used towards a peer whose SYN has these options. */
-static uint32_t mss_towards(const char *opts, uint8_t opts_len)
-{
-	struct peer *p = peer_new(.no_ts = true, .no_wscale = true);
-	uint32_t len;
-
-	app_listens(0, RIG_PORT, 16);
-	give(p, .flags = SYN, .opts = (const uint8_t *)opts, .opts_len = opts_len);
-	assert_false(expect(p, .flags = SYN | ACK, .ack = 1)->has_ts);
-	give(p, .seq = 1, .ack = 1);
-	assert_true(app_accepts(p, 0));
-	app_writes(p, 4000);
-	len = next_segment(p)->len;
-	overlook();
-	return len;
-}
-
-TEST(peer_without_options_gets_536_bytes) /* RFC 9293 3.7.1 */ { assert_int_equal(mss_towards("", 0), 536); }
-
-TEST(peer_with_an_mss_gets_it) { assert_int_equal(mss_towards("\x02\x04\x02\x18", 4), 536); }
-TEST(peer_with_a_larger_mss_gets_ours) { assert_int_equal(mss_towards("\x02\x04\xff\xff", 4), 1460); }
-TEST(mss_of_zero_is_no_mss) { assert_int_equal(mss_towards("\x02\x04\x00\x00", 4), 536); }
-TEST(mss_of_one_is_not_obeyed) { assert_int_equal(mss_towards("\x02\x04\x00\x01", 4), 48); }
-
-TEST(option_of_length_zero_ends_the_options) /* the endless loop of the research prototype */
-{
-	assert_int_equal(mss_towards("\x02\x04\x04\x00\x03\x00\x03\x00", 8), 1024);
-	assert_int_equal(mss_towards("\x08\x00\x02\x04\x04\x00\x00\x00", 8), 536);
-}
-
-TEST(option_of_length_one_ends_the_options) { assert_int_equal(mss_towards("\x08\x01\x02\x04", 4), 536); }
-
-TEST(option_that_is_cut_short_ends_the_options)
-{
-	assert_int_equal(mss_towards("\x01\x01\x01\x02", 4), 536);
-	assert_int_equal(mss_towards("\x01\x01\x02\x04", 4), 536);
-	assert_int_equal(mss_towards("\x01\x02\x04\x05", 4), 536);
-	assert_int_equal(mss_towards("\x02\x04\x04\x00\x01\x01\x08\x0a", 8), 1024);
-}
-
-TEST(unknown_options_are_passed_over) /* RFC 9293 3.1 */
-{
-	assert_int_equal(mss_towards("\xfe\x06zzzz\x02\x04\x04\x00\x00\x00", 12), 1024);
-	assert_int_equal(mss_towards("\x22\x02\x1e\x04zz\x02\x04\x04\x00\x00\x00", 12), 1024);
-}
-
-TEST(option_of_the_wrong_length_is_left_out)
-{
-	assert_int_equal(mss_towards("\x02\x03\x04\x01\x03\x04\x07\x01", 8), 536);
-}
-
-TEST(peer_without_window_scaling_is_served) /* RFC 7323 2.2 */
-{
-	struct peer *p = established(.no_wscale = true);
-
-	give(p, .seq = 1, .ack = 1, .len = 100);
-	assert_in_range(expect(p, .seq = 1, .ack = 101)->wnd, 65535 - 100, 65535);
-	assert_int_equal(flow_of(p)->snd_wnd, 65535);
-	app_reads(p, 100);
-	app_writes(p, 100);
-	expect(p, .seq = 1, .ack = 101, .len = 100);
-}
-
-TEST(peer_without_timestamps_is_served) /* the research prototype refused it */
-{
-	struct peer *p = established(.no_ts = true), *q = connected(.no_ts = true);
-
-	give(p, .seq = 1, .ack = 1, .len = 100);
-	assert_false(expect(p, .seq = 1, .ack = 101)->has_ts);
-	app_writes(p, 2000);
-	assert_false(expect(p, .seq = 1, .ack = 101, .len = 1460)->has_ts);
-	overlook();
-	app_writes(q, 2000);
-	assert_false(expect(q, .seq = 1, .ack = 1, .len = 1460)->has_ts);
-}
-
-TEST(peer_with_an_mss_of_536_is_served)
-{
-	struct peer *p = established(.mss = 536);
-
-	app_writes(p, 1100);
-	expect(p, .seq = 1, .ack = 1, .len = 524); /* timestamps take 12 */
-	expect(p, .seq = 525, .ack = 1, .len = 524);
-	expect(p, .seq = 1049, .ack = 1, .len = 52);
-}
-
-TEST(window_scale_above_fourteen_is_fourteen) /* RFC 7323 2.3 */
-{
-	static const uint8_t opts[] = { 2, 4, 5, 0xb4, 3, 3, 15, 1 };
-	struct peer *p = peer_new(.no_ts = true, .no_sack = true);
-
-	app_listens(0, RIG_PORT, 16);
-	give(p, .flags = SYN, .opts = opts, .opts_len = sizeof(opts));
-	expect(p, .flags = SYN | ACK, .ack = 1);
-	give(p, .seq = 1, .ack = 1);
-	assert_true(app_accepts(p, 0));
-	assert_int_equal(flow_of(p)->snd_wscale, 14);
-}
-
 /* --- initial sequence numbers --- */
 
 TEST(sequence_numbers_begin_where_nobody_guesses) /* RFC 6528 3 */
@@ -567,20 +464,6 @@ int main(void)
 		RIG_TEST(syn_with_fin_or_reset_opens_nothing),
 		RIG_TEST(data_with_a_syn_come_again),
 		RIG_TEST(full_flow_table_drops_a_syn),
-		RIG_TEST(peer_without_options_gets_536_bytes),
-		RIG_TEST(peer_with_an_mss_gets_it),
-		RIG_TEST(peer_with_a_larger_mss_gets_ours),
-		RIG_TEST(mss_of_zero_is_no_mss),
-		RIG_TEST(mss_of_one_is_not_obeyed),
-		RIG_TEST(option_of_length_zero_ends_the_options),
-		RIG_TEST(option_of_length_one_ends_the_options),
-		RIG_TEST(option_that_is_cut_short_ends_the_options),
-		RIG_TEST(unknown_options_are_passed_over),
-		RIG_TEST(option_of_the_wrong_length_is_left_out),
-		RIG_TEST(peer_without_window_scaling_is_served),
-		RIG_TEST(peer_without_timestamps_is_served),
-		RIG_TEST(peer_with_an_mss_of_536_is_served),
-		RIG_TEST(window_scale_above_fourteen_is_fourteen),
 		RIG_TEST(sequence_numbers_begin_where_nobody_guesses),
 		RIG_TEST(sequence_numbers_of_one_four_tuple_go_forward),
 	};
