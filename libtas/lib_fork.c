@@ -89,7 +89,7 @@ void tas_fork_child(struct tas *t)
 
 /* --- sockets of the parent; all with ctl_lock held --- */
 
-static int adopt_request(struct tas *t, struct tas_sock *s, enum ctl_type type, uint32_t *rec)
+static int adopt_request(struct tas *t, struct tas_sock *s, uint32_t *rec)
 {
 	struct ctl_msg m = { .adopt = { .flow = s->flow, .gen = s->gen } };
 	unsigned nfds;
@@ -97,7 +97,7 @@ static int adopt_request(struct tas *t, struct tas_sock *s, enum ctl_type type, 
 
 	if (s->listener != NULL)
 		m.adopt = (struct ctl_adopt){ s->listener->listen.id, s->listener->cookie, 0, 0, 0 };
-	error = lib_request(t, &m, type, -1, NULL, 0, &nfds);
+	error = lib_request(t, &m, CTL_ADOPT, -1, NULL, 0, &nfds);
 	*rec = m.adopt.rec;
 	return error;
 }
@@ -114,7 +114,7 @@ static int adopt_listener(struct tas_ctx *c, struct tas_sock *s)
 	lib_listener_forget_queue(b);
 	b->armed_for = NULL;
 	b->armed_epoch = 0;
-	b->registered = t->hold_token != 0 && b->registered && adopt_request(t, s, CTL_ADOPT, &rec) == 0;
+	b->registered = t->hold_token != 0 && b->registered && adopt_request(t, s, &rec) == 0;
 	if (!b->registered)
 		lib_listener_register(t, b);
 	atomic_store_explicit(&s->stamp, c->stamp | STAMP_LISTENER, memory_order_release);
@@ -154,7 +154,7 @@ static int adopt_flow(struct tas_ctx *c, struct tas_sock *s)
 	if (s->adopt_error != 0)
 		return -(int)s->adopt_error;
 	r = c->t->hold_token != 0 ? lib_ctx_rings_locked(c) : NULL;
-	error = r == NULL ? -ECONNRESET : adopt_request(c->t, s, CTL_ADOPT, &rec);
+	error = r == NULL ? -ECONNRESET : adopt_request(c->t, s, &rec);
 	if (error == 0 && (record = lib_rec(r->att, rec)) == NULL)
 		error = -EPROTO;
 	if (error == 0)
@@ -182,30 +182,49 @@ int lib_adopt(struct tas_ctx *c, struct tas_sock *s)
 	return error;
 }
 
-static void disowned_free(struct tas_ctx *c, struct tas_sock *s)
+/* An inherited socket that is closed unused is taken over and then closed, so that tasd no longer keeps it for us. */
+
+static void disown_listener(struct tas_ctx *c, struct tas_sock *s)
 {
+	struct tas *t = c->t;
+	struct ctl_msg m = { .listen = s->listener->listen };
+	unsigned nfds;
+	uint32_t rec;
+
+	if (t->hold_token != 0 && s->listener->registered && adopt_request(t, s, &rec) == 0)
+		lib_request(t, &m, CTL_UNLISTEN, -1, NULL, 0, &nfds);
+	lib_listener_forget_queue(s->listener);
 	s->att = NULL;
-	if (s->listener != NULL)
-		lib_listener_free(c, s);
-	else
-		lib_sock_free(s);
+	lib_listener_free(s);
+}
+
+static void disown_flow(struct tas_ctx *c, struct tas_sock *s)
+{
+	struct tas *t = c->t;
+
+	if (!t->flows_stay && adopt_flow(c, s) == 0) {
+		atomic_store(&s->stamp, 0);
+		lib_flow_close(c, s, false);
+		return;
+	}
+	/* then the connection ends with the last who has it, or with us */
+	t->flows_stay |= s->adopt_error == EOPNOTSUPP;
+	s->att = NULL;
+	lib_sock_free(s);
 }
 
 static void disown_locked(struct tas_ctx *c, struct tas_sock *s)
 {
 	struct tas *t = c->t;
-	uint32_t rec;
 
-	if (s->listener != NULL)
-		lib_listener_unlist(t, s);
 	if (t->hold_token != 0 && lib_att_now(t) == NULL) {
 		s->next = t->disowned; /* told if we ever attach; if not, the end of our hold says it all */
 		t->disowned = s;
-		return;
+	} else if (s->listener != NULL) {
+		disown_listener(c, s);
+	} else {
+		disown_flow(c, s);
 	}
-	if (t->hold_token != 0 && s->adopt_error == 0)
-		adopt_request(t, s, CTL_DISOWN, &rec);
-	disowned_free(c, s);
 }
 
 void lib_fork_disown(struct tas_ctx *c, struct tas_sock *s)
@@ -215,8 +234,11 @@ void lib_fork_disown(struct tas_ctx *c, struct tas_sock *s)
 
 	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return;
-	if (stamp != 0 && atomic_compare_exchange_strong(&s->stamp, &stamp, 0))
+	if (stamp != 0 && atomic_compare_exchange_strong(&s->stamp, &stamp, 0)) {
+		if (s->listener != NULL)
+			lib_listener_unlist(t, s);
 		disown_locked(c, s);
+	}
 	lib_lock_leave(&t->os, &t->ctl_lock);
 }
 
@@ -224,12 +246,10 @@ void lib_fork_attached(struct tas *t)
 {
 	struct tas_ctx *c = tas_ctx_self(t);
 	struct tas_sock *s = t->disowned, *next;
-	uint32_t rec;
 
 	t->disowned = NULL;
 	for (; s != NULL && c != NULL; s = next) {
 		next = s->next;
-		adopt_request(t, s, CTL_DISOWN, &rec);
-		disowned_free(c, s);
+		disown_locked(c, s);
 	}
 }

@@ -234,6 +234,7 @@ struct tas {
 	_Atomic int hold_fd;       /* child: as long as it is open, tasd keeps what we inherited */
 	_Atomic int hold_other;    /* parent, between prepare and parent/child */
 	uint64_t hold_token;       /* child: names what we inherited; 0: nothing */
+	bool flows_stay;           /* this tasd does not hand flows over */
 	uint64_t parent_token;     /* between prepare and parent: the parent's own */
 	bool forking;              /* prepare entered the locks */
 	struct tas_sock *disowned; /* inherited, closed before the child attached */
@@ -362,6 +363,8 @@ struct tas_sock *lib_sock_at(struct tas *t, uint32_t index); /* or NULL */
  * caller, for the end. */
 void lib_flow_init(struct tas_sock *s, struct lib_att *a, uint32_t rec_index, uint32_t flow, uint32_t gen,
 	struct lib_rings *notified);
+/* Closes a flow that nobody is inside of, and that nobody can enter. */
+void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort);
 /* Takes a flow's socket out of its attachment; tasd is not told. */
 void lib_flow_unlink(struct tas_sock *s);
 /* lib_listen.c */
@@ -373,7 +376,7 @@ void lib_listener_forget_queue(struct lib_listener *b);
 /* With ctl_lock held: out of t->listeners. */
 void lib_listener_unlist(struct tas *t, struct tas_sock *l);
 /* With ctl_lock held: the end of its memory. */
-void lib_listener_free(struct tas_ctx *c, struct tas_sock *l);
+void lib_listener_free(struct tas_sock *l);
 /* Ends a socket that a handler closed while its own thread was inside. */
 void lib_sock_closed_inside(struct tas_ctx *c, struct tas_sock *s);
 

@@ -77,13 +77,14 @@ static struct tas_sock *listener_new(struct tas_ctx *c, const struct tas_listen_
 	return s;
 }
 
-void lib_listener_free(struct tas_ctx *c, struct tas_sock *s)
+void lib_listener_free(struct tas_sock *s)
 {
 	struct lib_listener *b = s->listener;
+	struct tas *t = s->t;
 
 	b->cookie = 0;
-	b->next_free = c->t->listeners_free;
-	c->t->listeners_free = b;
+	b->next_free = t->listeners_free;
+	t->listeners_free = b;
 	lib_sock_free(s);
 }
 
@@ -100,7 +101,7 @@ static int listen_locked(struct tas_ctx *c, const struct tas_listen_opt *opt, st
 		return -ENOMEM;
 	error = lib_listener_register(t, s->listener);
 	if (error != 0 && !(error == -ENOTCONN && opt->when_ready)) {
-		lib_listener_free(c, s);
+		lib_listener_free(s);
 		return error;
 	}
 	s->listener->next = t->listeners;
@@ -389,6 +390,6 @@ void lib_listener_close(struct tas_ctx *c, struct tas_sock *l)
 	while ((s = queue_pop(l->listener)) != NULL)
 		drop(s);
 	lib_lock_enter(&t->os, &t->ctl_lock);
-	lib_listener_free(c, l);
+	lib_listener_free(l);
 	lib_lock_leave(&t->os, &t->ctl_lock);
 }

@@ -356,8 +356,7 @@ void tas_set_nodelay(struct tas_ctx *c, struct tas_sock *s, bool on)
 }
 void tas_set_cork(struct tas_ctx *c, struct tas_sock *s, bool on) { option_set(c, s, ABI_BELL_MORE, on); }
 
-/* Nobody is inside any more. */
-static void flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort)
+void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort)
 {
 	lib_flow_unlink(s);
 	lib_bell_last(c, s, ABI_BELL_POSITIONS | ABI_BELL_CLOSE | (abort ? ABI_BELL_ABORT : 0));
@@ -373,7 +372,7 @@ void lib_sock_closed_inside(struct tas_ctx *c, struct tas_sock *s)
 	if (s->listener != NULL)
 		lib_listener_close(c, s);
 	else
-		flow_close(c, s, how == CLOSING_ABORT);
+		lib_flow_close(c, s, how == CLOSING_ABORT);
 }
 
 /* Takes it from everybody: who enters a lock from now on finds it closed. */
@@ -404,5 +403,5 @@ void tas_close(struct tas_ctx *c, struct tas_sock *s, bool abort)
 	if (stamp & STAMP_LISTENER)
 		lib_listener_close(c, s);
 	else
-		flow_close(c, s, abort);
+		lib_flow_close(c, s, abort);
 }

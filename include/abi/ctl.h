@@ -41,8 +41,6 @@ enum ctl_type {
 	CTL_QUERY,    /* tasctl: the answer's text comes as further messages' bytes, see CTL_TEXT */
 	CTL_TEXT,     /* tasd -> tasctl: a piece of text; the last one has length 0 */
 	CTL_ADOPT,    /* after fork, in the child: keep the socket (listener or flow) of the fork hold */
-	CTL_DISOWN,   /* after fork, in the child: drop the fork hold on one socket that was never adopted (as
-			 in ctl_adopt) */
 };
 
 struct ctl_hello {

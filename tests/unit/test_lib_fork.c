@@ -166,7 +166,7 @@ static void is_refused(void)
 	CHECK(tas_ready(s) == (TAS_EV_IN | TAS_EV_OUT | TAS_EV_ERR | TAS_EV_HUP));
 	CHECK(tas_error(s) == EOPNOTSUPP);
 	tas_close(r.c, s, false);
-	CHECK(r.asked[CTL_DISOWN] == 0);
+	CHECK(r.asked[CTL_ADOPT] == 1 && r.t->nr_free == 1);
 }
 
 static void what_tasd_refuses_is_the_answer_of_every_call(void **state)
@@ -200,25 +200,45 @@ static void a_listener_is_adopted_when_the_child_accepts(void **state)
 	assert_int_equal(tas_accept(r.c, l, &n), 0);
 }
 
-static void closes_before_and_after_attaching(void)
+static void closes_before_attaching(void)
 {
 	struct tas_listen_opt opt = { .port = 81 };
 	struct tas_sock *n;
+	struct abi_bell b;
 
 	tas_close(r.c, s, false);
 	CHECK(r.asked[CTL_HELLO] == 0);
-	CHECK(tas_listen(r.c, &opt, &n) == 0);
-	CHECK(r.asked[CTL_DISOWN] == 1 && r.last[CTL_DISOWN].adopt.flow == 5003);
-	tas_close(r.c, l, false);
-	CHECK(r.asked[CTL_DISOWN] == 2 && r.last[CTL_DISOWN].adopt.listener_id != 0);
+	r.next_flow = 21;
+	CHECK(tas_attach(r.t, NULL, 0) == 0);
+	CHECK(r.asked[CTL_ADOPT] == 1 && r.last[CTL_ADOPT].adopt.flow == 5003);
+	CHECK(rig_bell(&r, 0, 0, &b) && b.flags == (ABI_BELL_POSITIONS | ABI_BELL_CLOSE));
 	CHECK(tas_send(r.c, s, "x", 1, 0) == -EBADF);
-	CHECK(r.t->nr_free == 2);
+	CHECK(tas_listen(r.c, &opt, &n) == 0);
+}
+
+static void closes_a_listener(void)
+{
+	CHECK(tas_attach(r.t, NULL, 0) == 0);
+	tas_close(r.c, l, false);
+	CHECK(r.asked[CTL_ADOPT] == 1 && r.last[CTL_ADOPT].adopt.listener_id != 0);
+	CHECK(r.asked[CTL_UNLISTEN] == 1);
+	CHECK(r.t->listeners == NULL && r.t->nr_free == 1);
+}
+
+static void closes_where_flows_stay(void)
+{
+	r.refuse[CTL_ADOPT] = EOPNOTSUPP;
+	CHECK(tas_attach(r.t, NULL, 0) == 0);
+	tas_close(r.c, s, false);
+	CHECK(r.asked[CTL_ADOPT] == 1 && r.t->flows_stay && r.t->nr_free == 1);
 }
 
 static void what_the_child_closes_is_told_if_it_ever_attaches(void **state)
 {
 	(void)state;
-	in_child(closes_before_and_after_attaching);
+	in_child(closes_before_attaching);
+	in_child(closes_a_listener);
+	in_child(closes_where_flows_stay);
 	assert_int_equal(tas_send(r.c, s, "x", 1, 0), 1);
 }
 
