@@ -176,8 +176,8 @@ struct tas_connect_opt {
 int tas_listen(struct tas_ctx *c, const struct tas_listen_opt *opt, struct tas_sock **out);
 /* CTL. listen() again on a listening socket. */
 int tas_listen_backlog(struct tas_sock *l, int backlog);
-/* CTL the first time for (listener, context) only: connections may now be handed to this process, and c
- * is told. */
+/* Connections may now be handed to this process, and c is told of them; of several contexts the one that was
+ * armed last. CTL unless that was c. Without tasd it is done when tasd comes back. */
 int tas_listen_arm(struct tas_ctx *c, struct tas_sock *l);
 /* The next established connection, or -EAGAIN. Arms the listener if nobody did; drains c and the armed
  * context if none is queued. The new flow is told to c from now on. */
@@ -186,7 +186,8 @@ int tas_accept(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out);
  * no socket. */
 int tas_connect(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas_sock **out);
 /* CTL. Would tasd carry a connection there? 0 and the length (of 128) of the route that matched and the
- * address it would use, or -ENETUNREACH; -ENOTCONN without tasd. Both results may be NULL. */
+ * address it would use; -EADDRINUSE: the address is tasd's own; -ENETUNREACH; -ENOTCONN without tasd. Both
+ * results may be NULL. */
 int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len, struct net_addr *local);
 /* CTL. A snapshot for TCP_INFO. */
 int tas_info(struct tas_sock *s, struct ctl_info *info);

@@ -135,9 +135,7 @@ bool kroute_through_tasd(const struct net_addr *remote)
 
 bool kroute_is_tasds(const struct net_addr *addr)
 {
-	struct net_addr local;
-
 	if (addr_is_loopback(*addr) || addr_is_multicast(*addr) || addr_is_any(*addr) || !inst_attach())
 		return false;
-	return tas_route(inst_peek(), addr, NULL, &local) == 0 && addr_eq(local, *addr);
+	return tas_route(inst_peek(), addr, NULL, NULL) == -EADDRINUSE;
 }
