@@ -2,26 +2,27 @@
 #include "slowpath/wake.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "include/base/assert.h"
 
-enum { CONTEXT_PIPE_BYTES = 4096 };
+static const uint64_t one = 1; /* 8 bytes, as an eventfd wants them */
 
-/* 8 bytes, as an eventfd wants them. A full pipe or counter is readable already: nothing is lost. */
+/* A full counter is readable already: nothing is lost. */
 static void ring(int fd)
 {
-	const uint64_t one = 1;
-
 	if (write(fd, &one, sizeof(one)) < 0)
 		TAS_ASSERT(errno == EAGAIN);
 }
 
-static void ring_context(void *arg TAS_UNUSED, int fd) { ring(fd); }
+/* A full socket is readable already; one that nobody has any more wakes nobody. */
+static void ring_context(void *arg TAS_UNUSED, int fd)
+{
+	send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
 
 static void ring_slow_path(void *arg) { ring(((struct wake *)arg)->slow_fd); }
 
@@ -96,34 +97,18 @@ void wake_fini(struct wake *w)
 	w->slow_fd = -1;
 }
 
-/* Another way into the same pipe, with flags of its own, that reads and writes: while tasd has such a one,
- * its writes find a reader and cannot raise SIGPIPE. */
-static int open_again(int pipe_fd)
-{
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", pipe_fd);
-	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	return fd >= 0 ? fd : -errno;
-}
-
+/* Closed for reading: what the application sends would lie here, with the descriptors it may have sent along. */
 static int context_open(void *arg TAS_UNUSED, int *app_end)
 {
-	int fds[2], fd;
+	const int least = 1; /* the kernel makes it room for some rings */
+	int fds[2];
 
-	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0)
 		return -errno;
-	fcntl(fds[0], F_SETPIPE_SZ, CONTEXT_PIPE_BYTES); /* takes less of the user's quota of pipe pages */
-	fd = open_again(fds[0]);
-	*app_end = fd >= 0 ? open_again(fds[0]) : -1;
-	close(fds[0]);
-	close(fds[1]);
-	if (fd >= 0 && *app_end < 0) {
-		close(fd);
-		fd = *app_end;
-	}
-	return fd;
+	shutdown(fds[0], SHUT_RD);
+	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	*app_end = fds[1];
+	return fds[0];
 }
 
 static void context_close(void *arg TAS_UNUSED, int fd) { close(fd); }

@@ -28,7 +28,8 @@
 enum ctl_type {
 	CTL_HELLO = 1,
 	CTL_MAPPED,
-	CTL_CONTEXT,  /* a new context -> its id and offset + fds [eventfd] */
+	CTL_CONTEXT,  /* a new context -> its id and offset + fds [to sleep on: read 8 bytes at a time, as an
+			 eventfd; only tasd writes it] */
 	CTL_LISTEN,   /* start listening, or change the backlog of an own listener (same cookie) */
 	CTL_UNLISTEN, /* this process no longer holds the listener; the last holder's closes it */
 	CTL_ARM,      /* connections of this listener may be handed to this process; notify this context */
