@@ -48,9 +48,11 @@ struct listener {
 	uint64_t accepted, overflows;
 };
 
+LIST_HEAD(listener_list, listener);
+
 struct listeners {
-	LIST_HEAD(, listener) bucket[LISTEN_BUCKETS];
-	LIST_HEAD(, listener) all;
+	struct listener_list bucket[LISTEN_BUCKETS];
+	struct listener_list all;
 	uint64_t next_id;
 	uint32_t count;
 };

@@ -17,8 +17,8 @@ static void usage(FILE *to)
 	fprintf(to,
 		"usage: tas-bench list\n"
 		"       tas-bench run [NAME...] [--json]\n"
-		"Costs are TSC cycles for one operation; the floor is a bare burst in and out and a memcpy of the same\n"
-		"bytes, in the same run.\n");
+		"Costs are TSC cycles for one operation; the floor is a bare burst in and\n"
+		"out and a memcpy of the same bytes, in the same run.\n");
 }
 
 static int list(void)
@@ -51,7 +51,8 @@ static void print_json(const struct bench_result *r, unsigned n)
 {
 	printf("[");
 	for (unsigned i = 0; i < n; i++)
-		printf("%s\n  {\"name\": \"%s\", \"flows\": %u, \"cycles\": %.1f, \"floor_cycles\": %.1f, \"rounds\": %lu}",
+		printf("%s\n  {\"name\": \"%s\", \"flows\": %u, \"cycles\": %.1f, "
+		       "\"floor_cycles\": %.1f, \"rounds\": %lu}",
 			i > 0 ? "," : "", r[i].name, r[i].flows, r[i].cycles, r[i].floor_cycles,
 			(unsigned long)r[i].rounds);
 	printf("\n]\n");

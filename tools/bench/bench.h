@@ -83,7 +83,7 @@ void rig_app_bell(struct rig *r, uint32_t i, uint32_t len);
 /* Does what the slow path would about events: nothing that costs the fast path. */
 void rig_slow_path(struct rig *r);
 
-/* Cycles for one frame in and one out through the same port by bare bursts, and a memcpy of `copied` bytes. */
+/* Cycles for a frame in and one out through the same port by bare bursts, and a memcpy of `copied` bytes. */
 double rig_floor(struct rig *r, uint32_t frame_in, uint32_t frame_out, uint32_t copied);
 
 #endif
