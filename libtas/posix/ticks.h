@@ -19,6 +19,8 @@ static inline uint64_t ticks_now(void)
 
 	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
 	return ticks * 32; /* counts at tens of MHz */
+#else
+#error "ticks_now() is not written for this processor"
 #endif
 }
 
