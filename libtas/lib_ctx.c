@@ -70,9 +70,13 @@ static void rings_leave(struct tas_ctx *c)
 
 void tas_ctx_free(struct tas_ctx *c)
 {
+	bool entered = lib_lock_enter(&c->t->os, &c->t->ctl_lock); /* lib_listen_renew looks at c->rings */
+
 	if (c->rings != NULL && lib_att_alive(c->rings->att))
 		lib_bell_flush(c, c->rings);
 	rings_leave(c);
+	if (entered)
+		lib_lock_leave(&c->t->os, &c->t->ctl_lock);
 	if (self.ctx == c)
 		self.serial = 0;
 	atomic_store_explicit(&c->used, 0, memory_order_release);

@@ -192,9 +192,9 @@ struct lib_listener {
 	struct ctl_listen listen; /* how to register it, and its id */
 	bool registered;
 	struct tas_ctx *armed_for;    /* who waits for connections: armed again after tasd came back */
-	_Atomic uint64_t armed_epoch; /* in which `armed` holds; written after it */
-	_Atomic uint64_t
-		armed[LISTENER_RINGS / 64]; /* index in lib_att.rings: connections may be told there */
+	_Atomic uint64_t armed_epoch; /* in which the next two hold; written after them */
+	_Atomic uint32_t armed_now; /* index in lib_att.rings: connections are told there, since last asked */
+	_Atomic uint64_t armed[LISTENER_RINGS / 64]; /* all where any may have been told */
 };
 
 #define CLOSING_PLAIN 1u

@@ -143,12 +143,11 @@ int tas_listen_backlog(struct tas_sock *l, int backlog)
 
 /* --- armed --- */
 
+/* tasd tells one context of each process: the one that was armed last. */
 static bool is_armed(const struct lib_listener *b, const struct lib_rings *r)
 {
-	uint32_t i = (uint32_t)(r - r->att->rings);
-
 	return atomic_load_explicit(&b->armed_epoch, memory_order_acquire) == r->att->epoch &&
-		(atomic_load_explicit(&b->armed[i / 64], memory_order_relaxed) >> (i % 64) & 1);
+		atomic_load_explicit(&b->armed_now, memory_order_relaxed) == (uint32_t)(r - r->att->rings);
 }
 
 static void note_armed(struct lib_listener *b, const struct lib_rings *r)
@@ -159,6 +158,7 @@ static void note_armed(struct lib_listener *b, const struct lib_rings *r)
 		for (uint32_t k = 0; k < LISTENER_RINGS / 64; k++)
 			atomic_store_explicit(&b->armed[k], 0, memory_order_relaxed);
 	atomic_fetch_or_explicit(&b->armed[i / 64], 1ull << (i % 64), memory_order_relaxed);
+	atomic_store_explicit(&b->armed_now, i, memory_order_relaxed);
 	atomic_store_explicit(&b->armed_epoch, r->att->epoch, memory_order_release);
 }
 
@@ -321,7 +321,8 @@ int tas_accept(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out)
 	if (error != 0)
 		return error;
 	if (atomic_load_explicit(&l->listener->queued, memory_order_acquire) == 0) {
-		tas_listen_arm(c, l);
+		if (atomic_load_explicit(&l->listener->armed_epoch, memory_order_acquire) != tas_epoch(c->t))
+			tas_listen_arm(c, l);
 		drain_for(c, l->listener);
 		tas_check(c->t);
 	}

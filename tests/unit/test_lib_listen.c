@@ -131,7 +131,7 @@ static void the_listener_is_told_and_a_flow_in_its_queue_is_not(void **state)
 	assert_ptr_equal(r.event[1].s, s);
 }
 
-static void arming_asks_tasd_once_for_each_context(void **state)
+static void tasd_is_asked_to_tell_whoever_armed_last(void **state)
 {
 	struct tas_sock *l = rig_listener(&r);
 	struct tas_ctx *other = tas_ctx_new(r.t);
@@ -144,9 +144,11 @@ static void arming_asks_tasd_once_for_each_context(void **state)
 	tas_listen_arm(other, l);
 	assert_int_equal(r.asked[CTL_ARM], 2);
 	assert_int_equal(r.last[CTL_ARM].listen.context, 1);
-	tas_listen_arm(r.c, l);
 	tas_listen_arm(other, l);
 	assert_int_equal(r.asked[CTL_ARM], 2);
+	tas_listen_arm(r.c, l);
+	assert_int_equal(r.asked[CTL_ARM], 3);
+	assert_int_equal(r.last[CTL_ARM].listen.context, 0);
 	tas_ctx_free(other);
 }
 
@@ -274,7 +276,7 @@ int main(void)
 		TEST(connections_are_accepted_in_order_and_once),
 		TEST(tasd_hears_of_each_that_was_accepted),
 		TEST(the_listener_is_told_and_a_flow_in_its_queue_is_not),
-		TEST(arming_asks_tasd_once_for_each_context),
+		TEST(tasd_is_asked_to_tell_whoever_armed_last),
 		TEST(who_accepts_looks_where_others_are_told),
 		TEST(a_closed_listener_gives_up_what_nobody_accepted),
 		TEST(a_new_listener_does_not_get_connections_of_an_old_one),
