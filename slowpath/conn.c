@@ -85,11 +85,14 @@ static void act_fin_wait_2(struct sp *sp, uint32_t id)
 
 static void act_time_wait(struct sp *sp, uint32_t id)
 {
+	struct flow *f = &sp->fp->flows[id];
+
 	sp->conn[id].timer_base_us = ns_to_us32(sp->now);
 	if (sp->conn[id].app_gone)
 		app_flow_free_buffers(sp->apps, id);
 	conn_timer_arm(sp, id);
-	out_ack(sp, id);
+	if (f->ack != ACK_NONE || (f->flags & FLOW_ACK_WANTED)) /* no core sends it any more */
+		out_ack(sp, id);
 }
 
 static void act_done(struct sp *sp, uint32_t id) { conn_end(sp, id, 0); }
@@ -128,6 +131,8 @@ void conn_end(struct sp *sp, uint32_t id, int error)
 
 	if (error != 0)
 		app_notify(sp->fp->slow, f, ABI_EV_RESET, (uint32_t)error);
+	f->ack = ACK_NONE; /* nothing is owed to a peer that is gone */
+	f->flags &= ~(uint32_t)FLOW_ACK_WANTED;
 	f->state = TCP_CLOSED; /* conn_unlock() does the rest */
 }
 
