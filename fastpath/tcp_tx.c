@@ -227,6 +227,8 @@ static uint32_t new_allowed(struct tcp t)
 		f->flags |= FLOW_CWND_LIMITED;
 		return 0;
 	}
+	if (rest == len + 1 && stream > f->tx_avail && wnd > len)
+		len++; /* the FIN takes no room: it goes with the last data, full segment or not */
 	return len;
 }
 
