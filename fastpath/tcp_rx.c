@@ -134,9 +134,11 @@ static void rx_payload(struct tcp t, const struct seg *seg, const uint8_t *frame
 	const uint8_t *data = frame + seg->payload_off;
 	struct rcv_span s;
 
+	if (unlikely((t.f->flags & FLOW_ORPHAN) && head + (int64_t)seg->payload_len > 0)) {
+		flow_event(t.c, t.id, FLOW_EV_ORPHAN_DATA);
+		return;
+	}
 	if (unlikely(t.f->flags & (FLOW_RX_FIN | FLOW_ORPHAN))) {
-		if ((t.f->flags & FLOW_ORPHAN) && head + (int64_t)seg->payload_len > 0)
-			flow_event(t.c, t.id, FLOW_EV_ORPHAN_DATA);
 		tcp_ack_soon(t);
 		return;
 	}
