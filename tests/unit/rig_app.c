@@ -167,6 +167,14 @@ unsigned heard(struct peer *p)
 	return n;
 }
 
+static bool is_taken(const struct rig_app *a, uint32_t rec, uint32_t gen)
+{
+	for (unsigned i = 0; i < rig.npeers; i++)
+		if (rig.peer[i].app == a && rig.peer[i].rec == rec && rig.peer[i].gen == gen)
+			return true;
+	return false;
+}
+
 bool app_accepts(struct peer *p, unsigned index)
 {
 	struct rig_app *a = app_start(index);
@@ -177,7 +185,7 @@ bool app_accepts(struct peer *p, unsigned index)
 		const struct abi_flow_rec *r = a->heard[rec] > 0 ? rec_of(&try) : NULL;
 
 		if (r == NULL || r->gen == 0 || !(r->events & ABI_EV_ACCEPT) || r->remote_port != p->port ||
-			r->local_port != p->local_port)
+			r->local_port != p->local_port || is_taken(a, rec, r->gen))
 			continue;
 		assert_int_equal(r->listener, p->local_port);
 		a->heard[rec] = 0;

@@ -139,7 +139,7 @@ struct rig {
 
 extern struct rig rig;
 
-#define TEST(name) static void name(void **state TAS_UNUSED)
+#define TEST(name) static void name(void **state_unused_ TAS_UNUSED)
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 int rig_setup(void **state);
 int rig_teardown(void **state);
