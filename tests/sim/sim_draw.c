@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { CALLS_MAX = 4000 };
+
 static uint32_t below(struct tas_rand *r, uint32_t n) { return rand_below(r, n); }
 static bool one_in(struct tas_rand *r, uint32_t n) { return rand_below(r, n) == 0; }
 
@@ -169,6 +171,13 @@ static void draw_ends(struct plan *p, struct tas_rand *r, bool wild)
 	}
 }
 
+/* Small pieces are worth many calls, but not all of the time there is. */
+static void bound_calls(struct plan_side *s, uint64_t to_read)
+{
+	s->chunk = max_u32(s->chunk, (uint32_t)(s->bytes / CALLS_MAX));
+	s->read_chunk = max_u32(s->read_chunk, (uint32_t)(to_read / CALLS_MAX));
+}
+
 static void draw_plan(struct draw *d, struct plan *p, struct tas_rand *r, uint64_t most)
 {
 	bool wild = d->kind == DRAW_WILD;
@@ -184,6 +193,8 @@ static void draw_plan(struct draw *d, struct plan *p, struct tas_rand *r, uint64
 		draw_rpc(p, r);
 	if (wild && one_in(r, 6))
 		draw_slow_reader(&p->side[below(r, 2)], r);
+	for (unsigned side = 0; side < 2; side++)
+		bound_calls(&p->side[side], p->side[1 - side].bytes);
 	draw_ends(p, r, wild);
 }
 

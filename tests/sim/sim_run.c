@@ -242,6 +242,7 @@ static void totals(struct run *r, struct sim_outcome *out)
 
 		out->frames += r->net.end[i].stats.frames;
 		out->timeouts += fp_counter(fp, CNT_TCP_TIMEOUTS);
+		out->again += fp_counter(fp, CNT_TCP_TX_RTX);
 		out->recoveries += fp_counter(fp, CNT_TCP_FAST_RECOVERIES);
 		if (r->d.kind != DRAW_LOSS)
 			continue;

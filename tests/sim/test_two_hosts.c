@@ -80,8 +80,10 @@ static int many(uint64_t from, uint64_t to, bool quiet)
 	for (uint64_t seed = from; seed <= to && s.failed < FAILURES_MAX; seed++) {
 		one(seed, &opt, &s, &o);
 		if (!quiet)
-			printf("seed %" PRIu64 ": %s %016" PRIx64 " %" PRIu64 " frames %.3f s\n", seed,
-				o.ok ? "ok" : o.what, o.hash, o.frames, (double)o.virtual_ns / 1e9);
+			printf("seed %" PRIu64 ": %s %016" PRIx64 " %" PRIu64 " frames, %" PRIu64
+			       " again, %" PRIu64 " timeouts, %.3f s\n",
+				seed, o.ok ? "ok" : o.what, o.hash, o.frames, o.again, o.timeouts,
+				(double)o.virtual_ns / 1e9);
 	}
 	return report(&s);
 }
