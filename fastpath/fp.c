@@ -35,8 +35,8 @@ static struct rte_ring *ring_of(const struct fastpath *fp, const char *what, uns
 {
 	char name[RTE_RING_NAMESIZE];
 
-	return rte_ring_create_elem(name_of(fp, what, core, name), elem, pow2_at_least(count + 1),
-		fp->conf.numa_node, flags);
+	return rte_ring_create_elem(name_of(fp, what, core, name), elem, count, fp->conf.numa_node,
+		flags | RING_F_EXACT_SZ);
 }
 
 static bool core_take(struct fastpath *fp, struct fp_core *c)
