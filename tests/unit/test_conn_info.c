@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_conn_info.c - what ICMP says about a connection, and what a connection says about itself. */
+#include <errno.h>
+#include <string.h>
+
+#include "tests/unit/net_frames.h"
+#include "tests/unit/rig_tcp.h"
+
+enum { MSS = 1448, NET = 0, HOST = 1, PORT = 3, TOO_BIG = 4, UNREACHABLE = 3, TIME_EXCEEDED = 11 };
+
+/* An ICMP error of a router about the segment of ours that begins at `seq` (relative). */
+static void give_icmp(const struct peer *p, uint8_t type, uint8_t code, uint16_t mtu, uint32_t seq)
+{
+	uint8_t f[14 + 20 + 8 + 20 + 8] = { 0 }, *in = f + 42;
+
+	memcpy(f, "\x02\0\0\0\0\x01\x02\0\0\0\0\x02\x08\x00", 14);
+	memcpy(f + 14, "\x45\0\0\0\0\0\x40\0\x40\x01\0\0\x0a\0\0\x09\x0a\0\0\x01", 20);
+	put16(f + 16, sizeof(f) - 14);
+	f[34] = type;
+	f[35] = code;
+	put16(f + 40, mtu);
+	memcpy(in, "\x45\0\0\x64\0\0\x40\0\x40\x06\0\0\x0a\0\0\x01\x0a\0\0\x02", 20);
+	put16(in + 20, p->local_port);
+	put16(in + 22, p->port);
+	put32(in + 24, p->iss + seq);
+	frame_reseal(f, sizeof(f));
+	give_frame(f, sizeof(f));
+	rig_run();
+}
+
+static struct peer *syn_sent(void)
+{
+	struct peer *p = peer_new();
+
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	expect(p, .flags = SYN);
+	return p;
+}
+
+TEST(hard_error_about_our_syn_ends_the_attempt) /* RFC 1122 4.2.3.9 */
+{
+	struct peer *p = syn_sent();
+
+	give_icmp(p, UNREACHABLE, PORT, 0, 0);
+	assert_int_equal(events_of(p), ABI_EV_RESET);
+	assert_int_equal(rec_of(p)->error, ECONNREFUSED);
+}
+
+TEST(error_about_another_number_than_our_syn_is_not_believed) /* RFC 5927 4.1 */
+{
+	struct peer *p = syn_sent();
+
+	give_icmp(p, UNREACHABLE, PORT, 0, 1);
+	give_icmp(p, UNREACHABLE, PORT, 0, 0u - 1);
+	assert_int_equal(events_of(p), 0);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+}
+
+TEST(errors_never_end_an_open_connection) /* RFC 5461 4.1 */
+{
+	struct peer *p = established(.nodelay = true);
+
+	app_writes(p, 3 * MSS);
+	overlook();
+	give_icmp(p, UNREACHABLE, PORT, 0, 1);
+	give_icmp(p, UNREACHABLE, HOST, 0, 1);
+	give_icmp(p, UNREACHABLE, NET, 0, 1);
+	give_icmp(p, TIME_EXCEEDED, 0, 0, 1);
+	assert_int_equal(events_of(p) & ABI_EV_RESET, 0);
+	give(p, .seq = 1, .ack = 1 + 3 * MSS);
+	assert_int_equal(rec_of(p)->tx_una, 3 * MSS);
+}
+
+TEST(too_big_a_segment_is_sent_again_in_smaller_ones) /* RFC 1191 6.3 */
+{
+	struct peer *p = established(.nodelay = true);
+
+	app_writes(p, 2 * MSS);
+	overlook();
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, 1);
+	assert_int_equal(flow_of(p)->mss, 1400 - 52);
+	wait_ms(202);
+	expect(p, .seq = 1, .ack = 1, .len = 1348);
+	give(p, .seq = 1, .ack = 1 + 1348);
+	expect(p, .seq = 1 + 1348, .ack = 1, .len = 1348);
+}
+
+TEST(too_big_is_believed_only_about_what_is_in_flight) /* RFC 5927 4.1 */
+{
+	struct peer *p = established(.nodelay = true);
+
+	give_icmp(p, UNREACHABLE, TOO_BIG, 600, 1);
+	app_writes(p, MSS);
+	expect(p, .seq = 1, .ack = 1, .len = MSS);
+	give_icmp(p, UNREACHABLE, TOO_BIG, 600, 0);
+	give_icmp(p, UNREACHABLE, TOO_BIG, 600, 1 + MSS);
+	assert_int_equal(flow_of(p)->mss, MSS);
+}
+
+TEST(too_small_a_path_is_not_believed) /* 552 as min_pmtu of Linux */
+{
+	struct peer *p = established(.nodelay = true);
+
+	app_writes(p, MSS);
+	overlook();
+	give_icmp(p, UNREACHABLE, TOO_BIG, 68, 1);
+	assert_int_equal(flow_of(p)->mss, 500);
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, 1); /* and never grows by one */
+	assert_int_equal(flow_of(p)->mss, 500);
+}
+
+TEST(connection_tells_about_itself) /* TCP_INFO */
+{
+	struct peer *p = established(.nodelay = true, .rtt_ms = 20);
+	struct ctl_info i = { 0 };
+
+	app_writes(p, 12 * MSS);
+	overlook();
+	give(p, .seq = 1, .ack = 1 + MSS, .len = 100);
+	i.flow = p->flow;
+	i.gen = p->gen;
+	assert_int_equal(app_info(&rig.apps, p->app->id, &i), 0);
+	assert_int_equal(i.state, TCP_ESTABLISHED);
+	assert_int_equal(i.options, 1 | 2 | 4);
+	assert_int_equal(i.snd_mss, MSS);
+	assert_int_equal(i.bytes_acked, MSS);
+	assert_int_equal(i.bytes_received, 100);
+	assert_int_equal(i.unread_bytes, 100);
+	assert_int_equal(i.unacked_bytes + i.unsent_bytes, 11 * MSS);
+	assert_int_equal(i.snd_wscale, 7);
+	assert_string_equal(i.congestion, "newreno");
+	i.gen++;
+	assert_int_equal(app_info(&rig.apps, p->app->id, &i), ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(hard_error_about_our_syn_ends_the_attempt),
+		RIG_TEST(error_about_another_number_than_our_syn_is_not_believed),
+		RIG_TEST(errors_never_end_an_open_connection),
+		RIG_TEST(too_big_a_segment_is_sent_again_in_smaller_ones),
+		RIG_TEST(too_big_is_believed_only_about_what_is_in_flight),
+		RIG_TEST(too_small_a_path_is_not_believed),
+		RIG_TEST(connection_tells_about_itself),
+	};
+
+	return RIG_MAIN(tests);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_rx.c - frames that are not what they say: dropped, counted, and nothing else happens. Which bytes make
+ * them so is test_pkt.c's; here it is what becomes of them and of the connection that they name. */
+#include <endian.h>
+#include <string.h>
+
+#include "tests/unit/net_frames.h"
+#include "tests/unit/rig_tcp.h"
+
+enum { IP = 14, TCP = 34 };
+
+/* A frame for an open connection, which a test spoils. */
+static struct peer *p;
+static uint8_t f[RIG_FRAME_MAX];
+static uint32_t len;
+
+static void frame_begin(void)
+{
+	p = established();
+	len = peer_frame(p, (struct rig_seg){ .seq = 1, .ack = 1, .len = 100 }, f);
+}
+
+/* It was dropped under this name, and the right one that follows is taken. */
+static void dropped(enum tas_counter counter)
+{
+	uint64_t before = counted(counter);
+
+	give_frame(f, len);
+	rig_run();
+	assert_int_equal(counted(counter), before + 1);
+	assert_int_equal(app_unread(p), 0);
+	silence();
+	give(p, .seq = 1, .ack = 1, .len = 50);
+	expect(p, .seq = 1, .ack = 51);
+	app_reads(p, 50);
+}
+
+TEST(right_frame_is_taken)
+{
+	frame_begin();
+	give_frame(f, len);
+	rig_run();
+	expect(p, .seq = 1, .ack = 101);
+	app_reads(p, 100);
+}
+
+TEST(wrong_ip_checksum_is_dropped) /* RFC 1122 3.2.1.2 */
+{
+	frame_begin();
+	f[IP + 10] ^= 1;
+	dropped(CNT_RX_BAD_CHECKSUM);
+}
+
+TEST(wrong_tcp_checksum_is_dropped) /* RFC 1122 4.2.2.7 */
+{
+	frame_begin();
+	f[len - 1] ^= 1;
+	dropped(CNT_RX_BAD_CHECKSUM);
+}
+
+TEST(ip_length_beyond_the_frame_is_dropped)
+{
+	frame_begin();
+	put16(f + IP + 2, len - IP + 1);
+	frame_reseal(f, len);
+	dropped(CNT_RX_BAD_HEADER);
+}
+
+TEST(ip_length_within_the_headers_is_dropped)
+{
+	frame_begin();
+	put16(f + IP + 2, 20 + 19);
+	frame_reseal(f, len);
+	dropped(CNT_RX_BAD_HEADER);
+}
+
+TEST(ip_header_shorter_than_it_can_be_is_dropped)
+{
+	frame_begin();
+	f[IP] = 0x44;
+	frame_reseal(f, len);
+	dropped(CNT_RX_BAD_HEADER);
+}
+
+TEST(tcp_header_beyond_the_packet_is_dropped)
+{
+	frame_begin();
+	len = peer_frame(p, (struct rig_seg){ .seq = 1, .ack = 1 }, f);
+	f[TCP + 12] = 0xf0;
+	frame_reseal(f, len);
+	dropped(CNT_RX_BAD_HEADER);
+}
+
+TEST(tcp_header_shorter_than_it_can_be_is_dropped)
+{
+	frame_begin();
+	f[TCP + 12] = 0x40;
+	frame_reseal(f, len);
+	dropped(CNT_RX_BAD_HEADER);
+}
+
+TEST(fragments_are_dropped) /* and not taken for what their first bytes look like */
+{
+	frame_begin();
+	put16(f + IP + 6, 0x2000); /* more fragments */
+	frame_reseal(f, len);
+	dropped(CNT_RX_IGNORED);
+	overlook();
+	put16(f + IP + 6, 0x0001); /* a later one */
+	frame_reseal(f, len);
+	give_frame(f, len);
+	rig_run();
+	assert_int_equal(counted(CNT_RX_IGNORED), 2);
+	silence();
+}
+
+TEST(runts_are_dropped)
+{
+	frame_begin();
+	for (uint32_t n = 1; n < TCP + 20; n++)
+		give_frame(f, n);
+	rig_run();
+	assert_int_equal(counted(CNT_RX_BAD_HEADER), TCP + 20 - 1);
+	silence();
+}
+
+TEST(padding_is_not_payload) /* Ethernet's least frame is 60 bytes */
+{
+	struct peer *q = established(.no_ts = true);
+
+	len = peer_frame(q, (struct rig_seg){ .seq = 1, .ack = 1, .len = 2 }, f);
+	memset(f + len, 0xaa, 60 - len);
+	give_frame(f, 60);
+	rig_run();
+	expect(q, .seq = 1, .ack = 3);
+	app_reads(q, 2);
+}
+
+TEST(ip_options_are_passed_over) /* RFC 1122 3.2.1.8 */
+{
+	frame_begin();
+	memmove(f + TCP + 4, f + TCP, len - TCP);
+	memset(f + TCP, 1, 4);
+	f[IP] = 0x46;
+	len += 4;
+	put16(f + IP + 2, len - IP);
+	frame_reseal(f, len);
+	give_frame(f, len);
+	rig_run();
+	expect(p, .seq = 1, .ack = 101);
+	app_reads(p, 100);
+}
+
+TEST(packets_for_others_are_not_answered)
+{
+	frame_begin();
+	f[IP + 19] = 77; /* to 10.0.0.77 */
+	frame_reseal(f, len);
+	give_frame(f, len);
+	rig_run();
+	silence();
+	assert_int_equal(app_unread(p), 0);
+}
+
+TEST(other_ethernet_types_are_dropped)
+{
+	frame_begin();
+	put16(f + 12, 0x8100);
+	dropped(CNT_RX_IGNORED);
+}
+
+TEST(echo_is_answered_and_other_protocols_are_refused) /* RFC 792; RFC 1122 3.2.2.1 */
+{
+	frame_begin();
+	f[IP + 9] = 17;
+	frame_reseal(f, len);
+	give_frame(f, len);
+	rig_run();
+	assert_int_equal(rig.sent_tail - rig.sent_head, 1);
+	assert_int_equal(rig.sent[rig.sent_head].b[IP + 9], 1);
+	assert_int_equal(rig.sent[rig.sent_head].b[TCP], 3);
+	overlook();
+	f[IP + 9] = 1;
+	memset(f + TCP, 0, len - TCP);
+	f[TCP] = 8;
+	frame_reseal(f, len);
+	give_frame(f, len);
+	rig_run();
+	assert_int_equal(rig.sent_tail - rig.sent_head, 1);
+	assert_int_equal(rig.sent[rig.sent_head % RIG_FRAMES].b[TCP], 0);
+	overlook();
+}
+
+TEST(chains_of_buffers_are_joined)
+{
+	struct rte_mbuf *a, *b;
+
+	frame_begin();
+	a = rte_pktmbuf_alloc(rig.pool);
+	b = rte_pktmbuf_alloc(rig.pool);
+	memcpy(rte_pktmbuf_append(a, 60), f, 60);
+	memcpy(rte_pktmbuf_append(b, (uint16_t)(len - 60)), f + 60, len - 60);
+	assert_int_equal(rte_pktmbuf_chain(a, b), 0);
+	assert_int_equal(rte_ring_enqueue(rig.in, a), 0);
+	rig_run();
+	expect(p, .seq = 1, .ack = 101);
+	app_reads(p, 100);
+}
+
+TEST(punts_that_nobody_takes_are_dropped) /* the slow path stands: receive goes on, and no buffer is lost */
+{
+	frame_begin();
+	for (unsigned i = 0; i < FP_PUNTS_MAX + 100; i++) {
+		give(p, .flags = SYN, .seq = 300000, .hold = true);
+		core_poll(rig.fp.core[0], rig.now);
+	}
+	assert_int_equal(counted(CNT_RX_PUNT_FULL), 100);
+	give(p, .seq = 1, .ack = 1, .len = 10, .hold = true);
+	core_poll(rig.fp.core[0], rig.now);
+	assert_int_equal(app_unread(p), 10);
+	rig_run();
+	overlook();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(right_frame_is_taken),
+		RIG_TEST(wrong_ip_checksum_is_dropped),
+		RIG_TEST(wrong_tcp_checksum_is_dropped),
+		RIG_TEST(ip_length_beyond_the_frame_is_dropped),
+		RIG_TEST(ip_length_within_the_headers_is_dropped),
+		RIG_TEST(ip_header_shorter_than_it_can_be_is_dropped),
+		RIG_TEST(tcp_header_beyond_the_packet_is_dropped),
+		RIG_TEST(tcp_header_shorter_than_it_can_be_is_dropped),
+		RIG_TEST(fragments_are_dropped),
+		RIG_TEST(runts_are_dropped),
+		RIG_TEST(padding_is_not_payload),
+		RIG_TEST(ip_options_are_passed_over),
+		RIG_TEST(packets_for_others_are_not_answered),
+		RIG_TEST(other_ethernet_types_are_dropped),
+		RIG_TEST(echo_is_answered_and_other_protocols_are_refused),
+		RIG_TEST(chains_of_buffers_are_joined),
+		RIG_TEST(punts_that_nobody_takes_are_dropped),
+	};
+
+	return RIG_MAIN(tests);
+}

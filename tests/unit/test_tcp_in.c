@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_tcp_in.c - blind attacks on open connections (RFC 5961), TIME-WAIT, and segments of no connection. */
+#include <errno.h>
+
+#include "tests/unit/rig_tcp.h"
+
+enum { TIME_WAIT_MS = 60000 };
+
+static bool open_still(const struct peer *p) { return flow_of(p)->state == TCP_ESTABLISHED; }
+
+/* --- RST --- */
+
+TEST(reset_at_the_exact_number_is_obeyed) /* RFC 5961 3.2 (2) */
+{
+	struct peer *p = established();
+
+	give(p, .flags = RST, .seq = 1);
+	assert_int_equal(rec_of(p)->error, ECONNRESET);
+	assert_int_equal(counted(CNT_TCP_ESTAB_RESETS), 1);
+	silence();
+}
+
+TEST(reset_within_the_window_is_asked_about) /* RFC 5961 3.2 (3) */
+{
+	struct peer *p = established();
+
+	give(p, .flags = RST, .seq = 2);
+	expect(p, .seq = 1, .ack = 1);
+	give(p, .flags = RST | ACK, .seq = 60000, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+	assert_true(open_still(p));
+	assert_int_equal(counted(CNT_TCP_RX_CHALLENGE), 2);
+	give(p, .flags = RST, .seq = 1); /* a real one answers with the exact number */
+	assert_int_equal(rec_of(p)->error, ECONNRESET);
+	silence();
+}
+
+TEST(reset_outside_the_window_is_dropped) /* RFC 5961 3.2 (1) */
+{
+	struct peer *p = established();
+
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11);
+	give(p, .flags = RST, .seq = 10);
+	give(p, .flags = RST, .seq = 300000);
+	silence();
+	assert_true(open_still(p));
+}
+
+TEST(reset_with_an_old_timestamp_is_obeyed) /* RFC 7323 5.2: it need not carry any */
+{
+	static const uint8_t old[] = { 1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0 };
+	struct peer *p = established();
+
+	give(p, .flags = RST, .seq = 1, .opts = old, .opts_len = sizeof(old));
+	assert_int_equal(rec_of(p)->error, ECONNRESET);
+}
+
+/* --- SYN --- */
+
+TEST(syn_in_an_open_connection_is_asked_about) /* RFC 5961 4.2, wherever it stands */
+{
+	static const uint32_t seq[] = { 0, 1, 500, 300000, 0x80000000 };
+	struct peer *p = established();
+
+	for (unsigned i = 0; i < ARRAY_LEN(seq); i++) {
+		give(p, .flags = SYN, .seq = seq[i]);
+		expect(p, .seq = 1, .ack = 1);
+		give(p, .flags = SYN | ACK, .seq = seq[i], .ack = 1);
+		expect(p, .seq = 1, .ack = 1);
+	}
+	assert_true(open_still(p));
+	silence();
+}
+
+TEST(peer_that_lost_its_memory_gets_through) /* RFC 9293 3.5.1, figure 9 */
+{
+	struct peer *p = established(), *q = peer_again(p, RIG_IRS + 1000000);
+
+	give(q, .flags = SYN);
+	expect(p, .seq = 1, .ack = 1);
+	give(p, .flags = RST, .seq = 1);
+	assert_int_equal(rec_of(p)->error, ECONNRESET);
+	give(q, .flags = SYN);
+	expect(q, .flags = SYN | ACK, .ack = 1);
+}
+
+TEST(challenges_are_limited) /* RFC 5961 7 */
+{
+	struct peer *p = established();
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < SP_CHALLENGES_PER_S + 500; i++) {
+		give(p, .flags = SYN, .seq = 100);
+		sent += overlook();
+	}
+	assert_int_equal(sent, SP_CHALLENGES_PER_S);
+	wait_ms(100);
+	for (unsigned i = 0; i < 500; i++) {
+		give(p, .flags = SYN, .seq = 100);
+		sent += overlook();
+	}
+	assert_in_range(sent, SP_CHALLENGES_PER_S + 90, SP_CHALLENGES_PER_S + 110);
+	give(p, .seq = 1, .ack = 1, .len = 10); /* which holds up nothing else */
+	expect(p, .seq = 1, .ack = 11);
+}
+
+TEST(urgent_data_are_data) /* the research prototype sent such a flow to the slow path for ever */
+{
+	struct peer *p = established();
+
+	give(p, .flags = ACK | 32, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11);
+	app_reads(p, 10);
+	assert_int_equal(counted(CNT_RX_PUNTED), 2); /* SYN and ACK */
+}
+
+/* --- TIME-WAIT --- */
+
+/* Closed here first, and both FINs are acknowledged. */
+static struct peer *time_wait(struct peer *p)
+{
+	app_closes(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 2);
+	expect(p, .seq = 2, .ack = 2);
+	assert_int_equal(flow_of(p)->state, TCP_TIME_WAIT);
+	return p;
+}
+
+TEST(time_wait_holds_no_memory_of_the_application)
+{
+	time_wait(established());
+	assert_int_equal(rig.apps.slot[0].nr_recs, 0);
+	assert_int_equal(rig.apps.slot[0].nr_rings, 0);
+	assert_int_equal(flows_in_use(), 1);
+	wait_ms(TIME_WAIT_MS + 100);
+	assert_int_equal(flows_in_use(), 0);
+}
+
+TEST(fin_again_in_time_wait_is_acknowledged_and_restarts_it) /* RFC 9293 3.10.7.4, eighth */
+{
+	struct peer *p = time_wait(established());
+
+	wait_ms(TIME_WAIT_MS - 1000);
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 2);
+	expect(p, .seq = 2, .ack = 2);
+	wait_ms(TIME_WAIT_MS - 1000);
+	assert_int_equal(flows_in_use(), 1);
+	wait_ms(2000);
+	assert_int_equal(flows_in_use(), 0);
+	silence();
+}
+
+TEST(pure_acknowledgement_in_time_wait_is_not_answered) /* or two in TIME-WAIT would never end */
+{
+	struct peer *p = time_wait(established());
+
+	give(p, .seq = 2, .ack = 2);
+	silence();
+}
+
+TEST(old_data_in_time_wait_are_acknowledged) /* RFC 9293 3.10.7.4, first */
+{
+	struct peer *p = established();
+
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11);
+	app_reads(p, 10);
+	app_closes(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 11);
+	give(p, .flags = FIN | ACK, .seq = 11, .ack = 2);
+	expect(p, .seq = 2, .ack = 12);
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 2, .ack = 12);
+	silence();
+}
+
+/* A new SYN of the same four-tuple, from irs. */
+static bool taken_by(const struct peer *p, uint32_t irs, uint32_t ts_val)
+{
+	struct peer *q = peer_again(p, irs);
+	const struct rig_seg *s;
+	bool taken;
+
+	q->ts = !p->how.no_ts;
+	give(q, .flags = SYN, .ts_val = ts_val);
+	s = next_segment(q);
+	taken = s != NULL && s->flags == (SYN | ACK);
+	if (!taken)
+		overlook();
+	return taken;
+}
+
+TEST(syn_with_a_later_number_takes_the_place) /* RFC 1122 4.2.2.13 (1) */
+{
+	struct peer *p = time_wait(established(.no_ts = true)), *q = time_wait(established(.no_ts = true));
+
+	assert_false(taken_by(p, RIG_IRS + 1, 0)); /* its FIN was at 1 */
+	assert_true(taken_by(p, RIG_IRS + 3, 0));
+	assert_false(taken_by(q, RIG_IRS - 1000, 0));
+}
+
+TEST(syn_with_a_later_timestamp_takes_the_place) /* RFC 6191 2 */
+{
+	struct peer *p = time_wait(established());
+	uint32_t last = (uint32_t)(rig.now / NS_PER_MS) + p->ts_off;
+
+	wait_ms(5);
+	assert_false(taken_by(p, RIG_IRS - 1000, last - 1));
+	assert_true(taken_by(p, RIG_IRS - 1000, last + 1));
+}
+
+TEST(new_numbers_lie_beyond_those_of_time_wait) /* RFC 9293 3.4.3, RFC 6528 3 */
+{
+	struct peer *p = time_wait(established(.no_ts = true)), *q = peer_again(p, RIG_IRS + 100);
+
+	wait_ms(1);
+	give(q, .flags = SYN);
+	expect(q, .flags = SYN | ACK, .ack = 1);
+	assert_true((int32_t)(q->iss - (p->iss + 2)) > 0);
+}
+
+TEST(reset_in_time_wait_ends_nothing_by_chance) /* RFC 1337: only the exact number */
+{
+	struct peer *p = time_wait(established());
+
+	give(p, .flags = RST, .seq = 1);
+	give(p, .flags = RST, .seq = 3);
+	assert_int_equal(flow_of(p)->state, TCP_TIME_WAIT);
+}
+
+/* --- no connection --- */
+
+TEST(segments_of_no_connection_are_reset) /* RFC 9293 3.10.7.1 */
+{
+	struct peer *p = peer_new();
+
+	p->iss = 1000;
+	p->iss_known = true;
+	give(p, .flags = SYN);
+	expect(p, .flags = RST | ACK, .seq = 0u - 1000, .ack = 1);
+	give(p, .flags = SYN, .len = 10);
+	expect(p, .flags = RST | ACK, .seq = 0u - 1000, .ack = 11);
+	give(p, .seq = 7, .ack = 99, .len = 10);
+	expect(p, .flags = RST, .seq = 99);
+	give(p, .flags = SYN | ACK, .seq = 7, .ack = 5);
+	expect(p, .flags = RST, .seq = 5);
+	give(p, .flags = FIN, .seq = 7, .len = 10);
+	expect(p, .flags = RST | ACK, .seq = 0u - 1000, .ack = 18);
+	assert_int_equal(flows_in_use(), 0);
+	silence();
+}
+
+TEST(reset_is_never_answered_by_a_reset) /* RFC 9293 3.10.7.1 */
+{
+	struct peer *p = peer_new();
+
+	give(p, .flags = RST, .seq = 7);
+	give(p, .flags = RST | ACK, .seq = 7, .ack = 9);
+	give(p, .flags = SYN | RST, .seq = 7);
+	silence();
+}
+
+TEST(resets_are_limited)
+{
+	struct peer *p = peer_new();
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < 1500; i++) {
+		give(p, .seq = 7, .ack = 99);
+		sent += overlook();
+	}
+	assert_int_equal(sent, SP_RSTS_PER_S / 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(reset_at_the_exact_number_is_obeyed),
+		RIG_TEST(reset_within_the_window_is_asked_about),
+		RIG_TEST(reset_outside_the_window_is_dropped),
+		RIG_TEST(reset_with_an_old_timestamp_is_obeyed),
+		RIG_TEST(syn_in_an_open_connection_is_asked_about),
+		RIG_TEST(peer_that_lost_its_memory_gets_through),
+		RIG_TEST(challenges_are_limited),
+		RIG_TEST(urgent_data_are_data),
+		RIG_TEST(time_wait_holds_no_memory_of_the_application),
+		RIG_TEST(fin_again_in_time_wait_is_acknowledged_and_restarts_it),
+		RIG_TEST(pure_acknowledgement_in_time_wait_is_not_answered),
+		RIG_TEST(old_data_in_time_wait_are_acknowledged),
+		RIG_TEST(syn_with_a_later_number_takes_the_place),
+		RIG_TEST(syn_with_a_later_timestamp_takes_the_place),
+		RIG_TEST(new_numbers_lie_beyond_those_of_time_wait),
+		RIG_TEST(reset_in_time_wait_ends_nothing_by_chance),
+		RIG_TEST(segments_of_no_connection_are_reset),
+		RIG_TEST(reset_is_never_answered_by_a_reset),
+		RIG_TEST(resets_are_limited),
+	};
+
+	return RIG_MAIN(tests);
+}
