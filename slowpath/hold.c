@@ -15,6 +15,7 @@ static int ref_cmp(const struct hold_ref *a, const struct hold_ref *b)
 	return (a->key > b->key) - (a->key < b->key);
 }
 
+/* cppcheck-suppress unknownMacro ; libbsd's */
 RB_GENERATE_INTERNAL(hold_refs, hold_ref, link, ref_cmp, TAS_UNUSED static)
 
 static struct hold_ref *ref_find(const struct hold_refs *refs, uint64_t key)

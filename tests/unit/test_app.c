@@ -416,7 +416,7 @@ static void one_that_sends_nonsense_is_cut_off_and_counted(void **state)
 	rig_end(r);
 }
 
-/* A page that the kernel cannot give: here the region's last part was replaced by a file that is too short. */
+/* A page that the kernel cannot give: here a part of the region was replaced by a file that is too short. */
 static void one_whose_page_cannot_be_had_is_cut_off_and_tasd_goes_on(void **state)
 {
 	struct app_rig *r = rig_new();

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_ctl_serve.c - what clients of the control socket ask, decent or not, and forks. */
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "tests/unit/ctl_rig.h"
+
+struct family { /* shared with the processes */
+	_Atomic pid_t child;
+};
+static struct family *family;
+
+static void attaches_and_stays(struct ctl_rig *c, int arg TAS_UNUSED)
+{
+	struct client l = client_attach(c);
+	uint64_t off;
+
+	client_context(&l, &off);
+	client_sleeps_for_ever();
+}
+
+/* --- misbehaviour --- */
+
+enum stage { CONNECTED, GREETED, MAPPED };
+
+enum garbage {
+	SHORT,
+	LONG,
+	EMPTY,
+	UNKNOWN,
+	ZERO_TYPE,
+	MAPPED_FIRST,
+	CONTEXT_FIRST,
+	LISTEN_BEFORE_MAPPED,
+	HELLO_TWICE,
+	QUERY_ATTACHED,
+	FD_WITH_HELLO,
+	FD_WITH_LISTEN,
+	FORK_WITHOUT_FD,
+	FORK_WITH_FILE,
+	FORK_WITH_EVENTFD,
+	FORK_WITH_LISTENER,
+	FORK_WITH_FULL_PAIR,
+	FORK_UNATTACHED,
+	KINDS
+};
+
+static void send_raw(int fd, size_t len, uint16_t type, int pass)
+{
+	char bytes[2000] = { 0 };
+
+	memcpy(bytes, &type, sizeof(type));
+	CLIENT_EXPECT(client_send_fd(fd, bytes, len, pass) == (ssize_t)len);
+}
+
+static int fork_fd(struct ctl_rig *c, int kind)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd, pair[2];
+
+	switch (kind) {
+	case FORK_WITH_FILE: return open("/dev/null", O_RDWR);
+	case FORK_WITH_EVENTFD: return eventfd(0, 0);
+	case FORK_WITH_LISTENER:
+		fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/own", c->dir);
+		CLIENT_EXPECT(bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 && listen(fd, 1) == 0);
+		unlink(addr.sun_path);
+		return fd;
+	default:
+		CLIENT_EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+		CLIENT_EXPECT(kind != FORK_WITH_FULL_PAIR || client_send_fd(pair[1], "x", 1, pair[1]) == 1);
+		return pair[0];
+	}
+}
+
+static void sends_garbage(struct ctl_rig *c, int kind)
+{
+	static const struct {
+		enum stage stage;
+		uint16_t type;
+		size_t len;
+	} what[KINDS] = {
+		[SHORT] = { MAPPED, CTL_ROUTE, sizeof(struct ctl_msg) - 1 },
+		[LONG] = { MAPPED, CTL_ROUTE, sizeof(struct ctl_msg) + 1 },
+		[EMPTY] = { CONNECTED, 0, 0 },
+		[UNKNOWN] = { MAPPED, 999, sizeof(struct ctl_msg) },
+		[ZERO_TYPE] = { CONNECTED, 0, sizeof(struct ctl_msg) },
+		[MAPPED_FIRST] = { CONNECTED, CTL_MAPPED, sizeof(struct ctl_msg) },
+		[CONTEXT_FIRST] = { CONNECTED, CTL_CONTEXT, sizeof(struct ctl_msg) },
+		[LISTEN_BEFORE_MAPPED] = { GREETED, CTL_LISTEN, sizeof(struct ctl_msg) },
+		[HELLO_TWICE] = { MAPPED, CTL_HELLO, sizeof(struct ctl_msg) },
+		[QUERY_ATTACHED] = { MAPPED, CTL_QUERY, sizeof(struct ctl_msg) },
+		[FD_WITH_HELLO] = { CONNECTED, CTL_HELLO, sizeof(struct ctl_msg) },
+		[FD_WITH_LISTEN] = { MAPPED, CTL_LISTEN, sizeof(struct ctl_msg) },
+		[FORK_WITHOUT_FD] = { MAPPED, CTL_FORK, sizeof(struct ctl_msg) },
+		[FORK_WITH_FILE] = { MAPPED, CTL_FORK, sizeof(struct ctl_msg) },
+		[FORK_WITH_EVENTFD] = { MAPPED, CTL_FORK, sizeof(struct ctl_msg) },
+		[FORK_WITH_LISTENER] = { MAPPED, CTL_FORK, sizeof(struct ctl_msg) },
+		[FORK_WITH_FULL_PAIR] = { MAPPED, CTL_FORK, sizeof(struct ctl_msg) },
+		[FORK_UNATTACHED] = { CONNECTED, CTL_FORK, sizeof(struct ctl_msg) },
+	};
+	struct client l = { .fd = -1 };
+	bool with_fd = kind == FD_WITH_HELLO || kind == FD_WITH_LISTEN || kind >= FORK_WITH_FILE;
+
+	if (what[kind].stage == CONNECTED)
+		l.fd = client_connect(c);
+	else if (what[kind].stage == GREETED)
+		client_hello(c, &l, 0);
+	else
+		l = client_attach(c);
+	send_raw(l.fd, what[kind].len, what[kind].type, with_fd ? fork_fd(c, kind) : -1);
+	client_is_cut_off(l.fd);
+	client_sleeps_for_ever(); /* it is not its death that ends it */
+}
+
+static void one_that_sends_garbage_is_cut_off_and_the_others_go_on(void **state)
+{
+	struct ctl_rig *c = ctl_rig_new();
+	pid_t honest = client_start(c, attaches_and_stays, 0);
+	int fds;
+
+	(void)state;
+	ctl_rig_until(c, nr_live(c) == 1 && c->r->fp.apps[0].nctx == 1);
+	fds = fds_open();
+	for (int kind = 0; kind < KINDS; kind++) {
+		pid_t pid = client_start(c, sends_garbage, kind);
+
+		ctl_rig_until(c, ctl_stats(c->ctl).dropped == (uint64_t)kind + 1);
+		ctl_rig_until(c, ctl_stats(c->ctl).clients == 1 && c->r->apps.nr_free == RIG_APPS - 1);
+		kill(pid, SIGKILL);
+		assert_int_equal(WTERMSIG(client_status(c, pid)), SIGKILL); /* it saw nothing unexpected */
+		ctl_rig_until(c, fds_open() == fds); /* foreign descriptors are closed by another thread */
+	}
+	assert_int_equal(nr_live(c), 1);
+	kill(honest, SIGKILL);
+	client_status(c, honest);
+	ctl_rig_until(c, all_gone(c));
+	ctl_rig_end(c);
+}
+
+static void floods(struct ctl_rig *c, int arg TAS_UNUSED)
+{
+	struct client l = client_attach(c);
+	struct ctl_msg m = { .type = CTL_ROUTE };
+
+	while (send(l.fd, &m, sizeof(m), MSG_NOSIGNAL) > 0)
+		;
+	client_sleeps_for_ever();
+}
+
+static void one_that_floods_and_never_reads_is_cut_off(void **state)
+{
+	struct ctl_rig *c = ctl_rig_new();
+	pid_t pid = client_start(c, floods, 0);
+
+	(void)state;
+	alarm(60); /* a wait in tasd would be for ever */
+	ctl_rig_until(c, ctl_stats(c->ctl).dropped == 1);
+	ctl_rig_until(c, all_gone(c));
+	alarm(0);
+	assert_int_equal(fp_counter(&c->r->fp, CNT_APPS_CUT_OFF), 1);
+	kill(pid, SIGKILL);
+	client_status(c, pid);
+	ctl_rig_end(c);
+}
+
+/* One pass takes a few messages of a client, whatever waits. */
+static void a_flood_does_not_keep_others_waiting(void **state)
+{
+	struct ctl_rig *c = ctl_rig_new();
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct ctl_msg m = { .type = CTL_QUERY }, answer;
+	int flooder = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
+	unsigned passes = 0;
+
+	(void)state;
+	strcpy(addr.sun_path, c->path);
+	strcpy(m.text.bytes, "nonsense"); /* answered with an error, one message each */
+	assert_int_equal(connect(flooder, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(send(flooder, &m, sizeof(m), 0), sizeof(m));
+	for (int got = 0; got < 64; passes++) {
+		ctl_rig_pass(c);
+		while (recv(flooder, &answer, sizeof(answer), MSG_DONTWAIT) > 0)
+			got++;
+	}
+	assert_in_range(passes, 8, 12); /* 8 a pass, and one to be accepted */
+	close(flooder);
+	ctl_rig_end(c);
+}
+
+/* --- fork --- */
+
+enum fork_case {
+	CHILD_ADOPTS_PARENT_KILLED,
+	CHILD_NEVER_TOUCHES,
+	CHILD_KILLED,
+	PARENT_CLOSES_CHILD_ADOPTS,
+	FORK_CASES
+};
+
+static void child_part(struct ctl_rig *c, enum fork_case what, uint64_t token, uint64_t id)
+{
+	struct ctl_msg m = { .type = CTL_ADOPT, .adopt = { .listener_id = id, .cookie = 8 } };
+	struct client l;
+
+	if (what == CHILD_NEVER_TOUCHES || what == CHILD_KILLED)
+		client_sleeps_for_ever();
+	l = client_attach_as_child(c, token);
+	CLIENT_EXPECT(client_ask(l.fd, &m) == 0);
+	m = (struct ctl_msg){ .type = CTL_ADOPT, .adopt = { .flow = 0, .gen = 1 } };
+	CLIENT_EXPECT(client_ask(l.fd, &m) == ENOTSUP);
+	client_sleeps_for_ever();
+}
+
+static void parent_part(struct ctl_rig *c, int what)
+{
+	struct client l = client_attach(c);
+	struct ctl_msg m = { .type = CTL_UNLISTEN, .listen = { .cookie = 5 } };
+	uint64_t id = client_listen(&l, 5), token;
+	int child_end;
+	pid_t pid;
+
+	token = client_fork(&l, &child_end);
+	pid = fork();
+	if (pid == 0) {
+		close(l.fd);
+		child_part(c, (enum fork_case)what, token, id);
+	}
+	close(child_end);
+	if (what == PARENT_CLOSES_CHILD_ADOPTS)
+		CLIENT_EXPECT(client_ask(l.fd, &m) == 0);
+	family->child = pid;
+	client_sleeps_for_ever();
+}
+
+static void through_any_fork_the_listener_lives_as_long_as_somebody_has_it(void **state)
+{
+	struct ctl_rig *c = ctl_rig_new();
+
+	(void)state;
+	for (int what = 0; what < FORK_CASES; what++) {
+		bool adopts = what == CHILD_ADOPTS_PARENT_KILLED || what == PARENT_CLOSES_CHILD_ADOPTS;
+		pid_t parent, child;
+		uint64_t id;
+
+		family->child = 0;
+		parent = client_start(c, parent_part, what);
+		ctl_rig_until(c, family->child != 0 && nr_live(c) == 1u + adopts);
+		child = family->child;
+		id = c->r->next_id;
+		ctl_rig_until(c, c->r->joined[id] == adopts);
+		assert_int_equal(ctl_stats(c->ctl).holds, 1);
+		if (what == CHILD_KILLED) {
+			kill(child, SIGKILL);
+			ctl_rig_until(c, ctl_stats(c->ctl).holds == 0);
+			assert_int_equal(c->r->closed[id], 0); /* the parent has it */
+			kill(parent, SIGKILL);
+		} else {
+			kill(parent, SIGKILL);
+			client_status(c, parent);
+			ctl_rig_until(c, c->r->left[id] == 1 && nr_live(c) == adopts);
+			for (int i = 0; i < 20; i++)
+				ctl_rig_pass(c);
+			assert_int_equal(c->r->closed[id],
+				0); /* the child has it, or may still come for it */
+			kill(child, SIGKILL);
+		}
+		ctl_rig_until(c, c->r->closed[id] == 1);
+		ctl_rig_until(c, all_gone(c));
+		waitpid(parent, NULL, 0);
+	}
+	ctl_rig_end(c);
+}
+
+static void passes_both_ends(struct ctl_rig *c, int arg TAS_UNUSED)
+{
+	struct client l = client_attach(c);
+	int pair[2];
+
+	client_listen(&l, 5);
+	CLIENT_EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	for (int i = 0; i < 2; i++) {
+		struct ctl_msg m = { .type = CTL_FORK };
+
+		CLIENT_EXPECT(client_ask_fd(l.fd, &m, pair[i], NULL) == 0);
+	}
+}
+
+/* Both ends in tasd's hands would never hang up. */
+static void a_hold_cannot_be_made_that_never_ends(void **state)
+{
+	struct ctl_rig *c = ctl_rig_new();
+
+	(void)state;
+	client_run(c, passes_both_ends, 0);
+	ctl_rig_until(c, all_gone(c));
+	assert_int_equal(c->r->closed[1], 1);
+	ctl_rig_end(c);
+}
+
+/* --- questions --- */
+
+static void asks(struct ctl_rig *c, int arg)
+{
+	static const char *const words[] = { "status", "flows json", "stats", "nonsense", "apps json extra" };
+	struct ctl_msg m = { .type = CTL_QUERY, .sequence = 9 };
+	int fd = client_connect(c);
+	size_t total = 0;
+
+	strcpy(m.text.bytes, words[arg]);
+	CLIENT_EXPECT(send(fd, &m, sizeof(m), 0) == sizeof(m));
+	do {
+		CLIENT_EXPECT(client_recv(fd, &m, NULL) == sizeof(m));
+		CLIENT_EXPECT(m.type == CTL_TEXT && m.sequence == 9);
+		total += m.text.length;
+	} while (m.text.length > 0 && m.status == 0);
+	CLIENT_EXPECT(arg >= 3 ? m.status == EINVAL && m.text.length > 0 : m.status == 0 && total > 0);
+}
+
+static void questions_are_answered_and_nonsense_refused_in_words(void **state)
+{
+	struct ctl_rig *c = ctl_rig_new();
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		client_run(c, asks, i);
+	ctl_rig_until(c, all_gone(c));
+	ctl_rig_end(c);
+}
+
+/* An answer of megabytes is made as it is read. */
+static void a_long_answer_waits_for_its_reader_and_takes_no_memory(void **state)
+{
+	struct ctl_rig *c = ctl_rig_new();
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct ctl_msg m = { .type = CTL_QUERY, .sequence = 3 };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
+	size_t total = 0;
+	uint64_t before;
+
+	(void)state;
+	for (uint32_t i = 0; i < 5000; i++)
+		rig_flow(c->r);
+	strcpy(addr.sun_path, c->path);
+	strcpy(m.text.bytes, "flows json");
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(send(fd, &m, sizeof(m), 0), sizeof(m));
+	for (int i = 0; i < 1000; i++)
+		ctl_rig_pass(c);
+	before = rig_rss_kib();
+	do {
+		while (recv(fd, &m, sizeof(m), 0) != sizeof(m))
+			ctl_rig_pass(c);
+		total += m.text.length;
+	} while (m.text.length > 0);
+	assert_in_range(total, 5000 * 500, 5000 * 1000);
+	assert_in_range(rig_rss_kib(), 0, before + 256);
+	assert_int_equal(ctl_stats(c->ctl).dropped, 0);
+	close(fd);
+	ctl_rig_end(c);
+}
+
+static void asks_and_never_reads(struct ctl_rig *c, int arg)
+{
+	struct ctl_msg m = { .type = CTL_QUERY };
+	int fd = client_connect(c);
+
+	strcpy(m.text.bytes, "flows");
+	CLIENT_EXPECT(send(fd, &m, sizeof(m), 0) == sizeof(m));
+	if (arg == 1) { /* asks again before the answer was read */
+		usleep(20000);
+		send(fd, &m, sizeof(m), MSG_NOSIGNAL);
+	}
+	client_sleeps_for_ever();
+}
+
+static void one_that_does_not_take_its_answer_is_dropped(void **state)
+{
+	struct ctl_rig *c = ctl_rig_new();
+
+	(void)state;
+	for (uint32_t i = 0; i < 5000; i++)
+		rig_flow(c->r);
+	for (int arg = 0; arg < 2; arg++) {
+		pid_t pid = client_start(c, asks_and_never_reads, arg);
+
+		ctl_rig_until(c, ctl_stats(c->ctl).clients == 1);
+		for (int i = 0; i < 100; i++)
+			ctl_rig_pass(c);
+		if (arg == 0)
+			c->r->now += CTL_PATIENCE;
+		ctl_rig_until(c, ctl_stats(c->ctl).clients == 0);
+		assert_int_equal(ctl_stats(c->ctl).dropped, arg + 1);
+		kill(pid, SIGKILL);
+		client_status(c, pid);
+	}
+	ctl_rig_end(c);
+}
+
+/* While nothing happens the loop may sleep. */
+static void a_waiting_answer_does_not_keep_the_loop_awake(void **state)
+{
+	struct ctl_rig *c = ctl_rig_new();
+	pid_t pid;
+	struct pollfd p = { .fd = ctl_fd(c->ctl), .events = POLLIN };
+
+	(void)state;
+	for (uint32_t i = 0; i < 5000; i++)
+		rig_flow(c->r);
+	pid = client_start(c, asks_and_never_reads, 0);
+	ctl_rig_until(c, ctl_stats(c->ctl).clients == 1);
+	for (int i = 0; i < 100; i++)
+		ctl_rig_pass(c);
+	assert_int_equal(poll(&p, 1, 100), 0);
+	kill(pid, SIGKILL);
+	client_status(c, pid);
+	ctl_rig_end(c);
+}
+
+static int start(void **state)
+{
+	family = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return ctl_rig_start_group(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_that_sends_garbage_is_cut_off_and_the_others_go_on),
+		cmocka_unit_test(one_that_floods_and_never_reads_is_cut_off),
+		cmocka_unit_test(a_flood_does_not_keep_others_waiting),
+		cmocka_unit_test(through_any_fork_the_listener_lives_as_long_as_somebody_has_it),
+		cmocka_unit_test(a_hold_cannot_be_made_that_never_ends),
+		cmocka_unit_test(questions_are_answered_and_nonsense_refused_in_words),
+		cmocka_unit_test(a_long_answer_waits_for_its_reader_and_takes_no_memory),
+		cmocka_unit_test(one_that_does_not_take_its_answer_is_dropped),
+		cmocka_unit_test(a_waiting_answer_does_not_keep_the_loop_awake),
+	};
+
+	return cmocka_run_group_tests(tests, start, eal_rig_stop);
+}
