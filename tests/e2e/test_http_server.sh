@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# timeout: 120
+# python3 -m http.server, unmodified, under tas-run: a thread for each connection. The topology is in lib.sh.
+# shellcheck disable=SC2119
+. "$(dirname "$0")/lib.sh"
+
+mkdir "$WORK/www"
+head -c 5000000 /dev/urandom >"$WORK/www/file"
+want=$(sha256sum <"$WORK/www/file")
+ns_make
+tasd_start
+serve http sh -c "cd '$WORK/www' && exec python3 -m http.server 8000"
+server=$SPAWNED
+wait_for 20 "http.server" port_answers 8000
+carried_begin
+for _ in 1 2 3 4 5; do
+	assert_eq "5 MB" "$(in_cli curl -sS --max-time 30 "http://$TASD_IP:8000/file" | sha256sum)" "$want"
+done
+assert_carried 25000000
+assert_eq "a missing file" "$(in_cli curl -s -o /dev/null -w '%{http_code}' "http://$TASD_IP:8000/none")" 404
+stop "$server"
+alive "$TASD" || fail "tasd is gone"
