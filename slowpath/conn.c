@@ -57,6 +57,8 @@ static void bury(struct sp *sp, uint32_t id)
 	listen_forget(sp, id);
 	if (!n->app_gone)
 		return;
+	free(n->stripped);
+	n->stripped = NULL;
 	app_flow_free_buffers(sp->apps, id);
 	flow_remove(sp->fp, id);
 }
@@ -169,12 +171,6 @@ void conn_establish(struct sp *sp, uint32_t id)
 		tcp_tx(sp->fp->slow, id);
 }
 
-void conn_handed(struct sp *sp, uint32_t id)
-{
-	sp->conn[id].app_gone = false;
-	app_notify(sp->fp->slow, &sp->fp->flows[id], ABI_EV_ACCEPT, 0);
-}
-
 /* --- taking a connection from one process's region to another's, before anybody accepted it --- */
 
 struct stripped {
@@ -199,10 +195,11 @@ bool conn_strip(struct sp *sp, uint32_t id)
 	f->flags &= ~(uint32_t)FLOW_OOO;
 	app_flow_free_buffers(sp->apps, id);
 	sp->conn[id].stripped = s;
+	sp->conn[id].app_gone = true;
 	return true;
 }
 
-void conn_rehomed(struct sp *sp, uint32_t id)
+static void stripped_put_back(struct sp *sp, uint32_t id)
 {
 	struct flow *f = &sp->fp->flows[id];
 	struct stripped *s = sp->conn[id].stripped;
@@ -213,8 +210,14 @@ void conn_rehomed(struct sp *sp, uint32_t id)
 		ring[(from + i) & (flow_rx_size(f) - 1)] = s->bytes[i];
 	free(s);
 	sp->conn[id].stripped = NULL;
-	f->notify_pos = 0;
-	app_notify(sp->fp->slow, f, ABI_EV_ACCEPT | sp->fp->cold[id].rec_events, 0);
+}
+
+void conn_handed(struct sp *sp, uint32_t id)
+{
+	sp->conn[id].app_gone = false;
+	if (sp->conn[id].stripped != NULL)
+		stripped_put_back(sp, id);
+	app_notify(sp->fp->slow, &sp->fp->flows[id], ABI_EV_ACCEPT, 0);
 }
 
 /* --- what the fast path saw --- */

@@ -41,10 +41,9 @@ void conn_abort(struct sp *sp, uint32_t id, int error);
 void conn_establish(struct sp *sp, uint32_t id);
 /* It got its place in the region of a process that accepts. */
 void conn_handed(struct sp *sp, uint32_t id);
-/* Takes it out of its application's region, keeping what was received (for take-over by another process).
- * False: no memory. */
+/* Takes it out of its application's region, keeping what was received: conn_handed() gives it to the next
+ * process. False: no memory. */
 bool conn_strip(struct sp *sp, uint32_t id);
-void conn_rehomed(struct sp *sp, uint32_t id);
 
 /* The events that the fast path collected (flow.events). Takes the lock. */
 void conn_flow_events(struct sp *sp, uint32_t id);

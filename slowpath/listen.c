@@ -10,12 +10,14 @@
 #include "slowpath/conn.h"
 #include "slowpath/sp.h"
 
+#define RETRY_NS (100 * NS_PER_MS)
+
 struct listeners *listeners_create(void)
 {
 	struct listeners *ls = calloc(1, sizeof(*ls));
 
 	if (ls != NULL)
-		ls->next_id = 1;
+		*ls = (struct listeners){ .next_id = 1, .retry_at = TAS_NS_NEVER };
 	return ls;
 }
 
@@ -180,10 +182,11 @@ static struct acceptor *next_acceptor(struct listener *l)
 }
 
 /* Gives the flow its place in the region of a process that accepts. False if there is none, or no memory for
- * it. */
+ * it: then it is among the ready ones as before. */
 static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow)
 {
 	struct acceptor *a = next_acceptor(l);
+	struct conn *n = &sp->conn[flow];
 	struct app_flow_spec spec;
 
 	if (a == NULL)
@@ -193,10 +196,14 @@ static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow)
 		.rx_size = l->rx_size,
 		.tx_size = l->tx_size,
 		.listener = a->cookie };
-	if (app_flow_attach(sp->apps, flow, &spec) != 0)
+	if (app_flow_attach(sp->apps, flow, &spec) != 0) {
+		sp->listeners->retry_at = sp->now + RETRY_NS;
 		return false;
+	}
+	if (n->where == CONN_READY)
+		queue_remove(sp, &l->ready, flow);
 	queue_push(sp, &l->handed, flow);
-	sp->conn[flow].where = CONN_HANDED;
+	n->where = CONN_HANDED;
 	a->handed++;
 	return true;
 }
@@ -213,23 +220,31 @@ bool listen_established(struct sp *sp, struct listener *l, uint32_t flow)
 	return false;
 }
 
-/* Somebody can accept: what waited goes over in order. Locks are taken here. */
+/* Somebody can accept: what waited goes over in order, as far as there is memory. Locks are taken here. */
 static void drain_ready(struct sp *sp, struct listener *l)
 {
-	while (l->ready.count > 0 && next_acceptor(l) != NULL) {
+	bool done = true;
+
+	while (l->ready.count > 0 && done) {
 		uint32_t id = l->ready.head;
-		bool done;
 
 		conn_lock(sp, id);
-		queue_remove(sp, &l->ready, id);
-		sp->conn[id].where = CONN_NOWHERE;
 		done = hand_over(sp, l, id);
 		if (done)
 			conn_handed(sp, id);
-		else
-			conn_abort(sp, id, 0);
 		conn_unlock(sp, id);
 	}
+}
+
+void listen_poll(struct sp *sp)
+{
+	struct listener *l;
+
+	if (sp->now < sp->listeners->retry_at)
+		return;
+	sp->listeners->retry_at = TAS_NS_NEVER;
+	LIST_FOREACH(l, &sp->listeners->all, all)
+		drain_ready(sp, l);
 }
 
 /* --- requests of applications --- */
@@ -330,24 +345,45 @@ int listen_op_join(void *arg, uint16_t app, uint64_t id, uint32_t cookie)
 	return acceptor_of(l, app) != NULL ? EEXIST : add_acceptor(l, app, cookie);
 }
 
-/* What was handed to the process and not accepted goes to the next one, with the bytes that arrived
- * meanwhile. */
+/* Takes it out of the region of the process that did not accept it. What that process did with it all the same
+ * cannot be passed on. */
+static bool take_back_one(struct sp *sp, struct listener *l, uint32_t id)
+{
+	struct flow *f = &sp->fp->flows[id];
+
+	if (f->events & FLOW_EV_ACCEPTED) {
+		listen_accepted(sp, id);
+		return false;
+	}
+	if (f->tx_avail > 0 || !conn_strip(sp, id)) {
+		conn_abort(sp, id, ECONNRESET);
+		return false;
+	}
+	queue_remove(sp, &l->handed, id);
+	sp->conn[id].where = CONN_READY;
+	return true;
+}
+
+/* What was handed to the process and not accepted waits again, with the bytes that arrived meanwhile, before
+ * those that became ready later. */
 static void take_back(struct sp *sp, struct listener *l, uint16_t app)
 {
+	struct conn_queue later = l->ready;
 	uint32_t next;
 
+	l->ready = (struct conn_queue){ 0 };
 	for (uint32_t id = l->handed.head, n = l->handed.count; n > 0; n--, id = next) {
 		next = sp->conn[id].pending_next;
 		if (sp->fp->flows[id].app != app)
 			continue;
 		conn_lock(sp, id);
-		queue_remove(sp, &l->handed, id);
-		sp->conn[id].where = CONN_NOWHERE;
-		if (l->nacceptors > 0 && conn_strip(sp, id) && hand_over(sp, l, id))
-			conn_rehomed(sp, id);
-		else
-			conn_abort(sp, id, 0);
+		if (take_back_one(sp, l, id))
+			queue_push(sp, &l->ready, id);
 		conn_unlock(sp, id);
+	}
+	for (uint32_t id = later.head, n = later.count; n > 0; n--, id = next) {
+		next = sp->conn[id].pending_next;
+		queue_push(sp, &l->ready, id);
 	}
 }
 
@@ -361,6 +397,7 @@ void listen_op_leave(void *arg, uint16_t app, uint64_t id)
 		return;
 	*a = l->acceptor[--l->nacceptors];
 	take_back(sp, l, app);
+	drain_ready(sp, l);
 }
 
 static void abort_all(struct sp *sp, struct conn_queue *q)

@@ -14,6 +14,7 @@
 #include <bsd/sys/queue.h>
 
 #include "include/abi/ctl.h"
+#include "include/base/time.h"
 #include "include/net/flow_key.h"
 
 struct sp;
@@ -55,6 +56,7 @@ struct listeners {
 	struct listener_list all;
 	uint64_t next_id;
 	uint32_t count;
+	tas_ns retry_at; /* a process had no memory for a connection that is ready; or TAS_NS_NEVER */
 };
 
 struct listeners *listeners_create(void);
@@ -77,6 +79,8 @@ bool listen_established(struct sp *sp, struct listener *l, uint32_t flow);
 void listen_accepted(struct sp *sp, uint32_t flow);
 /* The connection ends before it was accepted. */
 void listen_forget(struct sp *sp, uint32_t flow);
+/* Once a pass: connections for which there was no memory are tried again. Takes locks itself. */
+void listen_poll(struct sp *sp);
 /* A connection enters SYN_RCVD. */
 void listen_embryo(struct sp *sp, struct listener *l, uint32_t flow);
 

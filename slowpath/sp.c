@@ -147,6 +147,8 @@ void sp_destroy(struct sp *sp)
 		timers_fini(&sp->timers);
 	listeners_free(sp->listeners);
 	free(sp->cc_list);
+	for (uint32_t i = 0; sp->conn != NULL && i < sp->fp->conf.flows_max; i++)
+		free(sp->conn[i].stripped);
 	free(sp->conn);
 	memset(sp, 0, sizeof(*sp));
 }
@@ -234,6 +236,7 @@ unsigned sp_poll(struct sp *sp, tas_ns now)
 	work += timers_expire(&sp->timers, now, SP_TIMERS_BURST, on_timer, sp);
 	work += neigh_poll(&sp->neigh, now);
 	work += sp_cc_poll(sp);
+	listen_poll(sp);
 	work += apps_poll(sp->apps, now);
 	fp_reclaim(sp->fp);
 	core_flush(sp->fp->slow);
@@ -244,7 +247,7 @@ tas_ns sp_deadline(const struct sp *sp)
 {
 	tas_ns next = min_u64(timers_next(&sp->timers), neigh_next(&sp->neigh));
 
-	next = min_u64(next, sp->cc_next);
+	next = min_u64(min_u64(next, sp->cc_next), sp->listeners->retry_at);
 	next = min_u64(next, apps_deadline(sp->apps, sp->now));
 	/* slots of flows wait for the cores to pass: look soon, but not at once */
 	return sp->fp->nr_graves > 0 ? min_u64(next, sp->now + 10 * NS_PER_MS) : next;
