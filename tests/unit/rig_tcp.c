@@ -197,7 +197,7 @@ void rig_run(void)
 	for (unsigned passes = 0; work > 0; passes++) {
 		assert_true(passes < PASSES_MAX); /* it never comes to rest */
 		work = rig.core_stands ? 0 : core_poll(rig.fp.core[0], rig.now);
-		work += sp_poll(&rig.sp, rig.now);
+		work += rig.slow_stands ? 0 : sp_poll(&rig.sp, rig.now);
 		flows_check();
 		work += wire_poll();
 	}

@@ -121,6 +121,7 @@ struct rig {
 	bool open;
 	bool arp_silent;  /* nobody answers ARP */
 	bool core_stands; /* its core makes no passes: what comes meanwhile meets the next one together */
+	bool slow_stands; /* the same for the slow path */
 	struct rte_ring *in, *out;
 	struct rte_mempool *pool;
 	struct port port;
