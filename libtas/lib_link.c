@@ -129,6 +129,7 @@ static void *link_map(void *arg, int memfd, uint64_t size)
 	if (p < 0 && p > -4096)
 		return NULL;
 	LIB_SYS(&t->os, SYS_madvise, p, (long)size, MADV_DONTFORK);
+	lib_fcntl(&t->os, memfd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
 	return (void *)p;
 }
 

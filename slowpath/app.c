@@ -261,7 +261,7 @@ int app_mapped(struct apps *as, uint16_t app, char *why, size_t why_size)
 		return refuse(as, EPROTO, why, why_size, "the region is mapped already");
 	error = region_seal(&s->region);
 	if (error == -EPERM)
-		return refuse(as, EPERM, why, why_size, "somebody has put seals on the region's memfd");
+		return refuse(as, EPERM, why, why_size, "the region's memfd lacks seals that libtas adds");
 	if (error != 0)
 		return refuse_memory(as, -error, why, why_size);
 	s->state = APP_LIVE;

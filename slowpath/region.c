@@ -251,8 +251,8 @@ int region_seal(struct region *r)
 	const int all = SEALS_AT_BIRTH | SEALS_ONCE_MAPPED;
 	int error;
 
-	/* Fails if the application sealed first, which then shows in what it left out. */
-	fcntl(r->fd, F_ADD_SEALS, SEALS_ONCE_MAPPED);
+	if (!r->shared)
+		fcntl(r->fd, F_ADD_SEALS, SEALS_ONCE_MAPPED);
 	if ((fcntl(r->fd, F_GET_SEALS) & all) != all)
 		return -EPERM;
 	error = populate_again(r);

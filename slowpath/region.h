@@ -23,6 +23,7 @@ struct region {
 	char *base; /* NULL: none */
 	uint64_t size;
 	int fd;              /* -1 once sealed */
+	bool shared;         /* another process has the descriptor */
 	int guard;           /* index in the handler's table */
 	uint64_t *populated; /* a bit for each page */
 	uint64_t end;        /* pages from here on were never populated */
@@ -40,8 +41,10 @@ void region_destroy(struct region *r);
 /* Makes the pages of [off, off + len) exist. 0, or -ENOMEM with what was there before intact. */
 int region_populate(struct region *r, uint64_t off, uint64_t len);
 
-/* The application mapped it: closes every way of freeing pages, populates again what was punched out before,
- * and lets go of the descriptor. -EPERM if the seals cannot be had, -ENOMEM. */
+/* The application mapped it: sees that every way of freeing pages is closed, populates again what was
+ * punched out before, and lets go of the descriptor. -EPERM if a seal is missing, -ENOMEM. Of a shared one
+ * the application adds the seals: that takes the file's lock, which a process holds for as long as it likes
+ * by writing to the file from a page whose fault it does not resolve. Looking at seals takes no lock. */
 int region_seal(struct region *r);
 
 /* A SIGBUS was caught in it. */

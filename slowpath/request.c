@@ -51,6 +51,7 @@ static enum request_verdict hello(struct apps *as, struct request_client *c, str
 		return answer_why(r, error, why);
 	c->stage = REQUEST_GREETED;
 	a = &as->fp->apps[c->app];
+	as->slot[c->app].region.shared = true;
 	r->out_fd[r->nr_out++] = as->slot[c->app].region.fd;
 	for (unsigned i = 0; i < as->fp->conf.cores && a->core_eventfd[i] >= 0; i++)
 		r->out_fd[r->nr_out++] = a->core_eventfd[i];

@@ -5,8 +5,9 @@
  *   app  -> CTL_HELLO   versions and struct sizes as the library was built; its pid comes from SO_PEERCRED
  *   tasd -> CTL_HELLO   and descriptors: memfd, eventfd of core 0, 1, ...; or status != 0 and a text that
  *                       names both versions
- *   app                 maps the region (all of it, MAP_SHARED, madvise MADV_DONTFORK), closes the memfd
- *   app  -> CTL_MAPPED  tasd adds F_SEAL_FUTURE_WRITE and F_SEAL_SEAL, checks the seals
+ *   app                 maps the region (all of it, MAP_SHARED, madvise MADV_DONTFORK), adds to the memfd
+ *                       F_SEAL_FUTURE_WRITE and F_SEAL_SEAL, closes it
+ *   app  -> CTL_MAPPED  tasd looks for the seals, without which the region is not used
  *   tasd -> CTL_MAPPED  only now may the application make contexts
  * The connection is the application's life: when it hangs up, or the process ends, tasd reclaims everything.
  *

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -163,6 +164,22 @@ static void whoever_seals_before_tasd_is_refused(void **state)
 	region_destroy(&r);
 }
 
+/* Of a file that another process has, the seals are the other's to add. */
+static void a_shared_region_is_not_sealed_but_looked_at(void **state)
+{
+	struct region r = region_new(SIZE);
+
+	(void)state;
+	r.shared = true;
+	assert_int_equal(region_seal(&r), -EPERM);
+	assert_int_equal(fcntl(r.fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
+	assert_int_equal(region_seal(&r), -EPERM);
+	assert_int_equal(fcntl(r.fd, F_ADD_SEALS, F_SEAL_SEAL), 0);
+	assert_int_equal(region_seal(&r), 0);
+	assert_int_equal(r.fd, -1);
+	region_destroy(&r);
+}
+
 /* An application's seal cannot lock tasd out of its own mapping. */
 static void seals_of_the_application_that_forbid_writing_do_not_take(void **state)
 {
@@ -272,6 +289,35 @@ static void nothing_stays_after_destroy(void **state)
 	assert_int_equal(fds_open(), fds);
 }
 
+static uint64_t shared_kib(void)
+{
+	unsigned long size, rss, shared;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	assert_int_equal(fscanf(f, "%lu %lu %lu", &size, &rss, &shared), 3);
+	fclose(f);
+	return shared * 4;
+}
+
+static void much_memory_goes_back_without_a_wait(void **state)
+{
+	enum { MANY = 128 << 20 };
+	struct region r = region_new(1ull << 30);
+	uint64_t before = shared_kib();
+	struct timespec t0, t1;
+
+	(void)state;
+	assert_int_equal(region_populate(&r, 0, MANY), 0);
+	assert_in_range(shared_kib(), before + MANY / 1024, UINT32_MAX);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t0);
+	region_destroy(&r);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t1);
+	assert_in_range((t1.tv_sec - t0.tv_sec) * 1000000000l + t1.tv_nsec - t0.tv_nsec, 0, 2000000);
+	for (int i = 0; i < 60000 && shared_kib() > before + 1024; i++)
+		usleep(1000);
+	assert_in_range(shared_kib(), 0, before + 1024);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,11 +328,13 @@ int main(void)
 		cmocka_unit_test(once_sealed_both_still_write_and_tasd_still_populates),
 		cmocka_unit_test(a_hole_punched_before_the_seal_is_filled),
 		cmocka_unit_test(whoever_seals_before_tasd_is_refused),
+		cmocka_unit_test(a_shared_region_is_not_sealed_but_looked_at),
 		cmocka_unit_test(seals_of_the_application_that_forbid_writing_do_not_take),
 		cmocka_unit_test(a_sigbus_inside_a_region_strikes_that_region_only),
 		cmocka_unit_test(a_new_region_is_not_struck_though_its_place_was),
 		cmocka_unit_test(a_sigbus_elsewhere_ends_the_process),
 		cmocka_unit_test(nothing_stays_after_destroy),
+		cmocka_unit_test(much_memory_goes_back_without_a_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
