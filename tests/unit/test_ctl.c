@@ -209,11 +209,13 @@ static struct family *family;
 static void forks_and_dies(struct ctl_rig *c, int arg TAS_UNUSED)
 {
 	struct client l = client_attach(c);
+	pid_t child;
 
 	client_listen(&l, 1);
-	family->child = fork();
-	if (family->child == 0)
+	child = fork();
+	if (child == 0)
 		client_sleeps_for_ever();
+	family->child = child;
 }
 
 static void the_end_of_a_process_is_seen_though_its_child_has_the_socket(void **state)
