@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_sp_cc.c - which flows congestion control visits, and when. */
+#include <string.h>
+
+#include "tests/unit/rig_tcp.h"
+
+enum { MSS = 1448 };
+
+/* Segments that came out since the last look; the peer acknowledges all it has so far. */
+static uint32_t acknowledged;
+
+static unsigned flight(struct peer *p)
+{
+	const struct rig_seg *s;
+	unsigned n = 0;
+
+	for (; (s = next_segment(p)) != NULL; n++)
+		acknowledged = s->len > 0 ? s->seq + s->len : acknowledged;
+	return n;
+}
+
+static void visit_now(void) { wait_ms(2); }
+
+/* --- which algorithm --- */
+
+TEST(connection_has_the_configured_algorithm)
+{
+	struct peer *p;
+
+	strcpy(rig.conf.tcp.congestion, "dctcp");
+	rig.conf.tcp.initial_cwnd = 4;
+	p = established();
+	assert_int_equal(flow_of(p)->cc, CC_DCTCP);
+	assert_int_equal(flow_of(p)->cwnd, 4 * MSS);
+	assert_int_equal(cold_of(p)->ssthresh, CC_SSTHRESH_NONE);
+}
+
+TEST(application_may_choose_another_algorithm) /* TCP_CONGESTION */
+{
+	assert_int_equal(flow_of(connected(.congestion = "cubic"))->cc, CC_CUBIC);
+	assert_int_equal(flow_of(connected(.congestion = "dctcp"))->cc, CC_DCTCP);
+	assert_int_equal(flow_of(connected(.congestion = "nosuch"))->cc, CC_NEWRENO);
+	assert_int_equal(flow_of(connected())->cc, CC_NEWRENO);
+}
+
+TEST(listener_may_choose_another_algorithm)
+{
+	struct rig_app *a = app_start(0);
+	struct ctl_listen m = { .port = RIG_PORT, .cookie = RIG_PORT, .backlog = 8, .congestion = "cubic" };
+
+	assert_int_equal(app_listen(&rig.apps, a->id, &m), 0);
+	assert_int_equal(app_arms(0, RIG_PORT), 0);
+	assert_int_equal(flow_of(established())->cc, CC_CUBIC);
+}
+
+/* --- who is visited --- */
+
+TEST(idle_flows_cost_nothing)
+{
+	struct peer *p[10];
+
+	for (unsigned i = 0; i < 10; i++)
+		p[i] = established();
+	assert_int_equal(rig.sp.cc_count, 0);
+	assert_true(rig.sp.cc_next == TAS_NS_NEVER);
+	app_writes(p[3], 100);
+	overlook();
+	assert_int_equal(rig.sp.cc_count, 0);
+	give(p[3], .seq = 1, .ack = 101);
+	assert_int_equal(rig.sp.cc_count, 1);
+	wait_ms(10);
+	assert_int_equal(rig.sp.cc_count, 0);
+	assert_true(rig.sp.cc_next == TAS_NS_NEVER);
+	assert_int_equal(flow_of(p[3])->flags & FLOW_CC_ACTIVE, 0);
+}
+
+TEST(flow_that_only_receives_is_not_visited)
+{
+	struct peer *p = established();
+
+	for (uint32_t seq = 1; seq < 10 * MSS; seq += MSS)
+		give(p, .seq = seq, .ack = 1, .len = MSS);
+	assert_int_equal(rig.sp.cc_count, 0);
+	overlook();
+}
+
+TEST(flow_is_visited_once_in_two_round_trips)
+{
+	struct peer *p = established(.rtt_ms = 20, .nodelay = true);
+	unsigned visits = 0;
+	tas_ns since = 0;
+
+	for (uint32_t n = 0; n < 400; n++) { /* 20 ms of round trip, for 400 ms */
+		app_writes(p, 10);
+		wait_ms(1);
+		if (n >= 20)
+			give(p, .seq = 1, .ack = 1 + (n - 19) * 10);
+		visits += conn_of(p)->cc.since != since;
+		since = conn_of(p)->cc.since;
+	}
+	assert_in_range(visits, 8, 12);
+	overlook();
+}
+
+TEST(closed_flows_leave_the_list_in_order)
+{
+	struct peer *p[30];
+
+	for (unsigned i = 0; i < 30; i++) {
+		p[i] = established();
+		app_writes(p[i], 100);
+		overlook();
+		give(p[i], .seq = 1, .ack = 101);
+	}
+	assert_int_equal(rig.sp.cc_count, 30);
+	for (unsigned i = 0; i < 30; i += 2)
+		app_aborts(p[(i * 7) % 30]);
+	for (uint32_t i = 0; i < rig.sp.cc_count; i++)
+		assert_int_equal(rig.sp.conn[rig.sp.cc_list[i]].cc_slot, i);
+	assert_int_equal(rig.sp.cc_count, 15);
+	overlook();
+	wait_ms(10);
+	assert_int_equal(rig.sp.cc_count, 0);
+}
+
+/* --- what the visit does --- */
+
+TEST(window_doubles_each_round_trip_at_the_start) /* RFC 5681 3.1 */
+{
+	struct peer *p;
+	unsigned n;
+
+	rig.conf.memory.tx_buffer = 1 << 20;
+	p = established(.nodelay = true);
+	app_writes(p, 600 * MSS);
+	for (n = flight(p); n < 150;) {
+		unsigned before = n;
+
+		assert_true(n == 10 || n >= 16);
+		give(p, .seq = 1, .ack = acknowledged);
+		visit_now();
+		n = flight(p);
+		assert_in_range(n, before + before / 2, 2 * before);
+	}
+}
+
+TEST(window_that_grew_is_used_without_another_acknowledgement)
+{
+	struct peer *p;
+	unsigned n;
+
+	rig.conf.memory.tx_buffer = 1 << 20;
+	p = established(.nodelay = true);
+	app_writes(p, 600 * MSS);
+	n = flight(p);
+	give(p, .seq = 1, .ack = acknowledged);
+	assert_int_equal(flight(p), n); /* the window as it was */
+	visit_now();
+	assert_true(flight(p) > 0);
+}
+
+TEST(window_that_is_not_used_does_not_grow) /* RFC 7661 */
+{
+	struct peer *p = established(.nodelay = true);
+
+	for (uint32_t n = 0; n < 200; n++) {
+		app_writes(p, 100);
+		overlook();
+		give(p, .seq = 1, .ack = 101 + n * 100);
+		visit_now();
+	}
+	assert_int_equal(flow_of(p)->cwnd, 10 * MSS);
+}
+
+TEST(reduction_by_the_fast_path_stands) /* the visit after a loss adds nothing */
+{
+	struct peer *p = established(.nodelay = true);
+
+	app_writes(p, 20 * MSS);
+	overlook();
+	give(p, .seq = 1, .ack = 1, .sack = { { 1 + MSS, 1 + 4 * MSS } });
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	visit_now();
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	overlook();
+}
+
+TEST(window_is_paced_over_long_paths)
+{
+	struct peer *p;
+	uint32_t begun;
+
+	rig.conf.memory.tx_buffer = 1 << 20;
+	p = established(.nodelay = true, .rtt_ms = 50);
+	app_writes(p, 100 * MSS);
+	flight(p);
+	wait_ms(50);
+	give(p, .seq = 1, .ack = acknowledged);
+	wait_ms(110);
+	assert_true(flow_of(p)->pace_q16 > 0);
+	overlook();
+	give(p, .seq = 1, .ack = 1 + flow_of(p)->tx_inflight + (uint32_t)flow_of(p)->tx_una);
+	begun = rig.sent_tail;
+	assert_in_range(rig.sent_tail - rig.sent_head, 0, 2);
+	wait_ms(20);
+	assert_true(rig.sent_tail - begun > 2);
+	overlook();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(connection_has_the_configured_algorithm),
+		RIG_TEST(application_may_choose_another_algorithm),
+		RIG_TEST(listener_may_choose_another_algorithm),
+		RIG_TEST(idle_flows_cost_nothing),
+		RIG_TEST(flow_that_only_receives_is_not_visited),
+		RIG_TEST(flow_is_visited_once_in_two_round_trips),
+		RIG_TEST(closed_flows_leave_the_list_in_order),
+		RIG_TEST(window_doubles_each_round_trip_at_the_start),
+		RIG_TEST(window_that_grew_is_used_without_another_acknowledgement),
+		RIG_TEST(window_that_is_not_used_does_not_grow),
+		RIG_TEST(reduction_by_the_fast_path_stands),
+		RIG_TEST(window_is_paced_over_long_paths),
+	};
+
+	return RIG_MAIN(tests);
+}
