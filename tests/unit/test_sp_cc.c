@@ -106,8 +106,9 @@ TEST(closed_flows_leave_the_list_in_order)
 {
 	struct peer *p[30];
 
-	for (unsigned i = 0; i < 30; i++) {
+	for (unsigned i = 0; i < 30; i++)
 		p[i] = established();
+	for (unsigned i = 0; i < 30; i++) {
 		app_writes(p[i], 100);
 		overlook();
 		give(p[i], .seq = 1, .ack = 101);
