@@ -2,242 +2,81 @@
 #include "tests/sim/sim_app.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "include/base/assert.h"
 #include "tests/sim/sim_host.h"
 
-enum { BUF_MAX = 65536, STEPS_MAX = 16 };
+enum { NOBODY_HOST = 200, NOBODY_PORT = 9 };
 
-static void fail(struct app_end *e, const char *what, uint64_t a, uint64_t b)
-{
-	e->w->failed = true;
-	trace_note(e->w->trace, "FAILED: plan %u, %s: %s (%lu, %lu)", e->plan_no,
-		e->side == 0 ? "client" : "server", what, a, b);
-}
-
-bool plan_may_fail(const struct plan *p)
-{
-	for (unsigned i = 0; i < 2; i++)
-		if (p->side[i].end == END_EARLY || p->side[i].end == END_ABORT)
-			return true;
-	return false;
-}
-
-/* --- the pattern --- */
-
-static uint64_t pattern_word(uint64_t stream, uint64_t word)
-{
-	uint64_t z = (stream << 40) + word * 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-	return z ^ (z >> 27);
-}
-
-static void pattern_fill(uint8_t *buf, uint64_t stream, uint64_t at, uint32_t n)
-{
-	while (n > 0) {
-		uint64_t word = pattern_word(stream, at / 8);
-		uint32_t skip = at % 8, len = min_u32(8 - skip, n);
-
-		memcpy(buf, (uint8_t *)&word + skip, len);
-		buf += len;
-		at += len;
-		n -= len;
-	}
-}
-
-static uint64_t stream_of(const struct app_end *e, unsigned side) { return e->plan_no * 2 + side + 1; }
-
-/* --- one side --- */
-
-static const struct plan_side *mine(const struct app_end *e) { return &e->plan->side[e->side]; }
-static const struct plan_side *theirs(const struct app_end *e) { return &e->plan->side[1 - e->side]; }
-static struct sim_proc *proc_of(struct app_end *e) { return &e->w->proc[e->proc].p; }
-
-static void end_close(struct app_end *e, bool abort_it)
-{
-	struct sim_proc *p = proc_of(e);
-
-	trace_note(e->w->trace, "plan %u, %s: close%s after %lu read, %lu written", e->plan_no,
-		e->side == 0 ? "client" : "server", abort_it ? " (abort)" : "", e->read, e->written);
-	p->api->close(p, e->ctx, e->sock, abort_it);
-	e->sock = NULL;
-	e->state = ENDS_CLOSED;
-	if (!e->failed && !plan_may_fail(e->plan) &&
-		(e->read != theirs(e)->bytes || e->written != mine(e)->bytes))
-		fail(e, "closed too early", e->read, e->written);
-}
-
-static void end_error(struct app_end *e, int error)
-{
-	trace_note(e->w->trace, "plan %u, %s: error %d after %lu read, %lu written", e->plan_no,
-		e->side == 0 ? "client" : "server", error, e->read, e->written);
-	e->failed = true;
-	e->error = error;
-	if (!plan_may_fail(e->plan))
-		fail(e, strerror(error), e->read, e->written);
-	end_close(e, false);
-}
-
-static bool read_some(struct app_end *e)
-{
-	static uint8_t buf[BUF_MAX], want[BUF_MAX];
-	const struct plan_side *m = mine(e);
-	struct sim_proc *p = proc_of(e);
-	uint32_t most = 1 + rand_below(&p->rand, min_u32(m->read_chunk, BUF_MAX));
-	ssize_t n = p->api->recv(p, e->ctx, e->sock, buf, most);
-
-	if (n == -EAGAIN)
-		return false;
-	e->since = e->w->now;
-	if (n < 0) {
-		end_error(e, (int)-n);
-		return true;
-	}
-	if (n == 0) {
-		e->eof = true;
-		if (e->read != theirs(e)->bytes && !plan_may_fail(e->plan))
-			fail(e, "the stream ended early", e->read, theirs(e)->bytes);
-		return true;
-	}
-	pattern_fill(want, stream_of(e, 1 - e->side), e->read, (uint32_t)n);
-	if (memcmp(buf, want, (size_t)n) != 0 || e->read + (uint64_t)n > theirs(e)->bytes)
-		fail(e, "wrong bytes", e->read, (uint64_t)n);
-	e->read += (uint64_t)n;
-	e->w->payload += (uint64_t)n;
-	if (m->read_pause != 0)
-		e->pause_to = e->w->now + rand_u64(&p->rand) % m->read_pause;
-	return true;
-}
-
-static uint64_t may_write(const struct app_end *e)
-{
-	const struct plan_side *m = mine(e);
-
-	if (m->block == 0)
-		return m->bytes - e->written;
-	return min_u64(m->bytes, m->block * (e->read / m->per + m->ahead)) - e->written;
-}
-
-static bool write_some(struct app_end *e)
-{
-	static uint8_t buf[BUF_MAX];
-	const struct plan_side *m = mine(e);
-	struct sim_proc *p = proc_of(e);
-	uint32_t most = 1 + rand_below(&p->rand, min_u32(m->chunk, BUF_MAX));
-	uint32_t len = (uint32_t)min_u64(may_write(e), most);
-	ssize_t n;
-
-	if (len == 0 || e->shut)
-		return false;
-	pattern_fill(buf, stream_of(e, e->side), e->written, len);
-	n = p->api->send(p, e->ctx, e->sock, buf, len, m->more && e->written + len < m->bytes);
-	if (n == -EAGAIN)
-		return false;
-	e->since = e->w->now;
-	if (n < 0) {
-		end_error(e, (int)-n);
-		return true;
-	}
-	e->written += (uint64_t)n;
-	if (m->write_pause != 0)
-		e->pause_to = e->w->now + rand_u64(&p->rand) % m->write_pause;
-	return true;
-}
-
-/* What the plan wants done about the end. True if it did something. */
-static bool end_some(struct app_end *e)
-{
-	const struct plan_side *m = mine(e);
-	struct sim_proc *p = proc_of(e);
-	bool wrote = e->written == m->bytes, read = e->read == theirs(e)->bytes;
-
-	if (m->end == END_ABORT && e->read + e->written >= m->abort_at) {
-		end_close(e, true);
-	} else if ((m->end == END_EARLY && wrote) || (m->end == END_CLOSE && wrote && read) ||
-		(wrote && e->eof)) {
-		end_close(e, false);
-	} else if (m->end == END_SHUT && wrote && !e->shut) {
-		e->shut = p->api->shut(p, e->ctx, e->sock);
-		trace_note(e->w->trace, "plan %u, %s: shut after %lu%s", e->plan_no,
-			e->side == 0 ? "client" : "server", e->written, e->shut ? "" : " (not now)");
-		return e->shut;
-	} else if (plan_may_fail(e->plan) && e->w->now - e->since > e->w->patience) {
-		trace_note(e->w->trace, "plan %u: gave up", e->plan_no);
-		end_close(e, false);
-	} else {
-		return false;
-	}
-	return true;
-}
-
-static bool pauses(const struct app_end *e) { return e->pause_to > e->w->now; }
-
-/* As far as it gets, or until it pauses. */
-static unsigned end_step(struct app_end *e)
-{
-	unsigned did = 0;
-	bool more = true;
-
-	e->hot = false;
-	for (; did < STEPS_MAX && more && !pauses(e) && e->state == ENDS_OPEN; did += more) {
-		more = end_some(e);
-		if (e->state == ENDS_OPEN && !e->eof)
-			more |= read_some(e);
-		if (e->state == ENDS_OPEN && !pauses(e))
-			more |= write_some(e);
-	}
-	e->due = more ? max_u64(e->pause_to, e->w->now) : TAS_NS_NEVER;
-	if (plan_may_fail(e->plan))
-		e->due = min_u64(e->due, max_u64(e->since + e->w->patience, e->w->now) + 1);
-	return did;
-}
-
-static void end_begin(struct app_end *e, void *sock, unsigned ctx)
-{
-	struct sim_proc *p = proc_of(e);
-
-	e->sock = sock;
-	e->ctx = ctx;
-	e->state = ENDS_OPEN;
-	e->hot = true;
-	e->due = TAS_NS_NEVER;
-	e->since = e->w->now;
-	p->api->set_user(sock, &e->hot);
-}
+#define TRY_AGAIN_NS (20 * NS_PER_MS)
 
 /* --- opening --- */
 
-static void plan_start(struct app_world *w, unsigned no)
+static bool closed(const struct app_world *w, unsigned plan)
 {
-	struct plan *plan = &w->plan[no];
-	struct app_end *e = &w->end[no][0];
-	struct sim_proc *p = &w->proc[plan->client].p;
-	struct sim_open o = { .addr = host_addr(w->proc[plan->server].p.host->index),
-		.port = w->proc[plan->server].port,
-		.local_port = plan->local_port,
-		.rx_size = plan->side[0].rx_size,
-		.tx_size = plan->side[0].tx_size,
-		.nodelay = plan->side[0].nodelay,
-		.congestion = "" };
-	unsigned ctx = rand_below(&p->rand, p->contexts);
-	void *sock;
-	int rc = p->api->connect(p, ctx, &o, &e->hot, &sock, &plan->local_port);
+	const struct app_end *e = w->end[plan];
 
-	if (rc != 0) {
-		e->state = ENDS_CLOSED;
-		fail(e, strerror(-rc), 0, 0);
+	return e[0].state == ENDS_CLOSED && (e[1].state == ENDS_CLOSED || w->plan[plan].may_fail);
+}
+
+static bool opens(const struct app_world *w, const struct app_end *e)
+{
+	const struct plan *p = e->plan;
+
+	return e->state == ENDS_NOT_BEGUN && (e->side == 0 || p->kind == PLAN_TWINS) && e->due <= w->w.now &&
+		(p->kind != PLAN_AGAIN || closed(w, p->after));
+}
+
+static struct sim_open target(const struct app_world *w, const struct app_end *e)
+{
+	const struct plan *plan = e->plan;
+	unsigned peer = e->side == 0 ? plan->server : plan->client;
+	struct sim_open o = { .addr = host_addr(w->proc[peer].p.host->index),
+		.port = w->proc[peer].port,
+		.rx_size = plan->side[e->side].rx_size,
+		.tx_size = plan->side[e->side].tx_size,
+		.nodelay = plan->side[e->side].nodelay,
+		.congestion = "" };
+
+	if (plan->kind == PLAN_TWINS) {
+		o.local_port = (uint16_t)(TWIN_PORT + 2 * e->plan_no + e->side);
+		o.port = o.local_port ^ 1;
+	} else if (plan->kind == PLAN_AGAIN) {
+		o.local_port = w->plan[plan->after].local_port;
+	} else if (plan->kind == PLAN_REFUSED) {
+		o.port = NOBODY_PORT;
+	} else if (plan->kind == PLAN_UNREACHABLE) {
+		o.addr = host_addr(NOBODY_HOST);
+	}
+	return o;
+}
+
+static void open_end(struct app_world *w, struct app_end *e)
+{
+	struct sim_open o = target(w, e);
+	unsigned ctx = rand_below(&e->proc->rand, e->proc->contexts);
+	uint16_t port = o.local_port;
+	void *sock;
+	int rc = e->proc->api->connect(e->proc, ctx, &o, &e->hot, &sock, &port);
+
+	if (rc == -EADDRNOTAVAIL && e->plan->kind == PLAN_AGAIN) { /* in TIME_WAIT here */
+		e->due = w->w.now + TRY_AGAIN_NS;
 		return;
 	}
-	trace_note(w->trace, "plan %u: connect from port %u", no, plan->local_port);
+	if (e->side == 0)
+		w->plan[e->plan_no].local_port = port;
+	if (rc != 0) {
+		e->state = ENDS_CLOSED;
+		end_fail(e, strerror(-rc), 0, 0);
+		return;
+	}
+	trace_note(w->w.trace, "plan %u: connect from port %u", e->plan_no, port);
 	end_begin(e, sock, ctx);
 }
 
-/* The plan of a connection that arrived: the latest from that address and port. */
-static struct app_end *plan_of(struct app_world *w, unsigned proc, struct net_addr remote, uint16_t port)
+/* The side to which a connection belongs: the latest from that address and port. */
+static struct app_end *acceptor_of(struct app_world *w, unsigned proc, struct net_addr remote, uint16_t port)
 {
 	struct app_end *found = NULL;
 
@@ -246,7 +85,7 @@ static struct app_end *plan_of(struct app_world *w, unsigned proc, struct net_ad
 
 		if (w->plan[i].server == proc && w->plan[i].local_port == port &&
 			w->end[i][0].state != ENDS_NOT_BEGUN &&
-			addr_eq(remote, host_addr(w->proc[w->plan[i].client].p.host->index)))
+			addr_eq(remote, host_addr(w->end[i][0].proc->host->index)))
 			found = e;
 	}
 	return found;
@@ -267,26 +106,26 @@ static unsigned accept_all(struct app_world *w, unsigned proc)
 
 		if (a->p.api->accept(&a->p, ctx, a->listener, &sock, &remote, &port) != 0)
 			return n;
-		e = plan_of(w, proc, remote, port);
+		e = acceptor_of(w, proc, remote, port);
 		if (e == NULL || e->state != ENDS_NOT_BEGUN) {
-			w->failed = true;
-			trace_note(w->trace, "FAILED: a connection from port %u that nobody opened", port);
+			w->w.failed = true;
+			trace_note(w->w.trace, "FAILED: a connection from port %u that nobody opened", port);
 			a->p.api->close(&a->p, ctx, sock, true);
 			continue;
 		}
-		trace_note(w->trace, "plan %u: accepted", e->plan_no);
+		trace_note(w->w.trace, "plan %u: accepted", e->plan_no);
 		end_begin(e, sock, ctx);
 	}
 }
 
 static void on_event(void *user) { *(bool *)user = true; }
 
-/* --- processes --- */
+/* --- begin and end --- */
 
 static void proc_begin(struct app_world *w, unsigned i)
 {
 	struct app_proc *a = &w->proc[i];
-	struct sim_open o = { .port = (uint16_t)(APP_PORT + i), .backlog = PLANS_MAX, .congestion = "" };
+	struct sim_open o = { .port = (uint16_t)(APP_PORT + i), .backlog = a->backlog, .congestion = "" };
 
 	a->p.on_event = on_event;
 	a->port = o.port;
@@ -306,13 +145,14 @@ void app_world_begin(struct app_world *w)
 		proc_begin(w, i);
 	for (unsigned i = 0; i < w->nplans; i++)
 		for (unsigned side = 0; side < 2; side++) {
-			struct plan *plan = &w->plan[i];
+			const struct plan *plan = &w->plan[i];
 
-			w->end[i][side] = (struct app_end){ .w = w,
+			w->end[i][side] = (struct app_end){ .w = &w->w,
 				.plan = plan,
 				.side = (uint8_t)side,
 				.plan_no = i,
-				.proc = side == 0 ? plan->client : plan->server };
+				.due = plan->start,
+				.proc = &w->proc[side == 0 ? plan->client : plan->server].p };
 		}
 }
 
@@ -327,11 +167,40 @@ void app_world_unlisten(struct app_world *w)
 	}
 }
 
+static void detach(struct app_proc *a)
+{
+	if (a->p.impl == NULL)
+		return;
+	a->p.api->detach(&a->p);
+	a->listener = NULL;
+}
+
 void app_world_end(struct app_world *w)
 {
 	for (unsigned i = 0; i < w->nprocs; i++)
-		if (w->proc[i].p.impl != NULL)
-			w->proc[i].p.api->detach(&w->proc[i].p);
+		detach(&w->proc[i]);
+}
+
+/* Killed: what it had open is closed by nobody. */
+static void die(struct app_world *w, unsigned proc)
+{
+	struct app_proc *a = &w->proc[proc];
+
+	trace_note(w->w.trace, "process %u dies", proc);
+	for (unsigned i = 0; i < w->nplans; i++)
+		for (unsigned side = 0; side < 2; side++)
+			if (w->end[i][side].proc == &a->p)
+				w->end[i][side].state = ENDS_CLOSED;
+	detach(a);
+}
+
+/* What was aborted early may never have reached the other side. */
+bool app_world_done(const struct app_world *w)
+{
+	for (unsigned i = 0; i < w->nplans; i++)
+		if (!closed(w, i) || w->end[i][1].state == ENDS_OPEN)
+			return false;
+	return true;
 }
 
 void app_world_woken(struct app_world *w, struct host *h, int fd)
@@ -342,55 +211,45 @@ void app_world_woken(struct app_world *w, struct host *h, int fd)
 				w->proc[i].woken = true;
 }
 
-/* A connection that was aborted early may never have reached the other side. */
-bool app_world_done(const struct app_world *w)
-{
-	for (unsigned i = 0; i < w->nplans; i++) {
-		const struct app_end *e = w->end[i];
-
-		if (e[0].state != ENDS_CLOSED || e[1].state == ENDS_OPEN ||
-			(e[1].state == ENDS_NOT_BEGUN && !plan_may_fail(&w->plan[i])))
-			return false;
-	}
-	return true;
-}
+/* --- turns --- */
 
 static unsigned ends_step(struct app_world *w, unsigned proc)
 {
 	unsigned did = 0;
 
-	for (unsigned i = 0; i < w->nplans; i++) {
-		struct app_end *e = &w->end[i][0];
-
-		if (e->proc == proc && e->state == ENDS_NOT_BEGUN && w->plan[i].start <= w->now) {
-			plan_start(w, i);
-			did++;
-		}
+	for (unsigned i = 0; i < w->nplans; i++)
 		for (unsigned side = 0; side < 2; side++) {
-			e = &w->end[i][side];
-			if (e->proc == proc && e->state == ENDS_OPEN &&
-				(e->due <= w->now || (e->hot && !pauses(e))))
+			struct app_end *e = &w->end[i][side];
+
+			if (e->proc != &w->proc[proc].p)
+				continue;
+			if (opens(w, e)) {
+				open_end(w, e);
+				did++;
+			}
+			if (end_wants_step(e))
 				did += end_step(e);
 		}
-	}
 	return did;
+}
+
+static tas_ns timer_of(const struct app_world *w, const struct app_end *e)
+{
+	bool waits = e->plan->kind == PLAN_AGAIN && !closed(w, e->plan->after);
+
+	if (e->state != ENDS_NOT_BEGUN)
+		return end_deadline(e);
+	return (e->side == 1 && e->plan->kind != PLAN_TWINS) || waits ? TAS_NS_NEVER : e->due;
 }
 
 static tas_ns proc_timer(const struct app_world *w, unsigned proc)
 {
-	tas_ns next = TAS_NS_NEVER;
+	tas_ns next = w->proc[proc].dies;
 
 	for (unsigned i = 0; i < w->nplans; i++)
-		for (unsigned side = 0; side < 2; side++) {
-			const struct app_end *e = &w->end[i][side];
-
-			if (e->proc != proc)
-				continue;
-			if (e->state == ENDS_NOT_BEGUN && side == 0)
-				next = min_u64(next, w->plan[i].start);
-			else if (e->state == ENDS_OPEN)
-				next = min_u64(next, e->hot ? e->pause_to : e->due);
-		}
+		for (unsigned side = 0; side < 2; side++)
+			if (w->end[i][side].proc == &w->proc[proc].p)
+				next = min_u64(next, timer_of(w, &w->end[i][side]));
 	return next;
 }
 
@@ -405,19 +264,11 @@ static bool proc_sleeps(struct app_proc *a)
 	return true;
 }
 
-static unsigned proc_poll(struct app_world *w, unsigned i)
+static unsigned turn(struct app_world *w, unsigned i)
 {
 	struct app_proc *a = &w->proc[i];
 	unsigned did = 0;
 
-	if (a->p.impl == NULL || w->now < a->stalled_to)
-		return 0;
-	if (a->asleep && !a->woken && proc_timer(w, i) > w->now)
-		return 0;
-	if (rand_chance_ppm(&a->p.rand, w->stall_ppm)) {
-		a->stalled_to = w->now + rand_u64(&a->p.rand) % (w->stall_max + 1);
-		return 0;
-	}
 	for (unsigned c = 0; c < a->p.contexts; c++) {
 		if (a->asleep)
 			a->p.api->wake(&a->p, c);
@@ -432,11 +283,30 @@ static unsigned proc_poll(struct app_world *w, unsigned i)
 	return did;
 }
 
+static unsigned proc_poll(struct app_world *w, unsigned i)
+{
+	struct app_proc *a = &w->proc[i];
+
+	if (a->p.impl == NULL || w->w.now < a->stalled_to)
+		return 0;
+	if (a->asleep && !a->woken && proc_timer(w, i) > w->w.now)
+		return 0;
+	if (a->dies <= w->w.now) {
+		die(w, i);
+		return 1;
+	}
+	if (rand_chance_ppm(&a->p.rand, w->stall_ppm)) {
+		a->stalled_to = w->w.now + rand_u64(&a->p.rand) % (w->stall_max + 1);
+		return 0;
+	}
+	return turn(w, i);
+}
+
 unsigned app_world_poll(struct app_world *w, tas_ns now)
 {
 	unsigned did = 0;
 
-	w->now = now;
+	w->w.now = now;
 	for (unsigned i = 0; i < w->nprocs; i++)
 		did += proc_poll(w, i);
 	return did;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/sim/sim_draw.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,7 @@ static void draw_conf(struct tas_conf *c, struct tas_rand *r, enum draw_kind kin
 	conf_defaults(c);
 	c->port.mtu = kind != DRAW_WILD || !one_in(r, 3) ? 1500 : 576 + below(r, 4000);
 	c->fastpath.cores_max = 1 + (kind == DRAW_WILD ? below(r, 3) : 0);
+	c->port.rx_descriptors = c->port.tx_descriptors = kind == DRAW_WILD ? 64u << below(r, 5) : 512;
 	c->fastpath.idle_ms = below(r, 3) * 5;
 	c->memory.flows_max = 512;
 	c->memory.rx_buffer = ring_size(r);
@@ -113,6 +115,8 @@ static void draw_troubles(struct draw_host *h, struct tas_rand *r)
 		h->resteer_ppm = (uint32_t)log_between(r, 100, 300000);
 	if (one_in(r, 6))
 		h->starve_ppm = (uint32_t)log_between(r, 5, 200);
+	if (one_in(r, 6))
+		h->jam_ppm = (uint32_t)log_between(r, 5, 500);
 }
 
 /* --- plans --- */
@@ -168,6 +172,7 @@ static void draw_ends(struct plan *p, struct tas_rand *r, bool wild)
 
 		s->end = one_in(r, 2) ? END_ABORT : END_EARLY;
 		s->abort_at = rand_u64(r) % (p->side[0].bytes + p->side[1].bytes + 1);
+		p->may_fail = true;
 	}
 }
 
@@ -176,6 +181,30 @@ static void bound_calls(struct plan_side *s, uint64_t to_read)
 {
 	s->chunk = max_u32(s->chunk, (uint32_t)(s->bytes / CALLS_MAX));
 	s->read_chunk = max_u32(s->read_chunk, (uint32_t)(to_read / CALLS_MAX));
+}
+
+/* Connections that do not begin in the common way. */
+static void draw_kind(struct draw *d, struct plan *p, struct tas_rand *r)
+{
+	unsigned no = (unsigned)(p - d->plan);
+
+	p->kind = (enum plan_kind)(1 + below(r, 4));
+	if (p->kind == PLAN_AGAIN) {
+		p->after = below(r, no + 1);
+		if (p->after == no || d->plan[p->after].may_fail || d->plan[p->after].kind != PLAN_PLAIN) {
+			p->kind = PLAN_PLAIN;
+			return;
+		}
+		p->client = d->plan[p->after].client;
+		p->server = d->plan[p->after].server;
+		return;
+	}
+	p->may_fail = true; /* twins, too: the first SYN may come before the second connect() */
+	if (p->kind == PLAN_TWINS)
+		return;
+	p->must_fail = p->kind == PLAN_REFUSED ? ECONNREFUSED : EHOSTUNREACH;
+	p->side[0].bytes = 1;
+	p->side[0].end = END_WAIT;
 }
 
 static void draw_plan(struct draw *d, struct plan *p, struct tas_rand *r, uint64_t most)
@@ -196,6 +225,9 @@ static void draw_plan(struct draw *d, struct plan *p, struct tas_rand *r, uint64
 	for (unsigned side = 0; side < 2; side++)
 		bound_calls(&p->side[side], p->side[1 - side].bytes);
 	draw_ends(p, r, wild);
+	p->may_fail |= d->proc[p->client].dies != TAS_NS_NEVER || d->proc[p->server].dies != TAS_NS_NEVER;
+	if (wild && one_in(r, 6))
+		draw_kind(d, p, r);
 }
 
 static void draw_plans(struct draw *d, struct tas_rand *r)
@@ -217,6 +249,10 @@ static void draw_procs(struct draw *d, struct tas_rand *r)
 		d->proc[i].contexts = 1 + below(r, PROC_CONTEXTS_MAX);
 		d->proc[i].sleeps = !one_in(r, 4);
 		d->proc[i].lib = one_in(r, 2);
+		d->proc[i].dies = TAS_NS_NEVER;
+		d->proc[i].backlog = d->kind == DRAW_WILD && one_in(r, 3) ? (int)below(r, 4) : PLANS_MAX;
+		if (d->kind == DRAW_WILD && one_in(r, 8))
+			d->proc[i].dies = d->begin + log_between(r, NS_PER_MS, 2 * NS_PER_SEC);
 	}
 	if (d->kind == DRAW_WILD && one_in(r, 3)) {
 		d->app_stall_ppm = (uint32_t)log_between(r, 100, 20000);

@@ -14,7 +14,7 @@ enum draw_kind { DRAW_CLEAN, DRAW_LOSS, DRAW_HARSH, DRAW_WILD, NR_DRAW_KINDS };
 struct draw_host {
 	struct tas_conf conf;
 	struct link_model link;
-	uint32_t stall_ppm, resteer_ppm, starve_ppm;
+	uint32_t stall_ppm, resteer_ppm, starve_ppm, jam_ppm;
 	tas_ns stall_max;
 };
 
@@ -27,7 +27,9 @@ struct draw {
 	struct {
 		unsigned host, contexts;
 		bool sleeps, lib;
-	} proc[8];
+		tas_ns dies;
+		int backlog;
+	} proc[PROCS_MAX];
 	uint32_t app_stall_ppm;
 	tas_ns app_stall_max;
 	unsigned nplans;

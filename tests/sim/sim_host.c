@@ -14,7 +14,9 @@
 #include "include/net/pkt.h"
 #include "slowpath/log.h"
 
-enum { QUEUE_FRAMES = 512, FIRST_FD = 1 << 20, RING_BURST = 64 };
+enum { FIRST_FD = 1 << 20, RING_BURST = 64 };
+
+#define JAM_MAX_NS (10 * NS_PER_MS)
 
 int host_eal_start(void)
 {
@@ -96,9 +98,11 @@ static void port_take(struct host *h)
 
 	for (unsigned i = 0; i < cores; i++) {
 		snprintf(name, sizeof(name), "%s-rx%u", h->name, i);
-		h->rx[i] = rte_ring_create(name, QUEUE_FRAMES, 0, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		h->rx[i] = rte_ring_create(name, h->conf.port.rx_descriptors, 0,
+			RING_F_SP_ENQ | RING_F_SC_DEQ);
 		snprintf(name, sizeof(name), "%s-tx%u", h->name, i);
-		h->tx[i] = rte_ring_create(name, QUEUE_FRAMES, 0, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		h->tx[i] = rte_ring_create(name, h->conf.port.tx_descriptors, 0,
+			RING_F_SP_ENQ | RING_F_SC_DEQ);
 		TAS_ASSERT(h->rx[i] != NULL && h->tx[i] != NULL);
 	}
 	id = rte_eth_from_rings(h->name, h->rx, cores, h->tx, cores, 0);
@@ -232,23 +236,47 @@ bool host_deliver(struct host *h, const uint8_t *bytes, uint32_t len)
 	return false;
 }
 
+static void put_on_the_wire(struct host *h, struct rte_mbuf **m, unsigned n, tas_ns now)
+{
+	for (unsigned i = 0; i < n; i++) {
+		TAS_ASSERT(m[i]->nb_segs == 1 && m[i]->data_len == m[i]->pkt_len);
+		net_send(h->net, h->index, rte_pktmbuf_mtod(m[i], uint8_t *), m[i]->data_len, now);
+	}
+	rte_pktmbuf_free_bulk(m, n);
+}
+
+/* The device takes nothing for a while. */
+static bool jammed(struct host *h, tas_ns now)
+{
+	if (now >= h->jammed_to && rand_chance_ppm(&h->rand, h->jam_ppm)) {
+		h->jammed_to = now + rand_u64(&h->rand) % JAM_MAX_NS;
+		h->stats.jams++;
+	}
+	return now < h->jammed_to;
+}
+
 static unsigned transmit(struct host *h, tas_ns now)
 {
 	struct rte_mbuf *m[RING_BURST];
 	unsigned sent = 0, n;
 
-	for (unsigned q = 0; q < h->conf.fastpath.cores_max; q++) {
+	if (jammed(h, now))
+		return 0;
+	for (unsigned q = 0; q < h->conf.fastpath.cores_max; q++)
 		while ((n = rte_ring_dequeue_burst(h->tx[q], (void **)m, RING_BURST, NULL)) > 0) {
-			for (unsigned i = 0; i < n; i++) {
-				TAS_ASSERT(m[i]->nb_segs == 1 && m[i]->data_len == m[i]->pkt_len);
-				net_send(h->net, h->index, rte_pktmbuf_mtod(m[i], uint8_t *), m[i]->data_len,
-					now);
-			}
-			rte_pktmbuf_free_bulk(m, n);
+			put_on_the_wire(h, m, n, now);
 			sent += n;
 		}
-	}
 	return sent;
+}
+
+/* Frames that wait for the device, not for a thread. */
+static bool waits_for_port(const struct host *h)
+{
+	for (unsigned q = 0; q < h->conf.fastpath.cores_max; q++)
+		if (!rte_ring_empty(h->tx[q]))
+			return true;
+	return false;
 }
 
 /* --- passes --- */
@@ -379,6 +407,8 @@ tas_ns host_deadline(const struct host *h, tas_ns now)
 {
 	tas_ns next = thread_deadline(&h->slow, sp_deadline(&h->sp), now);
 
+	if (waits_for_port(h))
+		next = min_u64(next, h->jammed_to);
 	for (unsigned i = 0; i < h->conf.fastpath.cores_max; i++) {
 		const struct host_thread *t = &h->core[i];
 		tas_ns own = core_deadline(h->fp.core[i]);

@@ -26,7 +26,7 @@ struct host_thread {
 };
 
 struct host_stats {
-	uint64_t passes, sleeps, stalls, rx_full, starved;
+	uint64_t passes, sleeps, stalls, rx_full, starved, jams;
 };
 
 struct host {
@@ -54,6 +54,8 @@ struct host {
 	tas_ns stall_max;
 	uint32_t resteer_ppm; /* a frame comes to another core than those before */
 	uint32_t starve_ppm;  /* per pass: packet buffers run out for a while */
+	uint32_t jam_ppm;     /* per pass: the port's transmit rings are not emptied for a while */
+	tas_ns jammed_to;
 	tas_ns starved_to;
 	uint32_t hoarded;
 	struct rte_mbuf *hoard[HOST_MBUFS];

@@ -65,6 +65,7 @@ static void hosts_begin(struct run *r)
 		h->stall_max = dh->stall_max;
 		h->resteer_ppm = dh->resteer_ppm;
 		h->starve_ppm = dh->starve_ppm;
+		h->jam_ppm = dh->jam_ppm;
 	}
 	oracle_begin(&r->oracle, r->host, r->d.hosts);
 }
@@ -74,9 +75,7 @@ static void world_begin(struct run *r)
 	struct app_world *w = &r->world;
 
 	memset(w, 0, sizeof(*w));
-	w->trace = &r->trace;
-	w->now = r->now;
-	w->patience = PATIENCE_NS;
+	w->w = (struct end_world){ .trace = &r->trace, .now = r->now, .patience = PATIENCE_NS };
 	w->stall_ppm = r->d.app_stall_ppm;
 	w->stall_max = r->d.app_stall_max;
 	w->nprocs = r->d.procs;
@@ -90,6 +89,8 @@ static void world_begin(struct run *r)
 		p->contexts = r->d.proc[i].contexts;
 		rand_seed(&p->rand, r->seed * 77 + i);
 		w->proc[i].sleeps = r->d.proc[i].sleeps;
+		w->proc[i].dies = r->d.proc[i].dies;
+		w->proc[i].backlog = r->d.proc[i].backlog;
 	}
 	app_world_begin(w);
 }
@@ -118,7 +119,7 @@ static bool step(struct run *r)
 	work += app_world_poll(&r->world, r->now);
 	oracle_step(&r->oracle);
 	r->steps++;
-	if (r->world.failed)
+	if (r->world.w.failed)
 		oracle_found(&r->oracle, "an application saw something wrong: see FAILED above");
 	next = r->now + r->d.step;
 	if (work == 0)
@@ -249,7 +250,7 @@ static void totals(struct run *r, struct sim_outcome *out)
 		out->lost_payload += r->net.end[i].stats.lost_payload;
 		out->rtx_payload += fp_counter(fp, CNT_TCP_TX_RTX_BYTES);
 	}
-	out->payload = r->world.payload;
+	out->payload = r->world.w.payload;
 	out->connections = r->d.nplans;
 	out->virtual_ns = r->now - r->d.begin;
 	out->steps = r->steps;

@@ -21,7 +21,7 @@ struct sim_outcome {
 	uint64_t hash;
 	tas_ns virtual_ns;
 	uint64_t steps, frames, payload, connections;
-	uint64_t lost_payload, rtx_payload; /* only of seeds with nothing but random loss, else 0 */
+	uint64_t lost_payload, rtx_payload;   /* only of seeds with nothing but random loss, else 0 */
 	uint64_t timeouts, recoveries, again; /* again: segments */
 };
 
