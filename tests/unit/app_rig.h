@@ -17,6 +17,8 @@
 
 enum { RIG_CORES = 2, RIG_FLOWS = 8192, RIG_APPS = 8, RIG_IDS = 1024 };
 
+static uint32_t rig_apps_max = RIG_APPS; /* for the rigs made from here on */
+
 struct app_rig {
 	struct tas_conf conf;
 	struct fastpath fp;
@@ -164,7 +166,7 @@ static inline struct app_rig *rig_new_with(const struct app_rim *rim)
 	struct app_ops ops = rig_ops(&r);
 	struct fp_conf fc = { .cores = RIG_CORES,
 		.flows_max = RIG_FLOWS,
-		.apps_max = RIG_APPS,
+		.apps_max = rig_apps_max,
 		.numa_node = -1,
 		.name = "rig" };
 	char err[256];
@@ -177,7 +179,7 @@ static inline struct app_rig *rig_new_with(const struct app_rim *rim)
 	r.conf.memory.flows_max = RIG_FLOWS;
 	r.conf.memory.rx_buffer = 64 << 10;
 	r.conf.memory.tx_buffer = 32 << 10;
-	r.conf.memory.apps_max = RIG_APPS;
+	r.conf.memory.apps_max = rig_apps_max;
 	r.conf.memory.app_memory_max = 8 << 20;
 	r.conf.memory.app_flows_max = 2048;
 	r.conf.memory.app_contexts_max = 4;

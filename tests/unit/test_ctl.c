@@ -300,6 +300,30 @@ static void more_than_fit_wait_for_a_place_and_do_not_disturb(void **state)
 	ctl_rig_end(c);
 }
 
+static void more_than_200_processes_are_served_at_once(void **state)
+{
+	enum { PROCESSES = 250 };
+	struct ctl_rig *c;
+	pid_t pid[PROCESSES];
+	int fds;
+
+	(void)state;
+	rig_apps_max = 300;
+	c = ctl_rig_new();
+	fds = fds_open();
+	for (int i = 0; i < PROCESSES; i++)
+		pid[i] = client_start(c, attaches_and_stays, 0);
+	ctl_rig_until(c, nr_live(c) == PROCESSES && fp_counter(&c->r->fp, CNT_APPS_ATTACHED) == PROCESSES);
+	for (int i = 0; i < PROCESSES; i++)
+		kill(pid[i], SIGKILL);
+	for (int i = 0; i < PROCESSES; i++)
+		client_status(c, pid[i]);
+	ctl_rig_until(c, all_gone(c));
+	assert_int_equal(fds_open(), fds);
+	rig_apps_max = RIG_APPS;
+	ctl_rig_end(c);
+}
+
 /* --- misbehaviour --- */
 
 static void never_attaches(struct ctl_rig *c, int stage)
@@ -456,6 +480,7 @@ int main(void)
 		cmocka_unit_test(the_end_of_a_process_is_seen_though_its_child_has_the_socket),
 		cmocka_unit_test(a_thousand_processes_come_and_go_and_leave_nothing),
 		cmocka_unit_test(more_than_fit_wait_for_a_place_and_do_not_disturb),
+		cmocka_unit_test(more_than_200_processes_are_served_at_once),
 		cmocka_unit_test(one_that_does_not_attach_in_time_is_dropped),
 		cmocka_unit_test(an_attached_one_may_be_silent_for_ever),
 		cmocka_unit_test(when_descriptors_run_out_newcomers_are_turned_away_and_tasd_goes_on),
