@@ -233,7 +233,7 @@ static void close_now(struct sp *sp, uint32_t id, enum app_close how)
 	n->app_gone = true;
 	f->flags |= FLOW_ORPHAN; /* from here on nobody is told */
 	app_flow_detach(sp->apps, id);
-	if (f->state == TCP_SYN_SENT || (rst && ((TCP_STATES_FAST >> f->state) & 1))) {
+	if (f->state == TCP_SYN_SENT || (rst && (((TCP_STATES_FAST | 1u << TCP_SYN_RCVD) >> f->state) & 1))) {
 		conn_abort(sp, id, 0);
 	} else if (f->state == TCP_TIME_WAIT) {
 		app_flow_free_buffers(sp->apps, id);
@@ -242,6 +242,8 @@ static void close_now(struct sp *sp, uint32_t id, enum app_close how)
 	} else if (f->state == TCP_ESTABLISHED || f->state == TCP_CLOSE_WAIT) {
 		f->flags |= FLOW_TX_FIN;
 		conn_event(sp, id, EV_SHUT);
+	} else if (f->state == TCP_SYN_RCVD) {
+		f->flags |= FLOW_TX_FIN; /* when it is established: conn_establish() */
 	}
 }
 
