@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Options, copies of descriptors, copies of processes, threads. */
+#include <arpa/inet.h>
+#include <sys/syscall.h>
+
+#include "tests/e2e/sockcheck.h"
+
+/* --- options --- */
+
+static const struct {
+	int level, name;
+	const char *text;
+	int value;
+} round_trips[] = {
+	{ SOL_SOCKET, SO_REUSEADDR, "SO_REUSEADDR", 1 },
+	{ SOL_SOCKET, SO_KEEPALIVE, "SO_KEEPALIVE", 5 },
+	{ SOL_SOCKET, SO_BROADCAST, "SO_BROADCAST", 1 },
+	{ SOL_SOCKET, SO_OOBINLINE, "SO_OOBINLINE", 1 },
+	{ SOL_SOCKET, SO_PRIORITY, "SO_PRIORITY", 3 },
+	{ SOL_SOCKET, SO_RCVLOWAT, "SO_RCVLOWAT", 1 },
+	{ SOL_SOCKET, SO_SNDLOWAT, "SO_SNDLOWAT", 1 },
+	{ SOL_SOCKET, SO_SNDBUF, "SO_SNDBUF", 50000 },
+	{ SOL_SOCKET, SO_RCVBUF, "SO_RCVBUF", 1 },
+	{ SOL_SOCKET, SO_ERROR, "SO_ERROR", 1 },
+	{ SOL_SOCKET, SO_TYPE, "SO_TYPE", 1 },
+	{ SOL_SOCKET, SO_DOMAIN, "SO_DOMAIN", 1 },
+	{ SOL_SOCKET, SO_PROTOCOL, "SO_PROTOCOL", 1 },
+	{ SOL_SOCKET, SO_ACCEPTCONN, "SO_ACCEPTCONN", 1 },
+	{ SOL_SOCKET, 9999, "an unknown one", 1 },
+	{ IPPROTO_TCP, TCP_NODELAY, "TCP_NODELAY", 7 },
+	{ IPPROTO_TCP, TCP_CORK, "TCP_CORK", 1 },
+	{ IPPROTO_TCP, TCP_CORK, "TCP_CORK", 0 },
+	{ IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", 33 },
+	{ IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", 40000 },
+	{ IPPROTO_TCP, TCP_KEEPINTVL, "TCP_KEEPINTVL", 11 },
+	{ IPPROTO_TCP, TCP_KEEPCNT, "TCP_KEEPCNT", 3 },
+	{ IPPROTO_TCP, TCP_KEEPCNT, "TCP_KEEPCNT", 300 },
+	{ IPPROTO_TCP, TCP_SYNCNT, "TCP_SYNCNT", 3 },
+	{ IPPROTO_TCP, TCP_LINGER2, "TCP_LINGER2", 20 },
+	{ IPPROTO_TCP, TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT", 4000 },
+	{ IPPROTO_TCP, TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT", -1 },
+	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, "TCP_NOTSENT_LOWAT", 4096 },
+	{ IPPROTO_TCP, 9999, "an unknown one", 1 },
+	{ IPPROTO_IP, IP_TOS, "IP_TOS", 0x10 },
+	{ IPPROTO_IP, IP_TTL, "IP_TTL", 77 },
+	{ IPPROTO_IP, IP_TTL, "IP_TTL", 999 },
+	{ IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY", 1 },
+};
+
+static void round_trip(int fd)
+{
+	for (unsigned i = 0; i < sizeof(round_trips) / sizeof(*round_trips); i++) {
+		char text[80];
+		int value = round_trips[i].value, level = round_trips[i].level, name = round_trips[i].name;
+		socklen_t size = sizeof(value);
+
+		snprintf(text, sizeof(text), "set %s to %d", round_trips[i].text, value);
+		show(text, setsockopt(fd, level, name, &value, sizeof(value)));
+		value = 0;
+		snprintf(text, sizeof(text), "get %s", round_trips[i].text);
+		if (show(text, getsockopt(fd, level, name, &value, &size)) == 0)
+			show("value", value);
+	}
+}
+
+static void odd_sizes(int fd)
+{
+	struct linger linger = { 1, 5 };
+	struct timeval limit = { 3, 7000 };
+	socklen_t size = sizeof(linger);
+	char text[64] = "";
+	int value = 1;
+
+	show("a short value", setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, 2));
+	show("set SO_LINGER", setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+	linger = (struct linger){ 0, 0 };
+	show("get SO_LINGER", getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size));
+	show("value", linger.l_onoff * 100 + linger.l_linger);
+	linger.l_onoff = 0;
+	show("unset SO_LINGER", setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+	show("set SO_RCVTIMEO", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+	size = sizeof(limit);
+	show("get SO_RCVTIMEO", getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size));
+	show("value", limit.tv_sec * 1000000 + limit.tv_usec);
+	limit.tv_usec = 2000000;
+	show("set a bad SO_SNDTIMEO", setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)));
+	size = 2;
+	show("get into 2 bytes", getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &size));
+	show("size", size);
+	size = sizeof(text);
+	show("set no algorithm", setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "nonsense", 8));
+	show("get TCP_CONGESTION", getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, text, &size));
+	show("set it again", setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, text, (socklen_t)strlen(text)));
+}
+
+static void info(int fd)
+{
+	struct tcp_info t = { 0 };
+	socklen_t size = sizeof(t);
+
+	show("TCP_INFO", getsockopt(fd, IPPROTO_TCP, TCP_INFO, &t, &size));
+	show("state", t.tcpi_state);
+	show("a segment's size", t.tcpi_snd_mss > 500);
+	show("a window", t.tcpi_snd_cwnd > 0);
+}
+
+void check_options(void)
+{
+	int port, listener = new_listener(0, &port), fd, on = 1, value = 0;
+	socklen_t size = sizeof(value);
+
+	show_text("on", "a listener");
+	round_trip(listener);
+	setsockopt(listener, IPPROTO_TCP, TCP_KEEPIDLE, &(int){ 44 }, sizeof(int));
+	setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	peer("connect 1 %s %d", inet_ntoa(check_local), port);
+	fd = accept(listener, NULL, NULL);
+	show("inherited TCP_KEEPIDLE", getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &value, &size));
+	show("value", value);
+	show("inherited TCP_NODELAY", getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &size));
+	show("value", value);
+	close(listener);
+	close(fd);
+	show_text("on", "an accepted connection");
+	fd = accepted(0);
+	round_trip(fd);
+	odd_sizes(fd);
+	info(fd);
+	close(fd);
+	show_text("on", "an opened connection");
+	fd = connected();
+	round_trip(fd);
+	close(fd);
+}
+
+/* --- descriptors --- */
+
+static void copies(int fd)
+{
+	int a = dup(fd), b = fcntl(fd, F_DUPFD_CLOEXEC, 200), c = dup2(fd, 210), d = dup3(fd, 211, O_CLOEXEC),
+	    on = 1;
+	char byte;
+
+	show("a copy from 200 on", b);
+	show("dup2", c);
+	show("dup3", d);
+	show("close-on-exec",
+		fcntl(a, F_GETFD) * 1000 + fcntl(b, F_GETFD) * 100 + fcntl(c, F_GETFD) * 10 +
+			fcntl(d, F_GETFD));
+	show("set flags", fcntl(a, F_SETFL, O_NONBLOCK));
+	show("flags of another", fcntl(d, F_GETFL));
+	show("recv on another", recv(c, &byte, 1, 0));
+	on = 0;
+	show("clear by ioctl", ioctl(b, FIONBIO, &on));
+	show("flags", fcntl(fd, F_GETFL));
+	close(fd);
+	close(a);
+	close(b);
+	peer("send 1 1");
+	show("recv on what is left", recv(c, &byte, 1, 0));
+	show("dup2 over a copy", dup2(1, c));
+	show("send on the last", send(d, "", 1, 0));
+	peer_shows("recv 1 1");
+	close(c);
+	show("close the last", close(d));
+	peer_shows("recv 1 1");
+	show("recv on a closed one", recv(d, &byte, 1, 0));
+	show("close again", close(d));
+	show("dup2 of a closed one", dup2(d, 5));
+}
+
+static void ranges(void)
+{
+	int fd = accepted(0), high = fcntl(fd, F_DUPFD, 500), open_ones = 0;
+
+	show("a high copy", high);
+	show("close a range", close_range(400, 600, 0));
+	show("the high copy", fcntl(high, F_GETFD));
+	show("still there", fcntl(fd, F_GETFL));
+	for (int i = 600; i < 1000; i++)
+		open_ones += close(i) == 0;
+	show("closed by hand", open_ones);
+	show("send", send(fd, "", 1, 0));
+	peer_shows("recv 1 1");
+	close(fd);
+}
+
+void check_descriptors(void)
+{
+	copies(accepted(0));
+	ranges();
+}
+
+/* --- processes --- */
+
+static int ended(pid_t child)
+{
+	int status = 0;
+
+	waitpid(child, &status, 0);
+	return status;
+}
+
+static void child_that_exits(void)
+{
+	int fd = accepted(0);
+	pid_t child = fork();
+	char byte;
+
+	if (child == 0)
+		_exit(0);
+	show("child ended", ended(child));
+	peer("send 1 1");
+	show("recv after it", recv(fd, &byte, 1, 0));
+	child = fork();
+	if (child == 0) {
+		raise(SIGKILL);
+		_exit(1);
+	}
+	show("child killed", ended(child));
+	show("send after it", send(fd, "", 1, 0));
+	peer_shows("recv 1 1");
+	close(fd);
+	peer_shows("recv 1 1");
+}
+
+static void child_that_serves(void)
+{
+	int fd = accepted(0);
+	pid_t child = fork();
+	char data[10];
+
+	if (child == 0) {
+		ssize_t got = recv(fd, data, 10, MSG_WAITALL);
+
+		_exit(got == 10 && pattern_is(data, 0, 10) && send(fd, data, 10, 0) == 10 ? 7 : 1);
+	}
+	show("the parent closes", close(fd));
+	peer("send 1 10");
+	show("child served", WEXITSTATUS(ended(child)));
+	peer_shows("recv 1 11");
+
+	fd = accepted(0);
+	child = fork();
+	if (child == 0) {
+		close(fd);
+		_exit(0);
+	}
+	show("the child closed", ended(child));
+	peer("send 1 10");
+	show("recv", recv(fd, data, 10, MSG_WAITALL));
+	show("it is right", pattern_is(data, 0, 10));
+	close(fd);
+}
+
+static void child_that_accepts(void)
+{
+	int port, listener = new_listener(0, &port), fd;
+	pid_t child = fork();
+
+	if (child == 0) {
+		fd = accept(listener, NULL, NULL);
+		_exit(fd >= 0 && write(fd, "", 1) == 1 ? 7 : 1);
+	}
+	close(listener);
+	show_text("peer connects", peer("connect 1 %s %d", inet_ntoa(check_local), port));
+	peer_shows("recv 1 2");
+	show("child accepted", WEXITSTATUS(ended(child)));
+}
+
+static void programs(void)
+{
+	int fd = accepted(SOCK_CLOEXEC);
+	pid_t child = vfork();
+
+	if (child == 0) {
+		close(fd);
+		execl("/bin/true", "true", (char *)NULL);
+		_exit(1);
+	}
+	show("vfork and exec", ended(child));
+	show("system", system("exit 3"));
+	show("send after them", send(fd, "", 1, 0));
+	peer_shows("recv 1 1");
+	child = (pid_t)syscall(SYS_fork);
+	if (child == 0)
+		_exit(0);
+	show("fork by number", ended(child));
+	show("send after it", send(fd, "\7", 1, 0));
+	peer_shows("recv 1 1");
+	close(fd);
+}
+
+void check_processes(void)
+{
+	child_that_exits();
+	child_that_serves();
+	child_that_accepts();
+	programs();
+}
+
+/* --- threads --- */
+
+static int shared_fd, shared_set;
+
+static void *reader(void *arg)
+{
+	char data[100];
+
+	(void)arg;
+	return (void *)recv(shared_fd, data, sizeof(data), 0);
+}
+
+static void *waiter(void *arg)
+{
+	struct epoll_event e;
+
+	(void)arg;
+	return (void *)(long)epoll_wait(shared_set, &e, 1, PATIENCE_MS);
+}
+
+static long result_of(pthread_t thread)
+{
+	void *result;
+
+	pthread_join(thread, &result);
+	return (long)result;
+}
+
+void check_threads(void)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLET };
+	pthread_t one, two;
+	long sum;
+
+	shared_fd = accepted(0);
+	pthread_create(&one, NULL, reader, NULL);
+	usleep(20000);
+	show("send beside a reader", send(shared_fd, "", 1, 0));
+	peer_shows("recv 1 1");
+	peer("send 1 10");
+	show("the reader got", result_of(one));
+	pthread_create(&one, NULL, reader, NULL);
+	usleep(20000);
+	show("shutdown wakes it", shutdown(shared_fd, SHUT_RDWR));
+	show("the reader got", result_of(one));
+	close(shared_fd);
+
+	shared_fd = accepted(0);
+	shared_set = epoll_create1(EPOLL_CLOEXEC);
+	pthread_create(&one, NULL, waiter, NULL);
+	pthread_create(&two, NULL, waiter, NULL);
+	usleep(20000);
+	show("add beside waiters", epoll_ctl(shared_set, EPOLL_CTL_ADD, shared_fd, &e));
+	peer("send 1 10");
+	usleep(20000);
+	show("modify", epoll_ctl(shared_set, EPOLL_CTL_MOD, shared_fd, &e));
+	sum = result_of(one) + result_of(two);
+	show("both waiters got one", sum);
+	close(shared_set);
+	close(shared_fd);
+}
