@@ -137,7 +137,6 @@ static int move_locked(struct tas *t, int fd)
 	note_low(t, high);
 	atomic_store_explicit(&t->fd_number[i], high + 1, memory_order_relaxed);
 	atomic_store_explicit(t->fd_place[i], high, memory_order_release);
-	lib_watch_moved(t, t->fd_place[i], fd);
 	return lib_close(&t->os, fd);
 }
 

@@ -139,9 +139,7 @@ static void flow_move(struct tas_ctx *c, struct tas_sock *s, struct lib_rings *r
 	lib_flow_init(s, r->att, rec_index, rec->flow, atomic_load(&rec->gen), r);
 	s->tx_una = atomic_load(&rec->tx_una);
 	atomic_store_explicit(&s->stamp, c->stamp, memory_order_release);
-	atomic_store_explicit(&r->att->slot[rec_index].sock, s, memory_order_release);
-	atomic_thread_fence(memory_order_seq_cst); /* pairs with fence B, as in flow_new */
-	lib_sock_look(s);
+	lib_flow_link(s);
 }
 
 static int adopt_flow(struct tas_ctx *c, struct tas_sock *s)
@@ -182,7 +180,7 @@ int lib_adopt(struct tas_ctx *c, struct tas_sock *s)
 	return error;
 }
 
-/* An inherited socket that is closed unused is taken over and then closed, so that tasd no longer keeps it for us. */
+/* An inherited socket that is closed unused is taken over and then closed: tasd keeps it for us no longer. */
 
 static void disown_listener(struct tas_ctx *c, struct tas_sock *s)
 {

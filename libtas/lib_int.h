@@ -82,6 +82,7 @@ struct lib_rings {
 
 struct lib_slot { /* what we know of a record */
 	_Atomic(struct tas_sock *) sock;
+	_Atomic uint32_t gen;        /* of the flow that `sock` is; written before it */
 	_Atomic uint32_t closed_gen; /* that flow was ours and is closed: the record may not know */
 };
 
@@ -149,25 +150,23 @@ struct tas_sock {
 	uint32_t tx_gen;
 	_Atomic uint32_t options; /* ABI_BELL_NODELAY, ABI_BELL_MORE */
 	uint32_t gen;             /* abi_flow_rec.gen */
-	_Atomic uint32_t
-		want_out; /* somebody waits for space: the next notification with space is an OUT edge */
 
-	/* line 2: who it is */
+	/* line 2: what drains touch */
 	alignas(CACHE_LINE) struct tas *t;
 	struct lib_att *att;
 	_Atomic(struct lib_rings *) rings; /* notified there */
 	_Atomic(void *) user;
-	uint32_t index; /* in the pool; constant */
-	uint32_t rec_index;
-	_Atomic uint32_t closing; /* CLOSING_*: a handler closed it while its own thread was inside */
-	_Atomic uint32_t
-		queued_in; /* waits in the accept queue of the listener with this cookie, plus one; else 0 */
 	_Atomic uint64_t seen_rx;       /* rx_end of the last IN edge */
 	_Atomic uint32_t seen_events;   /* edges were told for these */
 	_Atomic uint32_t looked_events; /* and these were only taken note of */
-	uint32_t adopt_error;           /* why an inherited socket cannot be used */
+	_Atomic uint32_t want_out;      /* somebody waits for space: notified of it, tell an OUT edge */
+	_Atomic uint32_t queued_in;     /* cookie plus one of the listener whose queue it waits in, or 0 */
 
 	/* line 3: rare */
+	uint32_t index; /* in the pool; constant */
+	uint32_t rec_index;
+	_Atomic uint32_t closing;  /* CLOSING_*: a handler closed it while its own thread was inside */
+	uint32_t adopt_error;      /* why an inherited socket cannot be used */
 	_Atomic uint32_t deferred; /* messages that found no way yet: ABI_BELL_*, DEFERRED_* */
 	_Atomic uint32_t deferred_arg;
 	uint16_t local_port, remote_port;
@@ -288,8 +287,6 @@ void lib_listen_rearm(struct tas_ctx *c);
 /* With ctl_lock held. Watches ctl_fd for its hang-up. */
 void lib_watch_open(struct tas *t);
 void lib_watch_del(struct tas *t, int fd);
-/* *place was `old`; what watches it must learn. */
-void lib_watch_moved(struct tas *t, const _Atomic int *place, int old);
 /* With ctl_lock held: makes the timer run while listeners wait for tasd. */
 void lib_timer_adjust(struct tas *t);
 /* Is tasd alive, asked of the kernel? Takes the consequences. Not with ctl_lock held, nor a lock inside
@@ -331,8 +328,6 @@ bool lib_bell_flush(struct tas_ctx *c, struct lib_rings *r);
 /* Looks at all that arrived; returns how many, 0 also if another is draining. */
 unsigned lib_drain(struct tas_ctx *c, struct lib_rings *r);
 bool lib_drain_pending(struct lib_rings *r);
-/* Folds the record into the socket's state and tells on_event. */
-void lib_sock_update(struct tas_ctx *c, struct tas_sock *s);
 /* The same without telling anybody. */
 void lib_sock_look(struct tas_sock *s);
 /* Waits until no drain that may have found a closed socket is running. */
@@ -363,6 +358,9 @@ struct tas_sock *lib_sock_at(struct tas *t, uint32_t index); /* or NULL */
  * caller, for the end. */
 void lib_flow_init(struct tas_sock *s, struct lib_att *a, uint32_t rec_index, uint32_t flow, uint32_t gen,
 	struct lib_rings *notified);
+/* Lets drains find it. What they found and dropped before stands in the record, where whoever looks next sees it. False: a
+ * drain made a socket of this flow already. */
+bool lib_flow_link(struct tas_sock *s);
 /* Closes a flow that nobody is inside of, and that nobody can enter. */
 void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort);
 /* Takes a flow's socket out of its attachment; tasd is not told. */

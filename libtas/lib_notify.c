@@ -88,10 +88,11 @@ static TAS_NOINLINE uint32_t want_out_look(struct tas_ctx *c, struct tas_sock *s
 	return 0;
 }
 
-void lib_sock_update(struct tas_ctx *c, struct tas_sock *s)
+/* Edges, from what the record says and what was told before. */
+static void sock_update(struct tas_ctx *c, struct tas_sock *s, const struct abi_flow_rec *rec)
 {
-	uint32_t events = atomic_load_explicit(&s->rec->events, memory_order_acquire), edges = 0;
-	uint64_t rx_end = atomic_load_explicit(&s->rec->rx_end, memory_order_relaxed);
+	uint32_t events = atomic_load_explicit(&rec->events, memory_order_acquire), edges = 0;
+	uint64_t rx_end = atomic_load_explicit(&rec->rx_end, memory_order_relaxed);
 	uint32_t fresh = events & ~atomic_load_explicit(&s->seen_events, memory_order_relaxed);
 
 	if (rx_end != atomic_load_explicit(&s->seen_rx, memory_order_relaxed)) {
@@ -137,7 +138,7 @@ static TAS_NOINLINE void new_flow(struct tas_ctx *c, struct lib_rings *r, uint32
 {
 	struct lib_slot *slot = &r->att->slot[index];
 	uint32_t gen = atomic_load_explicit(&rec->gen, memory_order_acquire);
-	struct tas_sock *l, *s, *none = NULL;
+	struct tas_sock *l, *s;
 
 	if (gen == 0 || gen == atomic_load_explicit(&slot->closed_gen, memory_order_acquire) ||
 		!(atomic_load_explicit(&rec->events, memory_order_acquire) & ABI_EV_ACCEPT))
@@ -152,12 +153,11 @@ static TAS_NOINLINE void new_flow(struct tas_ctx *c, struct lib_rings *r, uint32
 	s->remote_port = rec->remote_port;
 	atomic_store_explicit(&s->queued_in, rec->listener + 1, memory_order_relaxed);
 	atomic_store_explicit(&s->stamp, c->stamp, memory_order_release);
-	/* pairs with the acquire in record_look */
-	if (!atomic_compare_exchange_strong(&slot->sock, &none, s)) {
+	if (!lib_flow_link(s)) {
 		lib_sock_free(s);
 		return;
 	}
-	lib_sock_update(c, s);
+	sock_update(c, s, rec);
 	queue_push(l->listener, s);
 	tell(l, TAS_EV_IN);
 }
@@ -165,15 +165,18 @@ static TAS_NOINLINE void new_flow(struct tas_ctx *c, struct lib_rings *r, uint32
 static void record_look(struct tas_ctx *c, struct lib_rings *r, uint32_t index)
 {
 	struct abi_flow_rec *rec = lib_rec(r->att, index);
+	struct lib_slot *slot;
 	struct tas_sock *s;
 
 	if (unlikely(rec == NULL))
 		return;
-	s = atomic_load_explicit(&r->att->slot[index].sock, memory_order_acquire);
+	slot = &r->att->slot[index];
+	s = atomic_load_explicit(&slot->sock, memory_order_acquire);
 	if (unlikely(s == NULL))
 		new_flow(c, r, index, rec);
-	else if (likely(s->rec == rec && s->gen == atomic_load_explicit(&rec->gen, memory_order_relaxed)))
-		lib_sock_update(c, s);
+	else if (likely(atomic_load_explicit(&slot->gen, memory_order_relaxed) ==
+			 atomic_load_explicit(&rec->gen, memory_order_relaxed)))
+		sock_update(c, s, rec);
 }
 
 /* --- rings --- */
@@ -182,11 +185,14 @@ static void prefetch(struct lib_rings *r, const uint32_t *index, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct abi_flow_rec *rec = lib_rec(r->att, index[i]);
+		const struct tas_sock *s;
 
 		if (rec == NULL)
 			continue;
 		__builtin_prefetch(rec);
-		__builtin_prefetch(atomic_load_explicit(&r->att->slot[index[i]].sock, memory_order_relaxed));
+		s = atomic_load_explicit(&r->att->slot[index[i]].sock, memory_order_relaxed);
+		if (s != NULL)
+			__builtin_prefetch(&s->t);
 	}
 }
 

@@ -35,10 +35,7 @@ static struct tas_sock *flow_new(struct tas_ctx *c, struct lib_rings *r, const s
 	if (answer->flags & CTL_LISTEN_NODELAY)
 		atomic_store_explicit(&s->options, ABI_BELL_NODELAY, memory_order_relaxed);
 	atomic_store_explicit(&s->stamp, c->stamp, memory_order_release);
-	atomic_store_explicit(&r->att->slot[answer->rec].sock, s, memory_order_release);
-	/* pairs with fence B: a drain that came too early for the socket stored what we look at now */
-	atomic_thread_fence(memory_order_seq_cst);
-	lib_sock_look(s);
+	lib_flow_link(s);
 	return s;
 }
 

@@ -156,6 +156,17 @@ void lib_flow_init(struct tas_sock *s, struct lib_att *a, uint32_t rec_index, ui
 	atomic_store_explicit(&s->rings, notified, memory_order_relaxed);
 }
 
+bool lib_flow_link(struct tas_sock *s)
+{
+	struct lib_slot *slot = &s->att->slot[s->rec_index];
+	struct tas_sock *none = NULL;
+
+	atomic_store_explicit(&slot->gen, s->gen, memory_order_relaxed);
+	/* pairs with the acquire in record_look */
+	return atomic_compare_exchange_strong_explicit(&slot->sock, &none, s, memory_order_release,
+		memory_order_relaxed);
+}
+
 void lib_flow_unlink(struct tas_sock *s)
 {
 	struct lib_slot *slot = &s->att->slot[s->rec_index];

@@ -43,14 +43,6 @@ void lib_watch_open(struct tas *t)
 	watch_add(t, atomic_load_explicit(&t->ctl_fd, memory_order_relaxed), 0);
 }
 
-void lib_watch_moved(struct tas *t, const _Atomic int *place, int old)
-{
-	if (place != &t->ctl_fd && place != &t->timer_fd)
-		return;
-	lib_watch_del(t, old);
-	watch_add(t, atomic_load_explicit(place, memory_order_relaxed), place == &t->timer_fd ? EPOLLIN : 0);
-}
-
 int tas_ctl_fd(const struct tas *t)
 {
 	int watch = atomic_load_explicit(&t->watch_fd, memory_order_acquire);

@@ -9,19 +9,11 @@
 #include <stddef.h>
 #include <sys/resource.h>
 
-#include "libtas/posix/epset.h"
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/fork.h"
 #include "libtas/posix/inst.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
-
-/* Before the last descriptor closes: epoll's kernel sides need it to be open. */
-static void leave_sets(struct file *f)
-{
-	if (unlikely(f->items != NULL) && atomic_load(&f->refs) == 1)
-		epset_file_closed(f);
-}
 
 int px_close(int fd)
 {
@@ -35,7 +27,6 @@ int px_close(int fd)
 		}
 		return REAL(close)(fd);
 	}
-	leave_sets(f);
 	f = atomic_exchange_explicit(&fd_table[fd], NULL, memory_order_acq_rel);
 	result = REAL(close)(fd);
 	if (f != NULL) {
@@ -79,12 +70,6 @@ int px_close_range(unsigned first, unsigned last, int flags)
 	if (first > last || flags & ~(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE) ||
 		flags & CLOSE_RANGE_CLOEXEC || fork_in_vfork())
 		return REAL(close_range)(first, last, flags);
-	for (unsigned fd = first; fd <= last && fd < atomic_load(&fd_end); fd++) {
-		struct file *f = fd_look((int)fd);
-
-		if (f != NULL)
-			leave_sets(f);
-	}
 	fd_drop_range(first, last);
 	return close_around(first, last, flags);
 }
@@ -109,28 +94,23 @@ static int copied(int fd, int new_fd)
 int px_dup(int fd) { return copied(fd, REAL(dup)(fd)); }
 
 /* The number is about to be taken over by dup2. */
-static void vacate(int from, int to)
+static void vacate(int to)
 {
-	struct file *f = fd_look(to);
-
-	if (fork_in_vfork())
-		return;
-	inst_yield_fd(to);
-	if (f != NULL && REAL(fcntl64)(from, F_GETFD) >= 0)
-		leave_sets(f);
+	if (!fork_in_vfork())
+		inst_yield_fd(to);
 }
 
 int px_dup2(int from, int to)
 {
 	if (from == to || inst_owns_fd(from))
 		return REAL(dup2)(inst_owns_fd(from) ? -1 : from, to);
-	vacate(from, to);
+	vacate(to);
 	return copied(from, REAL(dup2)(from, to));
 }
 
 int px_dup3(int from, int to, int flags)
 {
 	if (from != to)
-		vacate(from, to);
+		vacate(to);
 	return copied(from, REAL(dup3)(from, to, flags));
 }

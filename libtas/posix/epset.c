@@ -99,7 +99,7 @@ void epset_destroy(struct epset *set)
 	struct epitem *i, *next;
 
 	if (!px_lock_enter(&set->lock))
-		return; /* closed by a handler that interrupted a call on it: its memory is lost, nothing else */
+		return; /* closed by a handler that interrupted a call on it: its memory is lost */
 	if (items_unlink(set)) {
 		for (i = set->items; i != NULL; i = next) {
 			next = i->set_next;
@@ -150,7 +150,7 @@ int epset_side(struct epset *set, int epfd)
 
 void epset_kick_prepare(struct epset *set, int epfd)
 {
-	struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.u64 = UINT64_MAX }; /* no item's data */
+	struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.u64 = EPSET_KICK };
 	int side, fd;
 
 	if (atomic_load(&set->kick) >= 0)

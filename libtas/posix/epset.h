@@ -6,10 +6,9 @@
  *   a descriptor the library does not know     in the kernel's set, with the program's own data
  *   a PLAIN file (nothing decided yet)         the same, and an item here that remembers it
  *   a FLOW                                     an item here
- *   a LISTENER with a kernel side, an epoll    an item here, and in `side`: a second kernel set, whose data
- *                                              is the item.
- *   set (nested)                               `side` is itself in the kernel's set, under data that is the
- *                                              address of a variable of ours
+ *   a LISTENER with a kernel side, a nested    an item here, and in `side`: a second kernel set, whose data
+ *   epoll set                                  is the item
+ * `side` is itself in the kernel's set, under data that is the address of a variable of ours.
  *
  * The ready list. An event pushes its item on `incoming`, lock-free, once (`signaled`). epoll_wait, under
  * `lock`, moves what came in to `ready`, fences, and asks each item's file what is true now: so an event that
@@ -62,6 +61,7 @@ struct epitem {
 };
 
 #define EPSET_SHARED UINT64_MAX
+#define EPSET_KICK UINT64_MAX /* data of epset.kick in `side`: no item's */
 
 struct epset {
 	struct file *file;
@@ -159,6 +159,8 @@ void epitem_release(struct epitem *i);
 void epset_attract_all(struct epset *set);
 /* The set's second kernel set, made on first use; -1 and errno. With the set's lock. */
 int epset_side(struct epset *set, int epfd);
+/* With the set's lock: it reported something that is closed here and open elsewhere. */
+void epset_side_renew(struct epset *set);
 /* Ends the sleep of kernel_waiters; the first makes what that needs, with the set's lock. */
 void epset_kick_prepare(struct epset *set, int epfd);
 void epset_kick(struct epset *set);

@@ -5,6 +5,7 @@
 #include "include/base/assert.h"
 #include "libtas/posix/epset.h"
 #include "libtas/posix/fdtab.h"
+#include "libtas/posix/inst.h"
 #include "libtas/posix/real.h"
 
 struct px_pool epitem_pool = PX_POOL_OF(struct epitem, pooled);
@@ -385,14 +386,32 @@ void epset_forget(struct file *f) { detach(f); }
 
 void epset_file_closed(struct file *f)
 {
-	for (struct epitem *i = f->items; i != NULL; i = i->file_next) {
-		int side = atomic_load(&i->set->side);
-
-		/* the kernel forgets a closed descriptor, but not while another process has it, too */
-		if (i->side && side >= 0)
-			REAL(epoll_ctl)(side, EPOLL_CTL_DEL, i->fd, NULL);
-		if (file_kind(f) == FILE_EPOLL)
+	if (f->items != NULL && file_kind(f) == FILE_EPOLL && file_lock(f)) {
+		for (struct epitem *i = f->items; i != NULL; i = i->file_next)
 			atomic_fetch_sub(&i->set->nested, 1);
+		file_unlock(f);
 	}
 	detach(f);
+}
+
+/* --- a side that reports what is gone --- */
+
+/* A description that another process has, too, stays in the kernel's sets after we closed ours, under a number
+ * by which nobody can take it out. So the side is made anew of what is left. */
+void epset_side_renew(struct epset *set)
+{
+	int epfd = epset_fd(set), old = atomic_load(&set->side);
+
+	if (epfd < 0)
+		return;
+	REAL(epoll_ctl)(epfd, EPOLL_CTL_DEL, old, NULL);
+	tas_fd_close(inst_peek(), &set->side);
+	if (atomic_load(&set->kick) >= 0) {
+		tas_fd_close(inst_peek(), &set->kick);
+		epset_kick_prepare(set, epfd);
+	}
+	for (struct epitem *i = set->items; i != NULL; i = i->set_next) {
+		if (i->side && !atomic_load(&i->dead))
+			i->side = side_control(set, epfd, i, EPOLL_CTL_ADD) == 0;
+	}
 }

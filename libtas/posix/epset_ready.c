@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "libtas/posix/epset.h"
+#include "libtas/posix/fdtab.h"
 #include "libtas/posix/inst.h"
 #include "libtas/posix/real.h"
 #include "libtas/posix/ticks.h"
@@ -108,6 +109,15 @@ static bool attract(struct epset *set, struct epitem *i)
 	return true;
 }
 
+/* The kernel said so some time ago; others may have taken what there was. */
+static bool kernel_is_ready(struct epitem *i)
+{
+	struct pollfd p = { .fd = i->fd, .events = POLLIN };
+
+	i->kernel_ready = fd_look(i->fd) == i->file && REAL(poll)(&p, 1, 0) > 0;
+	return i->kernel_ready;
+}
+
 /* What is to be reported of the item; 0: nothing. If it waits for space, tasd is asked to tell. */
 static uint32_t ask(struct epitem *i, uint32_t events)
 {
@@ -117,7 +127,7 @@ static uint32_t ask(struct epitem *i, uint32_t events)
 	if (events & (EPOLLOUT | EPOLLWRNORM) && !(ready & EPOLLOUT) && file_kind(i->file) == FILE_FLOW &&
 		tas_want_out(inst_ctx(), file_sock(i->file)))
 		ready = file_ready(i->file);
-	if (i->kernel_ready)
+	if (i->kernel_ready && kernel_is_ready(i))
 		ready |= EPOLLIN | EPOLLRDNORM;
 	return ready & wanted;
 }
@@ -208,28 +218,34 @@ bool epset_has_ready(struct epset *set) { return epset_harvest(set, NULL, 0) > 0
 
 /* --- the kernel's set --- */
 
-/* The item of a kernel side's event: the kernel has something for its file. */
-static void side_event(struct epset *set, uint64_t data)
+/* The item of a kernel side's event: the kernel has something for its file. False: the item is gone. */
+static bool side_event(struct epset *set, uint64_t data)
 {
 	struct epitem *i = px_pool_at(&epitem_pool, (uint32_t)data);
 
+	if (data == EPSET_KICK)
+		return true;
 	if (i == NULL || i->set != set || i->generation != data >> 32 || atomic_load(&i->dead))
-		return;
+		return false;
 	i->kernel_ready = true;
 	atomic_store(&i->file->kernel_empty, 0); /* accept asks the kernel then */
 	epitem_signal(i, SIGNAL_EVENT);
+	return true;
 }
 
 static void look_side(struct epset *set)
 {
 	struct epoll_event events[SIDE_EVENTS];
 	int side = atomic_load(&set->side), n;
+	bool all_here = true;
 
 	if (side < 0 || !px_lock_enter(&set->lock))
 		return;
 	n = REAL(epoll_wait)(side, events, SIDE_EVENTS, 0);
 	for (int i = 0; i < n; i++)
-		side_event(set, events[i].data.u64);
+		all_here &= side_event(set, events[i].data.u64);
+	if (!all_here)
+		epset_side_renew(set);
 	px_lock_leave(&set->lock);
 }
 

@@ -29,7 +29,8 @@ static ssize_t recv_message(struct file *f, struct msghdr *msg, int flags)
 	got = io_recv(f, msg->msg_iov, (int)msg->msg_iovlen, flags);
 	if (got < 0)
 		return got;
-	msg->msg_namelen = 0;
+	if (msg->msg_name != NULL)
+		msg->msg_namelen = 0; /* a stream names no sender */
 	msg->msg_controllen = 0;
 	msg->msg_flags = 0;
 	return got;

@@ -26,8 +26,8 @@ struct polling {
 	nfds_t n;
 	tas_ns deadline;
 	const sigset_t *mask;
-	struct pollfd *
-		kernel; /* [n + WAIT_FDS]: fds with those that are tasd's alone blanked, then the library's own */
+	/* [n + WAIT_FDS]: fds with those that are tasd's alone blanked, then the library's own */
+	struct pollfd *kernel;
 	struct polled *polled; /* [n] */
 	nfds_t nr_polled;
 	int kernel_ready; /* what the sleep found ready in `kernel`; -1: not asked yet */

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
-#include <sys/socket.h>
 
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/inst.h"
@@ -133,7 +132,6 @@ static int pipe_wait(int fd, short events, unsigned flags)
 
 static ssize_t pipe_to_flow(int in, struct file *f, size_t len, unsigned flags)
 {
-	int wait_flags = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0;
 	uint64_t deadline = 0;
 	ssize_t put;
 	int error = pipe_wait(in, POLLIN, flags);
@@ -142,7 +140,7 @@ static ssize_t pipe_to_flow(int in, struct file *f, size_t len, unsigned flags)
 		put = fill_once(f, in, NULL, len, flags & SPLICE_F_MORE ? TAS_MORE : 0);
 		if (put != -EAGAIN)
 			return put;
-		error = io_wait_out(f, wait_flags, &deadline);
+		error = io_wait_out(f, 0, &deadline);
 	}
 	return error;
 }
@@ -186,7 +184,7 @@ static ssize_t drain_once(struct file *f, int out, size_t len)
 
 static ssize_t flow_to_pipe(struct file *f, int out, size_t len, unsigned flags)
 {
-	int wait_flags = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0, error = 0;
+	int error = 0; /* SPLICE_F_NONBLOCK is for the pipe; the socket goes by its own O_NONBLOCK */
 	uint64_t deadline = 0;
 	ssize_t got;
 
@@ -197,7 +195,7 @@ static ssize_t flow_to_pipe(struct file *f, int out, size_t len, unsigned flags)
 		got = drain_once(f, out, len);
 		if (got != -EAGAIN)
 			return got;
-		error = io_wait_in(f, wait_flags, 1, &deadline);
+		error = io_wait_in(f, 0, 1, &deadline);
 	}
 	return error;
 }
