@@ -337,7 +337,8 @@ unsigned core_poll(struct fp_core *c, tas_ns now)
 	c->now_us = ns_to_us32(now);
 	work = rx_poll(c);
 	work += appq_poll(c);
-	work += kick_poll(c) + send_poll(c);
+	work += send_poll(c); /* before what the slow path kicks: its frames are older */
+	work += kick_poll(c);
 	work += held_poll(c);
 	work += tx_poll(c);
 	work += delayed_poll(c);
