@@ -53,8 +53,9 @@ static struct wire *wire_of(struct oracle *o, unsigned from, unsigned to, uint16
 static void syn_sent(struct wire *w, struct wire *back, const struct seg *seg, const uint8_t *frame)
 {
 	struct tcp_opts opts;
+	bool before = w->syn_seen;
 
-	if (w->syn_seen && w->iss == seg->seq.v)
+	if (before && w->iss == seg->seq.v)
 		return;
 	w->syn_seen = true;
 	w->fin_seen = w->edge_known = false;
@@ -63,7 +64,7 @@ static void syn_sent(struct wire *w, struct wire *back, const struct seg *seg, c
 	w->acked = seg->ack.v;
 	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &opts);
 	w->wscale = opts.has & TCP_HAS_WSCALE ? opts.wscale : -1;
-	if (!(seg->flags & RTE_TCP_ACK_FLAG)) /* a new connection: what was before is over */
+	if (before && !(seg->flags & RTE_TCP_ACK_FLAG)) /* a new connection: what was before is over */
 		back->syn_seen = back->edge_known = false;
 }
 
