@@ -80,7 +80,7 @@ TEST(no_flow_takes_more_than_its_turn)
 TEST(without_packet_buffers_it_is_sent_later)
 {
 	struct peer *p = established();
-	struct rte_mbuf *hoard[RIG_MBUFS];
+	struct rte_mbuf *hoard[RIG_MBUFS + 1];
 	unsigned n = 0;
 
 	while ((hoard[n] = rte_pktmbuf_alloc(rig.pool)) != NULL)
