@@ -299,23 +299,38 @@ static uint64_t shared_kib(void)
 	return shared * 4;
 }
 
+static int64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+/* Giving back must cost far less than taking; the best of some rounds counts, so that nobody's load matters. */
 static void much_memory_goes_back_without_a_wait(void **state)
 {
-	enum { MANY = 128 << 20 };
-	struct region r = region_new(1ull << 30);
+	enum { MANY = 128 << 20, ROUNDS = 10 };
+	int64_t take = INT64_MAX, give = INT64_MAX;
 	uint64_t before = shared_kib();
-	struct timespec t0, t1;
 
 	(void)state;
-	assert_int_equal(region_populate(&r, 0, MANY), 0);
-	assert_in_range(shared_kib(), before + MANY / 1024, UINT32_MAX);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t0);
-	region_destroy(&r);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t1);
-	assert_in_range((t1.tv_sec - t0.tv_sec) * 1000000000l + t1.tv_nsec - t0.tv_nsec, 0, 2000000);
-	for (int i = 0; i < 60000 && shared_kib() > before + 1024; i++)
-		usleep(1000);
-	assert_in_range(shared_kib(), 0, before + 1024);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct region r = region_new(1ull << 30);
+		int64_t t0 = cpu_ns(), t1, t2;
+
+		assert_int_equal(region_populate(&r, 0, MANY), 0);
+		assert_in_range(shared_kib(), before + MANY / 1024, UINT32_MAX);
+		t1 = cpu_ns();
+		region_destroy(&r);
+		t2 = cpu_ns();
+		take = t1 - t0 < take ? t1 - t0 : take;
+		give = t2 - t1 < give ? t2 - t1 : give;
+		for (int i = 0; i < 60000 && shared_kib() > before + 1024; i++)
+			usleep(1000);
+		assert_in_range(shared_kib(), 0, before + 1024);
+	}
+	assert_true(give < take / 4);
 }
 
 int main(void)
