@@ -307,7 +307,6 @@ void app_flow_free_buffers(struct apps *as, uint32_t flow)
 	buf_free(&s->pool, f->rx_page, ring_pages(f->rx_log2));
 	buf_free(&s->pool, f->tx_page, ring_pages(f->tx_log2));
 	s->nr_rings--;
-	f->rx_log2 = f->tx_log2 = 0;
 	f->app = APP_NONE;
 	app_flow_gone(as, app);
 }

@@ -79,9 +79,13 @@ typedef void conn_action(struct sp *sp, uint32_t id);
 static void act_established(struct sp *sp, uint32_t id) { conn_establish(sp, id); }
 static void act_send_fin(struct sp *sp, uint32_t id) { tcp_tx(sp->fp->slow, id); }
 
+/* Everything is acknowledged, and what the peer may still send nobody reads: with no application the memory
+ * goes back, though the peer may take a minute to end its side. */
 static void act_fin_wait_2(struct sp *sp, uint32_t id)
 {
 	sp->conn[id].timer_base_us = ns_to_us32(sp->now);
+	if (sp->conn[id].app_gone)
+		app_flow_free_buffers(sp->apps, id);
 	conn_timer_arm(sp, id);
 }
 

@@ -91,8 +91,8 @@ static bool connection_in(struct sp *sp, uint32_t id, const uint8_t *frame, cons
 			synchronized_in(sp, id, frame, seg);
 		return false;
 	default:
-		/* without an application there is no place for what it brings: it comes again when one accepts */
-		if (f->app != APP_NONE || (seg->flags & RTE_TCP_RST_FLAG))
+		/* while nobody accepts there is no place for what it brings: it comes again when one does */
+		if (f->app != APP_NONE || (f->flags & FLOW_ORPHAN) || (seg->flags & RTE_TCP_RST_FLAG))
 			synchronized_in(sp, id, frame, seg);
 		return false;
 	}

@@ -40,6 +40,41 @@ TEST(active_close) /* RFC 9293 3.6, figure 12: FIN, its ACK, the peer's FIN, TIM
 	assert_gone();
 }
 
+/* Linux, too, keeps no buffers for an orphan whose FIN was acknowledged. */
+TEST(closed_connection_needs_no_memory_while_the_peer_takes_its_time)
+{
+	struct peer *p = established();
+
+	app_closes(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	assert_int_equal(rig.apps.slot[0].nr_rings, 1);
+	give(p, .seq = 1, .ack = 2);
+	assert_int_equal(state(p), TCP_FIN_WAIT_2);
+	assert_int_equal(rig.apps.slot[0].nr_rings, 0);
+	give(p, .seq = 0, .ack = 2); /* keepalive */
+	expect(p, .seq = 2, .ack = 1);
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 2);
+	expect(p, .seq = 2, .ack = 2);
+	assert_int_equal(state(p), TCP_TIME_WAIT);
+	wait_ms(TIME_WAIT_MS + 100);
+	assert_gone();
+}
+
+TEST(dead_process_whose_peers_take_their_time_is_gone_at_once)
+{
+	struct peer *p = established();
+
+	app_dies(0);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	give(p, .seq = 1, .ack = 2);
+	wait_ms(10);
+	assert_int_equal(rig.apps.slot[0].state, APP_FREE);
+	assert_int_equal(state(p), TCP_FIN_WAIT_2);
+	give(p, .seq = 1, .ack = 2, .len = 10); /* to nobody */
+	expect(p, .flags = RST | ACK, .seq = 2, .ack = 1);
+	assert_gone();
+}
+
 TEST(active_close_with_fin_and_ack_in_one_segment)
 {
 	struct peer *p = established();
@@ -428,6 +463,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(active_close),
+		RIG_TEST(closed_connection_needs_no_memory_while_the_peer_takes_its_time),
+		RIG_TEST(dead_process_whose_peers_take_their_time_is_gone_at_once),
 		RIG_TEST(active_close_with_fin_and_ack_in_one_segment),
 		RIG_TEST(passive_close),
 		RIG_TEST(simultaneous_close),
