@@ -283,14 +283,13 @@ static void detach(struct apps *as, struct flow *f)
 	f->rec = APP_REC_NONE;
 }
 
+/* The rings stay, and with them the application's region. */
 void app_flow_detach(struct apps *as, uint32_t flow)
 {
 	struct flow *f = &as->fp->flows[flow];
 
-	if (f->app == APP_NONE || f->rec == APP_REC_NONE)
-		return;
-	detach(as, f);
-	app_flow_gone(as, f->app);
+	if (f->app != APP_NONE && f->rec != APP_REC_NONE)
+		detach(as, f);
 }
 
 void app_flow_free_buffers(struct apps *as, uint32_t flow)

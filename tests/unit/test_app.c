@@ -190,6 +190,15 @@ static void rings_of_contexts_lie_apart_inside_the_region(void **state)
 				sizeof(struct abi_notify_ring) + 2048 * sizeof(uint32_t), a->size);
 		}
 	assert_int_equal(a->nctx, 4);
+	for (;;) { /* all that is left goes to flows */
+		struct app_flow_spec spec = { .app = app, .rx_size = 4096, .tx_size = 4096 };
+		uint32_t flow = rig_flow(r);
+
+		if (app_flow_attach(&r->apps, flow, &spec) != 0)
+			break;
+		mark(a->base, taken, (uint64_t)r->fp.flows[flow].rx_page << 12, 4096, a->size);
+		mark(a->base, taken, (uint64_t)r->fp.flows[flow].tx_page << 12, 4096, a->size);
+	}
 	free(taken);
 	rig_end(r);
 }
@@ -245,6 +254,24 @@ static void a_context_that_does_not_fit_the_quota_is_refused(void **state)
 	assert_int_equal(app_context_add(&r->apps, app, &c, &fd), ENOMEM);
 	assert_int_equal(r->apps.slot[app].pool.free_pages, free_pages);
 	assert_int_equal(r->fp.apps[app].nctx, 1);
+	rig_end(r);
+}
+
+static int no_descriptor(void *arg TAS_UNUSED, int *app_end TAS_UNUSED) { return -EMFILE; }
+
+static void a_context_without_a_descriptor_to_wake_it_is_refused(void **state)
+{
+	struct app_rim rim = { .context_open = no_descriptor };
+	struct app_rig *r = rig_new_with(&rim);
+	uint16_t app = rig_attach(r);
+	uint32_t free_pages = r->apps.slot[app].pool.free_pages;
+	struct ctl_context c = { 0 };
+	int fd;
+
+	(void)state;
+	assert_int_equal(app_context_add(&r->apps, app, &c, &fd), EMFILE);
+	assert_int_equal(fd, -1);
+	assert_int_equal(r->apps.slot[app].pool.free_pages, free_pages);
 	rig_end(r);
 }
 
@@ -590,6 +617,7 @@ int main(void)
 		cmocka_unit_test(tasd_uses_the_rings_it_told_the_application),
 		cmocka_unit_test(contexts_have_a_limit),
 		cmocka_unit_test(a_context_that_does_not_fit_the_quota_is_refused),
+		cmocka_unit_test(a_context_without_a_descriptor_to_wake_it_is_refused),
 		cmocka_unit_test(the_death_of_an_application_closes_all_it_had),
 		cmocka_unit_test(its_memory_stays_while_unsent_data_is_on_its_way),
 		cmocka_unit_test(its_memory_stays_until_every_core_has_looked_away),

@@ -124,6 +124,21 @@ static void at_the_quota_the_newcomer_is_refused_and_nothing_stays_of_it(void **
 	rig_end(r);
 }
 
+static void a_flow_whose_second_ring_does_not_fit_leaves_nothing_of_the_first(void **state)
+{
+	struct app_rig *r = rig_new();
+	uint16_t app = rig_app(r);
+	struct app_flow_spec spec = { .app = app, .rx_size = 4096, .tx_size = 4 << 20 };
+	uint32_t first = rig_flow(r), second = rig_flow(r), free_pages;
+
+	(void)state;
+	assert_int_equal(app_flow_attach(&r->apps, first, &spec), 0);
+	free_pages = r->apps.slot[app].pool.free_pages;
+	assert_int_equal(app_flow_attach(&r->apps, second, &spec), -ENOMEM);
+	assert_int_equal(r->apps.slot[app].pool.free_pages, free_pages);
+	rig_end(r);
+}
+
 static void another_application_does_not_feel_the_first_ones_quota(void **state)
 {
 	struct app_rig *r = rig_new();
@@ -350,6 +365,7 @@ int main(void)
 		cmocka_unit_test(a_size_no_one_needs_is_cut_and_not_overflowed),
 		cmocka_unit_test(no_two_flows_share_a_byte),
 		cmocka_unit_test(at_the_quota_the_newcomer_is_refused_and_nothing_stays_of_it),
+		cmocka_unit_test(a_flow_whose_second_ring_does_not_fit_leaves_nothing_of_the_first),
 		cmocka_unit_test(another_application_does_not_feel_the_first_ones_quota),
 		cmocka_unit_test(an_application_has_at_most_its_number_of_flows),
 		cmocka_unit_test(a_dead_or_unknown_application_or_context_gets_no_flow),
