@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* hostile.h - the offences, by where they are committed. Each returns the program's exit code: 0 if tasd
+ * treated the offender as it should. */
+#ifndef TAS_TESTS_E2E_HOSTILE_H
+#define TAS_TESTS_E2E_HOSTILE_H
+
+/* Arguments are those after the word that names the offence. */
+typedef int hostile_offence(int argc, char **argv);
+
+hostile_offence hostile_scribble, hostile_harmless;                       /* hostile_scribble.c */
+hostile_offence hostile_bell, hostile_flags, hostile_pry;                 /* hostile_bell.c */
+hostile_offence hostile_holes, hostile_seal, hostile_stall, hostile_wake; /* hostile_memory.c */
+hostile_offence hostile_control, hostile_greedy, hostile_flood;           /* hostile_control.c */
+
+#endif
