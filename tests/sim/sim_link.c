@@ -7,6 +7,8 @@
 #include "include/base/assert.h"
 #include "include/net/pkt.h"
 
+#define BURST_MAX_NS (100 * NS_PER_MS)
+
 void net_begin(struct net *n, uint64_t seed, unsigned hosts, struct trace *trace)
 {
 	TAS_ASSERT(hosts <= LINK_HOSTS_MAX);
@@ -91,6 +93,19 @@ static bool is_down(struct net *n, struct link_end *e, tas_ns now)
 	return now < e->up_at;
 }
 
+/* A burst is over after some frames, or some time. */
+static bool bursts(struct net *n, struct link_end *e, tas_ns now)
+{
+	if (now >= e->burst_to) {
+		if (!rand_chance_ppm(&n->rand, e->model.burst))
+			return false;
+		e->burst_to = now + some(n, BURST_MAX_NS);
+	}
+	if (rand_chance_ppm(&n->rand, e->model.burst_end))
+		e->burst_to = now;
+	return true;
+}
+
 /* Why a frame goes nowhere, or NULL. */
 static const char *loss_of(struct net *n, struct link_end *e, uint32_t len, tas_ns now)
 {
@@ -98,10 +113,8 @@ static const char *loss_of(struct net *n, struct link_end *e, uint32_t len, tas_
 
 	if (is_down(n, e, now))
 		return "DOWN";
-	if (e->bursting || rand_chance_ppm(&n->rand, m->burst)) {
-		e->bursting = !rand_chance_ppm(&n->rand, m->burst_end);
+	if (bursts(n, e, now))
 		return "LOST (burst)";
-	}
 	if (rand_chance_ppm(&n->rand, m->loss))
 		return "LOST";
 	if (m->rate != 0 && e->wire_free > now &&

@@ -47,8 +47,7 @@ struct link_end {
 	struct link_model model;
 	struct link_stats stats;
 	struct rte_ether_addr mac;
-	bool bursting;
-	tas_ns wire_free, last_due, next_down, up_at;
+	tas_ns burst_to, wire_free, last_due, next_down, up_at;
 };
 
 struct net {
