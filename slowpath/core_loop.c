@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "slowpath/core_loop.h"
 
+#include <sched.h>
 #include <time.h>
 
 #include <rte_cycles.h>
@@ -8,7 +9,8 @@
 enum {
 	LOOK_NS = 50 * 1000,               /* between looks for those who ring by a system call */
 	LONG_PASS_NS = 50 * 1000,          /* so long a pass was perhaps not ours alone */
-	STOLEN_NS = 100 * 1000,            /* taken from a pass: somebody else wants this CPU */
+	YIELD_PASSES = 10,                 /* without work, until others may run if they want to */
+	STOLEN_NS = 100 * 1000,            /* taken from us at once: somebody else wants this CPU */
 	NAP_MIN_NS = 60 * 1000,            /* the kernel oversleeps by as much */
 	SHARED_IDLE_NS = 2 * 1000,         /* of patience where others want the CPU */
 	SHARED_HOLD_NS = 200 * 1000 * 1000 /* until we try again: costs them at most 1.5 % */
@@ -56,19 +58,26 @@ static void clocks_meet(struct core_loop *l)
 	l->wall_at = now(l);
 }
 
-/* What was taken from us since the clocks met, we put down to this pass: had it been taken from another, that
- * one would have been long. The CPU's clock is a system call and so only asked about long passes. */
-static tas_ns long_pass(struct core_loop *l, tas_ns took)
+/* What others had of our CPU since the clocks met. */
+static tas_ns stolen(struct core_loop *l)
 {
-	tas_ns wall = l->wall_at, cpu = l->cpu_at, stolen;
+	tas_ns wall = l->wall_at, cpu = l->cpu_at;
 
 	clocks_meet(l);
 	wall = l->wall_at - wall;
 	cpu = l->cpu_at - cpu;
-	stolen = wall > cpu ? wall - cpu : 0;
-	if (stolen > STOLEN_NS)
+	if (wall > cpu + STOLEN_NS)
 		l->shared_until = l->wall_at + SHARED_HOLD_NS;
-	return took > stolen ? took - stolen : 0;
+	return wall > cpu ? wall - cpu : 0;
+}
+
+/* What was taken from us since the clocks met, we put down to this pass: had it been taken from another, that
+ * one would have been long. The CPU's clock is a system call and so only asked about long passes. */
+static tas_ns long_pass(struct core_loop *l, tas_ns took)
+{
+	tas_ns others = stolen(l);
+
+	return took > others ? took - others : 0;
 }
 
 static unsigned pass(struct core_loop *l, tas_ns begin)
@@ -143,6 +152,22 @@ static tas_ns patience(const struct core_loop *l, tas_ns t)
 	return t >= l->shared_until ? l->idle_ns : min_u64(l->idle_ns, SHARED_IDLE_NS);
 }
 
+/* The application that would give us work may wait for this very CPU; if nobody does, it takes 200 ns. */
+static void let_others_run(struct core_loop *l, tas_ns t)
+{
+	sched_yield();
+	if (now(l) - t > LONG_PASS_NS)
+		stolen(l);
+}
+
+static void idle_pass(struct core_loop *l, tas_ns t)
+{
+	if (l->idle_ns != 0 && t - l->core->last_work_ns >= patience(l, t))
+		go_to_sleep(l);
+	else if (++l->idle_passes % YIELD_PASSES == 0)
+		let_others_run(l, t);
+}
+
 int core_loop_run(void *loop)
 {
 	struct core_loop *l = loop;
@@ -151,8 +176,8 @@ int core_loop_run(void *loop)
 	clocks_meet(l);
 	l->core->last_work_ns = t;
 	for (; !atomic_load_explicit(&l->stop, memory_order_relaxed); t = now(l)) {
-		if (pass(l, t) == 0 && l->idle_ns != 0 && t - l->core->last_work_ns >= patience(l, t))
-			go_to_sleep(l);
+		if (pass(l, t) == 0)
+			idle_pass(l, t);
 		if (t >= l->next_look) {
 			look_for_rings(l);
 			l->next_look = t + LOOK_NS;

@@ -24,8 +24,9 @@ struct core_loop {
 	struct wake *wake;
 	struct port_wake port;
 	struct tsc_scale tsc;
-	tas_ns idle_ns;         /* without work for so long it sleeps; 0: never */
-	tas_ns shared_until;    /* until then it sleeps at once, because others want its CPU */
+	tas_ns idle_ns;      /* without work for so long it sleeps; 0: never */
+	tas_ns shared_until; /* until then it sleeps at once, because others want its CPU */
+	unsigned idle_passes;
 	tas_ns next_look;       /* for applications that ring by a system call */
 	tas_ns wall_at, cpu_at; /* the clock and our CPU time, read at the same moment */
 	_Atomic bool stop;
