@@ -17,14 +17,15 @@
  * `struct tas_sock` is a flow or a listener; its memory is type-stable: a call on a socket that another
  * thread closed meanwhile returns -EBADF or acts on nothing, it does not crash.
  *
- * Threads: any thread may call anything, but a context is used by one thread (tas_ctx_self gives each its
- * own). Calls on one socket from several threads are serialised by two locks, one for each direction.
- * tas_ctx_wake may be called from anywhere.
+ * Threads: any thread may call anything, but a context is used by one thread at a time (tas_ctx_self
+ * gives each its own). Calls on one socket from several threads are serialised by two locks, one for each
+ * direction. tas_ctx_wake may be called from anywhere.
  *
  * Signal handlers may call anything here. Locks know their owner: a handler that interrupts its own
  * thread inside the library does not wait for it. What it wanted to tell tasd is told by the interrupted
- * call when that ends; a transfer on the very direction of the very socket that was interrupted returns
- * -EDEADLK without having moved a byte.
+ * call when that ends, a close likewise; a transfer on the very direction of the very socket that was
+ * interrupted returns -EDEADLK without having moved a byte; a CTL call that interrupted another one
+ * returns -EBUSY. A handler must not leave by longjmp out of the library.
  *
  * Events use the bits of poll(2), so that they need no translation.
  */
@@ -139,11 +140,11 @@ unsigned tas_ctx_poll(struct tas_ctx *c);
 bool tas_ctx_sleep_begin(struct tas_ctx *c);
 void tas_ctx_sleep_end(struct tas_ctx *c);
 /* Descriptors that become readable (POLLIN) when the context should be polled; the library reads them.
- * Returns how many, at most TAS_CTX_FDS (two when threads outnumber tasd's contexts and share them); 0
- * while not attached. Ask between begin and end. */
+ * Returns how many, at most TAS_CTX_FDS: what tasd writes, and in a program with threads what
+ * tas_ctx_wake writes. Ask between begin and end. */
 unsigned tas_ctx_fds(struct tas_ctx *c, int fds[TAS_CTX_FDS]);
-/* If c's thread is between sleep_begin and sleep_end, it wakes up. Publish what it shall see before. A
- * wake that finds nobody asleep is not remembered. Works without tasd if tas_ctx_fds gave a descriptor. */
+/* If c is between sleep_begin and sleep_end, whoever sleeps on it wakes up. Publish what it shall see
+ * before. A wake that finds nobody asleep is not remembered. With or without tasd. */
 void tas_ctx_wake(struct tas_ctx *c);
 
 /* --- listeners and connections --- */
@@ -176,8 +177,8 @@ struct tas_connect_opt {
 int tas_listen(struct tas_ctx *c, const struct tas_listen_opt *opt, struct tas_sock **out);
 /* CTL. listen() again on a listening socket. */
 int tas_listen_backlog(struct tas_sock *l, int backlog);
-/* Connections may now be handed to this process, and c is told of them; of several contexts the one that was
- * armed last. CTL unless that was c. Without tasd it is done when tasd comes back. */
+/* Connections may now be handed to this process, and c is told of them; of several contexts the one that
+ * was armed last. CTL unless that was c. Without tasd it is done when tasd comes back. */
 int tas_listen_arm(struct tas_ctx *c, struct tas_sock *l);
 /* The next established connection, or -EAGAIN. Arms the listener if nobody did; drains c and the armed
  * context if none is queued. The new flow is told to c from now on. */
@@ -186,8 +187,8 @@ int tas_accept(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out);
  * no socket. */
 int tas_connect(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas_sock **out);
 /* CTL. Would tasd carry a connection there? 0 and the length (of 128) of the route that matched and the
- * address it would use; -EADDRINUSE: the address is tasd's own; -ENETUNREACH; -ENOTCONN without tasd. Both
- * results may be NULL. */
+ * address it would use; -EADDRINUSE: the address is tasd's own; -ENETUNREACH; -ENOTCONN without tasd.
+ * Both results may be NULL. */
 int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len, struct net_addr *local);
 /* CTL. A snapshot for TCP_INFO. */
 int tas_info(struct tas_sock *s, struct ctl_info *info);
@@ -256,7 +257,9 @@ enum tas_shut { TAS_SHUT_RD = 1, TAS_SHUT_WR = 2 };
 int tas_shutdown(struct tas_ctx *c, struct tas_sock *s, unsigned how);
 /* s is gone for the caller in any case. tasd sends what is unsent and closes as Linux would; with `abort`
  * it sends RST at once (SO_LINGER 0). A listener is given up (CTL); connections in its queue are reset
- * when the last holder gave it up. */
+ * when the last holder gave it up. Waits for calls on s that are inside, and until no on_event for s is
+ * running: none comes after it returned (but to a handler that interrupted one). So do not hold a lock
+ * that on_event takes. */
 void tas_close(struct tas_ctx *c, struct tas_sock *s, bool abort);
 
 /* --- fork --- */
