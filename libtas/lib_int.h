@@ -358,8 +358,8 @@ struct tas_sock *lib_sock_at(struct tas *t, uint32_t index); /* or NULL */
  * caller, for the end. */
 void lib_flow_init(struct tas_sock *s, struct lib_att *a, uint32_t rec_index, uint32_t flow, uint32_t gen,
 	struct lib_rings *notified);
-/* Lets drains find it. What they found and dropped before stands in the record, where whoever looks next sees it. False: a
- * drain made a socket of this flow already. */
+/* Lets drains find it. What they found and dropped before stands in the record, where whoever looks next
+ * sees it. False: a drain made a socket of this flow already. */
 bool lib_flow_link(struct tas_sock *s);
 /* Closes a flow that nobody is inside of, and that nobody can enter. */
 void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort);

@@ -211,6 +211,13 @@ static inline void rig_link_wake(void *arg, int fd)
 	((struct rig *)arg)->wakes++;
 }
 
+/* In a loop that waits for another thread: lets it run now and then if they share a processor. */
+static inline void rig_spin(uint32_t n)
+{
+	if (n % 4096 == 4095)
+		usleep(1);
+}
+
 /* --- flows --- */
 
 /* A record as tasd installs it; returns the flow's handle. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_lib_bell.c - messages to tasd: complete, in order, never waited for long, never lost
  * (include/abi/abi.h). */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
+#include "include/base/rand.h"
 #include "libtas/lib_int.h"
 #include "tests/unit/lib_rig.h"
 
@@ -167,6 +169,23 @@ static void a_socket_is_freed_once(void **state)
 	assert_int_equal(tas_accept(r.c, l, &s), -EAGAIN);
 }
 
+/* The same, with the message on another context's list. */
+static void a_socket_with_a_message_kept_elsewhere_is_freed_when_that_goes_out(void **state)
+{
+	struct tas_ctx *other = tas_ctx_new(r.t);
+
+	(void)state;
+	fill();
+	tas_send(r.c, s, "y", 1, 0); /* kept by context 0 */
+	tas_close(other, s, false);
+	assert_int_equal(rig_bells_drop(&r, 1, 0), 1);
+	assert_int_equal(r.t->nr_free, 0);
+	rig_bells_drop(&r, 0, 0);
+	tas_ctx_poll(r.c);
+	assert_int_equal(r.t->nr_free, 1);
+	tas_ctx_free(other);
+}
+
 /* A handler interrupts its own thread inside the ring: what it wants to say is said by the interrupted
  * call. */
 static void a_handler_inside_leaves_its_message_behind(void **state)
@@ -224,6 +243,55 @@ static void another_context_is_named_once(void **state)
 	tas_ctx_free(other);
 }
 
+/* --- a core on another thread --- */
+
+enum { MESSAGES = 300000, PATIENCE = 100000000 };
+
+static _Atomic uint64_t taken; /* tx_end as the core knows it */
+static _Atomic bool stop;
+
+/* Looks at the summary bit alone. */
+static void *core_runs(void *arg)
+{
+	struct abi_bell b;
+
+	(void)arg;
+	for (uint32_t idle = 0; !stop; rig_spin(idle++)) {
+		if (atomic_load_explicit(&r.header->core_line[0].bells, memory_order_relaxed) == 0)
+			continue;
+		atomic_exchange(&r.header->core_line[0].bells, 0);
+		while (rig_bell(&r, 0, 0, &b)) {
+			atomic_store_explicit(&rig_rec(&r, 3)->tx_una, b.tx_end, memory_order_relaxed);
+			atomic_store(&taken, b.tx_end);
+		}
+	}
+	return NULL;
+}
+
+/* The fence between message and bit: a bit that is still set is seen after the message. */
+static void no_message_lies_in_a_ring_without_its_bit(void **state)
+{
+	struct tas_rand rand;
+	pthread_t thread;
+	uint32_t patience = 0;
+
+	(void)state;
+	rand_seed(&rand, 4);
+	taken = stop = 0;
+	pthread_create(&thread, NULL, core_runs, NULL);
+	for (int i = 0; i < MESSAGES && patience < PATIENCE; i++) {
+		tas_send(r.c, s, "x", 1, 0);
+		for (uint32_t pause = rand_below(&rand, 100); pause > 0; pause--)
+			__asm__ volatile("");
+		if (rand_below(&rand, 4) == 0)
+			for (patience = 0; taken != s->tx_end && patience < PATIENCE; rig_spin(patience++))
+				;
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	assert_true(patience < PATIENCE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -238,9 +306,11 @@ int main(void)
 		TEST(nobody_sleeps_on_a_message_that_was_kept),
 		TEST(a_close_that_was_kept_frees_the_socket_when_it_goes_out),
 		TEST(a_socket_is_freed_once),
+		TEST(a_socket_with_a_message_kept_elsewhere_is_freed_when_that_goes_out),
 		TEST(a_handler_inside_leaves_its_message_behind),
 		TEST(options_are_those_of_the_moment_of_sending),
 		TEST(another_context_is_named_once),
+		TEST(no_message_lies_in_a_ring_without_its_bit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,6 +221,56 @@ static void a_sleeper_can_be_woken_by_another_thread(void **state)
 	assert_int_equal(c->sleeping, 0);
 }
 
+/* --- the announcement, without the kernel --- */
+
+enum { SLEEPS = 100000, PATIENCE = 100000000 };
+
+static _Atomic uint64_t seen; /* rx_end as the sleeper knows it */
+static _Atomic enum { RUNNING, DONE, LOST } verdict;
+
+static void *notifies(void *arg)
+{
+	struct tas_rand rand;
+
+	(void)arg;
+	rand_seed(&rand, 7);
+	for (int i = 0; i < SLEEPS; i++) {
+		uint64_t end = rig_rec(&r, 3)->rx_end + 1;
+
+		/* another producer looks, so that the announcement has to travel */
+		for (uint32_t pause = rand_below(&rand, 200); pause > 0; pause--)
+			(void)atomic_load_explicit(&r.ctx[0].shm->asleep, memory_order_relaxed);
+		atomic_store_explicit(&rig_rec(&r, 3)->rx_end, end, memory_order_relaxed);
+		rig_notify(&r, 0, 0, 3);
+		for (uint32_t patience = 0; seen != end && verdict == RUNNING; rig_spin(patience++))
+			if (patience == PATIENCE)
+				verdict = LOST;
+	}
+	if (verdict == RUNNING)
+		verdict = DONE;
+	return NULL;
+}
+
+/* The fence between announcement and last look: who looked in vain is seen asleep. */
+static void who_is_not_seen_asleep_sees_what_came(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	rig_accepted(&r, l, 3);
+	pthread_create(&thread, NULL, notifies, NULL);
+	while (verdict == RUNNING) {
+		if (tas_ctx_sleep_begin(r.c)) {
+			for (uint32_t n = 0; r.ctx[0].shm->asleep == 1 && verdict == RUNNING; n++)
+				rig_spin(n);
+			tas_ctx_sleep_end(r.c);
+		}
+		atomic_store(&seen, atomic_load(&rig_rec(&r, 3)->rx_end));
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(verdict, DONE);
+}
+
 /* --- both directions, with real blocks --- */
 
 static uint64_t rounds(void)
@@ -347,6 +397,7 @@ int main(void)
 		TEST(who_still_sleeps_on_shared_rings_is_announced_again),
 		TEST(a_handler_may_sleep_while_its_thread_does),
 		TEST(a_sleeper_can_be_woken_by_another_thread),
+		TEST(who_is_not_seen_asleep_sees_what_came),
 		TEST(no_wake_up_is_lost_in_either_direction),
 	};
 

@@ -298,6 +298,20 @@ static void who_falls_short_asks_to_be_told(void **state)
 	assert_int_equal(tas_send(r.c, s, big, sizeof(big), 0), RIG_RING / 4);
 }
 
+static void a_ring_filled_to_the_brim_is_asked_about_when_it_matters(void **state)
+{
+	static char big[RIG_RING];
+	struct abi_bell b;
+
+	(void)state;
+	assert_int_equal(tas_send(r.c, s, big, sizeof(big), 0), RIG_RING);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags & ABI_BELL_WANT_SPACE, 0);
+	assert_int_equal(tas_send(r.c, s, "x", 1, 0), -EAGAIN);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_WANT_SPACE);
+}
+
 static void nothing_is_sent_after_shutdown(void **state)
 {
 	struct abi_bell b;
@@ -378,6 +392,7 @@ int main(void)
 		TEST(a_vector_is_sent_as_one),
 		TEST(spans_are_filled_in_place),
 		TEST(who_falls_short_asks_to_be_told),
+		TEST(a_ring_filled_to_the_brim_is_asked_about_when_it_matters),
 		TEST(nothing_is_sent_after_shutdown),
 		TEST(a_larger_ring_is_used_from_the_moment_it_is_named),
 		TEST(an_inner_call_on_the_same_direction_is_refused),

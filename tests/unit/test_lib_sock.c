@@ -178,6 +178,74 @@ static void freed_by_a_handler_inside_the_pool(void **state)
 
 /* --- threads --- */
 
+static _Atomic int step;
+
+static void takes_its_time(struct tas_sock *of, void *user, uint32_t edges)
+{
+	(void)of;
+	(void)user;
+	(void)edges;
+	step = 1;
+	usleep(30000);
+	step = 2;
+}
+
+static void *drains(void *arg)
+{
+	tas_ctx_poll(arg);
+	return NULL;
+}
+
+static void after_close_nobody_is_told_any_more(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	step = 0;
+	r.t->on_event = takes_its_time;
+	rig_deliver(&r, 3, 1);
+	rig_notify(&r, 0, 0, 3);
+	pthread_create(&thread, NULL, drains, r.c);
+	while (step == 0)
+		sched_yield();
+	tas_close(r.c, s, false);
+	assert_int_equal(step, 2);
+	pthread_join(thread, NULL);
+}
+
+static void *fills_slowly(void *arg)
+{
+	struct tas_ctx *c = tas_ctx_self(r.t);
+	struct tas_span span[2];
+
+	(void)arg;
+	tas_tx_begin(c, s, span);
+	step = 1;
+	usleep(30000);
+	memset(span[0].data, 'z', 10);
+	tas_tx_end(c, s, 10, 0);
+	step = 2;
+	return NULL;
+}
+
+static void close_waits_for_who_is_inside(void **state)
+{
+	struct abi_bell b;
+	pthread_t thread;
+
+	(void)state;
+	step = 0;
+	pthread_create(&thread, NULL, fills_slowly, NULL);
+	while (step == 0)
+		sched_yield();
+	tas_close(r.c, s, false);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.tx_end, 10);
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_CLOSE);
+	pthread_join(thread, NULL);
+	assert_int_equal(step, 2);
+}
+
 static _Atomic bool stop;
 static _Atomic(struct tas_sock *) current;
 
@@ -248,6 +316,8 @@ int main(void)
 		TEST(a_closed_socket_rests_before_it_is_used_again),
 		TEST(a_close_by_a_handler_inside_happens_when_the_call_ends),
 		TEST(freed_by_a_handler_inside_the_pool),
+		TEST(after_close_nobody_is_told_any_more),
+		TEST(close_waits_for_who_is_inside),
 		TEST(a_socket_is_closed_under_other_threads),
 	};
 
