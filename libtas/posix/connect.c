@@ -142,9 +142,8 @@ static int connect_plain(int fd, struct file *f, const struct sockaddr *addr, so
 		return connect_kernel(fd, f, addr, size);
 	if (error != 0)
 		return error;
-	if (!file_has(f, FILE_NONBLOCK))
-		return wait_outcome(f);
-	return outcome(f);
+	/* Linux says so even where the answer is there already: it learns of it only when the call is over */
+	return file_has(f, FILE_NONBLOCK) ? -EINPROGRESS : wait_outcome(f);
 }
 
 int px_connect(int fd, const struct sockaddr *addr, socklen_t size)

@@ -212,13 +212,24 @@ int px_listen(int fd, int backlog)
 
 /* --- shutdown --- */
 
+static bool still_connecting(struct file *f)
+{
+	return file_has(f, FILE_CONNECTING) &&
+		!(tas_ready(file_sock(f)) & (TAS_EV_CONNECTED | TAS_EV_ERR | TAS_EV_HUP));
+}
+
 static int flow_shutdown(struct file *f, int how)
 {
 	unsigned bits = how == SHUT_RDWR ? TAS_SHUT_RD | TAS_SHUT_WR
 		: how == SHUT_RD         ? TAS_SHUT_RD
 					 : TAS_SHUT_WR;
-	int error = tas_shutdown(inst_ctx(), file_sock(f), bits);
+	int error;
 
+	if (still_connecting(f)) { /* the attempt ends, and the socket is as before it */
+		file_decelerate(f, true);
+		return 0;
+	}
+	error = tas_shutdown(inst_ctx(), file_sock(f), bits);
 	if (error != 0)
 		return fail(-error);
 	/* our own sets and waiters see it at once */
