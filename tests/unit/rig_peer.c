@@ -348,3 +348,12 @@ struct peer *connected_(struct rig_how how)
 	silence();
 	return p;
 }
+
+struct peer *sending(struct peer *p, uint32_t n)
+{
+	app_writes(p, n * RIG_MSS);
+	for (uint32_t i = 0; i < n; i++)
+		expect_segment(p, i);
+	silence();
+	return p;
+}

@@ -36,6 +36,7 @@ enum {
 	RIG_RTT_US =
 		500, /* of a handshake made by established() or connected(): so short that nothing is paced */
 	RIG_PORT = 80,
+	RIG_MSS = 1448, /* towards a usual peer */
 	RIG_MBUFS = 2047,
 };
 
@@ -191,6 +192,15 @@ struct peer *established_(struct rig_how how);
 /* Opened by application 0. */
 #define connected(...) connected_((struct rig_how){ __VA_ARGS__ })
 struct peer *connected_(struct rig_how how);
+
+/* --- flights of full segments, segment 0 the first of the stream --- */
+
+#define AT(i) (1 + (uint32_t)(i)*RIG_MSS) /* where segment i begins */
+/* The application wrote n segments, and all are on their way. */
+struct peer *sending(struct peer *p, uint32_t n);
+#define expect_segment(p, i) expect(p, .seq = AT(i), .ack = 1, .len = RIG_MSS)
+/* An acknowledgement up to segment i. */
+#define acked_to(p, i, ...) give(p, .seq = 1, .ack = AT(i), .sack = { __VA_ARGS__ })
 
 /* --- the application (rig_app.c) --- */
 

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_recovery_sack.c - recovery by selective acknowledgements (RFC 6675): holes are sent again, once. */
+#include <string.h>
+
+#include "tests/unit/rig_tcp.h"
+
+enum { MSS = RIG_MSS };
+
+static struct peer *sack(uint32_t n) { return sending(established(.nodelay = true), n); }
+
+TEST(hole_is_lost_when_three_segments_above_it_arrived) /* RFC 6675 4, IsLost */
+{
+	struct peer *p = sack(6);
+
+	acked_to(p, 0, { AT(1), AT(2) });
+	acked_to(p, 0, { AT(1), AT(3) });
+	silence();
+	acked_to(p, 0, { AT(1), AT(4) });
+	expect_segment(p, 0);
+	silence();
+}
+
+TEST(only_holes_are_resent) /* RFC 6675 4, NextSeg (1) */
+{
+	struct peer *p = sack(10);
+
+	acked_to(p, 1, { AT(2), AT(3) });
+	acked_to(p, 1, { AT(5), AT(6) }, { AT(2), AT(3) });
+	acked_to(p, 1, { AT(5), AT(7) }, { AT(2), AT(3) });
+	expect_segment(p, 1);
+	acked_to(p, 1, { AT(5), AT(8) }, { AT(2), AT(3) });
+	expect_segment(p, 3);
+	acked_to(p, 1, { AT(5), AT(9) }, { AT(2), AT(3) });
+	expect_segment(p, 4);
+	acked_to(p, 1, { AT(5), AT(10) }, { AT(2), AT(3) });
+	silence();
+	give(p, .seq = 1, .ack = AT(10));
+	wait_ms(1000);
+	silence();
+	assert_int_equal(cold_of(p)->rtx_segs, 3);
+}
+
+TEST(hole_that_was_resent_is_not_resent_by_a_partial_acknowledgement)
+{
+	struct peer *p = sack(10);
+
+	acked_to(p, 0, { AT(1), AT(2) }, { AT(3), AT(7) });
+	expect_segment(p, 0);
+	acked_to(p, 0, { AT(1), AT(2) }, { AT(3), AT(8) });
+	overlook();
+	assert_int_equal(cold_of(p)->rtx_segs, 2); /* 0 and 2 */
+	give(p, .seq = 1, .ack = AT(2), .sack = { { AT(3), AT(8) } });
+	silence();
+	give(p, .seq = 1, .ack = AT(8));
+	silence(); /* nothing says that 8 and 9 were lost */
+	assert_int_equal(cold_of(p)->rtx_segs, 2);
+}
+
+TEST(lost_retransmission_of_a_later_hole_is_found)
+{
+	struct peer *p = sack(8);
+	unsigned resent = 0;
+
+	app_writes(p, 20 * MSS);
+	overlook();
+	acked_to(p, 0, { AT(1), AT(2) }, { AT(3), AT(7) });
+	acked_to(p, 0, { AT(1), AT(2) }, { AT(3), AT(8) });
+	give(p, .seq = 1, .ack = AT(2), .sack = { { AT(3), AT(10) } });
+	overlook();
+	for (uint32_t to = 11; to < 18; to++) {
+		const struct rig_seg *s;
+
+		acked_to(p, 2, { AT(3), AT(to) });
+		while ((s = next_segment(p)) != NULL)
+			resent += s->seq == AT(2);
+	}
+	assert_int_equal(resent, 1);
+	assert_int_equal(counted(CNT_TCP_TIMEOUTS), 0);
+}
+
+TEST(recovery_sends_no_more_than_the_window) /* RFC 6675 5 (C): cwnd - pipe */
+{
+	struct peer *p = sack(10);
+
+	app_writes(p, 20 * MSS);
+	acked_to(p, 0, { AT(7), AT(10) }); /* pipe: 3 SACKed, 7 lost, of 10: 0; window 5 */
+	for (uint32_t i = 0; i < 5; i++)
+		expect_segment(p, i);
+	silence();
+	acked_to(p, 2, { AT(7), AT(10) });
+	expect_segment(p, 5);
+	expect_segment(p, 6);
+	silence();
+	acked_to(p, 4, { AT(7), AT(10) });
+	expect_segment(p, 10);
+	expect_segment(p, 11);
+	silence();
+}
+
+TEST(lost_retransmission_is_found) /* what was sent after it arrived, and it did not */
+{
+	struct peer *p = sack(5);
+
+	app_writes(p, 10 * MSS);
+	overlook();
+	acked_to(p, 0, { AT(1), AT(4) });
+	expect_segment(p, 0);
+	overlook();
+	for (uint32_t i = 0; i < 9; i++)
+		acked_to(p, 0, { AT(1), AT(5 + i) });
+	for (bool again = false; !again;) {
+		const struct rig_seg *s = next_segment(p);
+
+		assert_non_null(s);
+		again = s->seq == AT(0);
+	}
+	assert_int_equal(counted(CNT_TCP_TIMEOUTS), 0);
+}
+
+TEST(three_short_segments_above_are_enough) /* RFC 6675 5 (1): DupThresh acknowledgements */
+{
+	struct peer *p = established(.nodelay = true);
+
+	for (uint32_t i = 0; i < 5; i++) {
+		app_writes(p, 64);
+		expect(p, .seq = 1 + i * 64, .ack = 1, .len = 64);
+	}
+	give(p, .seq = 1, .ack = 1, .sack = { { 65, 129 } });
+	give(p, .seq = 1, .ack = 1, .sack = { { 65, 193 } });
+	silence();
+	give(p, .seq = 1, .ack = 1, .sack = { { 65, 257 } });
+	expect(p, .seq = 1, .ack = 1, .len = 64);
+	silence();
+	give(p, .seq = 1, .ack = 321);
+	wait_ms(1000);
+	silence();
+}
+
+TEST(recovery_reduces_the_window_once_for_a_window_of_data) /* RFC 6675 5; by half */
+{
+	struct peer *p = sack(10);
+
+	acked_to(p, 0, { AT(1), AT(4) });
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	acked_to(p, 4, { AT(5), AT(9) });
+	wait_ms(30);
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	assert_int_equal(counted(CNT_TCP_FAST_RECOVERIES), 1);
+	give(p, .seq = 1, .ack = AT(10));
+	overlook();
+	app_writes(p, 5 * MSS);
+	overlook();
+	acked_to(p, 10, { AT(11), AT(14) });
+	assert_int_equal(counted(CNT_TCP_FAST_RECOVERIES), 2);
+}
+
+TEST(cubic_keeps_seven_tenths_of_the_window) /* RFC 9438 4.6 */
+{
+	struct peer *p;
+
+	strcpy(rig.conf.tcp.congestion, "cubic");
+	p = sack(10);
+	acked_to(p, 0, { AT(1), AT(4) });
+	assert_in_range(flow_of(p)->cwnd, 7 * MSS - MSS / 20, 7 * MSS);
+}
+
+TEST(resent_bytes_are_counted)
+{
+	struct peer *p = sack(6);
+
+	acked_to(p, 0, { AT(1), AT(5) });
+	expect_segment(p, 0);
+	assert_int_equal(counted(CNT_TCP_TX_RTX), 1);
+	assert_int_equal(counted(CNT_TCP_TX_RTX_BYTES), MSS);
+	assert_int_equal(cold_of(p)->bytes_rtx, MSS);
+	assert_int_equal(cold_of(p)->lost, MSS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(hole_is_lost_when_three_segments_above_it_arrived),
+		RIG_TEST(only_holes_are_resent),
+		RIG_TEST(hole_that_was_resent_is_not_resent_by_a_partial_acknowledgement),
+		RIG_TEST(lost_retransmission_of_a_later_hole_is_found),
+		RIG_TEST(recovery_sends_no_more_than_the_window),
+		RIG_TEST(lost_retransmission_is_found),
+		RIG_TEST(three_short_segments_above_are_enough),
+		RIG_TEST(recovery_reduces_the_window_once_for_a_window_of_data),
+		RIG_TEST(cubic_keeps_seven_tenths_of_the_window),
+		RIG_TEST(resent_bytes_are_counted),
+	};
+
+	return RIG_MAIN(tests);
+}
