@@ -150,7 +150,7 @@ static void a_favourite_can_be_named(void **state)
 
 /* --- many --- */
 
-enum { ROUNDS = 50000 };
+enum { ROUNDS = 20000 };
 
 struct crowd {
 	struct lib_lock lock;
@@ -209,7 +209,7 @@ static void *favourite_run(void *arg)
 static void taking_the_favour_lets_nobody_in_beside(void **state)
 {
 	(void)state;
-	for (int round = 0; round < 300; round++) {
+	for (int round = 0; round < 150; round++) {
 		struct crowd c = { 0 };
 		pthread_t thread;
 		uint64_t seen;

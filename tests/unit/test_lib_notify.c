@@ -219,7 +219,7 @@ static void a_ring_that_another_thread_drains_is_left_to_it(void **state)
 
 /* --- tasd on another thread --- */
 
-enum { FLOWS = 64, BURSTS = 100000, PATIENCE = 100000000 };
+enum { FLOWS = 64, BURSTS = 50000, PATIENCE = 100000000 };
 
 static _Atomic uint64_t told[FLOWS];
 static _Atomic unsigned lost;
