@@ -36,6 +36,7 @@ int region_guard_install(void);
 /* Makes and maps a region of `size` bytes (a multiple of REGION_PAGE), of which nothing takes memory yet.
  * 0, or -errno and then nothing is left behind. */
 int region_create(struct region *r, uint64_t size, const char *name);
+/* Much memory goes back a little later, by a thread of its own. */
 void region_destroy(struct region *r);
 
 /* Makes the pages of [off, off + len) exist. 0, or -ENOMEM with what was there before intact. */
