@@ -347,13 +347,14 @@ void tasd_run(struct tasd *t, int stop_fd, bool (*stop)(void *arg), void *arg)
 	if (no_memory(watch(t, stop_fd), "the main loop") != 0)
 		return;
 	while (!ready.stop || !stop(arg)) {
-		tas_ns now = tasd_now(t), deadline = now;
-		unsigned work = sp_poll(&t->sp, now);
+		tas_ns now = tasd_now(t), deadline;
 
-		if (ready.control || now >= ctl_deadline(t->ctl))
-			work += ctl_poll(t->ctl, now);
-		if (work == 0)
-			deadline = min_u64(sp_deadline(&t->sp), ctl_deadline(t->ctl));
+		sp_poll(&t->sp, now);
+		deadline = sp_deadline(&t->sp);
+		/* what a request caused is sent by the slow path's next pass */
+		if ((ready.control || now >= ctl_deadline(t->ctl)) && ctl_poll(t->ctl, now) > 0)
+			deadline = now;
+		deadline = min_u64(deadline, ctl_deadline(t->ctl));
 		count_busy(t);
 		ready = sort_ready(t, events, wait_for_work(t, deadline, events), stop_fd);
 	}
