@@ -51,7 +51,7 @@ static void draw_conf(struct tas_conf *c, struct tas_rand *r, enum draw_kind kin
 	c->memory.flows_max = 512;
 	c->memory.rx_buffer = ring_size(r);
 	c->memory.tx_buffer = ring_size(r);
-	c->memory.apps_max = 4;
+	c->memory.apps_max = 8;
 	c->memory.app_memory_max = 128 << 20;
 	c->memory.app_flows_max = 512;
 	c->memory.app_contexts_max = 4;

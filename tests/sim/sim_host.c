@@ -174,6 +174,12 @@ static void ring_end(struct rte_ring *r)
 	rte_ring_free(r);
 }
 
+uint64_t host_faults(const struct host *h)
+{
+	return fp_counter(&h->fp, CNT_APP_FAULT_HANDLE) + fp_counter(&h->fp, CNT_APP_FAULT_POSITION) +
+		fp_counter(&h->fp, CNT_APP_FAULT_FLAGS) + fp_counter(&h->fp, CNT_APP_FAULT_RING);
+}
+
 uint32_t host_mbufs_out(const struct host *h)
 {
 	return HOST_MBUFS - rte_mempool_avail_count(h->pool) - h->hoarded;

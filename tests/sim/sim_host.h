@@ -87,6 +87,8 @@ void host_ring(struct host *h, unsigned core, uint16_t app);
 /* Request to the control socket: the slow path's thread is awake then. */
 void host_request(struct host *h);
 
+/* Messages of applications that no library sends. */
+uint64_t host_faults(const struct host *h);
 /* Packet buffers that are not in the pool. */
 uint32_t host_mbufs_out(const struct host *h);
 

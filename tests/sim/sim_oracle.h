@@ -16,7 +16,7 @@
 
 #include "tests/sim/sim_host.h"
 
-enum { ORACLE_WIRES_MAX = 2048, ORACLE_FLOWS_MAX = 1024 };
+enum { ORACLE_WIRES_MAX = 65536, ORACLE_FLOWS_MAX = 4096 };
 
 /* One direction of a connection on the wire. */
 struct wire {
@@ -39,6 +39,7 @@ struct flow_seen {
 };
 
 struct oracle {
+	bool hostile; /* messages that no library sends are to be expected */
 	struct host *hosts;
 	unsigned nhosts;
 	struct wire wire[ORACLE_WIRES_MAX];

@@ -8,6 +8,7 @@
 #include "tests/sim/sim_draw.h"
 #include "tests/sim/sim_host.h"
 #include "tests/sim/sim_oracle.h"
+#include "tests/sim/sim_villain.h"
 
 enum { TAIL = 60, CHECK_EVERY = 1 };
 
@@ -22,6 +23,8 @@ struct run {
 	struct host host[LINK_HOSTS_MAX];
 	struct app_world world;
 	struct oracle oracle;
+	bool hostile;
+	struct villain villain[LINK_HOSTS_MAX];
 	tas_ns now;
 	uint64_t steps;
 };
@@ -47,6 +50,15 @@ static void on_context_woken(void *arg, int fd)
 	app_world_woken(&current->world, h, fd);
 }
 
+/* What a villain may have is bounded; besides that there must be enough for everybody. */
+static void make_room(struct tas_conf *conf)
+{
+	conf->memory.flows_max = ORACLE_FLOWS_MAX;
+	conf->memory.app_flows_max = 256;
+	conf->tcp.time_wait_ms = min_u32(conf->tcp.time_wait_ms, 500);
+	conf->tcp.fin_wait2_ms = min_u32(conf->tcp.fin_wait2_ms, 500);
+}
+
 static void hosts_begin(struct run *r)
 {
 	net_begin(&r->net, r->seed ^ 0x6e6574, r->d.hosts, &r->trace);
@@ -57,6 +69,8 @@ static void hosts_begin(struct run *r)
 		const struct draw_host *dh = &r->d.host[i];
 		struct host *h = &r->host[i];
 
+		if (r->hostile)
+			make_room(&r->d.host[i].conf);
 		host_open(h, i, &dh->conf, &r->net, r->seed * 31 + i, r->now);
 		r->net.end[i].model = dh->link;
 		h->context_woken = on_context_woken;
@@ -68,6 +82,9 @@ static void hosts_begin(struct run *r)
 		h->jam_ppm = dh->jam_ppm;
 	}
 	oracle_begin(&r->oracle, r->host, r->d.hosts);
+	r->oracle.hostile = r->hostile;
+	for (unsigned i = 0; i < r->d.hosts && r->hostile; i++)
+		villain_begin(&r->villain[i], &r->host[i], (i + 1) % r->d.hosts, r->seed * 13 + i);
 }
 
 static void world_begin(struct run *r)
@@ -103,6 +120,8 @@ static tas_ns deadline(const struct run *r)
 
 	for (unsigned i = 0; i < r->d.hosts; i++)
 		next = min_u64(next, host_deadline(&r->host[i], r->now));
+	for (unsigned i = 0; i < r->d.hosts && r->hostile; i++)
+		next = min_u64(next, villain_deadline(&r->villain[i]));
 	return next;
 }
 
@@ -117,6 +136,8 @@ static bool step(struct run *r)
 	for (unsigned i = 0; i < r->d.hosts; i++)
 		work += host_poll(&r->host[i], r->now);
 	work += app_world_poll(&r->world, r->now);
+	for (unsigned i = 0; i < r->d.hosts && r->hostile; i++)
+		villain_turn(&r->villain[i], r->now);
 	oracle_step(&r->oracle);
 	r->steps++;
 	if (r->world.w.failed)
@@ -218,6 +239,8 @@ static void course(struct run *r)
 	if (!phase(r, all_closed, "connections stand still"))
 		return;
 	app_world_unlisten(&r->world);
+	for (unsigned i = 0; i < r->d.hosts && r->hostile; i++)
+		villain_end(&r->villain[i]);
 	if (!phase(r, flows_free, "flows are left when all is over"))
 		return;
 	records_returned(r);
@@ -242,6 +265,8 @@ static void totals(struct run *r, struct sim_outcome *out)
 		const struct fastpath *fp = &r->host[i].fp;
 
 		out->frames += r->net.end[i].stats.frames;
+		out->faults += host_faults(&r->host[i]);
+		out->deeds += r->villain[i].deeds;
 		out->timeouts += fp_counter(fp, CNT_TCP_TIMEOUTS);
 		out->again += fp_counter(fp, CNT_TCP_TX_RTX);
 		out->recoveries += fp_counter(fp, CNT_TCP_FAST_RECOVERIES);
@@ -271,6 +296,7 @@ void sim_run(uint64_t seed, const struct sim_options *opt, struct sim_outcome *o
 	current = r;
 	*out = (struct sim_outcome){ 0 };
 	r->seed = seed;
+	r->hostile = opt->hostile;
 	draw(&r->d, seed);
 	r->now = r->d.begin;
 	trace_begin(&r->trace, opt->trace, r->now);

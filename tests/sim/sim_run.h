@@ -12,7 +12,8 @@
 #include "include/base/time.h"
 
 struct sim_options {
-	FILE *trace; /* every frame and note; NULL: none */
+	FILE *trace;  /* every frame and note; NULL: none */
+	bool hostile; /* a villain on each host, too */
 };
 
 struct sim_outcome {
@@ -22,6 +23,7 @@ struct sim_outcome {
 	tas_ns virtual_ns;
 	uint64_t steps, frames, payload, connections;
 	uint64_t lost_payload, rtx_payload;   /* only of seeds with nothing but random loss, else 0 */
+	uint64_t deeds, faults;               /* of villains */
 	uint64_t timeouts, recoveries, again; /* again: segments */
 };
 

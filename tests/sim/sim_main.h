@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sim_main.h - the command line of every program that runs seeds.
+ *
+ *	PROGRAM                             its seeds, and one of them twice
+ *	PROGRAM --seeds A..B [--quiet]      those
+ *	PROGRAM --seed N [--trace]          one; with every frame
+ *
+ * Returns 0 if every seed kept to the oracles, the run twice was the same twice, and what was sent again at random
+ * loss is at most 1.5 times what was lost. */
+#ifndef TAS_SIM_MAIN_H
+#define TAS_SIM_MAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sim_program {
+	uint64_t seeds;
+	bool hostile;
+};
+
+int sim_main(int argc, char **argv, const struct sim_program *p);
+
+#endif
