@@ -192,3 +192,28 @@ void lib_bell_last(struct tas_ctx *c, struct tas_sock *s, uint32_t flags)
 	atomic_store_explicit(&s->deferred, 0, memory_order_relaxed);
 	lib_sock_free(s);
 }
+
+static bool bells_taken(const struct lib_rings *r, uint32_t cores)
+{
+	for (uint32_t i = 0; i < cores; i++) {
+		struct abi_bell_ring *ring = r->bells[i].ring;
+
+		if (atomic_load_explicit(&ring->consumed, memory_order_acquire) <
+			atomic_load_explicit(&ring->produced, memory_order_relaxed))
+			return false;
+	}
+	return true;
+}
+
+void lib_bells_pass(struct lib_att *a)
+{
+	enum { PATIENCE_MS = 100, NAP_US = 50 };
+	const struct timespec nap = { 0, NAP_US * (long)NS_PER_US };
+	uint32_t n = atomic_load_explicit(&a->nr_rings, memory_order_acquire);
+	unsigned naps = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		while (!bells_taken(&a->rings[i], a->cores) && naps++ < PATIENCE_MS * 1000 / NAP_US)
+			LIB_SYS(&a->t->os, SYS_nanosleep, (long)&nap, 0);
+	}
+}

@@ -315,6 +315,9 @@ void lib_ctx_after_fork(struct tas *t, struct tas_ctx *keep);
 
 /* --- lib_bell.c --- */
 
+/* Waits until tasd's cores took what was sent so far, but not for ever. Without locks. */
+void lib_bells_pass(struct lib_att *a);
+
 /* Tells tasd: ABI_BELL_* with the socket's positions and options. Never fails: what finds no way now is
  * kept and merged. */
 void lib_bell(struct tas_ctx *c, struct tas_sock *s, uint32_t flags, uint32_t arg);

@@ -379,6 +379,16 @@ void lib_listener_close(struct tas_ctx *c, struct tas_sock *l)
 
 	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return; /* a handler in the midst of a request: tasd keeps it until the process ends */
+	a = lib_att_now(t);
+	if (a != NULL)
+		lib_att_get(a);
+	lib_lock_leave(&t->os, &t->ctl_lock);
+	if (a != NULL) { /* tasd knows what was accepted before it hears that the listener goes */
+		lib_bells_pass(a);
+		lib_att_put(a);
+	}
+	if (!lib_lock_enter(&t->os, &t->ctl_lock))
+		return; /* a handler in the midst of a request: tasd keeps it until the process ends */
 	close_locked(c, l);
 	a = lib_att_now(t);
 	if (a != NULL)

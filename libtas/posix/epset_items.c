@@ -396,8 +396,8 @@ void epset_file_closed(struct file *f)
 
 /* --- a side that reports what is gone --- */
 
-/* A description that another process has, too, stays in the kernel's sets after we closed ours, under a number
- * by which nobody can take it out. So the side is made anew of what is left. */
+/* A description that another process has, too, stays in the kernel's sets after we closed ours, under a
+ * number by which nobody can take it out. So the side is made anew of what is left. */
 void epset_side_renew(struct epset *set)
 {
 	int epfd = epset_fd(set), old = atomic_load(&set->side);

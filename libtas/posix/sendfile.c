@@ -207,7 +207,7 @@ static ssize_t splice_flow(struct file *f, int in, off64_t *in_offset, int out, 
 	ssize_t moved;
 
 	if (in_offset != NULL || out_offset != NULL)
-		return (from ? in_offset : out_offset) != NULL ? -ESPIPE : -EINVAL;
+		return (from ? out_offset : in_offset) != NULL ? -ESPIPE : -EINVAL; /* the pipe's first */
 	if (!is_pipe(from ? out : in))
 		return -EINVAL;
 	if (len == 0)

@@ -229,6 +229,8 @@ static int flow_shutdown(struct file *f, int how)
 		file_decelerate(f, true);
 		return 0;
 	}
+	if ((tas_ready(file_sock(f)) & (TAS_EV_HUP | TAS_EV_TX_DONE)) == (TAS_EV_HUP | TAS_EV_TX_DONE))
+		return fail(ENOTCONN); /* nothing is left to shut */
 	error = tas_shutdown(inst_ctx(), file_sock(f), bits);
 	if (error != 0)
 		return fail(-error);

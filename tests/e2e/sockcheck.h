@@ -81,6 +81,7 @@ void check_epoll_sets(void);
 void check_descriptors(void);
 void check_processes(void);
 void check_threads(void);
+void check_inherited(void);
 
 /* The other side; ends when the control connection does. */
 int peer_main(const char *path, struct in_addr remote);

@@ -80,23 +80,31 @@ static void receive_flags(int fd)
 	show("recv of errors", recv(fd, data, 1, MSG_ERRQUEUE | MSG_DONTWAIT));
 }
 
+static int big_fd;
+static unsigned char *big_data;
+
+static void *big_sender(void *arg)
+{
+	ssize_t n = 0;
+
+	for (size_t done = 0; done < BIG && n >= 0; done += (size_t)n)
+		n = send(big_fd, big_data + done, BIG - done, 0);
+	return arg;
+}
+
 static void big_transfers(int fd)
 {
 	unsigned char *data = malloc(BIG);
+	pthread_t sender;
 	size_t got = 0;
 	ssize_t n;
 
 	pattern_fill(data, 0, BIG);
-	if (fork() == 0) { /* the peer answers only when it has all, so another process sends */
-		for (size_t done = 0; done < BIG; done += (size_t)n) {
-			n = send(fd, data + done, BIG - done, 0);
-			if (n <= 0)
-				_exit(1);
-		}
-		_exit(0);
-	}
+	big_fd = fd;
+	big_data = data;
+	pthread_create(&sender, NULL, big_sender, NULL); /* the peer answers only when it has all */
 	peer_shows("recv 1 %d", BIG);
-	wait(NULL);
+	pthread_join(sender, NULL);
 	memset(data, 0, BIG);
 	peer("send 1 100000");
 	while (got < 100000 && (n = read(fd, data + got, BIG - got)) > 0)

@@ -224,7 +224,25 @@ static void child_that_exits(void)
 	peer_shows("recv 1 1");
 }
 
-static void child_that_serves(void)
+static void child_that_closes(void)
+{
+	int fd = accepted(0);
+	pid_t child = fork();
+	char data[10];
+
+	if (child == 0) {
+		close(fd);
+		_exit(0);
+	}
+	show("the child closed", ended(child));
+	peer("send 1 10");
+	show("recv", recv(fd, data, 10, MSG_WAITALL));
+	show("it is right", pattern_is(data, 0, 10));
+	close(fd);
+}
+
+/* A connection that another process goes on with. */
+void check_inherited(void)
 {
 	int fd = accepted(0);
 	pid_t child = fork();
@@ -239,18 +257,6 @@ static void child_that_serves(void)
 	peer("send 1 10");
 	show("child served", WEXITSTATUS(ended(child)));
 	peer_shows("recv 1 11");
-
-	fd = accepted(0);
-	child = fork();
-	if (child == 0) {
-		close(fd);
-		_exit(0);
-	}
-	show("the child closed", ended(child));
-	peer("send 1 10");
-	show("recv", recv(fd, data, 10, MSG_WAITALL));
-	show("it is right", pattern_is(data, 0, 10));
-	close(fd);
 }
 
 static void child_that_accepts(void)
@@ -294,7 +300,7 @@ static void programs(void)
 void check_processes(void)
 {
 	child_that_exits();
-	child_that_serves();
+	child_that_closes();
 	child_that_accepts();
 	programs();
 }

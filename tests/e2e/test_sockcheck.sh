@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# timeout: 400
+# The same socket calls on the kernel's sockets, under libtas without tasd, and through tasd: the same results,
+# line by line. What differs by design is in docs/sockets.md and in neither list here.
+# shellcheck disable=SC2119
+. "$(dirname "$0")/lib.sh"
+
+# Not "inherited": a connection that a child of fork goes on with.
+groups=(names transfer messages ends waits connect options poll epoll epoll_sets descriptors processes threads)
+check=$BUILD/tests/e2e/sockcheck
+KERNEL_IP=10.78.0.1 KERNEL_PEER_IP=10.78.0.2
+
+kernel_link() {
+	ip link add k0 netns "$SRV" type veth peer name k1 netns "$CLI"
+	ip -n "$SRV" address add $KERNEL_IP/24 dev k0
+	ip -n "$CLI" address add $KERNEL_PEER_IP/24 dev k1
+	ip -n "$SRV" link set k0 up
+	ip -n "$CLI" link set k1 up
+}
+
+subject() { # NAME GROUP CONTROL LOCAL REMOTE [LAUNCHER...]
+	in_srv "${@:6}" "$check" subject "$3" "$4" "$5" "$2" >"$WORK/$1-$2.txt" 2>"$WORK/$1-$2.err" ||
+		fail "$2 ($1): exit code $?: $(tail -n 1 "$WORK/$1-$2.txt")"
+}
+
+same() { # GROUP NAME NAME
+	diff "$WORK/$2-$1.txt" "$WORK/$3-$1.txt" >"$WORK/diff" ||
+		fail "$1: < $2, > $3: $(head -n 20 "$WORK/diff")"
+}
+
+ns_make
+kernel_link
+spawn "$CLI" peer "$check" peer "$WORK/control" $CLI_IP
+spawn "$CLI" kernel-peer "$check" peer "$WORK/kernel-control" $KERNEL_PEER_IP
+wait_for 5 "the peers" test -S "$WORK/control" -a -S "$WORK/kernel-control"
+
+say "the kernel's sockets, alone and under tas-run without tasd"
+for group in "${groups[@]}" inherited; do
+	subject kernel "$group" "$WORK/kernel-control" $KERNEL_IP $KERNEL_PEER_IP
+	TAS_QUIET=1 subject without "$group" "$WORK/kernel-control" $KERNEL_IP $KERNEL_PEER_IP \
+		tas-run -i "$INSTANCE" --
+	same "$group" kernel without
+done
+
+tasd_start
+for group in "${groups[@]}"; do
+	say "$group: $(grep -c = "$WORK/kernel-$group.txt") results"
+	subject tasd "$group" "$WORK/control" $TASD_IP $CLI_IP tas-run -i "$INSTANCE" --
+	same "$group" kernel tasd
+done
+[ "$(carried)" -gt 3300000 ] || fail "tasd carried only $(carried) bytes"
