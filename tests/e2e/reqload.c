@@ -6,7 +6,8 @@
  * memcached: each connection stores a value of BYTES of its own, and then asks for it again and again.
  * echo: each connection sends BYTES, and takes them back.
  * One request at a time on each connection; every answer is compared. Prints "requests R seconds S p50_us A
- * p99_us B bytes N", where bytes is the payload of questions that were answered, both ways. One thread. */
+ * p99_us B max_us C bytes N", where bytes is the payload of questions that were answered, both ways. One
+ * thread. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -251,7 +252,8 @@ int main(int argc, char **argv)
 		conn_open(&conns[i], i, &to);
 	begin = clock_ns();
 	run(conns, n, atof(argv[5]));
-	printf("requests %lu seconds %.3f p50_us %.0f p99_us %.0f bytes %lu\n", the.requests,
-		(double)(clock_ns() - begin) / 1e9, percentile_us(0.5), percentile_us(0.99), the.bytes);
+	printf("requests %lu seconds %.3f p50_us %.0f p99_us %.0f max_us %.0f bytes %lu\n", the.requests,
+		(double)(clock_ns() - begin) / 1e9, percentile_us(0.5), percentile_us(0.99), percentile_us(1),
+		the.bytes);
 	return 0;
 }
