@@ -148,8 +148,8 @@ static unsigned delayed_poll(struct fp_core *c)
 	return n;
 }
 
-/* What MORE held back for long enough goes as it is. A flow that began to hold anew meanwhile is on the list from
- * the first time: it waits less than the 200 ms. */
+/* What MORE held back for long enough goes as it is. A flow that began to hold anew meanwhile is on the list
+ * from the first time: it waits less than the 200 ms. */
 static unsigned held_poll(struct fp_core *c)
 {
 	unsigned n = 0;

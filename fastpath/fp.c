@@ -115,7 +115,8 @@ int fp_create(struct fastpath *fp, const struct fp_conf *conf, struct port *port
 	if (tables_take(fp) && cores_take(fp))
 		return 0;
 	snprintf(err, err_size,
-		"not enough memory for flows_max=%u, apps_max=%u on %u cores: raise [memory] dpdk_memory or lower these",
+		"not enough memory for flows_max=%u, apps_max=%u on %u cores: raise [memory] dpdk_memory or "
+		"lower these",
 		conf->flows_max, conf->apps_max, conf->cores);
 	fp_destroy(fp);
 	return -ENOMEM;
@@ -181,7 +182,8 @@ uint32_t flow_alloc(struct fastpath *fp)
 	f = &fp->flows[id];
 	memset(f, 0, sizeof(*f));
 	memset(&fp->cold[id], 0, sizeof(fp->cold[id]));
-	/* one count for all slots: an application's record may serve flows of several, and tells them apart by this */
+	/* one count for all slots: an application's record may serve flows of several, and tells them apart
+	 * by this */
 	fp->last_gen += fp->last_gen == UINT32_MAX ? 2 : 1;
 	f->gen = fp->last_gen;
 	f->app = APP_NONE;

@@ -2,10 +2,10 @@
 /* recovery.c - loss recovery: what is deemed lost is sent again, and nothing else.
  *
  * After three duplicate acknowledgements the first outstanding segment is lost, and after each partial
- * acknowledgement the next (RFC 6582); with SACK, where the segments are short. With SACK (RFC 6675) also every
- * byte above which more than two segments' worth was SACKed. After a timeout (RFC 6298) everything outstanding
- * is, but for what was SACKed.
- * What was deemed lost is [rtx_nxt, lost_to) without the scoreboard's intervals.
+ * acknowledgement the next (RFC 6582); with SACK, where the segments are short. With SACK (RFC 6675) also
+ * every byte above which more than two segments' worth was SACKed. After a timeout (RFC 6298) everything
+ * outstanding is, but for what was SACKed. What was deemed lost is [rtx_nxt, lost_to) without the
+ * scoreboard's intervals.
  *
  * A retransmission that is lost itself: when more than two segments' worth sent after it was SACKed while una
  * stays, the piece at una is sent once more (the timer would find that, too, only later). */

@@ -59,7 +59,8 @@ void tcp_ack_later(struct tcp t);
 
 /* --- appq.c --- */
 
-/* Stores the positions in the flow's record without telling the application: it looks when it wants to know. */
+/* Stores the positions in the flow's record without telling the application: it looks when it wants to know.
+ */
 void app_store(struct fp_core *c, const struct flow *f);
 
 /* --- core.c: lists of flows --- */

@@ -27,8 +27,8 @@ uint32_t tcp_rcv_window(const struct flow *f)
 {
 	uint32_t size = flow_rx_size(f), slack = (1u << f->rcv_wscale) - 1, free_bytes;
 
-	/* The wire carries the window in units of 2^wscale. One unit less is offered, so that there is room to round up
-	 * what was already offered: the right edge should not move back. */
+	/* The wire carries the window in units of 2^wscale. One unit less is offered, so that there is room
+	 * to round up what was already offered: the right edge should not move back. */
 	free_bytes = size - f->rx_unread;
 	free_bytes = free_bytes > slack ? free_bytes - slack : 0;
 	return max_u32(min_u32(free_bytes, 0xffffu << f->rcv_wscale), f->rx_adv);

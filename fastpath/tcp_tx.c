@@ -47,9 +47,9 @@ static uint32_t sack_options(const struct flow *f, const struct flow_cold *k, st
 	return o->nsack;
 }
 
-/* The window as on the wire, in units of 2^wscale. What was offered before is rounded up, so that the right edge
- * does not move back, but not beyond the space there is: many small segments would each add a part of a unit. Then
- * it is rounded down, as RFC 7323 2.4 allows; what was once offered is accepted all the same. */
+/* The window as on the wire, in units of 2^wscale. What was offered before is rounded up, so that the right
+ * edge does not move back, but not beyond the space there is: many small segments would each add a part of a
+ * unit. Then it is rounded down, as RFC 7323 2.4 allows; what was once offered is accepted all the same. */
 static inline uint32_t window_field(const struct flow *f)
 {
 	uint32_t unit = 1u << f->rcv_wscale, space = flow_rx_size(f) - f->rx_unread;

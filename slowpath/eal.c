@@ -175,8 +175,8 @@ static int huge_refuse(uint64_t need, const struct eal_machine *m, char *err, si
 	else
 		snprintf(err, err_size,
 			"hugepages = on needs %lu MiB in free huge pages, and there are %lu: sysctl -w "
-			"vm.nr_hugepages=%lu (more if others use some), or in [memory] lower dpdk_memory or set "
-			"hugepages = auto",
+			"vm.nr_hugepages=%lu (more if others use some), or in [memory] lower dpdk_memory "
+			"or set hugepages = auto",
 			need >> 20, m->huge_free >> 20, (need + m->huge_page_size - 1) / m->huge_page_size);
 	return -1;
 }

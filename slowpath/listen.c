@@ -345,8 +345,8 @@ int listen_op_join(void *arg, uint16_t app, uint64_t id, uint32_t cookie)
 	return acceptor_of(l, app) != NULL ? EEXIST : add_acceptor(l, app, cookie);
 }
 
-/* Takes it out of the region of the process that did not accept it. What that process did with it all the same
- * cannot be passed on. */
+/* Takes it out of the region of the process that did not accept it. What that process did with it all the
+ * same cannot be passed on. */
 static bool take_back_one(struct sp *sp, struct listener *l, uint32_t id)
 {
 	struct flow *f = &sp->fp->flows[id];

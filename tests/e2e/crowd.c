@@ -4,8 +4,9 @@
  *   crowd ADDRESS FIRST_PORT PORTS CONNECTIONS
  *
  * Opens CONNECTIONS, spread over PORTS ports from FIRST_PORT on; on each one byte goes and comes back. Then
- * it prints "open N" and waits. SIGUSR1: closes all at once. A connection that the server ends is closed, too.
- * When none is left it prints "closed N ended E reset R": closed here; ended by the server's FIN, or by RST. */
+ * it prints "open N" and waits. SIGUSR1: closes all at once. A connection that the server ends is closed,
+ * too. When none is left it prints "closed N ended E reset R": closed here; ended by the server's FIN, or by
+ * RST. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>

@@ -131,7 +131,8 @@ static void layout_nonsense(struct abi_bell *b TAS_UNUSED, uint32_t i)
 static const struct kind {
 	const char *name;
 	void (*spoil)(struct abi_bell *b, uint32_t i);
-	bool counted; /* so often that it is cut off; the others cannot be told from bad luck, or hurt nobody */
+	bool counted; /* so often that it is cut off; the others cannot be told from bad luck, or hurt nobody
+		       */
 	bool silent;  /* no message goes with it */
 	bool lasting; /* no honest use of the region is possible afterwards */
 } kinds[] = {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 180
-# 20,000 connections that end at once leave nothing: neither flows nor memory, whoever ends them. The topology is in
+# 20,000 connections that end at once leave nothing: neither flows nor memory, whoever ends them. Topology:
 # lib.sh; two servers and two clients, since each has so many descriptors only.
 #
 #   crowd, crowd (Linux) ---- veth ---- tasd <== shared memory ==> echo, echo
@@ -11,7 +11,10 @@
 each=10000
 ulimit -n $((each + 2000)) || fail "needs $((each + 2000)) open files: raise the hard limit"
 
-status() { tasctl -i "$INSTANCE" status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+status() { # NAME
+	tasctl -i "$INSTANCE" status --json |
+		python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
+}
 no_flow_left() { [ "$(status flows)" = 0 ]; }
 no_memory_left() { [ "$(status app_memory_bytes)" = 0 ]; }
 
@@ -60,7 +63,8 @@ crowds_end "closed 0 ended $each reset 0"
 wait_for 20 "a tasd without flows" no_flow_left
 
 say "the same memory was used again"
-[ "$(status app_memory_bytes)" -le $((memory + memory / 50)) ] || fail "$(status app_memory_bytes), not $memory bytes"
+[ "$(status app_memory_bytes)" -le $((memory + memory / 50)) ] ||
+	fail "$(status app_memory_bytes), not $memory bytes"
 
 say "$((2 * each)) connections lose their servers"
 crowds_start

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 120
-# Connections that do not come about end as on Linux: the same program runs over tasd and over the kernel, and must
+# Connections that do not come about end as on Linux: one program runs over tasd and over the kernel, and must
 # print the same.
 #
 #   connect.py <== shared memory ==> tasd ---- veth ---- 10.77.0.2 (Linux)
@@ -33,9 +33,11 @@ spawn "$CLI" unreachable python3 "$e2e_root/tests/e2e/unreachable.py"
 tasd_start tcp.syn_retries=1 tcp.rto_initial_ms=1500
 wait_for 20 "the server" in_cli timeout 1 bash -c "exec 3<>/dev/tcp/$CLI_IP/80"
 
-under_tas timeout 60 python3 "$e2e_root/tests/e2e/connect.py" $CLI_IP 10.77.0.99 203.0.113.1 >"$WORK/over-tasd" &
+under_tas timeout 60 python3 "$e2e_root/tests/e2e/connect.py" \
+	$CLI_IP 10.77.0.99 203.0.113.1 >"$WORK/over-tasd" &
 over_tasd=$!
-in_srv timeout 60 python3 "$e2e_root/tests/e2e/connect.py" 10.78.0.2 10.78.0.99 203.0.113.1 >"$WORK/over-kernel"
+in_srv timeout 60 python3 "$e2e_root/tests/e2e/connect.py" \
+	10.78.0.2 10.78.0.99 203.0.113.1 >"$WORK/over-kernel"
 wait $over_tasd
 cat "$WORK/over-kernel"
 diff -u "$WORK/over-kernel" "$WORK/over-tasd" || fail "tasd (+) differs from the kernel (-)"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 120
-# iperf3 -s, unmodified, under tas-run: bulk in both directions, one and eight streams. The topology is in lib.sh.
+# iperf3 -s, unmodified, under tas-run: bulk in both directions, one and eight streams. Topology: lib.sh.
 #
 #   iperf3 -c (Linux) ---- veth ---- tasd <== shared memory ==> iperf3 -s
 # shellcheck disable=SC2119

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 120
-# Programs under tas-run that use tasd and the kernel at once: 127.0.0.1, unix sockets and tasd's address, as servers
+# Programs under tas-run that use tasd and the kernel at once: 127.0.0.1, unix, tasd's address, as servers
 # and as clients, in one event loop. The topology is in lib.sh.
 #
-#   Linux ---- veth ---- tasd <== shared memory ==> program ---- kernel: 127.0.0.1, unix sockets ---- local clients
+#   Linux ---- veth ---- tasd <== shared memory ==> program ---- kernel: 127.0.0.1, unix ---- local clients
 # shellcheck disable=SC2119
 . "$(dirname "$0")/lib.sh"
 
@@ -49,7 +49,8 @@ assert_eq "bytes that tasd carried for local clients" "$(carried)" "$before"
 stop "$server"
 
 say "redis by tasd, by 127.0.0.1 and by a unix socket at once"
-serve redis redis-server --port 6379 --save '' --protected-mode no --unixsocket "$WORK/redis.sock" --dir "$WORK"
+serve redis redis-server --port 6379 --save '' --protected-mode no --dir "$WORK" \
+	--unixsocket "$WORK/redis.sock"
 server=$SPAWNED
 wait_for 10 "redis-server" port_answers 6379
 benches=()

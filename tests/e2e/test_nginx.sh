@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 300
-# nginx, unmodified, master and one worker, under tas-run: the worker inherits the listening socket over fork, drops its
-# privileges and accepts. The topology is in lib.sh.
+# nginx, unmodified, master and one worker, under tas-run: the worker inherits the listening socket over fork,
+# drops its privileges and accepts. The topology is in lib.sh.
 #
 #   curl, wrk (Linux) ---- veth ---- tasd <== shared memory ==> nginx worker (www-data)
 #                                                              nginx master (root)
@@ -93,7 +93,8 @@ assert_eq "10 MB by the next worker" "$(fetch part)" "$part"
 
 say "a client that goes away in the midst of a file takes nothing with it"
 for _ in 1 2 3 4 5; do
-	in_cli curl -s --limit-rate 1M --max-time 0.2 -o /dev/null "http://$TASD_IP/big" && fail "100 MB in 0.2 s"
+	in_cli curl -s --limit-rate 1M --max-time 0.2 -o /dev/null "http://$TASD_IP/big" &&
+		fail "100 MB in 0.2 s"
 done
 assert_eq "10 MB after that" "$(fetch part)" "$part"
 stop "$server"

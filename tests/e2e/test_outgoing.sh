@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 180
-# Clients, unmodified, under tas-run, towards servers on Linux. The topology is in lib.sh, with the roles changed:
+# Clients, unmodified, under tas-run, towards servers on Linux. The topology of lib.sh with the roles changed:
 #
 #   curl, redis-benchmark, iperf3 -c, python <== shared memory ==> tasd ---- veth ---- servers (Linux)
 # shellcheck disable=SC2119
@@ -23,7 +23,8 @@ done
 
 say "curl: 20 MB, and a file that is not there"
 carried_begin
-assert_eq "20 MB" "$(under_tas curl -sS --max-time 60 "http://$CLI_IP:8000/file" | sha256sum | cut -d' ' -f1)" "$want"
+got=$(under_tas curl -sS --max-time 60 "http://$CLI_IP:8000/file" | sha256sum | cut -d' ' -f1)
+assert_eq "20 MB" "$got" "$want"
 assert_carried 20000000
 assert_eq "no file" "$(under_tas curl -s -o /dev/null -w '%{http_code}' "http://$CLI_IP:8000/none")" 404
 
@@ -31,7 +32,8 @@ say "redis-benchmark with 50 connections, and values of 100 KB"
 carried_begin
 for arguments in "-n 20000 -c 50 -d 64" "-n 1000 -c 10 -d 100000"; do
 	read -ra words <<<"$arguments"
-	under_tas timeout 120 redis-benchmark -h $CLI_IP "${words[@]}" -t set,get --csv >"$WORK/bench.log" 2>&1 ||
+	under_tas timeout 120 \
+		redis-benchmark -h $CLI_IP "${words[@]}" -t set,get --csv >"$WORK/bench.log" 2>&1 ||
 		fail "redis-benchmark $arguments: it failed"
 	! grep -i error "$WORK/bench.log" || fail "redis-benchmark $arguments: errors"
 	grep '^"[SG]ET' "$WORK/bench.log" | cut -d, -f1,2
@@ -49,7 +51,9 @@ for arguments in "-n 50M" "-n 50M -R" "-n 50M -P 4" "-n 50M -P 4 -R"; do
 	carried_begin
 	under_tas timeout 60 iperf3 -c $CLI_IP -J "${words[@]}" >"$WORK/iperf.json" ||
 		fail "iperf3 $arguments: $(cat "$WORK/iperf.json")"
-	bytes=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["end"]["sum_received"]["bytes"])' "$WORK/iperf.json")
+	bytes=$(python3 -c '
+import json, sys
+print(json.load(open(sys.argv[1]))["end"]["sum_received"]["bytes"])' "$WORK/iperf.json")
 	[ "$bytes" -ge 40000000 ] || fail "iperf3 $arguments: only $bytes bytes"
 	assert_carried "$bytes"
 done

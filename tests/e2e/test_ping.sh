@@ -64,4 +64,5 @@ say "nothing to do costs next to nothing"
 sleep 0.2
 before=$(cpu_ticks)
 sleep 2
-[ $(($(cpu_ticks) - before)) -le 4 ] || fail "an idle tasd used $(($(cpu_ticks) - before)) ticks of CPU in 2 s"
+[ $(($(cpu_ticks) - before)) -le 4 ] ||
+	fail "an idle tasd used $(($(cpu_ticks) - before)) ticks of CPU in 2 s"

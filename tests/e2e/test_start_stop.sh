@@ -32,7 +32,8 @@ leaves_nothing() {
 	e2e_until 5 e2e_gone "$TASD" || fail "tasd still runs 5 s after SIGTERM"
 	[ -z "$(ls "/run/tasd/$INSTANCE".* 2>/dev/null)" ] || fail "left: $(ls "/run/tasd/$INSTANCE".*)"
 	[ ! -e "/var/run/dpdk/tasd-$INSTANCE" ] || fail "left: /var/run/dpdk/tasd-$INSTANCE"
-	left=$(find /dev/hugepages /dev/shm /tmp -maxdepth 1 -name "*$INSTANCE*" ! -path "$WORK" 2>/dev/null || true)
+	left=$(find /dev/hugepages /dev/shm /tmp -maxdepth 1 -name "*$INSTANCE*" ! -path "$WORK" \
+		2>/dev/null) || true
 	[ -z "$left" ] || fail "left: $left"
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sim_app.h - simulated processes: they attach, listen, open and accept connections after their plans, sleep when
- * there is nothing to do, and some die. Owner: the run. */
+/* sim_app.h - simulated processes: they attach, listen, open and accept connections after their plans, sleep
+ * when there is nothing to do, and some die. Owner: the run. */
 #ifndef TAS_SIM_APP_H
 #define TAS_SIM_APP_H
 

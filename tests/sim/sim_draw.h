@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sim_draw.h - what a seed stands for. Guarantee: a pure function of the seed.
- * A quarter of the seeds has nothing but random loss of 1 %, so that what is sent again can be compared with what
- * was lost; a quarter has a clean, fast network; the rest draws everything. */
+ * A quarter of the seeds has nothing but random loss of 1 %, so that what is sent again can be compared with
+ * what was lost; a quarter has a clean, fast network; the rest draws everything. */
 #ifndef TAS_SIM_DRAW_H
 #define TAS_SIM_DRAW_H
 

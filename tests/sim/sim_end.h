@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sim_end.h - what is to happen on a connection, and one side of it doing so.
- * Guarantee (checked at every read): byte o of a stream is the byte that the plan's pattern has there; the end of
- * the stream comes after the last byte that was written and not before; an error comes only where the plan allows
- * one, and where it demands one, that one comes. A side acts on notifications and on its own timers alone, so a
- * lost notification shows as a connection that stands still. Owner: the run. */
+ * Guarantee (checked at every read): byte o of a stream is the byte that the plan's pattern has there; the
+ * end of the stream comes after the last byte that was written and not before; an error comes only where the
+ * plan allows one, and where it demands one, that one comes. A side acts on notifications and on its own
+ * timers alone, so a lost notification shows as a connection that stands still. Owner: the run. */
 #ifndef TAS_SIM_END_H
 #define TAS_SIM_END_H
 

@@ -419,8 +419,8 @@ tas_ns host_deadline(const struct host *h, tas_ns now)
 		const struct host_thread *t = &h->core[i];
 		tas_ns own = core_deadline(h->fp.core[i]);
 
-		/* one that is awake and finds nothing is polled for nothing: until it would fall asleep it is enough to
-		 * look when something is due */
+		/* one that is awake and finds nothing is polled for nothing: until it would fall asleep it is
+		 * enough to look when something is due */
 		if (!t->asleep && !t->woken && h->conf.fastpath.idle_ms != 0)
 			own = min_u64(own, t->last_work + h->conf.fastpath.idle_ms * NS_PER_MS);
 		next = min_u64(next, max_u64(t->woken ? now : own, t->stalled_to));

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sim_host.h - a whole host: port, fast-path cores, registry of applications and slow path, exactly as tasd puts
- * them together, but for threads, clock and system calls.
- * Guarantees: a core, or the slow path, that went to sleep is polled again only when something that would wake
- * it in tasd did so; nothing here draws a random number or a time that does not come from the run's seed.
- * Owner: the run, one thread. */
+/* sim_host.h - a whole host: port, fast-path cores, registry of applications and slow path, exactly as tasd
+ * puts them together, but for threads, clock and system calls. Guarantees: a core, or the slow path, that
+ * went to sleep is polled again only when something that would wake it in tasd did so; nothing here draws a
+ * random number or a time that does not come from the run's seed. Owner: the run, one thread. */
 #ifndef TAS_SIM_HOST_H
 #define TAS_SIM_HOST_H
 
@@ -72,7 +71,8 @@ struct rte_ether_addr host_mac(unsigned index);
 /* `conf`: as tasd.conf would give it; address and device are set here. Aborts on failure. */
 void host_open(struct host *h, unsigned index, const struct tas_conf *conf, struct net *net, uint64_t seed,
 	tas_ns now);
-/* What is still held anywhere comes back; afterwards every packet buffer must be home, or it returns false. */
+/* What is still held anywhere comes back; afterwards every packet buffer must be home, or it returns false.
+ */
 bool host_close(struct host *h);
 
 /* A frame from the network; false if there is no room for it. */

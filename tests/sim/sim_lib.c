@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sim_lib.c - a simulated process that uses libtas: the library as it is, over a link that calls tasd's functions
- * where the real one has a socket between. */
+/* sim_lib.c - a simulated process that uses libtas: the library as it is, over a link that calls tasd's
+ * functions where the real one has a socket between. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

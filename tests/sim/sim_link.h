@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sim_link.h - the network between simulated hosts: from each an uplink with a model of what can go wrong, and
- * behind the uplinks a switch that knows every hardware address.
- * Guarantee: what comes out is what went in, but for what the model says, at the time it says; the same seed
- * gives the same fate to the same frames. Owner: the run. */
+/* sim_link.h - the network between simulated hosts: from each an uplink with a model of what can go wrong,
+ * and behind the uplinks a switch that knows every hardware address. Guarantee: what comes out is what went
+ * in, but for what the model says, at the time it says; the same seed gives the same fate to the same frames.
+ * Owner: the run. */
 #ifndef TAS_SIM_LINK_H
 #define TAS_SIM_LINK_H
 

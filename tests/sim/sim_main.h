@@ -5,8 +5,8 @@
  *	PROGRAM --seeds A..B [--quiet]      those
  *	PROGRAM --seed N [--trace]          one; with every frame
  *
- * Returns 0 if every seed kept to the oracles, the run twice was the same twice, and what was sent again at random
- * loss is at most 1.5 times what was lost. */
+ * Returns 0 if every seed kept to the oracles, the run twice was the same twice, and what was sent again at
+ *random loss is at most 1.5 times what was lost. */
 #ifndef TAS_SIM_MAIN_H
 #define TAS_SIM_MAIN_H
 

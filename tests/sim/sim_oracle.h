@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sim_oracle.h - what must hold in every run, seen from outside: on the wire and in the flows of each host.
  *
- *   wire   every frame is sound; what is acknowledged was sent; nothing is sent past the right edge that reached
- *          the sender; nothing follows a FIN
+ *   wire   every frame is sound; what is acknowledged was sent; nothing is sent past the right edge that
+ *          reached the sender; nothing follows a FIN
  *   flows  flow_check(); rx_nxt, tx_una and the advertised right edge never go back; what is sent fits the
  *          congestion window and one segment, but for the first hole of a recovery
  *   end    every flow, record, ring, timer, hold and packet buffer came back; counters agree with what

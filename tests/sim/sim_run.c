@@ -204,7 +204,8 @@ static void tell_open(struct run *r)
 
 			if (f->state != TCP_FREE || k->on_list != 0 || f->events != 0)
 				trace_note(&r->trace,
-					"%c's flow %u: port %u state %u flags %x ev %x una %lu fl %u av %u wnd %u cwnd %u unread %u adv %u list %x",
+					"%c's flow %u: port %u state %u flags %x ev %x una %lu fl %u av %u "
+					"wnd %u cwnd %u unread %u adv %u list %x",
 					r->host[h].letter, id, be16toh(k->key.local_port), f->state, f->flags,
 					f->events, f->tx_una, f->tx_inflight, f->tx_avail, f->snd_wnd,
 					f->cwnd, f->rx_unread, f->rx_adv, k->on_list);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sim_run.h - one seed: hosts, network, processes and plans are drawn from it, run to the end in virtual time, and
- * held to the oracles.
- * Guarantee: the outcome depends on the seed and the code alone. The process must have called host_eal_start(). */
+/* sim_run.h - one seed: hosts, network, processes and plans are drawn from it, run to the end in virtual
+ * time, and held to the oracles. Guarantee: the outcome depends on the seed and the code alone. The process
+ * must have called host_eal_start(). */
 #ifndef TAS_SIM_RUN_H
 #define TAS_SIM_RUN_H
 

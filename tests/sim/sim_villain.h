@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sim_villain.h - a process that keeps to nothing: it writes what it likes over its region, rings with one field
- * wrong or all of them, rewinds indices, never drains, asks for what does not exist, dies, and comes back. Between
- * two of them there are real connections, so that there is something to spoil.
- * Guarantee: it stays within its own region and the functions that the control socket would call for it, so
- * whatever becomes of the others or of tasd is tasd's fault. Owner: the run. */
+/* sim_villain.h - a process that keeps to nothing: it writes what it likes over its region, rings with one
+ * field wrong or all of them, rewinds indices, never drains, asks for what does not exist, dies, and comes
+ * back. Between two of them there are real connections, so that there is something to spoil. Guarantee: it
+ * stays within its own region and the functions that the control socket would call for it, so whatever
+ * becomes of the others or of tasd is tasd's fault. Owner: the run. */
 #ifndef TAS_SIM_VILLAIN_H
 #define TAS_SIM_VILLAIN_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* rig_tcp.h - a whole host, tasd but for its threads, over a net_ring port and in virtual time. The test plays
- * the peer, segment by segment, and the application, bell by bell, so that a test reads as a trace.
+/* rig_tcp.h - a whole host, tasd but for its threads, over a net_ring port and in virtual time. The test
+ * plays the peer, segment by segment, and the application, bell by bell, so that a test reads as a trace.
  *
  *   application <- region -> slow path, one fast-path core <- net_ring -> peer
  *                            10.0.0.1                                     10.0.0.2

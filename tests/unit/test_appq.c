@@ -145,7 +145,8 @@ TEST(writing_more_than_fits_is_refused)
 	assert_int_equal(flow_of(p)->tx_avail, 4096);
 }
 
-TEST(positions_that_go_back_are_older_messages) /* of another ring of the context: harmless, as abi.h has it */
+TEST(positions_that_go_back_are_older_messages) /* of another ring of the context: harmless, as abi.h has it
+						 */
 {
 	struct peer *p = busy();
 	struct abi_bell b = bell_of(p);

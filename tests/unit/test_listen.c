@@ -232,8 +232,8 @@ TEST(connection_goes_to_the_process_that_is_armed)
 		assert_true(app_accepts(opened(), 1));
 }
 
-/* Two processes have the listener; three connections were handed to process 0, with some bytes; another became
- * ready later. */
+/* Two processes have the listener; three connections were handed to process 0, with some bytes; another
+ * became ready later. */
 static void three_handed(struct peer *p[3])
 {
 	assert_int_equal(app_listens(0, RIG_PORT, 64), 0);

@@ -307,7 +307,8 @@ static int64_t cpu_ns(void)
 	return t.tv_sec * 1000000000ll + t.tv_nsec;
 }
 
-/* Giving back must cost far less than taking; the best of some rounds counts, so that nobody's load matters. */
+/* Giving back must cost far less than taking; the best of some rounds counts, so that nobody's load matters.
+ */
 static void much_memory_goes_back_without_a_wait(void **state)
 {
 	enum { MANY = 128 << 20, ROUNDS = 10 };
