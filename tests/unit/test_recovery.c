@@ -293,6 +293,26 @@ TEST(newreno_halves_the_window_once) /* RFC 5681 3.2 (2), RFC 6582 3.2 */
 	assert_int_equal(cold_of(p)->ssthresh, 5 * MSS);
 }
 
+TEST(full_segment_with_a_fin_comes_again_in_two)
+{
+	struct peer *p = established();
+
+	rig.core_stands = true;
+	app_writes(p, MSS);
+	app_shuts(p);
+	rig.core_stands = false;
+	rig_run();
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = MSS);
+	wait_ms(202);
+	expect(p, .seq = 1, .ack = 1, .len = MSS);
+	silence();
+	give(p, .seq = 1, .ack = 1 + MSS);
+	expect(p, .flags = FIN | ACK, .seq = 1 + MSS, .ack = 1);
+	give(p, .seq = 1, .ack = 2 + MSS);
+	wait_ms(1000);
+	silence();
+}
+
 TEST(fin_that_was_lost_comes_again)
 {
 	struct peer *p = sending(established(.nodelay = true), 2);
@@ -328,6 +348,7 @@ int main(void)
 		RIG_TEST(partial_acknowledgement_resends_the_next_hole),
 		RIG_TEST(duplicates_of_what_a_timeout_resent_begin_nothing),
 		RIG_TEST(newreno_halves_the_window_once),
+		RIG_TEST(full_segment_with_a_fin_comes_again_in_two),
 		RIG_TEST(fin_that_was_lost_comes_again),
 	};
 

@@ -343,6 +343,25 @@ TEST(first_probe_waits_a_whole_timeout) /* RFC 9293 3.8.6.1 */
 	expect(p, .seq = 2 * MSS, .ack = 1);
 }
 
+TEST(closed_window_is_probed_after_an_hour_of_sending) /* when stamps of 32 bits of microseconds have wrapped */
+{
+	struct peer *p = established(.nodelay = true);
+	uint32_t n = 0;
+
+	app_writes(p, 10);
+	for (; n < 20 * 3600; n++) { /* something is always on its way, so the timer always runs */
+		wait_ms(50);
+		app_writes(p, 10);
+		give(p, .seq = 1, .ack = 11 + n * 10);
+		overlook();
+	}
+	p->wnd = 0;
+	give(p, .seq = 1, .ack = 11 + n * 10);
+	app_writes(p, 10);
+	assert_in_range(wait_sent(10000), 190 * NS_PER_MS, 450 * NS_PER_MS);
+	expect(p, .seq = 10 + n * 10, .ack = 1);
+}
+
 TEST(fin_alone_needs_no_window) /* as Linux */
 {
 	struct peer *p = established();
@@ -420,6 +439,7 @@ int main(void)
 		RIG_TEST(peer_that_answers_probes_is_never_given_up),
 		RIG_TEST(peer_that_does_not_answer_probes_is_given_up),
 		RIG_TEST(first_probe_waits_a_whole_timeout),
+		RIG_TEST(closed_window_is_probed_after_an_hour_of_sending),
 		RIG_TEST(fin_alone_needs_no_window),
 		RIG_TEST(paced_segments_keep_their_distance),
 		RIG_TEST(many_paced_flows_all_go_on),
