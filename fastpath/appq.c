@@ -269,6 +269,32 @@ static unsigned context_poll(struct fp_core *c, struct app *a, struct app_queue 
 	return n;
 }
 
+/* As much as a ring holds: whoever still writes to it keeps nobody. */
+static unsigned context_finish(struct fp_core *c, struct app *a, struct app_queue *q)
+{
+	unsigned n = 0, took;
+
+	do {
+		took = context_poll(c, a, q);
+		n += took;
+	} while (took == FP_BATCH && n < ABI_BELL_SLOTS);
+	return n;
+}
+
+unsigned app_last_bells(struct fp_core *slow, uint16_t app, uint32_t *ring, unsigned burst)
+{
+	struct app *a = &slow->fp->apps[app];
+	uint32_t cores = slow->fp->conf.cores;
+	uint32_t rings = atomic_load_explicit(&a->nctx, memory_order_acquire) * cores;
+	unsigned n = 0;
+
+	for (; *ring < rings && n < burst; ++*ring)
+		n += context_finish(slow, a, &a->ctx[*ring / cores].queue[*ring % cores]);
+	if (*ring >= rings)
+		*ring = UINT32_MAX;
+	return n;
+}
+
 /* Contexts share the 64 bits of the line by their id modulo 64. */
 static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, uint64_t *again)
 {

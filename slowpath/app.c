@@ -283,17 +283,23 @@ static void dying_add(struct apps *as, uint16_t app, enum app_state state)
 	as->dying[as->nr_dying++] = app;
 }
 
+/* Its rings are left alone from here on. */
+static void live_end(struct apps *as, uint16_t app)
+{
+	as->nr_live--;
+	atomic_store(&as->fp->apps[app].live, 0);
+}
+
 void app_detach(struct apps *as, uint16_t app)
 {
-	enum app_state state = as->slot[app].state;
+	struct app_slot *s = &as->slot[app];
 
-	if (state == APP_MAPPING) { /* no core has heard of it */
+	if (s->state == APP_MAPPING) { /* no core has heard of it */
 		slot_free(as, app);
-	} else if (state == APP_LIVE) {
-		as->nr_live--;
-		atomic_store(&as->fp->apps[app].live, 0);
-		dying_add(as, app, APP_CLOSING);
-		hold_app_gone(&as->holds, app);
+	} else if (s->state == APP_LIVE) {
+		live_end(as, app);
+		s->grace = rte_rcu_qsbr_start(as->fp->qsbr);
+		dying_add(as, app, APP_ENDING);
 	}
 }
 
@@ -306,7 +312,9 @@ void app_cut_off(struct apps *as, uint16_t app, const char *why)
 	count(as, CNT_APPS_CUT_OFF);
 	tas_log_limited(&as->cut_log, as->now, TAS_LOG_WARNING, "%s (pid %d, user %u) was cut off: %s",
 		who->program, who->pid, who->uid, why);
-	app_detach(as, app);
+	live_end(as, app);
+	hold_app_gone(&as->holds, app);
+	dying_add(as, app, APP_CLOSING);
 	if (as->cut != NULL)
 		as->cut(as->cut_arg, app);
 }
@@ -322,11 +330,35 @@ void app_flow_gone(struct apps *as, uint16_t app)
 	dying_add(as, app, APP_GRACE);
 }
 
+static unsigned less(unsigned budget, unsigned n) { return budget - min_u32(budget, n); }
+
+/* No core looks at its rings any more: we hear its last words, and what became of them. */
+static void ending_step(struct apps *as, uint16_t app, unsigned *budget)
+{
+	struct app_slot *s = &as->slot[app];
+
+	if (s->hear_next != UINT32_MAX)
+		*budget = less(*budget, app_last_bells(as->fp->slow, app, &s->hear_next, *budget));
+	if (s->hear_next == UINT32_MAX)
+		*budget -= app_flows_settle(as, app, *budget);
+	if (s->hear_next != UINT32_MAX || s->close_next < s->recs_begun)
+		return;
+	s->close_next = 0;
+	s->state = APP_CLOSING;
+	hold_app_gone(&as->holds, app);
+}
+
 /* One step of one that is dying; true if it is to be looked at again. */
 static bool dying_step(struct apps *as, uint16_t app, unsigned *budget)
 {
 	struct app_slot *s = &as->slot[app];
 
+	if (s->state != APP_CLOSING && rte_rcu_qsbr_check(as->fp->qsbr, s->grace, false) != 1)
+		return true;
+	if (s->state == APP_ENDING)
+		ending_step(as, app, budget);
+	if (s->state == APP_ENDING)
+		return true;
 	if (s->state == APP_CLOSING) {
 		*budget -= app_flows_close(as, app, *budget);
 		if (s->close_next < s->recs_begun)
@@ -335,8 +367,6 @@ static bool dying_step(struct apps *as, uint16_t app, unsigned *budget)
 		app_flow_gone(as, app);
 		return false;
 	}
-	if (rte_rcu_qsbr_check(as->fp->qsbr, s->grace, false) != 1)
-		return true;
 	slot_free(as, app);
 	return false;
 }

@@ -2,12 +2,14 @@
 /* app.h - the applications of an instance: attach, contexts, what they hold, and their end.
  *
  * Guarantees: an application has only its own region, within its quota, and nothing in it is believed. When
- * its process ends by whatever means, everything it had is given back: listeners at once, its connections one
- * by one as close() would (app_ops.close_flow), and when they are done and every core has passed a grace
- * period, region, descriptors and id. At a limit the newcomer is refused in words and what exists goes on.
+ * its process ends by whatever means, everything it had is given back. First what it had told before its end
+ * is heard, when every core has looked away from its rings: what it wrote is sent, what it accepted was
+ * accepted. Then its listeners go, its connections one by one as close() would (app_ops.close_flow), and when
+ * they are done and every core has passed a grace period, region, descriptors and id. An offender that is cut
+ * off is not heard. At a limit the newcomer is refused in words and what exists goes on.
  *
- *   FREE -> MAPPING -> LIVE -> CLOSING -> DRAINING -> GRACE -> FREE
- *           hello      mapped  gone       flows done  cores have all looked away
+ *   FREE -> MAPPING -> LIVE -> ENDING -> CLOSING -> DRAINING -> GRACE -> FREE
+ *           hello      mapped  gone      heard      flows done  cores have all looked away
  *
  * Owner: the slow path; one thread. Cores see `struct app` of fastpath/app.h, which is filled here.
  * Needs no OS but for region.c: descriptors come from the rim (app_rim), and simulation has none. */
@@ -63,6 +65,8 @@ struct app_ops {
 	/* Fills everything but flow and gen for a flow in use; takes its lock itself. */
 	int (*info)(void *arg, uint32_t flow, struct ctl_info *info);
 
+	/* What the fast path saw of the flow and nobody has looked at is dealt with now. No lock is held. */
+	void (*settle_flow)(void *arg, uint32_t flow);
 	/* Nobody has the flow any more. No lock is held. For a dead application once for each record that
 	 * it still had. */
 	void (*close_flow)(void *arg, uint32_t flow, enum app_close how);
@@ -88,7 +92,16 @@ struct app_who {
 	char program[32]; /* printable */
 };
 
-enum app_state { APP_FREE, APP_MAPPING, APP_LIVE, APP_CLOSING, APP_DRAINING, APP_GRACE, NR_APP_STATES };
+enum app_state {
+	APP_FREE,
+	APP_MAPPING,
+	APP_LIVE,
+	APP_ENDING,
+	APP_CLOSING,
+	APP_DRAINING,
+	APP_GRACE,
+	NR_APP_STATES
+};
 
 /* tasd's side of a flow record. */
 struct app_rec {
@@ -109,7 +122,8 @@ struct app_slot {
 	uint32_t recs_free;   /* head of the free list */
 	uint32_t nr_recs;     /* in use */
 	uint32_t nr_rings;    /* flows that have payload rings */
-	uint32_t close_next;  /* CLOSING: the record to look at next */
+	uint32_t hear_next;   /* ENDING: the bell ring to empty next */
+	uint32_t close_next;  /* ENDING, CLOSING: the record to look at next */
 	uint64_t grace;       /* RCU token */
 	uint64_t token;       /* CTL_FORK's, with which it came; or 0 */
 	tas_ns since;         /* attached */
@@ -124,7 +138,7 @@ struct apps {
 	struct holds holds;
 	uint16_t *free_id; /* FIFO, so that an id rests before it is used again */
 	uint32_t free_head, nr_free;
-	uint16_t *dying; /* [2 * apps_max] those in CLOSING or GRACE */
+	uint16_t *dying; /* [2 * apps_max] those in ENDING, CLOSING or GRACE */
 	uint32_t nr_dying, nr_live;
 	tas_ns now, next_check;
 	struct log_limit cut_log;

@@ -255,6 +255,20 @@ unsigned app_holds_release(struct apps *as, unsigned burst)
 	return n;
 }
 
+unsigned app_flows_settle(struct apps *as, uint16_t app, unsigned burst)
+{
+	struct app_slot *s = &as->slot[app];
+	unsigned n = 0;
+
+	for (; n < burst && s->close_next < s->recs_begun; n++) {
+		uint32_t flow = s->recs[s->close_next++].flow;
+
+		if (flow != FLOW_NONE)
+			as->ops.settle_flow(as->ops.arg, flow);
+	}
+	return n;
+}
+
 unsigned app_flows_close(struct apps *as, uint16_t app, unsigned burst)
 {
 	struct app_slot *s = &as->slot[app];

@@ -49,6 +49,9 @@ uint32_t app_flow_of_rec(const struct apps *as, uint16_t app, uint32_t rec);
 uint32_t app_pages_alloc(struct app_slot *s, uint32_t pages);
 int app_recs_init(struct apps *as, uint16_t app);
 void app_recs_fini(struct apps *as, uint16_t app);
+/* Deals with what the fast path saw of a dead application's flows, at most `burst` records a call. Returns
+ * how many it looked at. */
+unsigned app_flows_settle(struct apps *as, uint16_t app, unsigned burst);
 /* Closes what a dead application had, at most `burst` records a call. Returns how many it looked at. */
 unsigned app_flows_close(struct apps *as, uint16_t app, unsigned burst);
 /* The same for flows that waited for holds which have ended. */

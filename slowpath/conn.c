@@ -276,18 +276,8 @@ static void orphan_data(struct sp *sp, uint32_t id)
 		conn_abort(sp, id, 0); /* as Linux: data after close() */
 }
 
-void conn_flow_events(struct sp *sp, uint32_t id)
+static void events_take(struct sp *sp, uint32_t id, uint16_t ev)
 {
-	struct flow *f = &sp->fp->flows[id];
-	uint16_t ev;
-
-	conn_lock(sp, id);
-	ev = f->events;
-	f->events = 0;
-	if (f->state == TCP_FREE) {
-		rte_spinlock_unlock(&f->lock);
-		return;
-	}
 	if (ev & FLOW_EV_SHUT_WR)
 		conn_event(sp, id, EV_SHUT);
 	if (ev & FLOW_EV_FIN_ACKED)
@@ -306,7 +296,35 @@ void conn_flow_events(struct sp *sp, uint32_t id)
 		orphan_data(sp, id);
 	if (ev & FLOW_EV_CLOSE)
 		app_closes(sp, id, ev);
+}
+
+void conn_flow_events(struct sp *sp, uint32_t id)
+{
+	struct flow *f = &sp->fp->flows[id];
+	uint16_t ev;
+
+	conn_lock(sp, id);
+	ev = f->events;
+	f->events = 0;
+	if (f->state == TCP_FREE) {
+		rte_spinlock_unlock(&f->lock);
+		return;
+	}
+	events_take(sp, id, ev);
 	conn_unlock(sp, id);
+}
+
+void conn_op_settle(void *arg, uint32_t flow)
+{
+	struct sp *sp = arg;
+	struct flow *f = &sp->fp->flows[flow];
+	uint16_t ev;
+
+	conn_lock(sp, flow);
+	ev = f->events;
+	f->events &= FLOW_EV_QUEUED;
+	events_take(sp, flow, ev);
+	conn_unlock(sp, flow);
 }
 
 /* --- timers --- */
@@ -387,8 +405,8 @@ static void handshake_timeout(struct sp *sp, uint32_t id)
 	conn_timer_arm(sp, id);
 }
 
-/* Has it been in vain for long enough? A peer that answers probes may keep its window closed (RFC 1122 4.2.2.17),
- * but not for ever to an application that is gone. */
+/* Has it been in vain for long enough? A peer that answers probes may keep its window closed (RFC
+ * 1122 4.2.2.17), but not for ever to an application that is gone. */
 static bool give_up(struct sp *sp, uint32_t id)
 {
 	const struct flow_cold *k = &sp->fp->cold[id];

@@ -47,6 +47,9 @@ bool conn_strip(struct sp *sp, uint32_t id);
 
 /* The events that the fast path collected (flow.events). Takes the lock. */
 void conn_flow_events(struct sp *sp, uint32_t id);
+/* The same for a flow whose turn has not come: it stays queued. As struct app_ops wants it, arg is struct
+ * sp. */
+void conn_op_settle(void *sp, uint32_t flow);
 /* Its timer expired. Takes the lock. */
 void conn_timer(struct sp *sp, uint32_t id);
 /* Nobody has it any more. Takes the lock; as struct app_ops wants it, arg is struct sp. */

@@ -143,8 +143,8 @@ bool query_listeners(struct query *q, const struct query_source *s, tas_ns now T
 
 /* --- applications --- */
 
-static const char *const app_states[NR_APP_STATES] = { "free", "mapping", "live", "closing", "draining",
-	"leaving" };
+static const char *const app_states[NR_APP_STATES] = { "free", "mapping", "live", "ending", "closing",
+	"draining", "leaving" };
 
 struct app_view {
 	const struct app_slot *slot;

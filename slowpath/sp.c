@@ -60,6 +60,7 @@ struct app_ops sp_app_ops(struct sp *sp)
 		.connect = handshake_op_connect,
 		.route = handshake_op_route,
 		.info = conn_op_info,
+		.settle_flow = conn_op_settle,
 		.close_flow = conn_op_close,
 	};
 }

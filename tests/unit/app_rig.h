@@ -142,6 +142,8 @@ static inline void rig_close_flow(void *arg, uint32_t flow, enum app_close how)
 		rig_flow_done(r, flow);
 }
 
+static inline void rig_settle_flow(void *arg TAS_UNUSED, uint32_t flow TAS_UNUSED) {}
+
 static inline struct app_ops rig_ops(struct app_rig *r)
 {
 	return (struct app_ops){
@@ -154,6 +156,7 @@ static inline struct app_ops rig_ops(struct app_rig *r)
 		.connect = rig_connect,
 		.route = rig_route,
 		.info = rig_info,
+		.settle_flow = rig_settle_flow,
 		.close_flow = rig_close_flow,
 	};
 }
@@ -204,6 +207,13 @@ static inline unsigned rig_pass(struct app_rig *r)
 	fp_reclaim(&r->fp);
 	r->now += NS_PER_MS;
 	return apps_poll(&r->apps, r->now);
+}
+
+/* Its process ends, and its last words are heard. */
+static inline void rig_dies(struct app_rig *r, uint16_t app)
+{
+	app_detach(&r->apps, app);
+	rig_pass(r);
 }
 
 static inline struct ctl_hello rig_hello(void)

@@ -53,6 +53,7 @@ void app_dies(unsigned index)
 	app_detach(&rig.apps, rig.app[index].id);
 	rig.app[index].attached = false;
 	rig_run();
+	wait_us(APP_GRACE_RETRY / NS_PER_US); /* its last words are heard when the core has looked away */
 }
 
 /* --- requests --- */

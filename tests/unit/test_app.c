@@ -112,7 +112,7 @@ static void an_application_that_seals_its_region_first_is_refused(void **state)
 	(void)state;
 	assert_int_equal(fcntl(r->apps.slot[app].region.fd, F_ADD_SEALS, F_SEAL_SEAL), 0);
 	assert_int_equal(app_mapped(&r->apps, app, why, sizeof(why)), EPERM);
-	app_detach(&r->apps, app);
+	rig_dies(r, app);
 	assert_int_equal(r->apps.nr_free, RIG_APPS);
 	rig_end(r);
 }
@@ -128,7 +128,7 @@ static void at_the_limit_the_newcomer_is_refused_in_words(void **state)
 		rig_attach(r);
 	assert_int_equal(hello(r, &h, why, sizeof(why)), EUSERS);
 	assert_non_null(strstr(why, "apps_max"));
-	app_detach(&r->apps, 3);
+	rig_dies(r, 3);
 	rig_pass(r);
 	rig_pass(r);
 	assert_int_equal(rig_attach(r), 3);
@@ -144,7 +144,7 @@ static void an_id_rests_before_it_is_used_again(void **state)
 		uint16_t app = rig_attach(r);
 
 		assert_int_equal(app, i % RIG_APPS);
-		app_detach(&r->apps, app);
+		rig_dies(r, app);
 		rig_pass(r);
 		rig_pass(r);
 	}
@@ -289,13 +289,12 @@ static void the_death_of_an_application_closes_all_it_had(void **state)
 	assert_int_equal(app_listen(&r->apps, app, &l2), 0);
 	for (unsigned i = 0; i < ARRAY_LEN(flow); i++)
 		flow[i] = rig_attached_flow(r, app);
-	app_detach(&r->apps, app);
+	rig_dies(r, app);
 	assert_int_equal(r->fp.apps[app].live, 0);
-	assert_int_equal(r->left[l.id], 1); /* at once */
+	assert_int_equal(r->left[l.id], 1);
 	assert_int_equal(r->closed[l.id], 1);
 	assert_int_equal(r->closed[l2.id], 1);
-	assert_true(apps_deadline(&r->apps, r->now) <= r->now);
-	rig_pass(r);
+	assert_true(apps_deadline(&r->apps, r->now) <= r->now + APP_GRACE_RETRY);
 	for (unsigned i = 0; i < ARRAY_LEN(flow); i++) {
 		assert_int_equal(r->flow_closes[flow[i]], 1);
 		assert_int_equal(r->how[flow[i]], APP_DIED);
@@ -303,7 +302,7 @@ static void the_death_of_an_application_closes_all_it_had(void **state)
 	rig_pass(r);
 	assert_int_equal(r->apps.slot[app].state, APP_FREE);
 	assert_null(r->fp.apps[app].base);
-	app_detach(&r->apps, app); /* again: nothing */
+	rig_dies(r, app); /* again: nothing */
 	assert_int_equal(r->apps.nr_free, RIG_APPS);
 	assert_int_equal(apps_deadline(&r->apps, r->now), TAS_NS_NEVER);
 	rig_end(r);
@@ -317,7 +316,7 @@ static void its_memory_stays_while_unsent_data_is_on_its_way(void **state)
 
 	(void)state;
 	r->keep_closed_flows = true;
-	app_detach(&r->apps, app);
+	rig_dies(r, app);
 	for (int i = 0; i < 10; i++)
 		rig_pass(r);
 	assert_int_equal(r->flow_closes[flow], 1);
@@ -336,7 +335,7 @@ static void its_memory_stays_until_every_core_has_looked_away(void **state)
 	uint16_t app = rig_app(r);
 
 	(void)state;
-	app_detach(&r->apps, app);
+	rig_dies(r, app);
 	for (int i = 0; i < 10; i++) {
 		rte_rcu_qsbr_quiescent(r->fp.qsbr, 0);
 		fp_reclaim(&r->fp);
@@ -356,7 +355,7 @@ static void one_that_never_mapped_goes_at_once(void **state)
 	struct app_rig *r = rig_new();
 
 	(void)state;
-	app_detach(&r->apps, rig_greet(r, 0));
+	rig_dies(r, rig_greet(r, 0));
 	assert_int_equal(r->apps.nr_free, RIG_APPS);
 	rig_end(r);
 }
@@ -374,7 +373,7 @@ static void many_die_together_and_each_goes(void **state)
 				rig_attached_flow(r, app[i]);
 		}
 		for (unsigned i = 0; i < RIG_APPS; i++)
-			app_detach(&r->apps, app[i]);
+			rig_dies(r, app[i]);
 		for (int i = 0; i < 3; i++)
 			rig_pass(r);
 		assert_int_equal(r->apps.nr_free, RIG_APPS);
@@ -396,7 +395,7 @@ static void thousands_come_and_go_and_leave_nothing(void **state)
 
 		for (int k = 0; k < 5; k++)
 			assert_int_equal(rig_try_flow(r, app, &flow), 0);
-		app_detach(&r->apps, app);
+		rig_dies(r, app);
 		rig_pass(r);
 		rig_pass(r);
 		rig_pass(r);
@@ -551,10 +550,10 @@ static void a_child_adopts_its_parents_listener(void **state)
 	assert_int_equal(app_adopt(&r->apps, child, &a), 0);
 	assert_int_equal(r->joined[l.id], 1);
 	app_fork_end(&r->apps, h);
-	app_detach(&r->apps, parent);
+	rig_dies(r, parent);
 	assert_int_equal(r->left[l.id], 1);
 	assert_int_equal(r->closed[l.id], 0);
-	app_detach(&r->apps, child);
+	rig_dies(r, child);
 	assert_int_equal(r->left[l.id], 2);
 	assert_int_equal(r->closed[l.id], 1);
 	rig_end(r);
@@ -579,7 +578,7 @@ static void what_cannot_be_adopted_is_refused(void **state)
 	a.cookie = 9;
 	r->refuse_join = ENOSPC;
 	assert_int_equal(app_adopt(&r->apps, child, &a), ENOSPC);
-	app_detach(&r->apps, parent);
+	rig_dies(r, parent);
 	assert_int_equal(r->closed[l.id], 1);
 	rig_end(r);
 }
@@ -596,7 +595,7 @@ static void a_token_is_not_spent_by_one_that_never_mapped(void **state)
 	assert_int_equal(app_listen(&r->apps, parent, &l), 0);
 	a.listener_id = l.id;
 	app_fork(&r->apps, parent, 4711);
-	app_detach(&r->apps, rig_greet(r, 4711));
+	rig_dies(r, rig_greet(r, 4711));
 	child = rig_attach_as_child(r, 4711);
 	assert_int_equal(app_adopt(&r->apps, child, &a), 0);
 	rig_end(r);

@@ -180,7 +180,7 @@ static void a_dead_or_unknown_application_or_context_gets_no_flow(void **state)
 	(void)state;
 	assert_int_equal(app_flow_attach(&r->apps, rig_flow(r), &spec), -ESRCH);
 	spec = (struct app_flow_spec){ .app = dead };
-	app_detach(&r->apps, dead);
+	rig_dies(r, dead);
 	assert_int_equal(app_flow_attach(&r->apps, rig_flow(r), &spec), -ESRCH);
 	spec = (struct app_flow_spec){ .app = APP_NONE };
 	assert_int_equal(app_flow_attach(&r->apps, rig_flow(r), &spec), -ESRCH);
@@ -312,7 +312,7 @@ static void when_the_owner_dies_the_child_keeps_what_is_older_than_the_fork(void
 
 	(void)state;
 	young = rig_attached_flow(r, app);
-	app_detach(&r->apps, app);
+	rig_dies(r, app);
 	for (int i = 0; i < 5; i++)
 		rig_pass(r);
 	assert_int_equal(r->flow_closes[young], 1);

@@ -75,6 +75,44 @@ TEST(dead_process_whose_peers_take_their_time_is_gone_at_once)
 	assert_gone();
 }
 
+/* As on Linux: what write() took is sent, whatever becomes of the process. */
+TEST(last_words_of_a_process_are_heard_though_the_core_had_not_looked)
+{
+	struct peer *p = established();
+
+	rig.core_stands = true;
+	app_writes(p, 100);
+	app_dies(0);
+	wait_ms(100);
+	silence();
+	rig.core_stands = false;
+	wait_ms(2);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = 100);
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 102);
+	expect(p, .seq = 102, .ack = 2);
+	wait_ms(TIME_WAIT_MS + 100);
+	assert_gone();
+}
+
+TEST(connection_that_a_process_accepted_before_it_died_ends_as_one)
+{
+	struct peer *p = peer_new();
+
+	app_listens(0, RIG_PORT, 10);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .seq = 1, .ack = 1);
+	rig.core_stands = rig.slow_stands = true;
+	assert_true(app_accepts(p, 0));
+	app_writes(p, 100);
+	app_dies(0);
+	rig.core_stands = rig.slow_stands = false;
+	wait_ms(2);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = 100);
+	give(p, .flags = RST | ACK, .seq = 1, .ack = 102);
+	assert_gone();
+}
+
 TEST(active_close_with_fin_and_ack_in_one_segment)
 {
 	struct peer *p = established();
@@ -465,6 +503,8 @@ int main(void)
 		RIG_TEST(active_close),
 		RIG_TEST(closed_connection_needs_no_memory_while_the_peer_takes_its_time),
 		RIG_TEST(dead_process_whose_peers_take_their_time_is_gone_at_once),
+		RIG_TEST(last_words_of_a_process_are_heard_though_the_core_had_not_looked),
+		RIG_TEST(connection_that_a_process_accepted_before_it_died_ends_as_one),
 		RIG_TEST(active_close_with_fin_and_ack_in_one_segment),
 		RIG_TEST(passive_close),
 		RIG_TEST(simultaneous_close),
