@@ -56,8 +56,8 @@ static int header_check(struct tas *t, const struct abi_header *h, const struct 
 		h->rec_size == sizeof(struct abi_flow_rec) && h->bell_size == sizeof(struct abi_bell) &&
 		h->context_size == sizeof(struct abi_context) && h->region_size == hello->region_size &&
 		h->cores >= 1 && h->cores <= ABI_CORES_MAX && h->contexts_max >= 1 &&
-		h->flows_max <= ABI_REC_CHUNK * ABI_REC_CHUNKS_MAX && is_pow2(h->notify_slots) &&
-		h->notify_slots >= h->flows_max;
+		h->contexts_max <= LISTENER_RINGS && h->flows_max <= ABI_REC_CHUNK * ABI_REC_CHUNKS_MAX &&
+		is_pow2(h->notify_slots) && h->notify_slots >= h->flows_max;
 
 	if (!sound)
 		SAY(t, "tasd at ", t->path,

