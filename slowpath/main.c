@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* main.c - tasd from its command line to its end: arguments, configuration, process, DPDK, instance. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -74,10 +75,14 @@ static int check_and_run(const struct tasd_args *args)
 	return rc != 0 || args->check ? rc : run(&conf, args);
 }
 
+/* What an application cost goes back to the kernel when it left. By default malloc learns to keep such blocks. */
+static void memory_goes_back(void) { mallopt(M_MMAP_THRESHOLD, 128 * 1024); }
+
 int main(int argc, char **argv)
 {
 	struct tasd_args args;
 
+	memory_goes_back();
 	if (args_parse(argc, argv, &args) != 0)
 		return EXIT_FAILURE;
 	if (args.help || args.version) {
