@@ -97,7 +97,8 @@ void wake_fini(struct wake *w)
 	w->slow_fd = -1;
 }
 
-/* Closed for reading: what the application sends would lie here, with the descriptors it may have sent along. */
+/* Closed for reading: what the application sends would lie here, with the descriptors it may have sent
+ * along. */
 static int context_open(void *arg TAS_UNUSED, int *app_end)
 {
 	const int least = 1; /* the kernel makes it room for some rings */
