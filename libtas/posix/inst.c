@@ -60,7 +60,12 @@ struct tas *inst_get(void)
 	return t != NULL ? t : make();
 }
 
-void inst_use(struct tas *t) { atomic_store_explicit(&inst_now, t, memory_order_release); }
+void inst_use(struct tas *t)
+{
+	atomic_store(&anchor[0], -1); /* they were the former instance's to hide */
+	atomic_store(&anchor[1], -1);
+	atomic_store_explicit(&inst_now, t, memory_order_release);
+}
 
 static void warn_unreachable(const char *why)
 {

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 400
-# The same socket calls on the kernel's sockets, under libtas without tasd, and through tasd: the same results,
-# line by line. What differs by design is in docs/sockets.md and in neither list here.
+# The same socket calls on the kernel's sockets, under libtas without tasd, and through tasd: the same
+# results, line by line. What differs by design is in docs/sockets.md and in neither list here.
 # shellcheck disable=SC2119
 . "$(dirname "$0")/lib.sh"
 
 # Not "inherited": a connection that a child of fork goes on with.
-groups=(names transfer messages ends waits connect options poll epoll epoll_sets descriptors processes threads)
+groups=(names transfer messages ends waits connect options poll epoll epoll_sets descriptors processes
+	threads)
 check=$BUILD/tests/e2e/sockcheck
 KERNEL_IP=10.78.0.1 KERNEL_PEER_IP=10.78.0.2
 
