@@ -11,8 +11,8 @@ exported() { nm -D --defined-only "$library" | awk '{ print $3 }' | sort; }
 # shellcheck disable=SC2016
 # The names in backquotes of the section's table, but for those in the left column and in parentheses.
 listed() {
-	sed -n '/^## Calls/,/^## Flags/{/^| /p}' "$root/docs/sockets.md" | cut -d '|' -f 3 | sed 's/([^)]*)//g' |
-		grep -o '`[^`]*`' | tr -d '`' | sort
+	sed -n '/^## Calls/,/^## Flags/{/^| /p}' "$root/docs/sockets.md" | cut -d '|' -f 3 |
+		sed 's/([^)]*)//g' | grep -o '`[^`]*`' | tr -d '`' | sort
 }
 
 diff <(listed) <(exported) || { echo "docs/sockets.md (<) and $library (>) differ"; exit 1; }
