@@ -114,6 +114,22 @@ TEST(message_for_a_flow_that_ended_is_late)
 	silence();
 }
 
+/* Two threads: one answers, the other closes, and the core hears the other first. */
+TEST(message_for_a_flow_that_another_context_closed_is_late)
+{
+	struct peer *p = busy();
+	struct abi_bell b = bell_of(p);
+
+	app_reads(p, app_unread(p));
+	app_closes(p);
+	overlook();
+	ring_with(p, b);
+	b.flags |= ABI_BELL_CLOSE | ABI_BELL_ABORT;
+	ring_with(p, b);
+	assert_int_equal(faults(), 0);
+	silence();
+}
+
 TEST(reading_more_than_there_is_is_refused)
 {
 	struct peer *p = busy();
@@ -253,7 +269,7 @@ TEST(random_bytes_in_every_ring_do_no_harm)
 
 	rand_seed(&r, 4711);
 	for (unsigned i = 0; i < 20000; i++) {
-		struct abi_bell b;
+		struct abi_bell b = { 0 };
 
 		for (unsigned w = 0; w < sizeof(b) / 8; w++)
 			((uint64_t *)&b)[w] = rand_u64(&r);
@@ -405,6 +421,7 @@ int main(void)
 		RIG_TEST(flow_of_another_application_is_refused),
 		RIG_TEST(message_for_an_earlier_flow_of_the_slot_is_late),
 		RIG_TEST(message_for_a_flow_that_ended_is_late),
+		RIG_TEST(message_for_a_flow_that_another_context_closed_is_late),
 		RIG_TEST(reading_more_than_there_is_is_refused),
 		RIG_TEST(writing_more_than_fits_is_refused),
 		RIG_TEST(positions_that_go_back_are_older_messages),
