@@ -214,6 +214,12 @@ static void bell_apply(struct tcp t, const struct abi_bell *b)
 		list_push_ready(t.c, t.id);
 }
 
+/* The flow ended, or its application closed it by way of another context, while the message was on its way. */
+static bool is_late(const struct app *a, const struct flow *f, const struct abi_bell *b)
+{
+	return f->gen != b->gen || f->app == APP_NONE || (f->app == a->id && (f->flags & FLOW_ORPHAN));
+}
+
 static void bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b)
 {
 	enum app_fault fault = APP_BAD_HANDLE;
@@ -230,8 +236,8 @@ static void bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b
 		fault = bell_check(a, f, b);
 		if (likely(fault == APP_OK))
 			bell_apply(tcp_of(c, b->flow), b);
-	} else if (f->gen != b->gen || f->app == APP_NONE) {
-		fault = APP_OK; /* late, not wrong: the flow ended while the message was on its way */
+	} else if (is_late(a, f, b)) {
+		fault = APP_OK;
 	}
 	rte_spinlock_unlock(&f->lock);
 	if (unlikely(fault != APP_OK))
