@@ -18,12 +18,13 @@ status() { # NAME
 no_flow_left() { [ "$(status flows)" = 0 ]; }
 no_memory_left() { [ "$(status app_memory_bytes)" = 0 ]; }
 
-all_open() { [ "$(cat "$WORK"/crowd?.log | grep -c "^open $each")" = 2 ]; }
+all_open() { [ "$(cat "$WORK"/crowd?.log 2>/dev/null | grep -c "^open $each")" = 2 ]; }
 
 crowds_start() {
 	local port
 
 	crowds=()
+	rm -f "$WORK"/crowd?.log
 	for port in 7 8; do
 		spawn "$CLI" crowd$port "$BUILD/tests/e2e/crowd" $TASD_IP $port 1 $each
 		crowds+=("$SPAWNED")
