@@ -6,6 +6,7 @@
 
 #include "include/base/assert.h"
 #include "tests/sim/sim_host.h"
+#include "tests/sim/sim_peer.h"
 
 enum { NOBODY_HOST = 200, NOBODY_PORT = 9 };
 
@@ -28,12 +29,17 @@ static bool opens(const struct app_world *w, const struct app_end *e)
 		(p->kind != PLAN_AGAIN || closed(w, p->after));
 }
 
+static unsigned host_of(const struct app_world *w, unsigned proc)
+{
+	return proc == PROC_PEER ? w->peer_host : w->proc[proc].p.host->index;
+}
+
 static struct sim_open target(const struct app_world *w, const struct app_end *e)
 {
 	const struct plan *plan = e->plan;
 	unsigned peer = e->side == 0 ? plan->server : plan->client;
-	struct sim_open o = { .addr = host_addr(w->proc[peer].p.host->index),
-		.port = w->proc[peer].port,
+	struct sim_open o = { .addr = host_addr(host_of(w, peer)),
+		.port = peer == PROC_PEER ? (uint16_t)(PEER_PORT + e->plan_no) : w->proc[peer].port,
 		.rx_size = plan->side[e->side].rx_size,
 		.tx_size = plan->side[e->side].tx_size,
 		.nodelay = plan->side[e->side].nodelay,
@@ -85,7 +91,7 @@ static struct app_end *acceptor_of(struct app_world *w, unsigned proc, struct ne
 
 		if (w->plan[i].server == proc && w->plan[i].local_port == port &&
 			w->end[i][0].state != ENDS_NOT_BEGUN &&
-			addr_eq(remote, host_addr(w->end[i][0].proc->host->index)))
+			addr_eq(remote, host_addr(host_of(w, w->plan[i].client))))
 			found = e;
 	}
 	return found;
@@ -139,6 +145,11 @@ static void proc_begin(struct app_world *w, unsigned i)
 	TAS_ASSERT(a->p.api->listen(&a->p, 0, &o, &a->listener_hot, &a->listener) == 0);
 }
 
+static struct sim_proc *proc_of(struct app_world *w, unsigned proc)
+{
+	return proc == PROC_PEER ? NULL : &w->proc[proc].p;
+}
+
 void app_world_begin(struct app_world *w)
 {
 	for (unsigned i = 0; i < w->nprocs; i++)
@@ -152,7 +163,7 @@ void app_world_begin(struct app_world *w)
 				.side = (uint8_t)side,
 				.plan_no = i,
 				.due = plan->start,
-				.proc = &w->proc[side == 0 ? plan->client : plan->server].p };
+				.proc = proc_of(w, side == 0 ? plan->client : plan->server) };
 		}
 }
 
@@ -188,9 +199,15 @@ static void die(struct app_world *w, unsigned proc)
 
 	trace_note(w->w.trace, "process %u dies", proc);
 	for (unsigned i = 0; i < w->nplans; i++)
-		for (unsigned side = 0; side < 2; side++)
-			if (w->end[i][side].proc == &a->p)
-				w->end[i][side].state = ENDS_CLOSED;
+		for (unsigned side = 0; side < 2; side++) {
+			struct app_end *e = &w->end[i][side], *other = &w->end[i][1 - side];
+
+			if (e->proc != &a->p)
+				continue;
+			if (e->state == ENDS_NOT_BEGUN && other->proc == NULL && side == 0)
+				other->state = ENDS_CLOSED; /* the peer will never hear of it */
+			e->state = ENDS_CLOSED;
+		}
 	detach(a);
 }
 

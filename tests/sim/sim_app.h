@@ -25,6 +25,7 @@ struct app_world {
 	struct plan plan[PLANS_MAX];
 	struct app_end end[PLANS_MAX][2];
 	struct app_proc proc[PROCS_MAX];
+	unsigned peer_host; /* of PROC_PEER */
 	uint32_t stall_ppm;
 	tas_ns stall_max;
 };

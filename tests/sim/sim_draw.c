@@ -207,14 +207,45 @@ static void draw_kind(struct draw *d, struct plan *p, struct tas_rand *r)
 	p->side[0].end = END_WAIT;
 }
 
-static void draw_plan(struct draw *d, struct plan *p, struct tas_rand *r, uint64_t most)
+/* Its habits, and which side it takes. */
+static void draw_peer(struct draw *d, struct plan *p, struct tas_rand *r)
+{
+	unsigned no = (unsigned)(p - d->plan);
+	struct peer_habits *h = &d->habits[no];
+
+	*h = (struct peer_habits){ .mss = one_in(r, 4) ? 0 : (uint16_t)log_between(r, 88, 1460),
+		.wscale = one_in(r, 3) ? -1 : (int)below(r, 8),
+		.sack = !one_in(r, 3),
+		.ts = !one_in(r, 3),
+		.strange = one_in(r, 4),
+		.dsack = one_in(r, 2),
+		.buffer = (uint32_t)log_between(r, 600, 200000),
+		.cwnd = (uint32_t)log_between(r, 1, 60),
+		.short_ppm = one_in(r, 2) ? below(r, 1000000) : 0,
+		.ack_every = 1 + (one_in(r, 3) ? below(r, 6) : below(r, 2)),
+		.ack_delay = log_between(r, NS_PER_MS, 300 * NS_PER_MS),
+		.rto = log_between(r, 50 * NS_PER_MS, NS_PER_SEC) };
+	if (one_in(r, 4))
+		h->read_every = log_between(r, 100 * NS_PER_US, 500 * NS_PER_MS);
+	if (p->may_fail || one_in(r, 4))
+		h->keepalive = log_between(r, 10 * NS_PER_MS, 5 * NS_PER_SEC);
+	h->shrink_ppm = one_in(r, 6) ? below(r, 100000) : 0;
+	h->renege_ppm = one_in(r, 6) ? below(r, 100000) : 0;
+	h->urgent_ppm = one_in(r, 6) ? below(r, 100000) : 0;
+	if (one_in(r, 2)) {
+		p->server = p->client;
+		p->client = PROC_PEER;
+		p->local_port = (uint16_t)(PEER_CLIENT_PORT + no);
+	}
+}
+
+static void draw_plan(struct draw *d, struct plan *p, struct tas_rand *r, uint64_t most, bool peer)
 {
 	bool wild = d->kind == DRAW_WILD;
 
-	*p = (struct plan){ .client = below(r, d->procs) };
-	do
+	*p = (struct plan){ .client = below(r, d->procs), .server = PROC_PEER };
+	while (!peer && (p->server == PROC_PEER || d->proc[p->server].host == d->proc[p->client].host))
 		p->server = below(r, d->procs);
-	while (d->proc[p->server].host == d->proc[p->client].host);
 	p->start = d->begin + rand_u64(r) % (200 * NS_PER_MS);
 	for (unsigned side = 0; side < 2; side++)
 		draw_side(&p->side[side], r, most);
@@ -225,12 +256,15 @@ static void draw_plan(struct draw *d, struct plan *p, struct tas_rand *r, uint64
 	for (unsigned side = 0; side < 2; side++)
 		bound_calls(&p->side[side], p->side[1 - side].bytes);
 	draw_ends(p, r, wild);
-	p->may_fail |= d->proc[p->client].dies != TAS_NS_NEVER || d->proc[p->server].dies != TAS_NS_NEVER;
-	if (wild && one_in(r, 6))
+	p->may_fail |= d->proc[p->client].dies != TAS_NS_NEVER ||
+		(!peer && d->proc[p->server].dies != TAS_NS_NEVER);
+	if (peer)
+		draw_peer(d, p, r);
+	else if (wild && one_in(r, 6))
 		draw_kind(d, p, r);
 }
 
-static void draw_plans(struct draw *d, struct tas_rand *r)
+static void draw_plans(struct draw *d, struct tas_rand *r, bool peer)
 {
 	unsigned few = one_in(r, 3) ? 1 : 1 + below(r, 8);
 	uint64_t most;
@@ -238,7 +272,7 @@ static void draw_plans(struct draw *d, struct tas_rand *r)
 	d->nplans = one_in(r, 6) ? 20 + below(r, 80) : few;
 	most = 1500000 / d->nplans;
 	for (unsigned i = 0; i < d->nplans; i++)
-		draw_plan(d, &d->plan[i], r, most);
+		draw_plan(d, &d->plan[i], r, most, peer);
 }
 
 static void draw_procs(struct draw *d, struct tas_rand *r)
@@ -260,14 +294,14 @@ static void draw_procs(struct draw *d, struct tas_rand *r)
 	}
 }
 
-void draw(struct draw *d, uint64_t seed)
+void draw(struct draw *d, uint64_t seed, bool peer)
 {
 	struct tas_rand r;
 
 	memset(d, 0, sizeof(*d));
 	rand_seed(&r, seed);
 	d->kind = (enum draw_kind)(seed % NR_DRAW_KINDS);
-	d->hosts = d->kind == DRAW_WILD && one_in(&r, 3) ? 3 : 2;
+	d->hosts = peer ? 1 : d->kind == DRAW_WILD && one_in(&r, 3) ? 3 : 2;
 	/* sometimes just before clocks of 32 bits wrap: in microseconds, and in milliseconds */
 	d->begin = one_in(&r, 4) ? (1ull << 32) * NS_PER_US - NS_PER_SEC / 20 : rand_u64(&r) >> 10;
 	d->step = log_between(&r, 500, 10000);
@@ -277,6 +311,10 @@ void draw(struct draw *d, uint64_t seed)
 		if (d->kind == DRAW_WILD)
 			draw_troubles(&d->host[i], &r);
 	}
+	if (peer) /* its FIN comes again after a second or more */
+		d->host[0].conf.tcp.time_wait_ms = max_u32(d->host[0].conf.tcp.time_wait_ms, 10000);
 	draw_procs(d, &r);
-	draw_plans(d, &r);
+	draw_plans(d, &r, peer);
+	if (peer)
+		draw_link(&d->peer_link, &r, d->kind);
 }

@@ -8,6 +8,7 @@
 #include "slowpath/conf.h"
 #include "tests/sim/sim_app.h"
 #include "tests/sim/sim_link.h"
+#include "tests/sim/sim_peer.h"
 
 enum draw_kind { DRAW_CLEAN, DRAW_LOSS, DRAW_HARSH, DRAW_WILD, NR_DRAW_KINDS };
 
@@ -32,10 +33,13 @@ struct draw {
 	} proc[PROCS_MAX];
 	uint32_t app_stall_ppm;
 	tas_ns app_stall_max;
+	struct link_model peer_link; /* of the independent peer */
+	struct peer_habits habits[PLANS_MAX];
 	unsigned nplans;
 	struct plan plan[PLANS_MAX];
 };
 
-void draw(struct draw *d, uint64_t seed);
+/* peer: one host, and the independent peer. */
+void draw(struct draw *d, uint64_t seed, bool peer);
 
 #endif

@@ -26,7 +26,7 @@ static uint64_t pattern_word(uint64_t stream, uint64_t word)
 	return z ^ (z >> 27);
 }
 
-static void pattern_fill(uint8_t *buf, uint64_t stream, uint64_t at, uint32_t n)
+void pattern_fill(uint8_t *buf, uint64_t stream, uint64_t at, uint32_t n)
 {
 	while (n > 0) {
 		uint64_t word = pattern_word(stream, at / 8);
@@ -39,7 +39,7 @@ static void pattern_fill(uint8_t *buf, uint64_t stream, uint64_t at, uint32_t n)
 	}
 }
 
-static uint64_t stream_of(const struct app_end *e, unsigned side) { return e->plan_no * 2 + side + 1; }
+uint64_t pattern_stream(unsigned plan_no, unsigned side) { return plan_no * 2 + side + 1; }
 
 /* --- one side --- */
 
@@ -100,7 +100,7 @@ static bool read_some(struct app_end *e)
 			end_fail(e, "the stream ended early", e->read, theirs(e)->bytes);
 		return true;
 	}
-	pattern_fill(want, stream_of(e, 1 - e->side), e->read, (uint32_t)n);
+	pattern_fill(want, pattern_stream(e->plan_no, 1 - e->side), e->read, (uint32_t)n);
 	if (memcmp(buf, want, (size_t)n) != 0 || e->read + (uint64_t)n > theirs(e)->bytes)
 		end_fail(e, "wrong bytes", e->read, (uint64_t)n);
 	e->read += (uint64_t)n;
@@ -130,7 +130,7 @@ static bool write_some(struct app_end *e)
 
 	if (len == 0 || e->shut)
 		return false;
-	pattern_fill(buf, stream_of(e, e->side), e->written, len);
+	pattern_fill(buf, pattern_stream(e->plan_no, e->side), e->written, len);
 	n = p->api->send(p, e->ctx, e->sock, buf, len, m->more && e->written + len < m->bytes);
 	if (n == -EAGAIN)
 		return false;

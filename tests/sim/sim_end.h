@@ -14,6 +14,8 @@
 #include "tests/sim/sim_api.h"
 #include "tests/sim/sim_trace.h"
 
+enum { PROC_PEER = 255 }; /* the independent peer */
+
 enum plan_end {
 	END_SHUT,  /* everything written: shutdown(SHUT_WR), reads on to the end, close() */
 	END_CLOSE, /* everything written and everything expected read: close() */
@@ -48,7 +50,7 @@ struct plan_side {
 
 struct plan {
 	enum plan_kind kind;
-	unsigned client, server; /* processes */
+	unsigned client, server; /* processes, or PROC_PEER */
 	tas_ns start;
 	unsigned after;           /* PLAN_AGAIN: this one */
 	uint16_t local_port;      /* 0: tasd chooses */
@@ -83,6 +85,10 @@ struct app_end {
 	tas_ns due;      /* of its own timer */
 	tas_ns since;    /* when it last got anywhere */
 };
+
+/* What a side of a plan writes. */
+uint64_t pattern_stream(unsigned plan_no, unsigned side);
+void pattern_fill(uint8_t *buf, uint64_t stream, uint64_t at, uint32_t n);
 
 /* It has a socket now. */
 void end_begin(struct app_end *e, void *sock, unsigned ctx);

@@ -67,13 +67,15 @@ static int report(const struct sum *s)
 
 static void one(const struct args *a, uint64_t seed, struct sum *s, struct sim_outcome *o)
 {
-	struct sim_options opt = { .trace = a->trace ? stdout : NULL, .hostile = a->program->hostile };
+	struct sim_options opt = { .trace = a->trace ? stdout : NULL,
+		.hostile = a->program->hostile,
+		.peer = a->program->peer };
 
 	sim_run(seed, &opt, o);
 	add(s, o);
 	if (o->ok)
 		return;
-	sim_describe(seed, stderr);
+	sim_describe(seed, &opt, stderr);
 	fprintf(stderr, "replay: %s --seed %" PRIu64 " --trace\n", a->name, seed);
 }
 
@@ -144,7 +146,7 @@ int sim_main(int argc, char **argv, const struct sim_program *p)
 	signal(SIGABRT, on_abort);
 	signal(SIGSEGV, on_abort);
 	if (a.single)
-		sim_describe(a.from, stdout);
+		sim_describe(a.from, &(struct sim_options){ .peer = p->peer }, stdout);
 	else if (!a.ranged)
 		a.quiet = true;
 	rc = seeds(&a);

@@ -15,7 +15,7 @@
 
 struct sim_program {
 	uint64_t seeds;
-	bool hostile;
+	bool hostile, peer;
 };
 
 int sim_main(int argc, char **argv, const struct sim_program *p);

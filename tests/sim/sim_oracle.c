@@ -78,16 +78,18 @@ static uint32_t edge_of(const struct wire *w, const struct wire *back, const str
 	return seg->ack.v + ((uint32_t)seg->wnd << (seg->flags & RTE_TCP_SYN_FLAG ? 0 : shift_of(w, back)));
 }
 
+/* Of what one of our hosts sends. */
+#define wrong(o, w, ...) ((w)->from < (o)->nhosts ? oracle_found(o, __VA_ARGS__) : (void)0)
+
 static void data_sent(struct oracle *o, struct wire *w, const struct wire *back, const struct seg *seg)
 {
 	bool fin = seg->flags & RTE_TCP_FIN_FLAG;
 	uint32_t end = seg->seq.v + seg->payload_len;
 
 	if (seg->payload_len > 0 && back->edge_known && after(end, back->edge_delivered))
-		oracle_found(o, "%c sends %u bytes past the window", 'A' + w->from,
-			end - back->edge_delivered);
+		wrong(o, w, "%c sends %u bytes past the window", 'A' + w->from, end - back->edge_delivered);
 	if (w->fin_seen && ((seg->payload_len > 0 && after(end, w->fin_at)) || (fin && end != w->fin_at)))
-		oracle_found(o, "%c sends behind its FIN", 'A' + w->from);
+		wrong(o, w, "%c sends behind its FIN", 'A' + w->from);
 	if (fin) {
 		w->fin_seen = true;
 		w->fin_at = end;
@@ -108,7 +110,7 @@ static void segment_sent(struct oracle *o, struct wire *w, struct wire *back, co
 	if (!w->syn_seen || !back->syn_seen)
 		return;
 	if (after(seg->ack.v, back->next))
-		oracle_found(o, "%c acknowledges %u bytes that were never sent", 'A' + w->from,
+		wrong(o, w, "%c acknowledges %u bytes that were never sent", 'A' + w->from,
 			seg->ack.v - back->next);
 	data_sent(o, w, back, seg);
 }
@@ -124,9 +126,9 @@ static void segment_arrives(struct wire *w, const struct wire *back, const struc
 	w->edge_known = true;
 }
 
-static int host_of(const struct oracle *o, struct net_addr a)
+static int host_of(struct net_addr a)
 {
-	for (unsigned i = 0; i < o->nhosts; i++)
+	for (unsigned i = 0; i < LINK_HOSTS_MAX; i++)
 		if (addr_eq(a, host_addr(i)))
 			return (int)i;
 	return -1;
@@ -146,8 +148,8 @@ void oracle_wire(struct oracle *o, unsigned host, bool sent, const uint8_t *byte
 			oracle_found(o, "%c sends a frame that is %s", 'A' + host, pkt_kind_name(kind));
 		return;
 	}
-	from = host_of(o, key.remote);
-	to = host_of(o, key.local);
+	from = host_of(key.remote);
+	to = host_of(key.local);
 	if (from < 0 || to < 0)
 		return;
 	w = wire_of(o, (unsigned)from, (unsigned)to, be16toh(key.remote_port), be16toh(key.local_port));

@@ -41,7 +41,7 @@ struct flow_seen {
 struct oracle {
 	bool hostile; /* messages that no library sends are to be expected */
 	struct host *hosts;
-	unsigned nhosts;
+	unsigned nhosts; /* what others send is not held to anything */
 	struct wire wire[ORACLE_WIRES_MAX];
 	struct flow_seen flow[LINK_HOSTS_MAX][ORACLE_FLOWS_MAX];
 	char what[256]; /* empty: nothing found */

@@ -23,7 +23,9 @@ struct run {
 	struct host host[LINK_HOSTS_MAX];
 	struct app_world world;
 	struct oracle oracle;
-	bool hostile;
+	bool hostile, with_peer;
+	struct peer peer;
+	struct peer_conn conn[PLANS_MAX];
 	struct villain villain[LINK_HOSTS_MAX];
 	tas_ns now;
 	uint64_t steps;
@@ -35,7 +37,12 @@ static struct run *current; /* for sim_run_dying() */
 
 static bool on_deliver(void *arg, unsigned to, const uint8_t *bytes, uint32_t len)
 {
-	return host_deliver(&((struct run *)arg)->host[to], bytes, len);
+	struct run *r = arg;
+
+	if (to < r->d.hosts)
+		return host_deliver(&r->host[to], bytes, len);
+	peer_in(&r->peer, bytes, len, r->now);
+	return true;
 }
 
 static void on_watch(void *arg, unsigned host, bool sent, const uint8_t *bytes, uint32_t len)
@@ -61,7 +68,7 @@ static void make_room(struct tas_conf *conf)
 
 static void hosts_begin(struct run *r)
 {
-	net_begin(&r->net, r->seed ^ 0x6e6574, r->d.hosts, &r->trace);
+	net_begin(&r->net, r->seed ^ 0x6e6574, r->d.hosts + r->with_peer, &r->trace);
 	r->net.deliver = on_deliver;
 	r->net.watch = on_watch;
 	r->net.arg = r;
@@ -87,6 +94,23 @@ static void hosts_begin(struct run *r)
 		villain_begin(&r->villain[i], &r->host[i], (i + 1) % r->d.hosts, r->seed * 13 + i);
 }
 
+static void peers_begin(struct run *r)
+{
+	struct app_world *w = &r->world;
+
+	r->peer.conn = r->conn;
+	peer_begin(&r->peer, &r->net, r->d.hosts, &w->w, r->seed * 3);
+	r->net.end[r->d.hosts].model = r->d.peer_link;
+	for (unsigned i = 0; i < w->nplans; i++) {
+		unsigned side = w->plan[i].server == PROC_PEER;
+		unsigned proc = side == 1 ? w->plan[i].client : w->plan[i].server;
+
+		r->conn[i].h = r->d.habits[i];
+		peer_take(&r->peer, &w->plan[i], &w->end[i][side], w->proc[proc].port,
+			be32toh(addr_v4_be(host_addr(w->proc[proc].p.host->index))));
+	}
+}
+
 static void world_begin(struct run *r)
 {
 	struct app_world *w = &r->world;
@@ -95,6 +119,7 @@ static void world_begin(struct run *r)
 	w->w = (struct end_world){ .trace = &r->trace, .now = r->now, .patience = PATIENCE_NS };
 	w->stall_ppm = r->d.app_stall_ppm;
 	w->stall_max = r->d.app_stall_max;
+	w->peer_host = r->d.hosts;
 	w->nprocs = r->d.procs;
 	w->nplans = r->d.nplans;
 	memcpy(w->plan, r->d.plan, sizeof(w->plan));
@@ -110,6 +135,8 @@ static void world_begin(struct run *r)
 		w->proc[i].backlog = r->d.proc[i].backlog;
 	}
 	app_world_begin(w);
+	if (r->with_peer)
+		peers_begin(r);
 }
 
 /* --- time --- */
@@ -120,6 +147,8 @@ static tas_ns deadline(const struct run *r)
 
 	for (unsigned i = 0; i < r->d.hosts; i++)
 		next = min_u64(next, host_deadline(&r->host[i], r->now));
+	if (r->with_peer)
+		next = min_u64(next, peer_deadline(&r->peer));
 	for (unsigned i = 0; i < r->d.hosts && r->hostile; i++)
 		next = min_u64(next, villain_deadline(&r->villain[i]));
 	return next;
@@ -136,6 +165,8 @@ static bool step(struct run *r)
 	for (unsigned i = 0; i < r->d.hosts; i++)
 		work += host_poll(&r->host[i], r->now);
 	work += app_world_poll(&r->world, r->now);
+	if (r->with_peer)
+		work += peer_poll(&r->peer, r->now);
 	for (unsigned i = 0; i < r->d.hosts && r->hostile; i++)
 		villain_turn(&r->villain[i], r->now);
 	oracle_step(&r->oracle);
@@ -271,7 +302,7 @@ static void totals(struct run *r, struct sim_outcome *out)
 		out->timeouts += fp_counter(fp, CNT_TCP_TIMEOUTS);
 		out->again += fp_counter(fp, CNT_TCP_TX_RTX);
 		out->recoveries += fp_counter(fp, CNT_TCP_FAST_RECOVERIES);
-		if (r->d.kind != DRAW_LOSS)
+		if (r->d.kind != DRAW_LOSS || r->with_peer)
 			continue;
 		out->lost_payload += r->net.end[i].stats.lost_payload;
 		out->rtx_payload += fp_counter(fp, CNT_TCP_TX_RTX_BYTES);
@@ -298,7 +329,8 @@ void sim_run(uint64_t seed, const struct sim_options *opt, struct sim_outcome *o
 	*out = (struct sim_outcome){ 0 };
 	r->seed = seed;
 	r->hostile = opt->hostile;
-	draw(&r->d, seed);
+	r->with_peer = opt->peer;
+	draw(&r->d, seed, opt->peer);
 	r->now = r->d.begin;
 	trace_begin(&r->trace, opt->trace, r->now);
 	hosts_begin(r);
@@ -347,12 +379,12 @@ static void describe_link(const struct link_model *m, FILE *to)
 		fprintf(to, ", down %.0f of %.0f ms", (double)m->down_for / 1e6, (double)m->down_every / 1e6);
 }
 
-void sim_describe(uint64_t seed, FILE *to)
+void sim_describe(uint64_t seed, const struct sim_options *opt, FILE *to)
 {
 	static const char *const kind[] = { "clean", "loss", "harsh", "wild" };
 	static struct draw d;
 
-	draw(&d, seed);
+	draw(&d, seed, opt->peer);
 	fprintf(to, "seed %lu: %s, %u hosts, %u processes, %u connections\n", seed, kind[d.kind], d.hosts,
 		d.procs, d.nplans);
 	for (unsigned i = 0; i < d.hosts; i++) {

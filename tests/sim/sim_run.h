@@ -14,6 +14,7 @@
 struct sim_options {
 	FILE *trace;  /* every frame and note; NULL: none */
 	bool hostile; /* a villain on each host, too */
+	bool peer;    /* one host, and the independent peer */
 };
 
 struct sim_outcome {
@@ -31,7 +32,7 @@ struct sim_outcome {
 void sim_run(uint64_t seed, const struct sim_options *opt, struct sim_outcome *out);
 
 /* In one line: what the seed draws. */
-void sim_describe(uint64_t seed, FILE *to);
+void sim_describe(uint64_t seed, const struct sim_options *opt, FILE *to);
 
 /* For a signal handler: what just runs, and the end of its trace. */
 void sim_run_dying(void);
