@@ -112,6 +112,19 @@ TEST(window_counts_from_its_acknowledgement)
 	silence();
 }
 
+TEST(window_without_an_update_shrinks_by_what_is_acknowledged) /* its right edge stands */
+{
+	struct peer *p = established(.nodelay = true);
+
+	app_writes(p, 1000);
+	overlook();
+	p->wnd = 4096;
+	give(p, .seq = 101, .ack = 1, .len = 100);
+	p->wnd = 65536;
+	give(p, .seq = 1, .ack = 1001, .len = 10); /* an older segment with a later acknowledgement */
+	assert_int_equal(flow_of(p)->snd_wnd, 4096 - 1000);
+}
+
 TEST(window_that_shrinks_stops_new_data_only) /* RFC 9293 3.8.6: a sender must be prepared for it */
 {
 	struct peer *p = established(.nodelay = true);
@@ -258,6 +271,7 @@ int main(void)
 		RIG_TEST(window_of_a_syn_is_not_scaled),
 		RIG_TEST(older_segment_does_not_renew_the_window),
 		RIG_TEST(window_counts_from_its_acknowledgement),
+		RIG_TEST(window_without_an_update_shrinks_by_what_is_acknowledged),
 		RIG_TEST(window_that_shrinks_stops_new_data_only),
 		RIG_TEST(handshake_gives_the_first_round_trip_time),
 		RIG_TEST(timeout_follows_the_round_trip_time),

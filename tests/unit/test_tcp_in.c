@@ -115,6 +115,24 @@ TEST(urgent_data_are_data) /* the research prototype sent such a flow to the slo
 	assert_int_equal(counted(CNT_RX_PUNTED), 2); /* SYN and ACK */
 }
 
+TEST(old_data_after_close_are_only_acknowledged) /* what comes again is no reason for a reset */
+{
+	struct peer *p = established();
+
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11);
+	app_reads(p, 10);
+	app_closes(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 11);
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 2, .ack = 11);
+	give(p, .seq = 11, .ack = 2);
+	give(p, .seq = 6, .ack = 2, .len = 5);
+	expect(p, .seq = 2, .ack = 11);
+	assert_int_equal(flow_of(p)->state, TCP_FIN_WAIT_2);
+	silence();
+}
+
 /* --- TIME-WAIT --- */
 
 /* Closed here first, and both FINs are acknowledged. */
@@ -285,6 +303,7 @@ int main(void)
 		RIG_TEST(peer_that_lost_its_memory_gets_through),
 		RIG_TEST(challenges_are_limited),
 		RIG_TEST(urgent_data_are_data),
+		RIG_TEST(old_data_after_close_are_only_acknowledged),
 		RIG_TEST(time_wait_holds_no_memory_of_the_application),
 		RIG_TEST(fin_again_in_time_wait_is_acknowledged_and_restarts_it),
 		RIG_TEST(pure_acknowledgement_in_time_wait_is_not_answered),

@@ -49,6 +49,20 @@ TEST(old_duplicate_is_acknowledged_and_dropped) /* RFC 9293 3.10.7.4, first */
 	silence();
 }
 
+TEST(duplicate_that_was_not_acknowledged_yet_is_not_told_again)
+{
+	struct peer *p = grown_up(established());
+
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	assert_int_equal(heard(p), 1);
+	silence();
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 101);
+	assert_int_equal(counted(CNT_TCP_RX_DUP), 1);
+	assert_int_equal(heard(p), 0);
+	app_reads(p, 100);
+}
+
 TEST(keepalive_probe_is_answered) /* RFC 9293 3.8.4: one before what is expected, empty or with one byte */
 {
 	struct peer *p = established();
@@ -218,14 +232,16 @@ TEST(what_finds_no_place_among_the_gaps_comes_again)
 	app_reads(p, seq - 101);
 }
 
-TEST(sack_ends_with_the_last_gap)
+TEST(after_the_last_gap_all_is_as_before) /* no SACK, and acknowledgements wait again */
 {
-	struct peer *p = established();
+	struct peer *p = grown_up(established());
 
 	give(p, .seq = 101, .ack = 1, .len = 100);
 	give(p, .seq = 1, .ack = 1, .len = 100);
 	overlook();
 	give(p, .seq = 201, .ack = 1, .len = 100);
+	silence();
+	wait_ms(DELACK_MS + 1);
 	expect(p, .seq = 1, .ack = 301);
 	silence();
 }
@@ -422,6 +438,7 @@ int main(void)
 		RIG_TEST(data_in_order_is_acknowledged_and_told),
 		RIG_TEST(segment_beyond_the_window_is_acknowledged_and_dropped),
 		RIG_TEST(old_duplicate_is_acknowledged_and_dropped),
+		RIG_TEST(duplicate_that_was_not_acknowledged_yet_is_not_told_again),
 		RIG_TEST(keepalive_probe_is_answered),
 		RIG_TEST(what_does_not_fit_the_window_is_cut_off),
 		RIG_TEST(segment_without_ack_flag_is_dropped),
@@ -434,7 +451,7 @@ int main(void)
 		RIG_TEST(blocks_that_meet_or_overlap_become_one),
 		RIG_TEST(gap_that_closes_in_part_is_acknowledged_at_once),
 		RIG_TEST(what_finds_no_place_among_the_gaps_comes_again),
-		RIG_TEST(sack_ends_with_the_last_gap),
+		RIG_TEST(after_the_last_gap_all_is_as_before),
 		RIG_TEST(first_segments_are_acknowledged_at_once),
 		RIG_TEST(every_second_full_segment_is_acknowledged),
 		RIG_TEST(every_second_full_segment_of_a_peer_with_small_ones),
