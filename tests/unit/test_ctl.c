@@ -374,34 +374,6 @@ static void an_attached_one_may_be_silent_for_ever(void **state)
 	ctl_rig_end(c);
 }
 
-static void when_descriptors_run_out_newcomers_are_turned_away_and_tasd_goes_on(void **state)
-{
-	struct ctl_rig *c = ctl_rig_new();
-	pid_t honest = client_start(c, attaches_and_stays, 0), pid[3];
-	struct rlimit was, few;
-	int highest;
-
-	(void)state;
-	ctl_rig_until(c, nr_live(c) == 1);
-	getrlimit(RLIMIT_NOFILE, &was);
-	highest = dup(0);
-	close(highest);
-	few = (struct rlimit){ (rlim_t)highest, was.rlim_max }; /* not one more */
-	for (int i = 0; i < 3; i++)
-		pid[i] = client_start(c, never_attaches, CONNECTED);
-	setrlimit(RLIMIT_NOFILE, &few);
-	for (int i = 0; i < 3; i++)
-		client_ends_well(c, pid[i]);
-	assert_int_equal(ctl_stats(c->ctl).turned_away, 3);
-	setrlimit(RLIMIT_NOFILE, &was);
-	assert_int_equal(nr_live(c), 1);
-	client_run(c, attaches_and_leaves, 1);
-	kill(honest, SIGKILL);
-	client_status(c, honest);
-	ctl_rig_until(c, all_gone(c));
-	ctl_rig_end(c);
-}
-
 /* --- the socket itself --- */
 
 static void what_a_crash_left_behind_is_replaced(void **state)
@@ -483,7 +455,6 @@ int main(void)
 		cmocka_unit_test(more_than_200_processes_are_served_at_once),
 		cmocka_unit_test(one_that_does_not_attach_in_time_is_dropped),
 		cmocka_unit_test(an_attached_one_may_be_silent_for_ever),
-		cmocka_unit_test(when_descriptors_run_out_newcomers_are_turned_away_and_tasd_goes_on),
 		cmocka_unit_test(what_a_crash_left_behind_is_replaced),
 		cmocka_unit_test(somebodys_file_is_not_replaced),
 		cmocka_unit_test(stopping_ends_every_client),
