@@ -214,7 +214,7 @@ static void bell_apply(struct tcp t, const struct abi_bell *b)
 		list_push_ready(t.c, t.id);
 }
 
-/* The flow ended, or its application closed it by way of another context, while the message was on its way. */
+/* The flow ended, or its application closed it through another context, while the message was on its way. */
 static bool is_late(const struct app *a, const struct flow *f, const struct abi_bell *b)
 {
 	return f->gen != b->gen || f->app == APP_NONE || (f->app == a->id && (f->flags & FLOW_ORPHAN));

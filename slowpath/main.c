@@ -75,7 +75,8 @@ static int check_and_run(const struct tasd_args *args)
 	return rc != 0 || args->check ? rc : run(&conf, args);
 }
 
-/* What an application cost goes back to the kernel when it left. By default malloc learns to keep such blocks. */
+/* What an application cost goes back to the kernel when it left. By default malloc learns to keep such
+ * blocks. */
 static void memory_goes_back(void) { mallopt(M_MMAP_THRESHOLD, 128 * 1024); }
 
 int main(int argc, char **argv)

@@ -31,7 +31,7 @@ echo=$SPAWNED
 wait_for 10 "redis-server" port_answers 6379
 wait_for 10 "the echo server" port_answers 8
 
-# A client on Linux that has nothing to send while tasd is away: it learns of the end when it asks the next tasd.
+# A client on Linux that has nothing to send while tasd is away learns of the end when it asks the next tasd.
 idler_begin() {
 	rm -f "$WORK/tasd-is-back"
 	spawn "$CLI" idler$round bash -c "exec 3<>/dev/tcp/$TASD_IP/8; echo ready
@@ -54,7 +54,8 @@ for round in 1 2 3; do
 	echo "    redis has lost them after $(milliseconds_since "$killed") ms"
 	wait_for 5 "the end of the client's connections" said "all ended"
 	echo "    the client has lost them after $(milliseconds_since "$killed") ms"
-	! grep -v "ECONNRESET\|EPIPE\|ready\|all ended\|again\|libtas: " "$WORK/bereft$round.log" || fail "connections ended otherwise"
+	! grep -v "ECONNRESET\|EPIPE\|ready\|all ended\|again\|libtas: " "$WORK/bereft$round.log" ||
+		fail "connections ended otherwise"
 
 	say "without tasd the servers serve on by the kernel"
 	assert_eq "redis by the kernel" "$(redis_locally ping)" PONG
@@ -66,7 +67,8 @@ for round in 1 2 3; do
 	wait_for 10 "the echo server" port_answers 8
 	stop "$load" # it may wait for answers that were lost with tasd
 	touch "$WORK/tasd-is-back"
-	wait_for 10 "a RST for whom the next tasd does not know" grep -q "reset by peer" "$WORK/idler$round.log"
+	wait_for 10 "a RST for whom the next tasd does not know" \
+		grep -q "reset by peer" "$WORK/idler$round.log"
 	carried_begin
 	result=$(in_cli "$BUILD/tests/e2e/reqload" echo $TASD_IP 8 50 0.5 1000)
 	assert_carried "${result##* }"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sim_peer.h - a host that is not ours: a small TCP written from RFC 9293 that shares no line with the stack, with
- * habits that ours does not have: segments of any length, also when it sends them again, acknowledgements late or
- * rare, no options or unknown ones, windows that close, open by a byte or shrink, probes with a byte, keep-alives,
- * D-SACK, SACK taken back, urgent data.
- * Guarantee: it keeps to what RFC 9293 lets a TCP do (a shrinking window is what 3.8.6 asks to be robust against).
- * It holds no data: what it sends is the plan's pattern, and what it receives is compared at once, so that every
- * byte of every segment is looked at, not only what an application reads. Owner: the run. */
+/* sim_peer.h - a host that is not ours: a small TCP written from RFC 9293 that shares no line with the stack,
+ * with habits that ours does not have: segments of any length, also when it sends them again,
+ * acknowledgements late or rare, no options or unknown ones, windows that close, open by a byte or shrink,
+ * probes with a byte, keep-alives, D-SACK, SACK taken back, urgent data. Guarantee: it keeps to what RFC 9293
+ * lets a TCP do (a shrinking window is what 3.8.6 asks to be robust against). It holds no data: what it sends
+ * is the plan's pattern, and what it receives is compared at once, so that every byte of every segment is
+ * looked at, not only what an application reads. Owner: the run. */
 #ifndef TAS_SIM_PEER_H
 #define TAS_SIM_PEER_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sim_pseg.h - segments as the independent peer reads and writes them: byte by byte from RFC 791, 9293, 7323 and
- * 2018, with nothing of include/net, so that a mistake there is not made twice. */
+/* sim_pseg.h - segments as the independent peer reads and writes them: byte by byte from RFC 791, 9293, 7323
+ * and 2018, with nothing of include/net, so that a mistake there is not made twice. */
 #ifndef TAS_SIM_PSEG_H
 #define TAS_SIM_PSEG_H
 

@@ -343,7 +343,7 @@ TEST(first_probe_waits_a_whole_timeout) /* RFC 9293 3.8.6.1 */
 	expect(p, .seq = 2 * MSS, .ack = 1);
 }
 
-TEST(closed_window_is_probed_after_an_hour_of_sending) /* when stamps of 32 bits of microseconds have wrapped */
+TEST(closed_window_is_probed_after_an_hour_of_sending) /* stamps of 32 bits of microseconds have wrapped */
 {
 	struct peer *p = established(.nodelay = true);
 	uint32_t n = 0;
