@@ -6,5 +6,5 @@
 
 int main(int argc, char **argv)
 {
-	return sim_main(argc, argv, &(struct sim_program){ .seeds = 30, .hostile = true });
+	return sim_main(argc, argv, &(struct sim_program){ .seeds = 8, .hostile = true });
 }
