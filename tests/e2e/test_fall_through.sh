@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 240
-# Without tasd, programs under tas-run run as ever, on the kernel's sockets: same answers, no error, one line of
-# warning, and not noticeably slower. Servers listen on the wildcard, the case in which libtas does the most.
+# Without tasd, programs under tas-run run as ever, on the kernel's sockets: same answers, no error, one line
+# of warning, and not noticeably slower. Servers listen on the wildcard: there libtas does the most.
 #
 #   client ---- 127.0.0.1 ---- server, plain and then under tas-run     (all in one namespace)
 # shellcheck disable=SC2119
@@ -112,7 +112,8 @@ fetched_by() { # WHO: a client under tas-run
 nginx_load() { # plain|tas
 	launch "$1" nginx 8080 nginx -c "$WORK/nginx.conf" -p "$WORK"
 	assert_eq "a file by nginx ($1)" "$(fetch 8080)" "$sum"
-	rate[nginx-$1]=$(here wrk -t 1 -c 50 -d 1 http://127.0.0.1:8080/small | awk '/Requests.sec/ { print $2 }')
+	rate[nginx-$1]=$(here wrk -t 1 -c 50 -d 1 http://127.0.0.1:8080/small |
+		awk '/Requests.sec/ { print $2 }')
 	kill -HUP "$server"
 	assert_eq "a file after the reload ($1)" "$(fetch 8080)" "$sum"
 	stop "$server"
