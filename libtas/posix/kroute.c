@@ -13,7 +13,7 @@
 #include "libtas/posix/px_lock.h"
 #include "libtas/posix/real.h"
 
-enum { CACHE = 64 };
+enum { CACHE_BITS = 6, CACHE = 1 << CACHE_BITS };
 
 struct answer {
 	struct net_addr remote;
@@ -93,7 +93,9 @@ static bool ask_both(const struct net_addr *remote)
 
 static unsigned slot_of(const struct net_addr *a)
 {
-	return (unsigned)(((a->q[0] ^ a->q[1]) * 0x9e3779b97f4a7c15ull) >> 32) % CACHE;
+	uint64_t both = be64toh(a->q[0]) ^ be64toh(a->q[1]); /* neighbours differ in low bits */
+
+	return (unsigned)((both * 0x9e3779b97f4a7c15ull) >> (64 - CACHE_BITS));
 }
 
 static bool cached(const struct net_addr *remote, tas_ns now, bool *through_tasd)

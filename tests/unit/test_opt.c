@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_opt.c - options of accelerated sockets: checked as Linux checks them, kept, inherited, never ignored. */
+#include "tests/unit/px_rig.h"
+
+#include <netinet/tcp.h>
+#include <sys/time.h>
+
+#include "libtas/posix/opt.h"
+
+static int get(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+
+	assert_int_equal(px_getsockopt(fd, level, name, &value, &size), 0);
+	assert_int_equal(size, sizeof(value));
+	return value;
+}
+
+static int set(int fd, int level, int name, int value)
+{
+	return px_setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static void what_is_set_is_read_back(void **state)
+{
+	int fd = px_flow(1, 0), other = px_flow(2, 0);
+
+	(void)state;
+	assert_int_equal(get(fd, IPPROTO_TCP, TCP_KEEPIDLE), 7200); /* Linux's default */
+	assert_int_equal(set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 33), 0);
+	assert_int_equal(get(fd, IPPROTO_TCP, TCP_KEEPIDLE), 33);
+	assert_int_equal(get(other, IPPROTO_TCP, TCP_KEEPIDLE), 7200);
+	assert_int_equal(set(fd, SOL_SOCKET, SO_KEEPALIVE, 5), 0);
+	assert_int_equal(get(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(get(other, SOL_SOCKET, SO_KEEPALIVE), 0);
+	assert_int_equal(set(fd, IPPROTO_IP, IP_TOS, 0x10), 0);
+	assert_int_equal(get(fd, IPPROTO_IP, IP_TOS), 0x10);
+}
+
+static void bad_values_get_linuxs_errors(void **state)
+{
+	int fd = px_flow(1, 0), value = 1;
+	struct timeval bad = { 0, 2000000 };
+
+	(void)state;
+	assert_errno(set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 40000), EINVAL);
+	assert_errno(set(fd, IPPROTO_TCP, TCP_KEEPCNT, 300), EINVAL);
+	assert_errno(set(fd, IPPROTO_IP, IP_TTL, 999), EINVAL);
+	assert_errno(px_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bad, sizeof(bad)), EDOM);
+	assert_errno(px_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, 2), EINVAL);
+	assert_errno(px_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "nonsense", 8), ENOENT);
+	assert_int_equal(get(fd, IPPROTO_TCP, TCP_KEEPCNT), 9);
+}
+
+static void what_only_the_kernel_can_do_is_refused(void **state)
+{
+	int fd = px_flow(1, 0), value = 0;
+	socklen_t size = sizeof(value);
+
+	(void)state;
+	assert_errno(set(fd, SOL_SOCKET, SO_MARK, 1), EPERM);
+	assert_errno(px_setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 4), ENOENT);
+	assert_errno(set(fd, SOL_SOCKET, 9999, 1), ENOPROTOOPT);
+	assert_errno(px_getsockopt(fd, IPPROTO_TCP, 9999, &value, &size), ENOPROTOOPT);
+	assert_errno(set(fd, SOL_SOCKET, SO_ERROR, 1), ENOPROTOOPT);
+}
+
+static void a_socket_with_such_an_option_stays_in_the_kernel(void **state)
+{
+	int fd = px_socket(AF_INET, SOCK_STREAM, 0), asked = (int)r.asked[CTL_LISTEN];
+
+	(void)state;
+	assert_int_equal(set(fd, IPPROTO_TCP, TCP_SAVE_SYN, 1), 0);
+	assert_int_equal(px_listen(fd, 5), 0);
+	assert_int_equal(r.asked[CTL_LISTEN], asked);
+	assert_null(fd_look(fd));
+	assert_int_equal(get(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
+}
+
+static void accepted_connections_inherit(void **state)
+{
+	int first, second;
+
+	(void)state;
+	assert_int_equal(set(px_listener, IPPROTO_TCP, TCP_KEEPINTVL, 17), 0);
+	assert_int_equal(set(px_listener, IPPROTO_TCP, TCP_NODELAY, 1), 0);
+	first = px_flow(1, 0);
+	assert_int_equal(get(first, IPPROTO_TCP, TCP_KEEPINTVL), 17);
+	assert_int_equal(get(first, IPPROTO_TCP, TCP_NODELAY), 1);
+	/* from then on each has its own */
+	assert_int_equal(set(first, IPPROTO_TCP, TCP_KEEPINTVL, 18), 0);
+	second = px_flow(2, 0);
+	assert_int_equal(get(second, IPPROTO_TCP, TCP_KEEPINTVL), 17);
+	assert_int_equal(get(px_listener, IPPROTO_TCP, TCP_KEEPINTVL), 17);
+	assert_int_equal(set(px_listener, IPPROTO_TCP, TCP_KEEPINTVL, 19), 0);
+	assert_int_equal(get(second, IPPROTO_TCP, TCP_KEEPINTVL), 17);
+	assert_int_equal(get(first, IPPROTO_TCP, TCP_KEEPINTVL), 18);
+}
+
+static void nodelay_and_cork_reach_tasd(void **state)
+{
+	int fd = px_flow(1, 0);
+	struct abi_bell b;
+
+	(void)state;
+	assert_int_equal(set(fd, IPPROTO_TCP, TCP_NODELAY, 1), 0);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags & (ABI_BELL_OPTIONS | ABI_BELL_NODELAY),
+		ABI_BELL_OPTIONS | ABI_BELL_NODELAY);
+	assert_int_equal(set(fd, IPPROTO_TCP, TCP_CORK, 1), 0);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags & (ABI_BELL_OPTIONS | ABI_BELL_MORE), ABI_BELL_OPTIONS | ABI_BELL_MORE);
+	assert_int_equal(set(fd, IPPROTO_TCP, TCP_CORK, 0), 0);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags & ABI_BELL_MORE, 0);
+}
+
+static void buffers_become_rings(void **state)
+{
+	int fd = px_socket(AF_INET, SOCK_STREAM, 0);
+	const struct ctl_listen *asked = &r.last[CTL_LISTEN].listen;
+
+	(void)state;
+	assert_int_equal(get(px_flow(1, 0), SOL_SOCKET, SO_RCVBUF), 2 * RIG_RING);
+	assert_int_equal(set(fd, SOL_SOCKET, SO_RCVBUF, 100000), 0);
+	assert_int_equal(set(fd, SOL_SOCKET, SO_SNDBUF, 1), 0);
+	assert_int_equal(px_listen(fd, 5), 0);
+	assert_int_equal(asked->rx_size, 131072);
+	assert_int_equal(asked->tx_size, 4096);
+	assert_int_equal(get(fd, SOL_SOCKET, SO_RCVBUF), 200000);
+}
+
+static void values_are_cut_to_the_callers_size(void **state)
+{
+	int fd = px_flow(1, 0);
+	unsigned char two[3] = { 9, 9, 9 };
+	struct linger linger = { 1, 5 };
+	socklen_t size = 2;
+
+	(void)state;
+	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	assert_int_equal(px_getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, two, &size), 0);
+	assert_int_equal(size, 2);
+	assert_int_equal(two[0] + two[1] * 10 + two[2] * 100, 901);
+	size = (socklen_t)-1;
+	assert_errno(px_getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, two, &size), EINVAL);
+	assert_errno(px_getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, NULL, &size), EFAULT);
+	assert_int_equal(px_setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	linger = (struct linger){ 0, 0 };
+	size = sizeof(linger);
+	assert_int_equal(px_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size), 0);
+	assert_true(linger.l_onoff == 1 && linger.l_linger == 5);
+	linger.l_onoff = 0;
+	px_setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static void kinds_are_what_they_are(void **state)
+{
+	int fd = px_flow(1, 0);
+
+	(void)state;
+	assert_int_equal(get(fd, SOL_SOCKET, SO_TYPE), SOCK_STREAM);
+	assert_int_equal(get(fd, SOL_SOCKET, SO_DOMAIN), AF_INET);
+	assert_int_equal(get(fd, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
+	assert_int_equal(get(fd, SOL_SOCKET, SO_ACCEPTCONN), 0);
+	assert_int_equal(get(px_listener, SOL_SOCKET, SO_ACCEPTCONN), 1);
+	rig_event(&r, 1, ABI_EV_RESET, ETIMEDOUT);
+	assert_int_equal(get(fd, SOL_SOCKET, SO_ERROR), ETIMEDOUT);
+	assert_int_equal(get(fd, SOL_SOCKET, SO_ERROR), 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
+	const struct CMUnitTest tests[] = { T(what_is_set_is_read_back), T(bad_values_get_linuxs_errors),
+		T(what_only_the_kernel_can_do_is_refused),
+		T(a_socket_with_such_an_option_stays_in_the_kernel), T(accepted_connections_inherit),
+		T(nodelay_and_cork_reach_tasd), T(buffers_become_rings),
+		T(values_are_cut_to_the_callers_size), T(kinds_are_what_they_are) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_poll.c - poll and select over accelerated descriptors and the kernel's. */
+#include "tests/unit/px_rig.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/select.h>
+
+#include "libtas/posix/poll.h"
+
+static void what_is_ready_is_counted(void **state)
+{
+	int fd = px_flow(1, 0), pipes[2];
+	struct pollfd p[4] = { { .fd = fd, .events = POLLIN | POLLOUT },
+		{ .fd = -1, .events = POLLIN, .revents = 9 }, { .events = POLLIN },
+		{ .fd = 999, .events = POLLIN } };
+
+	(void)state;
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	p[2].fd = pipes[0];
+	assert_int_equal(px_poll(p, 4, -1), 2);
+	assert_int_equal(p[0].revents, POLLOUT);
+	assert_int_equal(p[1].revents, 0);
+	assert_int_equal(p[2].revents, 0);
+	assert_int_equal(p[3].revents, POLLNVAL);
+	px_arrive(1, 1);
+	assert_int_equal(px_write(pipes[1], "x", 1), 1);
+	p[0].events = POLLIN | POLLRDNORM | POLLRDHUP;
+	usleep(1000);
+	assert_int_equal(px_poll(p, 3, -1), 2);
+	assert_int_equal(p[0].revents, POLLIN | POLLRDNORM);
+	assert_int_equal(p[2].revents, POLLIN);
+	rig_event(&r, 1, ABI_EV_RX_FIN, 0);
+	assert_int_equal(px_poll(p, 1, 0), 1);
+	assert_int_equal(p[0].revents, POLLIN | POLLRDNORM | POLLRDHUP);
+	p[0].events = 0;
+	rig_event(&r, 1, ABI_EV_RESET, ECONNRESET);
+	assert_int_equal(px_poll(p, 1, 0), 1);
+	assert_int_equal(p[0].revents, POLLERR | POLLHUP);
+}
+
+static void timeouts_are_kept(void **state)
+{
+	struct pollfd p = { .fd = px_flow(1, 0), .events = POLLIN };
+	struct timespec wait = { 0, 3000000 };
+	tas_ns begin = inst_clock();
+
+	(void)state;
+	assert_int_equal(px_poll(&p, 1, 20), 0);
+	assert_in_range(inst_clock() - begin, 20 * NS_PER_MS, 500 * NS_PER_MS);
+	begin = inst_clock();
+	assert_int_equal(px_ppoll(&p, 1, &wait, NULL), 0);
+	assert_in_range(inst_clock() - begin, 3 * NS_PER_MS, 500 * NS_PER_MS);
+	wait.tv_nsec = 1000000000;
+	assert_errno(px_ppoll(&p, 1, &wait, NULL), EINVAL);
+}
+
+static void more_than_a_stack_holds(void **state)
+{
+	static struct pollfd p[500];
+
+	(void)state;
+	for (int i = 0; i < 500; i++)
+		p[i] = (struct pollfd){ .fd = -1 };
+	p[499] = (struct pollfd){ .fd = px_flow(1, 0), .events = POLLOUT };
+	assert_int_equal(px_poll(p, 500, 1000), 1);
+	assert_int_equal(p[499].revents, POLLOUT);
+	p[499].events = POLLIN;
+	assert_int_equal(px_poll(p, 500, 5), 0);
+}
+
+struct poller {
+	pthread_t thread;
+	struct pollfd p[2];
+	sigset_t mask;
+	int result, error;
+};
+
+static void *poll_it(void *arg)
+{
+	struct poller *x = arg;
+
+	x->result = px_ppoll(x->p, 2, NULL, &x->mask);
+	x->error = errno;
+	return NULL;
+}
+
+static void poller_start(struct poller *x, int fd, int other)
+{
+	struct file *f = fd_get(fd);
+
+	assert_non_null(f);
+	*x = (struct poller){ .p = { { .fd = fd, .events = POLLIN }, { .fd = other, .events = POLLIN } } };
+	sigemptyset(&x->mask);
+	pthread_create(&x->thread, NULL, poll_it, x);
+	for (int i = 0; i < 5000 && waitlist_empty(&f->waiters); i++)
+		usleep(1000);
+	usleep(2000);
+	file_put(f);
+}
+
+static void a_sleeper_wakes_for_either_kind(void **state)
+{
+	int fd = px_flow(1, 0), pipes[2];
+	struct poller x;
+
+	(void)state;
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	poller_start(&x, fd, pipes[0]);
+	assert_int_equal(px_write(pipes[1], "x", 1), 1);
+	pthread_join(x.thread, NULL);
+	assert_int_equal(x.result, 1);
+	assert_int_equal(x.p[1].revents, POLLIN);
+	assert_int_equal(read(pipes[0], &x.result, 1), 1);
+	poller_start(&x, fd, pipes[0]);
+	rig_deliver(&r, 1, 1);
+	rig_notify(&r, 0, 0, 1);
+	tas_ctx_poll(r.c); /* drained by another thread: passed on */
+	pthread_join(x.thread, NULL);
+	assert_int_equal(x.result, 1);
+	assert_int_equal(x.p[0].revents, POLLIN);
+}
+
+static volatile sig_atomic_t handled;
+static void handler(int signal) { handled += signal != 0; }
+
+static void the_mask_holds_while_it_sleeps(void **state)
+{
+	int fd = px_flow(1, 0);
+	sigset_t block;
+	struct poller x;
+
+	(void)state;
+	signal(SIGUSR1, handler);
+	sigemptyset(&block);
+	sigaddset(&block, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &block, NULL); /* the thread inherits it, and unblocks it in ppoll alone */
+	handled = 0;
+	poller_start(&x, fd, -1);
+	pthread_kill(x.thread, SIGUSR1);
+	pthread_join(x.thread, NULL);
+	assert_int_equal(handled, 1);
+	assert_int_equal(x.result, -1);
+	assert_int_equal(x.error, EINTR);
+	pthread_sigmask(SIG_UNBLOCK, &block, NULL);
+	signal(SIGUSR1, SIG_DFL);
+}
+
+/* --- select --- */
+
+static void select_speaks_of_sets(void **state)
+{
+	int fd = px_flow(1, 0), pipes[2];
+	struct timeval zero = { 0, 0 }, some = { 0, 20000 };
+	fd_set in, out, except;
+
+	(void)state;
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	FD_ZERO(&in);
+	FD_ZERO(&out);
+	FD_ZERO(&except);
+	FD_SET(fd, &in);
+	FD_SET(fd, &out);
+	FD_SET(fd, &except);
+	FD_SET(pipes[0], &in);
+	FD_SET(pipes[1], &out);
+	assert_int_equal(px_select(FD_SETSIZE, &in, &out, &except, &zero), 2);
+	assert_true(!FD_ISSET(fd, &in) && FD_ISSET(fd, &out) && !FD_ISSET(fd, &except));
+	assert_true(!FD_ISSET(pipes[0], &in) && FD_ISSET(pipes[1], &out));
+	FD_SET(fd, &in);
+	assert_int_equal(px_select(fd + 1, &in, NULL, NULL, &some), 0);
+	assert_int_equal(some.tv_sec + some.tv_usec, 0);
+	assert_false(FD_ISSET(fd, &in));
+	px_arrive(1, 1);
+	FD_SET(fd, &in);
+	some.tv_sec = 10;
+	assert_int_equal(px_select(fd + 1, &in, NULL, NULL, &some), 1);
+	assert_true(FD_ISSET(fd, &in));
+	assert_in_range(some.tv_sec, 9, 10);
+	close(pipes[1]);
+	FD_SET(pipes[1], &in);
+	assert_errno(px_select(FD_SETSIZE, &in, NULL, NULL, &zero), EBADF);
+	zero.tv_usec = -1;
+	assert_errno(px_select(fd + 1, &in, NULL, NULL, &zero), EINVAL);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
+	const struct CMUnitTest tests[] = { T(what_is_ready_is_counted), T(timeouts_are_kept),
+		T(more_than_a_stack_holds), T(a_sleeper_wakes_for_either_kind),
+		T(the_mask_holds_while_it_sleeps), T(select_speaks_of_sets) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_send.c - sending: how much, when it waits, when it signals. */
+#include "tests/unit/px_rig.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/sendfile.h>
+#include <sys/time.h>
+
+static char data[3 * RIG_RING];
+static volatile sig_atomic_t signals;
+
+static void count_signal(int signal) { signals += signal == SIGPIPE; }
+
+static void what_fits_is_taken(void **state)
+{
+	int fd = px_flow(1, SOCK_NONBLOCK);
+	struct iovec v[2] = { { data, 3000 }, { data, 3000 } };
+
+	(void)state;
+	assert_int_equal(px_send(fd, data, 100, 0), 100);
+	assert_int_equal(px_writev(fd, v, 2), RIG_RING - 100);
+	assert_errno(px_write(fd, data, 1), EAGAIN);
+	px_acknowledge(1, 50, false);
+	assert_int_equal(px_send(fd, data, 100, MSG_DONTWAIT), 50);
+	assert_errno(px_writev(fd, v, -1), EINVAL);
+	assert_errno(px_writev(fd, v, 1025), EINVAL);
+	assert_int_equal(px_write(fd, data, 0), 0);
+	assert_errno(px_send(fd, data, 1, MSG_OOB), EOPNOTSUPP);
+}
+
+static void bytes_stand_in_the_ring_as_given(void **state)
+{
+	int fd = px_flow(1, SOCK_NONBLOCK);
+	struct iovec v[2] = { { (char *)(uintptr_t) "hel", 3 }, { (char *)(uintptr_t) "lo", 2 } };
+	const char *ring = r.base + rig_rec(&r, 1)->tx_off;
+	struct abi_bell b;
+
+	(void)state;
+	assert_int_equal(px_writev(fd, v, 2), 5);
+	assert_memory_equal(ring, "hello", 5);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.tx_end, 5);
+	assert_int_equal(px_send(fd, "!", 1, MSG_MORE), 1);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags & (ABI_BELL_OPTIONS | ABI_BELL_MORE), ABI_BELL_OPTIONS | ABI_BELL_MORE);
+	assert_memory_equal(ring, "hello!", 6);
+}
+
+static void a_broken_pipe_signals_unless_asked_not_to(void **state)
+{
+	int fd = px_flow(1, 0), second = px_flow(2, 0);
+
+	(void)state;
+	signal(SIGPIPE, count_signal);
+	signals = 0;
+	assert_int_equal(px_shutdown(fd, SHUT_WR), 0);
+	assert_errno(px_send(fd, data, 1, MSG_NOSIGNAL), EPIPE);
+	assert_int_equal(signals, 0);
+	assert_errno(px_send(fd, data, 1, 0), EPIPE);
+	assert_errno(px_write(fd, data, 1), EPIPE);
+	assert_int_equal(signals, 2);
+	rig_event(&r, 2, ABI_EV_RESET, ECONNRESET);
+	assert_errno(px_write(second, data, 1), ECONNRESET); /* the pending error first, without a signal */
+	assert_int_equal(signals, 2);
+	assert_errno(px_write(second, data, 1), EPIPE);
+	assert_int_equal(signals, 3);
+	signal(SIGPIPE, SIG_DFL);
+}
+
+static void a_time_limit_gives_what_went_out(void **state)
+{
+	struct timeval limit = { 0, 20000 };
+	int fd = px_flow(1, 0);
+
+	(void)state;
+	px_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	assert_int_equal(px_send(fd, data, sizeof(data), 0), RIG_RING);
+	assert_errno(px_send(fd, data, sizeof(data), 0), EAGAIN);
+}
+
+static void *acknowledge_all(void *arg)
+{
+	uint64_t until = *(uint64_t *)arg;
+	struct abi_bell b;
+
+	for (uint64_t una = 0; una < until;) {
+		for (uint32_t ctx = 0; ctx < r.nctx; ctx++) {
+			while (rig_bell(&r, ctx, 0, &b))
+				una = b.tx_end > una ? b.tx_end : una;
+		}
+		px_acknowledge(1, una, true);
+		usleep(200);
+	}
+	return NULL;
+}
+
+static void a_waiting_sender_sends_it_all(void **state)
+{
+	uint64_t until = sizeof(data);
+	int fd = px_flow(1, 0);
+	pthread_t thread;
+
+	(void)state;
+	pthread_create(&thread, NULL, acknowledge_all, &until);
+	assert_int_equal(px_send(fd, data, sizeof(data), 0), sizeof(data));
+	pthread_join(thread, NULL);
+}
+
+static void a_file_goes_out_from_its_position(void **state)
+{
+	int fd = px_flow(1, SOCK_NONBLOCK), file = memfd_create("file", MFD_CLOEXEC);
+	const char *ring = r.base + rig_rec(&r, 1)->tx_off;
+	off64_t at = 3;
+
+	(void)state;
+	assert_int_equal(write(file, "0123456789", 10), 10);
+	assert_int_equal(px_sendfile(fd, file, &at, 4), 4);
+	assert_int_equal(at, 7);
+	assert_memory_equal(ring, "3456", 4);
+	assert_int_equal(px_sendfile(fd, file, &at, 100), 3);
+	assert_int_equal(px_sendfile(fd, file, NULL, 100), 0); /* its own position is the end */
+	lseek(file, 8, SEEK_SET);
+	assert_int_equal(px_sendfile(fd, file, NULL, 100), 2);
+	assert_int_equal(lseek(file, 0, SEEK_CUR), 10);
+	assert_memory_equal(ring, "345678989", 9);
+	assert_errno(px_sendfile(fd, 999, NULL, 100), EBADF);
+	assert_errno(px_sendfile(file, fd, NULL, 100), EINVAL);
+	px_fill(fd);
+	at = 0;
+	assert_errno(px_sendfile(fd, file, &at, 4), EAGAIN);
+	assert_int_equal(at, 0);
+	close(file);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
+	const struct CMUnitTest tests[] = { T(what_fits_is_taken), T(bytes_stand_in_the_ring_as_given),
+		T(a_broken_pipe_signals_unless_asked_not_to), T(a_time_limit_gives_what_went_out),
+		T(a_waiting_sender_sends_it_all), T(a_file_goes_out_from_its_position) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
