@@ -93,15 +93,15 @@ static struct lib_att *att_new(struct tas *t, struct abi_header *h)
 	return a;
 }
 
-static int raw_request(struct tas *t, struct ctl_msg *m, enum ctl_type type, int send_fd, int *fds,
-	unsigned max, unsigned *nfds)
+static int raw_request(struct tas *t, struct ctl_msg *m, enum ctl_type type, int *fds, unsigned max,
+	unsigned *nfds)
 {
 	int error;
 
 	m->type = (uint16_t)type;
 	m->status = 0;
 	m->sequence = ++t->sequence;
-	error = t->link.request(t->link_arg, m, send_fd, fds, max, nfds);
+	error = t->link.request(t->link_arg, m, fds, max, nfds);
 	return error != 0 ? error : m->type == type ? 0 : -EPROTO;
 }
 
@@ -125,7 +125,7 @@ static int hello(struct tas *t, struct ctl_msg *m, int *fds, unsigned *nfds)
 	int error;
 
 	hello_fill(t, &m->hello);
-	error = raw_request(t, m, CTL_HELLO, -1, fds, 1 + ABI_CORES_MAX, nfds);
+	error = raw_request(t, m, CTL_HELLO, fds, 1 + ABI_CORES_MAX, nfds);
 	if (error != 0) {
 		SAY(t, "tasd at ", t->path, " does not answer");
 		return error;
@@ -150,7 +150,7 @@ static int map_region(struct tas *t, const struct ctl_hello *h, int memfd, struc
 	}
 	error = header_check(t, base, h);
 	if (error == 0)
-		error = raw_request(t, &m, CTL_MAPPED, -1, NULL, 0, &nfds);
+		error = raw_request(t, &m, CTL_MAPPED, NULL, 0, &nfds);
 	if (error == 0 && m.status != 0) {
 		m.text.bytes[sizeof(m.text.bytes) - 1] = '\0';
 		SAY(t, m.text.bytes);
@@ -246,14 +246,13 @@ int tas_attach(struct tas *t, char *why, size_t why_size)
 bool tas_attached(const struct tas *t) { return lib_att_now(t) != NULL; }
 uint64_t tas_epoch(const struct tas *t) { return atomic_load_explicit(&t->epoch, memory_order_relaxed); }
 
-int lib_request(struct tas *t, struct ctl_msg *m, enum ctl_type type, int send_fd, int *fds, unsigned max,
-	unsigned *nfds)
+int lib_request(struct tas *t, struct ctl_msg *m, enum ctl_type type, int *fds, unsigned max, unsigned *nfds)
 {
 	int error;
 
 	if (lib_att_now(t) == NULL)
 		return -ENOTCONN;
-	error = raw_request(t, m, type, send_fd, fds, max, nfds);
+	error = raw_request(t, m, type, fds, max, nfds);
 	if (error == 0)
 		return -(int)m->status;
 	lib_att_die(t);

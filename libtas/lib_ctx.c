@@ -150,7 +150,7 @@ static struct lib_rings *rings_new(struct tas *t, struct lib_att *a)
 
 	if (n == a->contexts_max)
 		return NULL;
-	error = lib_request(t, &m, CTL_CONTEXT, -1, &fd, 1, &nfds);
+	error = lib_request(t, &m, CTL_CONTEXT, &fd, 1, &nfds);
 	if (error != 0 && nfds == 1)
 		lib_close(&t->os, fd);
 	if (error != 0)

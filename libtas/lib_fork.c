@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lib_fork.c - sockets after fork.
  *
- * The parent gives tasd one end of a socketpair and gets a token; the child keeps the other end. As long
- * as that is open, tasd keeps what the parent had at the fork. The child inherits `struct tas_sock`s
- * whose stamp is the parent's: of these only the identity and the positions mean anything. The first use
- * attaches the child with the token and asks tasd for the socket (CTL_ADOPT). A child that was not
- * attached when it forks in its turn shares token and end with its own child. */
-#include <sys/socket.h>
-
+ * The parent gets a token and one end of a socketpair from tasd; the child keeps that end. As long as it is
+ * open, tasd keeps what the parent had at the fork. The child inherits `struct tas_sock`s whose stamp is the
+ * parent's: of these only the identity and the positions mean anything. The first use attaches the child with
+ * the token and asks tasd for the socket (CTL_ADOPT). A child that was not attached when it forks in its turn
+ * shares token and end with its own child. */
 #include "libtas/lib_int.h"
 #include "libtas/lib_os.h"
 
@@ -17,16 +15,11 @@ static void hold_open(struct tas *t)
 {
 	struct ctl_msg m = { 0 };
 	unsigned nfds;
-	int pair[2];
+	int end;
 
-	if (LIB_SYS(&t->os, SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, (long)pair) != 0)
-		return;
-	if (lib_request(t, &m, CTL_FORK, pair[0], NULL, 0, &nfds) == 0 &&
-		lib_fd_take(t, &t->hold_other, pair[1]) == 0)
+	if (lib_request(t, &m, CTL_FORK, &end, 1, &nfds) == 0 && nfds == 1 &&
+		lib_fd_take(t, &t->hold_other, end) == 0)
 		t->hold_token = m.fork.token;
-	else
-		lib_close(&t->os, pair[1]);
-	lib_close(&t->os, pair[0]);
 }
 
 void tas_fork_prepare(struct tas *t)
@@ -97,7 +90,7 @@ static int adopt_request(struct tas *t, struct tas_sock *s, uint32_t *rec)
 
 	if (s->listener != NULL)
 		m.adopt = (struct ctl_adopt){ s->listener->listen.id, s->listener->cookie, 0, 0, 0 };
-	error = lib_request(t, &m, CTL_ADOPT, -1, NULL, 0, &nfds);
+	error = lib_request(t, &m, CTL_ADOPT, NULL, 0, &nfds);
 	*rec = m.adopt.rec;
 	return error;
 }
@@ -190,7 +183,7 @@ static void disown_listener(struct tas_ctx *c, struct tas_sock *s)
 	uint32_t rec;
 
 	if (t->hold_token != 0 && s->listener->registered && adopt_request(t, s, &rec) == 0)
-		lib_request(t, &m, CTL_UNLISTEN, -1, NULL, 0, &nfds);
+		lib_request(t, &m, CTL_UNLISTEN, NULL, 0, &nfds);
 	lib_listener_forget_queue(s->listener);
 	s->att = NULL;
 	lib_listener_free(s);

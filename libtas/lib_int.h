@@ -271,8 +271,7 @@ static inline bool lib_att_alive(const struct lib_att *a)
 int lib_attach_locked(struct tas *t, char *why, size_t why_size);
 /* With ctl_lock held: a request and its answer; the answer's status as -errno, or -ENOTCONN after tasd's
  * death. */
-int lib_request(struct tas *t, struct ctl_msg *m, enum ctl_type type, int send_fd, int *fds, unsigned max,
-	unsigned *nfds);
+int lib_request(struct tas *t, struct ctl_msg *m, enum ctl_type type, int *fds, unsigned max, unsigned *nfds);
 /* With ctl_lock held: tasd is gone. */
 void lib_att_die(struct tas *t);
 void lib_att_get(struct lib_att *a);

@@ -54,20 +54,12 @@ static int link_open(void *arg)
 	return lib_fd_take(t, &t->ctl_fd, fd);
 }
 
-static int link_send(struct tas *t, int fd, struct ctl_msg *msg, int send_fd)
+static int link_send(struct tas *t, int fd, struct ctl_msg *msg)
 {
-	union link_control control = { .space = { 0 } };
 	struct iovec iov = { msg, sizeof(*msg) };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
-	long n;
+	long n = again(&t->os, SYS_sendmsg, fd, (long)&h, MSG_NOSIGNAL);
 
-	if (send_fd >= 0) {
-		h.msg_control = &control;
-		h.msg_controllen = CMSG_SPACE(sizeof(int));
-		control.align = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
-		memcpy(CMSG_DATA(&control.align), &send_fd, sizeof(int));
-	}
-	n = again(&t->os, SYS_sendmsg, fd, (long)&h, MSG_NOSIGNAL);
 	return n == sizeof(*msg) ? 0 : n < 0 ? (int)n : -EPROTO;
 }
 
@@ -94,7 +86,7 @@ static unsigned link_take_fds(struct tas *t, struct msghdr *h, int *fds, unsigne
 	return kept;
 }
 
-static int link_request(void *arg, struct ctl_msg *msg, int send_fd, int *fds, unsigned max, unsigned *nfds)
+static int link_request(void *arg, struct ctl_msg *msg, int *fds, unsigned max, unsigned *nfds)
 {
 	struct tas *t = arg;
 	int fd = atomic_load_explicit(&t->ctl_fd, memory_order_relaxed);
@@ -106,7 +98,7 @@ static int link_request(void *arg, struct ctl_msg *msg, int send_fd, int *fds, u
 	long n;
 
 	*nfds = 0;
-	error = link_send(t, fd, msg, send_fd);
+	error = link_send(t, fd, msg);
 	if (error != 0)
 		return error;
 	h.msg_controllen = sizeof(control);

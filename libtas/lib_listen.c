@@ -51,7 +51,7 @@ int lib_listener_register(struct tas *t, struct lib_listener *b)
 	int error;
 
 	m.listen.id = 0;
-	error = lib_request(t, &m, CTL_LISTEN, -1, NULL, 0, &nfds);
+	error = lib_request(t, &m, CTL_LISTEN, NULL, 0, &nfds);
 	if (error != 0)
 		return error;
 	b->listen.id = m.listen.id;
@@ -176,7 +176,7 @@ static int arm_locked(struct tas_ctx *c, struct lib_listener *b)
 	if (is_armed(b, r))
 		return 0;
 	m.listen.context = r->id;
-	error = lib_request(c->t, &m, CTL_ARM, -1, NULL, 0, &nfds);
+	error = lib_request(c->t, &m, CTL_ARM, NULL, 0, &nfds);
 	if (error == 0)
 		note_armed(b, r);
 	return error == -ENOTCONN ? 0 : error;
@@ -367,7 +367,7 @@ static void close_locked(struct tas_ctx *c, struct tas_sock *l)
 
 	lib_listener_unlist(c->t, l);
 	if (l->listener->registered)
-		lib_request(c->t, &m, CTL_UNLISTEN, -1, NULL, 0, &nfds);
+		lib_request(c->t, &m, CTL_UNLISTEN, NULL, 0, &nfds);
 	lib_timer_adjust(c->t);
 }
 

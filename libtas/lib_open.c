@@ -50,7 +50,7 @@ static int connect_locked(struct tas_ctx *c, const struct tas_connect_opt *opt, 
 	if (r == NULL)
 		return error != 0 ? error : -ENOBUFS;
 	connect_fill(&m.connect, opt, r->id);
-	error = lib_request(c->t, &m, CTL_CONNECT, -1, NULL, 0, &nfds);
+	error = lib_request(c->t, &m, CTL_CONNECT, NULL, 0, &nfds);
 	if (error != 0)
 		return error;
 	if (lib_rec(r->att, m.connect.rec) == NULL)
@@ -79,7 +79,7 @@ static int ask(struct tas *t, struct ctl_msg *m, enum ctl_type type)
 
 	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return -EBUSY;
-	error = lib_request(t, m, type, -1, NULL, 0, &nfds);
+	error = lib_request(t, m, type, NULL, 0, &nfds);
 	lib_lock_leave(&t->os, &t->ctl_lock);
 	return error;
 }

@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -94,32 +93,19 @@ void ctl_io_prepare(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 }
 
-union control {
-	struct cmsghdr align;
-	char room[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
-};
-
-static ssize_t receive(int fd, struct ctl_msg *m, union control *control, size_t room, int flags,
-	struct msghdr *h)
-{
-	struct iovec iov = { .iov_base = m, .iov_len = sizeof(*m) };
-	ssize_t n;
-
-	*h = (struct msghdr){ .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = room };
-	n = recvmsg(fd, h, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	h->msg_iov = NULL;
-	return n;
-}
-
 /* What comes next, left where it is. There is room for credentials only: descriptors show as cut off. */
 static enum ctl_io peek(int fd, struct ctl_msg *m, bool *has_fds)
 {
-	union control control;
-	struct msghdr h;
-	ssize_t n = receive(fd, m, &control, CMSG_SPACE(sizeof(struct ucred)), MSG_PEEK, &h);
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec iov = { .iov_base = m, .iov_len = sizeof(*m) };
+	struct msghdr h = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &h, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	*has_fds = n >= 0 && (h.msg_flags & MSG_CTRUNC) != 0;
 	if (n < 0)
@@ -129,33 +115,15 @@ static enum ctl_io peek(int fd, struct ctl_msg *m, bool *has_fds)
 	return n == sizeof(*m) && !(h.msg_flags & MSG_TRUNC) ? CTL_IO_MESSAGE : CTL_IO_GARBAGE;
 }
 
-static int fd_in(struct msghdr *h)
+enum ctl_io ctl_io_recv(int fd, struct ctl_msg *m)
 {
-	int fd = -1;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-			c->cmsg_len >= CMSG_LEN(sizeof(int)))
-			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
-}
-
-enum ctl_io ctl_io_recv(int fd, bool fork_ok, struct ctl_msg *m, int *in_fd)
-{
-	union control control;
-	struct msghdr h;
 	bool has_fds;
 	enum ctl_io next = peek(fd, m, &has_fds);
 
-	*in_fd = -1;
 	if (next != CTL_IO_MESSAGE)
 		return next;
-	if (has_fds && !(fork_ok && m->type == CTL_FORK))
+	if (has_fds || recv(fd, m, sizeof(*m), MSG_DONTWAIT) != sizeof(*m))
 		return CTL_IO_GARBAGE;
-	if (receive(fd, m, &control, has_fds ? sizeof(control) : 0, 0, &h) != sizeof(*m))
-		return CTL_IO_GARBAGE;
-	if (has_fds)
-		*in_fd = fd_in(&h);
 	return CTL_IO_MESSAGE;
 }
 
@@ -196,7 +164,7 @@ static void *close_apart(void *fd)
 	return NULL;
 }
 
-void ctl_io_dispose(int fd)
+static void dispose(int fd)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
@@ -237,43 +205,17 @@ void ctl_io_close(int fd)
 	if (drain(fd))
 		close(fd);
 	else
-		ctl_io_dispose(fd);
+		dispose(fd);
 }
 
-static int option(int fd, int name)
+/* Closed for reading: whoever has the other end cannot put anything into our queue. */
+int ctl_io_pair(int *child_end)
 {
-	int value = -1;
-	socklen_t len = sizeof(value);
+	int fds[2];
 
-	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
-}
-
-/* Nothing was sent to it. In a stream there are no empty messages, but bytes out of band, which only the
- * count shows. */
-static bool queue_is_empty(int fd, int type)
-{
-	struct ctl_msg m;
-	bool has_fds;
-	int bytes = -1;
-
-	if (type == SOCK_STREAM)
-		return ioctl(fd, FIONREAD, &bytes) == 0 && bytes == 0;
-	ctl_io_prepare(fd);
-	return peek(fd, &m, &has_fds) == CTL_IO_GONE;
-}
-
-/* Closed for reading, it cannot be made a hiding place: whoever passes both ends has ended both. */
-bool ctl_io_hold_ok(int fd)
-{
-	struct sockaddr_un peer;
-	socklen_t len = sizeof(peer);
-	int type = option(fd, SO_TYPE);
-
-	if (option(fd, SO_DOMAIN) != AF_UNIX || option(fd, SO_ACCEPTCONN) != 0)
-		return false;
-	if (type != SOCK_STREAM && type != SOCK_SEQPACKET)
-		return false;
-	if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0 || shutdown(fd, SHUT_RD) != 0)
-		return false;
-	return queue_is_empty(fd, type);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+		return -errno;
+	shutdown(fds[0], SHUT_RD);
+	*child_end = fds[1];
+	return fds[0];
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ctl_io.h - messages and descriptors over the control socket, from and to processes that are not trusted.
  *
- * Guarantees: no call waits. A descriptor that a stranger sent unasked is never taken: closing it could wait
- * (a socket that lingers, a file system in user space), so it is left in the queue, and that queue is closed
- * by a thread of its own (ctl_io_close).
+ * Guarantees: no call waits. A descriptor that a stranger sent is never taken: closing it could wait (a socket
+ * that lingers, a file system in user space), and so could any call on it, which a stranger may share. It is
+ * left in the queue, and that queue is closed by a thread of its own (ctl_io_close).
  * Any thread. */
 #ifndef TAS_SLOWPATH_CTL_IO_H
 #define TAS_SLOWPATH_CTL_IO_H
@@ -18,7 +18,7 @@ enum ctl_io {
 	CTL_IO_MESSAGE,
 	CTL_IO_NOTHING, /* now */
 	CTL_IO_GONE,    /* and never again */
-	CTL_IO_GARBAGE, /* of the wrong size, or with descriptors that may not come */
+	CTL_IO_GARBAGE, /* of the wrong size, or with descriptors */
 };
 
 /* A socket that listens at path. -errno and a sentence in err. */
@@ -26,18 +26,16 @@ int ctl_io_listen(const char *path, mode_t mode, gid_t gid, char *err, size_t er
 /* Makes an accepted socket ready for ctl_io_recv(). */
 void ctl_io_prepare(int fd);
 
-/* The next message. Only CTL_FORK may bring a descriptor, and only if fork_ok: *in_fd, else -1. */
-enum ctl_io ctl_io_recv(int fd, bool fork_ok, struct ctl_msg *m, int *in_fd);
+/* The next message. */
+enum ctl_io ctl_io_recv(int fd, struct ctl_msg *m);
 /* 0, -EAGAIN or -errno. */
 int ctl_io_send(int fd, const struct ctl_msg *m, const int *fds, unsigned nr_fds);
 
 /* Shuts down and closes a client's socket, whatever is still in its queue. */
 void ctl_io_close(int fd);
-/* Closes what may be anything at all. */
-void ctl_io_dispose(int fd);
 
-/* Is it what CTL_FORK wants, a connected unix socket with an empty queue? From then on it says nothing but
- * that its peer hung up. */
-bool ctl_io_hold_ok(int fd);
+/* A socketpair: our end, which says nothing but that the other hung up, and *child_end for the answer.
+ * -errno. */
+int ctl_io_pair(int *child_end);
 
 #endif

@@ -56,17 +56,30 @@ void hold_hung_up(struct ctl *c, struct ctl_hold *h)
 	c->stats.holds--;
 }
 
-/* The descriptor belongs to the hold from here on, or is gone. */
+/* The child's end goes with the answer. */
+static bool hold_open(struct ctl *c, struct request *r)
+{
+	int child_end, fd = ctl_io_pair(&child_end);
+
+	if (fd < 0)
+		return false;
+	if (!hold_watch(c, r->hold, fd)) {
+		close(fd);
+		close(child_end);
+		return false;
+	}
+	r->out_fd[r->nr_out++] = child_end;
+	r->close_out = true;
+	return true;
+}
+
 static void fork_settle(struct ctl *c, struct request *r)
 {
-	if (r->hold != NULL && hold_watch(c, r->hold, r->in_fd))
+	if (hold_open(c, r))
 		return;
-	if (r->hold != NULL) {
-		app_fork_end(c->apps, r->hold);
-		r->msg->status = ENOMEM;
-		r->msg->fork.token = 0;
-	}
-	close(r->in_fd);
+	app_fork_end(c->apps, r->hold);
+	r->msg->status = ENOMEM;
+	r->msg->fork.token = 0;
 }
 
 /* --- queries --- */
@@ -130,7 +143,7 @@ static void answer(struct ctl *c, struct client *l, struct request *r)
 {
 	int error;
 
-	if (r->in_fd >= 0)
+	if (r->hold != NULL)
 		fork_settle(c, r);
 	error = ctl_io_send(l->fd, r->msg, r->out_fd, r->nr_out);
 	for (unsigned i = 0; r->close_out && i < r->nr_out; i++)
@@ -151,17 +164,12 @@ static uint64_t token_draw(void)
 	return token;
 }
 
-static void request_take(struct ctl *c, struct client *l, struct ctl_msg *m, int in_fd)
+static void request_take(struct ctl *c, struct client *l, struct ctl_msg *m)
 {
-	struct request r = { .msg = m, .now = c->now, .in_fd = in_fd };
+	struct request r = { .msg = m, .now = c->now };
 	enum request_stage before = l->rq.stage;
 	enum request_verdict verdict;
 
-	if (in_fd >= 0 && !ctl_io_hold_ok(in_fd)) {
-		ctl_io_dispose(in_fd);
-		client_drop(c, l, "a fork with a descriptor that is not an end of a socketpair");
-		return;
-	}
 	if (m->type == CTL_FORK)
 		r.random = token_draw();
 	verdict = request_handle(c->apps, &l->rq, &r);
@@ -179,21 +187,19 @@ static void client_read(struct ctl *c, struct client *l)
 {
 	for (unsigned i = 0; i < MESSAGE_BURST && !l->dead; i++) {
 		struct ctl_msg m;
-		int in_fd;
 
-		switch (ctl_io_recv(l->fd, l->rq.stage == REQUEST_ATTACHED, &m, &in_fd)) {
+		switch (ctl_io_recv(l->fd, &m)) {
 		case CTL_IO_NOTHING: return;
 		case CTL_IO_GONE: client_end(c, l); return;
 		case CTL_IO_GARBAGE:
-			client_drop(c, l,
-				"a message of the wrong size, or with descriptors nobody asked for");
+			client_drop(c, l, "a message of the wrong size, or with descriptors");
 			return;
 		default: break;
 		}
 		if (l->querying)
 			client_drop(c, l, "a request while its last one is being answered");
 		else
-			request_take(c, l, &m, in_fd);
+			request_take(c, l, &m);
 	}
 }
 

@@ -86,8 +86,6 @@ static enum request_verdict context(struct apps *as, struct request_client *c, s
 
 static enum request_verdict take_fork(struct apps *as, struct request_client *c, struct request *r)
 {
-	if (r->in_fd < 0)
-		return drop(r, "a fork without the descriptor of its child's end");
 	r->hold = app_fork(as, c->app, r->random);
 	r->msg->fork.token = r->hold != NULL ? r->random : 0;
 	return answer(r, r->hold != NULL ? 0 : ENOSPC);
@@ -116,8 +114,6 @@ enum request_verdict request_handle(struct apps *as, struct request_client *c, s
 	r->nr_out = 0;
 	r->close_out = false;
 	r->hold = NULL;
-	if (r->in_fd >= 0 && (r->msg->type != CTL_FORK || c->stage != REQUEST_ATTACHED))
-		return drop(r, "a descriptor that nobody asked for");
 	if (c->stage == REQUEST_ATTACHED)
 		return attached(as, c, r);
 	if (c->stage == REQUEST_GREETED)

@@ -27,9 +27,8 @@ struct request_client {
 struct request {
 	struct ctl_msg *msg; /* the answer is put in place */
 	tas_ns now;
-	int in_fd;         /* that came with it, or -1; stays the caller's */
 	uint64_t random;   /* for the token of a fork */
-	struct hold *hold; /* answer of CTL_FORK: to be ended (app_fork_end) when in_fd hangs up */
+	struct hold *hold; /* answer of CTL_FORK: to be ended (app_fork_end) when the child's end hangs up */
 	unsigned nr_out;   /* descriptors that go with the answer */
 	int out_fd[1 + FP_CORES_MAX];
 	bool close_out; /* they are the caller's to close when they were sent */

@@ -10,6 +10,7 @@
  *   app  -> CTL_MAPPED  tasd looks for the seals, without which the region is not used
  *   tasd -> CTL_MAPPED  only now may the application make contexts
  * The connection is the application's life: when it hangs up, or the process ends, tasd reclaims everything.
+ * Descriptors go from tasd to applications, never the other way.
  *
  * Threads: the library sends one request at a time (a process-wide lock) and reads its answer. tasd never
  * blocks on it. All integers are in host byte order, addresses are struct net_addr. Every message has the
@@ -37,8 +38,8 @@ enum ctl_type {
 	CTL_CONNECT,  /* an active open: the answer means "SYN on its way"; the outcome comes through the
 			 record */
 	CTL_ROUTE,    /* would tasd carry a connection to this address? */
-	CTL_FORK,     /* this process is about to fork; fds [one end of a socketpair whose other end the child
-			 keeps] */
+	CTL_FORK,     /* this process is about to fork -> a token + fds [one end of a socketpair, which the
+			 child keeps and its parent closes] */
 	CTL_INFO,     /* a snapshot of one flow for TCP_INFO */
 	CTL_QUERY,    /* tasctl: the answer's text comes as further messages' bytes, see CTL_TEXT */
 	CTL_TEXT,     /* tasd -> tasctl: a piece of text; the last one has length 0 */

@@ -76,7 +76,7 @@ struct tas_link {
 	int (*open)(void *arg); /* 0 or -errno */
 	/* One request, answered in place; received descriptors in fds (at most max), their number in
 	 * *nfds. 0 or -errno (dead). */
-	int (*request)(void *arg, struct ctl_msg *msg, int send_fd, int *fds, unsigned max, unsigned *nfds);
+	int (*request)(void *arg, struct ctl_msg *msg, int *fds, unsigned max, unsigned *nfds);
 	void *(*map)(void *arg, int memfd, uint64_t size); /* NULL: failed */
 	void (*unmap)(void *arg, void *base, uint64_t size);
 	bool (*alive)(void *arg);

@@ -306,12 +306,11 @@ static inline uint64_t client_listen(struct client *l, uint32_t cookie)
 static inline uint64_t client_fork(struct client *l, int *child_end)
 {
 	struct ctl_msg m = { .type = CTL_FORK };
-	int pair[2];
+	struct client_fds fds;
 
-	CLIENT_EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-	CLIENT_EXPECT(client_ask_fd(l->fd, &m, pair[0], NULL) == 0);
-	close(pair[0]);
-	*child_end = pair[1];
+	CLIENT_EXPECT(client_ask_fd(l->fd, &m, -1, &fds) == 0);
+	CLIENT_EXPECT(fds.n == 1);
+	*child_end = fds.fd[0];
 	CLIENT_EXPECT(m.fork.token != 0);
 	return m.fork.token;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "include/abi/abi.h"
@@ -46,7 +47,7 @@ struct rig {
 	unsigned asked[16];
 	struct ctl_msg last[16]; /* the last request of each type */
 	unsigned lives, wakes, closes;
-	int last_send_fd;
+	int held; /* our end of the socketpair of the last fork */
 	uint32_t next_flow;
 
 	bool shared; /* the region is a memfd, made anew for each life */
@@ -138,8 +139,19 @@ static inline void rig_context(struct rig *r, struct ctl_context *answer, int *f
 
 static inline uint32_t rig_flow(struct rig *r, uint32_t rec, uint32_t gen, uint32_t listener);
 
-static inline int rig_request(void *arg, struct ctl_msg *m, int send_fd, int *fds, unsigned max,
-	unsigned *nfds)
+/* Returns the child's end. */
+static inline int rig_hold(struct rig *r)
+{
+	int pair[2];
+
+	if (r->held > 0)
+		close(r->held);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	r->held = pair[0];
+	return pair[1];
+}
+
+static inline int rig_request(void *arg, struct ctl_msg *m, int *fds, unsigned max, unsigned *nfds)
 {
 	struct rig *r = arg;
 
@@ -149,7 +161,6 @@ static inline int rig_request(void *arg, struct ctl_msg *m, int send_fd, int *fd
 		return -ECONNRESET;
 	r->asked[m->type]++;
 	r->last[m->type] = *m;
-	r->last_send_fd = send_fd;
 	m->status = r->refuse[m->type];
 	if (m->status != 0)
 		return 0;
@@ -168,7 +179,10 @@ static inline int rig_request(void *arg, struct ctl_msg *m, int send_fd, int *fd
 		m->connect.gen = 1;
 		break;
 	case CTL_ROUTE: m->connect.prefix_len = 120; break;
-	case CTL_FORK: m->fork.token = 99; break;
+	case CTL_FORK:
+		m->fork.token = 99;
+		fds[(*nfds)++] = rig_hold(r);
+		break;
 	case CTL_ADOPT: m->adopt.rec = r->next_flow - 1; break;
 	default: break;
 	}
@@ -342,6 +356,8 @@ static inline void rig_end(struct rig *r)
 	tas_destroy(r->t);
 	for (uint32_t i = 0; i < r->nctx; i++)
 		close(r->ctx[i].eventfd);
+	if (r->held > 0)
+		close(r->held);
 }
 
 /* Attached, with a context and a listener on port 80. */

@@ -50,7 +50,7 @@ static inline void server_answer(struct server *v, struct ctl_msg *m)
 
 	if (m->type == CTL_HELLO)
 		rig_region_make(&v->rig);
-	rig_request(&v->rig, m, -1, fds, 1, &n);
+	rig_request(&v->rig, m, fds, 1, &n);
 	if (m->type == CTL_HELLO && m->status == 0) {
 		fds[n++] = v->rig.memfd;
 		fds[n++] = dup(v->core_fd);

@@ -111,7 +111,7 @@ static void descriptors_too_many_are_closed(void **state)
 	tas_attach(t, NULL, 0);
 	v.surplus_fds = 5;
 	before = open_fds();
-	assert_int_equal(lib_link_unix.request(t, &m, -1, fds, 0, &nfds), 0);
+	assert_int_equal(lib_link_unix.request(t, &m, fds, 0, &nfds), 0);
 	assert_int_equal(nfds, 0);
 	server_quiet(&v);
 	assert_int_equal(open_fds(), before + 1); /* the server's own eventfd */

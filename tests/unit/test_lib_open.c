@@ -115,10 +115,10 @@ static void a_refused_one_gives_its_error_once(void **state)
 	tas_close(r.c, s, false);
 }
 
-static int answers_late(void *arg, struct ctl_msg *m, int send_fd, int *fds, unsigned max, unsigned *nfds)
+static int answers_late(void *arg, struct ctl_msg *m, int *fds, unsigned max, unsigned *nfds)
 {
 	struct rig *rig = arg;
-	int error = rig_request(arg, m, send_fd, fds, max, nfds);
+	int error = rig_request(arg, m, fds, max, nfds);
 
 	if (m->type != CTL_CONNECT)
 		return error;

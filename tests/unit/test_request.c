@@ -9,9 +9,9 @@
 #include "tests/unit/app_rig.h"
 
 static enum request_verdict ask_with(struct app_rig *r, struct request_client *c, struct ctl_msg *m,
-	int in_fd, struct request *out)
+	struct request *out)
 {
-	struct request q = { .msg = m, .now = r->now, .in_fd = in_fd, .random = 4711 };
+	struct request q = { .msg = m, .now = r->now, .random = 4711 };
 	enum request_verdict v = request_handle(&r->apps, c, &q);
 
 	if (out != NULL)
@@ -32,7 +32,7 @@ static enum request_verdict ask(struct app_rig *r, struct request_client *c, uin
 	*m = (struct ctl_msg){ .type = type };
 	if (type == CTL_HELLO)
 		m->hello = rig_hello();
-	return ask_with(r, c, m, -1, NULL);
+	return ask_with(r, c, m, NULL);
 }
 
 static struct request_client attached(struct app_rig *r)
@@ -100,13 +100,13 @@ static void an_answer_is_in_place_of_the_request(void **state)
 	struct ctl_msg m = { .type = CTL_LISTEN, .sequence = 77, .listen = { .cookie = 5 } };
 
 	(void)state;
-	assert_int_equal(ask_with(r, &c, &m, -1, NULL), REQUEST_ANSWER);
+	assert_int_equal(ask_with(r, &c, &m, NULL), REQUEST_ANSWER);
 	assert_int_equal(m.type, CTL_LISTEN);
 	assert_int_equal(m.sequence, 77);
 	assert_int_equal(m.listen.id, 1);
 	m.listen.cookie = 6;
 	r->refuse_listen = EADDRINUSE;
-	assert_int_equal(ask_with(r, &c, &m, -1, NULL), REQUEST_ANSWER);
+	assert_int_equal(ask_with(r, &c, &m, NULL), REQUEST_ANSWER);
 	assert_int_equal(m.status, EADDRINUSE);
 	rig_end(r);
 }
@@ -118,14 +118,14 @@ static void a_connection_can_be_opened_and_looked_at(void **state)
 	struct ctl_msg m = { .type = CTL_CONNECT, .connect = { .context = 1 } }, info = { .type = CTL_INFO };
 
 	(void)state;
-	assert_int_equal(ask_with(r, &c, &m, -1, NULL), REQUEST_ANSWER);
+	assert_int_equal(ask_with(r, &c, &m, NULL), REQUEST_ANSWER);
 	assert_int_equal(m.status, EINVAL); /* has no context 1 */
 	m.connect.context = 0;
-	assert_int_equal(ask_with(r, &c, &m, -1, NULL), REQUEST_ANSWER);
+	assert_int_equal(ask_with(r, &c, &m, NULL), REQUEST_ANSWER);
 	assert_int_equal(m.status, 0);
 	info.info.flow = m.connect.flow;
 	info.info.gen = m.connect.gen;
-	assert_int_equal(ask_with(r, &c, &info, -1, NULL), REQUEST_ANSWER);
+	assert_int_equal(ask_with(r, &c, &info, NULL), REQUEST_ANSWER);
 	assert_int_equal(info.status, 0);
 	assert_string_equal(info.info.congestion, "cubic");
 	rig_end(r);
@@ -139,7 +139,7 @@ static void the_region_goes_out_with_hello_and_nothing_else_does_without_descrip
 	struct request q;
 
 	(void)state;
-	assert_int_equal(ask_with(r, &c, &m, -1, &q), REQUEST_ANSWER);
+	assert_int_equal(ask_with(r, &c, &m, &q), REQUEST_ANSWER);
 	assert_int_equal(q.nr_out, 1); /* no eventfds of cores in a simulation */
 	assert_int_equal(q.out_fd[0], r->apps.slot[c.app].region.fd);
 	assert_false(q.close_out);
@@ -155,24 +155,20 @@ static void a_name_is_made_printable(void **state)
 	(void)state;
 	memset(m.hello.program, 'x', sizeof(m.hello.program)); /* without an end */
 	memcpy(m.hello.program, "a\n\"\\\x1b\xff b", 8);
-	assert_int_equal(ask_with(r, &c, &m, -1, NULL), REQUEST_ANSWER);
+	assert_int_equal(ask_with(r, &c, &m, NULL), REQUEST_ANSWER);
 	assert_string_equal(r->apps.slot[c.app].who.program, "a??????bxxxxxxxxxxxxxxxxxxxxxxx");
 	rig_end(r);
 }
 
-static void a_descriptor_comes_with_a_fork_only(void **state)
+static void a_fork_gets_a_token_and_a_hold_until_the_child_lets_go(void **state)
 {
 	struct app_rig *r = rig_new();
 	struct request_client c = attached(r);
-	struct ctl_msg m = { .type = CTL_ROUTE }, f = { .type = CTL_FORK };
+	struct ctl_msg f = { .type = CTL_FORK };
 	struct request q;
 
 	(void)state;
-	assert_int_equal(ask_with(r, &c, &m, 0, &q), REQUEST_DROP);
-	assert_string_equal(q.why, "a descriptor that nobody asked for");
-	assert_int_equal(ask_with(r, &c, &f, -1, &q), REQUEST_DROP);
-	f = (struct ctl_msg){ .type = CTL_FORK };
-	assert_int_equal(ask_with(r, &c, &f, 0, &q), REQUEST_ANSWER);
+	assert_int_equal(ask_with(r, &c, &f, &q), REQUEST_ANSWER);
 	assert_int_equal(f.fork.token, 4711);
 	assert_non_null(q.hold);
 	app_fork_end(&r->apps, q.hold);
@@ -190,7 +186,7 @@ static void more_forks_than_there_may_be_are_refused_and_the_parent_goes_on(void
 	(void)state;
 	do {
 		m = (struct ctl_msg){ .type = CTL_FORK };
-		assert_int_equal(ask_with(r, &c, &m, 0, &q), REQUEST_ANSWER);
+		assert_int_equal(ask_with(r, &c, &m, &q), REQUEST_ANSWER);
 		n += m.status == 0;
 	} while (m.status == 0);
 	assert_int_equal(n, HOLDS_APP_MAX);
@@ -210,7 +206,7 @@ int main(void)
 		cmocka_unit_test(a_connection_can_be_opened_and_looked_at),
 		cmocka_unit_test(the_region_goes_out_with_hello_and_nothing_else_does_without_descriptors),
 		cmocka_unit_test(a_name_is_made_printable),
-		cmocka_unit_test(a_descriptor_comes_with_a_fork_only),
+		cmocka_unit_test(a_fork_gets_a_token_and_a_hold_until_the_child_lets_go),
 		cmocka_unit_test(more_forks_than_there_may_be_are_refused_and_the_parent_goes_on),
 	};
 
