@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ctl_io.h - messages and descriptors over the control socket, from and to processes that are not trusted.
  *
- * Guarantees: no call waits. A descriptor that a stranger sent is never taken: closing it could wait (a socket
- * that lingers, a file system in user space), and so could any call on it, which a stranger may share. It is
- * left in the queue, and that queue is closed by a thread of its own (ctl_io_close).
- * Any thread. */
+ * Guarantees: no call waits. A descriptor that a stranger sent is never taken: closing it could wait (a
+ * socket that lingers, a file system in user space), and so could any call on it, which a stranger may
+ * share. It is left in the queue, and that queue is closed by a thread of its own (ctl_io_close). Any
+ * thread. */
 #ifndef TAS_SLOWPATH_CTL_IO_H
 #define TAS_SLOWPATH_CTL_IO_H
 
