@@ -160,13 +160,13 @@ void conn_establish(struct sp *sp, uint32_t id)
 
 	timer_cancel(&sp->timers, id);
 	n->retries = 0;
-	if (n->neigh != NEIGH_NONE)
-		neigh_confirm(&sp->neigh, n->neigh, sp->now);
 	if (n->listener != NULL) {
 		sp_count(sp, CNT_TCP_PASSIVE_OPENS, 1);
 		if (listen_established(sp, n->listener, id))
 			conn_handed(sp, id);
 	} else {
+		if (n->neigh != NEIGH_NONE)
+			neigh_confirm(&sp->neigh, n->neigh, sp->now);
 		app_notify(sp->fp->slow, f, ABI_EV_CONNECTED, 0);
 	}
 	if (f->flags & FLOW_TX_FIN) /* it ended its stream before there was one */

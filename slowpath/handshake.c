@@ -133,7 +133,7 @@ void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key
 	}
 	if (seg->flags & RTE_TCP_FIN_FLAG) /* no sane peer; Linux drops it, too */
 		return;
-	if (listen_full(l) || l->embryos >= sp->conf->tcp.backlog_max) {
+	if (listen_full(l) || l->embryos.count >= sp->conf->tcp.backlog_max) {
 		l->overflows++;
 		sp_count(sp, CNT_TCP_LISTEN_OVERFLOWS, 1);
 		return;
@@ -143,6 +143,32 @@ void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key
 		return;
 	answer_syn(sp, l, id, frame, seg);
 	conn_unlock(sp, id);
+}
+
+/* From here on the neighbour table says where our segments go, also when that changes. Until it knows, or if it is
+ * full, they go where the SYN came from, as our SYN-ACK did, whose arrival confirms an entry that says the same. */
+static void follow_neighbour(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+	struct hdr_tmpl *hdr = &sp->fp->cold[id].hdr;
+	struct route_result r = route_lookup(&sp->routes, sp->fp->cold[id].key.remote);
+	struct rte_ether_addr mac;
+	enum neigh_result known;
+
+	if (n->neigh != NEIGH_NONE || !r.found || r.local) /* a simultaneous open has one already */
+		return;
+	known = neigh_resolve(&sp->neigh, r.next_hop, sp->now, &n->neigh, &mac);
+	if (known == NEIGH_FULL) {
+		n->neigh = NEIGH_NONE;
+		return;
+	}
+	neigh_hold(&sp->neigh, n->neigh);
+	if (known != NEIGH_KNOWN)
+		return;
+	if (memcmp(hdr->bytes, &mac, sizeof(mac)) == 0)
+		neigh_confirm(&sp->neigh, n->neigh, sp->now);
+	else
+		hdr_tmpl_set_dst_mac(hdr, &mac);
 }
 
 /* RFC 9293 3.10.7.4 for SYN_RCVD. */
@@ -178,6 +204,7 @@ acked:
 	if (sp->conn[id].where == CONN_READY)
 		return false; /* complete, but nobody accepts yet: what it brings comes again */
 	flow_complete(sp, id, seg);
+	follow_neighbour(sp, id);
 	conn_event(sp, id, EV_SYN_ACKED);
 	return f->app != APP_NONE;
 }

@@ -215,7 +215,9 @@ static void check_frame(const struct rig_frame *f, const struct peer *p)
 	struct frame copy = { .len = f->len };
 
 	memcpy(copy.b, b, f->len);
-	assert_memory_equal(b, "\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\x00\x45", 15);
+	assert_memory_equal(b, "\x02\0\0\0\0", 5);
+	assert_int_equal(b[5], rig.next_hop);
+	assert_memory_equal(b + 6, "\x02\0\0\0\0\x01\x08\x00\x45", 9);
 	assert_memory_equal(b + 26, "\x0a\0\0\x01\x0a\0\0\x02", 8);
 	assert_int_equal(b[23], 6);
 	assert_int_equal(get16(b + 16), f->len - 14);

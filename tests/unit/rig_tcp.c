@@ -41,6 +41,7 @@ int rig_setup(void **state TAS_UNUSED)
 	c->memory.app_memory_max = 32u << 20;
 	rig.now = 1000 * NS_PER_SEC;
 	rig.next_port = 40000;
+	rig.next_hop = 2;
 	return 0;
 }
 

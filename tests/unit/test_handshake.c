@@ -255,6 +255,88 @@ TEST(neighbour_that_does_not_answer_is_no_route) /* EHOSTUNREACH after three sec
 	silence();
 }
 
+/* The peer says by a gratuitous ARP what its hardware address is now, but for the last byte as before. */
+static void arp_says(uint8_t last)
+{
+	static const uint8_t arp[42] = { 255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 0, /* to all, from it */
+		8, 6, 0, 1, 8, 0, 6, 4, 0, 1,                                            /* a request */
+		2, 0, 0, 0, 0, 0, 10, 0, 0, 2,                                           /* sender */
+		0, 0, 0, 0, 0, 0, 10, 0, 0, 2 };
+	uint8_t frame[60] = { 0 };
+
+	memcpy(frame, arp, sizeof(arp));
+	frame[11] = frame[27] = last;
+	give_frame(frame, sizeof(frame));
+	rig_run();
+}
+
+/* Ten bytes go out, to this hardware address. */
+static void writes_to(struct peer *p, uint8_t last, uint32_t seq)
+{
+	app_writes(p, 10);
+	rig.next_hop = last;
+	expect(p, .seq = seq, .ack = 1, .len = 10);
+}
+
+TEST(accepted_connection_follows_its_neighbour) /* RFC 826 */
+{
+	struct peer *p = established();
+
+	writes_to(p, 2, 1);
+	wait_ms(10);
+	give(p, .seq = 1, .ack = 11);
+	wait_ms(2000);
+	arp_says(7);
+	writes_to(p, 7, 11);
+}
+
+TEST(accepted_connection_answers_where_the_syn_came_from_while_the_neighbour_is_unknown)
+{
+	struct peer *p;
+
+	rig_open();
+	rig.arp_silent = true;
+	p = established();
+	wait_ms(5000); /* the search is in vain, and begins again */
+	assert_true(rig.arp_requests >= 3);
+	writes_to(p, 2, 1);
+	give(p, .seq = 1, .ack = 11);
+	arp_says(7);
+	writes_to(p, 7, 11);
+}
+
+TEST(accepted_connection_goes_where_the_neighbour_is_known_to_be) /* not where a SYN seems to come from */
+{
+	struct peer *p = connected();
+	const struct neigh_entry *e = &rig.sp.neigh.entry[conn_of(p)->neigh];
+
+	wait_ms(2000);
+	arp_says(7);
+	p = established();
+	assert_int_equal(e->holds, 2);
+	writes_to(p, 7, 1);
+	give(p, .flags = RST | ACK, .seq = 1, .ack = 11);
+	app_closes(p);
+	assert_int_equal(e->holds, 1);
+}
+
+TEST(connections_are_accepted_while_the_neighbour_table_is_full)
+{
+	struct peer *p;
+
+	rig_open();
+	for (uint32_t i = 0; i < rig.sp.neigh.max; i++) {
+		struct rte_ether_addr mac;
+		uint32_t id;
+
+		neigh_resolve(&rig.sp.neigh, addr_v4(htobe32(0x0a000100 + i)), rig.now, &id, &mac);
+		neigh_hold(&rig.sp.neigh, id);
+	}
+	p = established();
+	assert_int_equal(conn_of(p)->neigh, NEIGH_NONE);
+	writes_to(p, 2, 1);
+}
+
 /* --- passive open --- */
 
 TEST(syn_ack_answers_with_what_the_syn_offered)
@@ -452,6 +534,10 @@ int main(void)
 		RIG_TEST(four_tuples_are_used_once),
 		RIG_TEST(syn_waits_for_the_neighbour),
 		RIG_TEST(neighbour_that_does_not_answer_is_no_route),
+		RIG_TEST(accepted_connection_follows_its_neighbour),
+		RIG_TEST(accepted_connection_answers_where_the_syn_came_from_while_the_neighbour_is_unknown),
+		RIG_TEST(accepted_connection_goes_where_the_neighbour_is_known_to_be),
+		RIG_TEST(connections_are_accepted_while_the_neighbour_table_is_full),
 		RIG_TEST(syn_ack_answers_with_what_the_syn_offered),
 		RIG_TEST(syn_ack_is_repeated_with_backoff_until_it_fails),
 		RIG_TEST(duplicate_syn_is_answered_again),
