@@ -12,6 +12,14 @@
 
 #define RETRY_NS (100 * NS_PER_MS)
 
+static int listener_cmp(const struct listener *a, const struct listener *b)
+{
+	return (a->id > b->id) - (a->id < b->id);
+}
+
+/* cppcheck-suppress unknownMacro ; libbsd's */
+RB_GENERATE(listener_ids, listener, by_id, listener_cmp)
+
 struct listeners *listeners_create(void)
 {
 	struct listeners *ls = calloc(1, sizeof(*ls));
@@ -21,15 +29,21 @@ struct listeners *listeners_create(void)
 	return ls;
 }
 
+static void listener_free(struct listener *l)
+{
+	free(l->acceptor);
+	free(l);
+}
+
 void listeners_free(struct listeners *ls)
 {
 	struct listener *l;
 
 	if (ls == NULL)
 		return;
-	while ((l = LIST_FIRST(&ls->all)) != NULL) {
-		LIST_REMOVE(l, all);
-		free(l);
+	while ((l = RB_ROOT(&ls->ids)) != NULL) {
+		RB_REMOVE(listener_ids, &ls->ids, l);
+		listener_free(l);
 	}
 	free(ls);
 }
@@ -38,12 +52,16 @@ static unsigned bucket_of(uint16_t port) { return port % LISTEN_BUCKETS; }
 
 static struct listener *by_id(struct listeners *ls, uint64_t id)
 {
-	struct listener *l;
+	struct listener like = { .id = id };
 
-	LIST_FOREACH(l, &ls->all, all)
-		if (l->id == id)
-			return l;
-	return NULL;
+	return RB_FIND(listener_ids, &ls->ids, &like);
+}
+
+const struct listener *listen_after(const struct listeners *ls, uint64_t id)
+{
+	struct listener like = { .id = id + 1 };
+
+	return RB_NFIND(listener_ids, (struct listener_ids *)(uintptr_t)&ls->ids, &like);
 }
 
 /* The wildcard of IPv6 stands for both families, unless IPV6_V6ONLY was set; that of IPv4 for its own. */
@@ -134,7 +152,7 @@ void listen_embryo(struct sp *sp, struct listener *l, uint32_t flow)
 {
 	sp->conn[flow].listener = l;
 	sp->conn[flow].where = CONN_EMBRYO;
-	l->embryos++;
+	queue_push(sp, &l->embryos, flow);
 }
 
 void listen_forget(struct sp *sp, uint32_t flow)
@@ -146,7 +164,7 @@ void listen_forget(struct sp *sp, uint32_t flow)
 	if (l == NULL)
 		return;
 	if (n->where == CONN_EMBRYO) {
-		l->embryos--;
+		queue_remove(sp, &l->embryos, flow);
 	} else if (n->where == CONN_READY) {
 		queue_remove(sp, &l->ready, flow);
 	} else if (n->where == CONN_HANDED) {
@@ -211,7 +229,7 @@ static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow)
 bool listen_established(struct sp *sp, struct listener *l, uint32_t flow)
 {
 	TAS_ASSERT(sp->conn[flow].where == CONN_EMBRYO);
-	l->embryos--;
+	queue_remove(sp, &l->embryos, flow);
 	sp->conn[flow].where = CONN_NOWHERE;
 	if (l->ready.count == 0 && hand_over(sp, l, flow))
 		return true;
@@ -243,22 +261,30 @@ void listen_poll(struct sp *sp)
 	if (sp->now < sp->listeners->retry_at)
 		return;
 	sp->listeners->retry_at = TAS_NS_NEVER;
-	LIST_FOREACH(l, &sp->listeners->all, all)
-		drain_ready(sp, l);
+	RB_FOREACH(l, listener_ids, &sp->listeners->ids) { drain_ready(sp, l); }
 }
 
 /* --- requests of applications --- */
 
 static int add_acceptor(struct listener *l, uint16_t app, uint32_t cookie)
 {
+	struct acceptor *more;
+
 	if (l->nacceptors == LISTEN_ACCEPTORS_MAX)
 		return ENOSPC;
+	more = reallocarray(l->acceptor, l->nacceptors + 1, sizeof(*more));
+	if (more == NULL)
+		return ENOMEM;
+	l->acceptor = more;
 	l->acceptor[l->nacceptors++] = (struct acceptor){ .app = app, .cookie = cookie };
 	return 0;
 }
 
-static bool conflicts(struct listeners *ls, const struct ctl_listen *m)
+/* May a listener of this user stand beside those there are? As in Linux, nobody shares a port with another
+ * user, who would get a part of its connections. */
+static int conflict(struct listeners *ls, const struct ctl_listen *m, uid_t uid)
 {
+	uint32_t sharers = 0;
 	struct listener *l;
 
 	LIST_FOREACH(l, &ls->bucket[bucket_of(m->port)], bucket) {
@@ -266,28 +292,36 @@ static bool conflicts(struct listeners *ls, const struct ctl_listen *m)
 			(takes_v6(l->addr) && takes_v6(m->addr));
 		bool address = addr_is_any(l->addr) || addr_is_any(m->addr) || addr_eq(l->addr, m->addr);
 
-		if (l->port == m->port && family && address && !(l->flags & m->flags & CTL_LISTEN_REUSEPORT))
-			return true;
+		if (l->port != m->port || !family || !address)
+			continue;
+		if (!(l->flags & m->flags & CTL_LISTEN_REUSEPORT) || l->uid != uid)
+			return EADDRINUSE;
+		if (++sharers == LISTEN_SHARERS_MAX)
+			return ENOBUFS;
 	}
-	return false;
+	return 0;
 }
 
 static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 {
 	struct listeners *ls = sp->listeners;
+	uid_t uid = sp->apps->slot[app].who.uid;
 	struct listener *l;
+	int error;
 
 	if (m->port == 0)
 		return EINVAL;
 	if (!addr_is_any(m->addr) && !route_is_local(&sp->routes, m->addr))
 		return EADDRNOTAVAIL;
-	if (conflicts(ls, m))
-		return EADDRINUSE;
+	error = conflict(ls, m, uid);
+	if (error != 0)
+		return error;
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return ENOMEM;
 	*l = (struct listener){
 		.id = ls->next_id++,
+		.uid = uid,
 		.addr = m->addr,
 		.port = m->port,
 		.flags = m->flags,
@@ -297,9 +331,13 @@ static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 	};
 	memcpy(l->congestion, m->congestion, sizeof(l->congestion));
 	l->congestion[sizeof(l->congestion) - 1] = 0;
-	add_acceptor(l, app, m->cookie);
+	error = add_acceptor(l, app, m->cookie);
+	if (error != 0) {
+		listener_free(l);
+		return error;
+	}
 	LIST_INSERT_HEAD(&ls->bucket[bucket_of(l->port)], l, bucket);
-	LIST_INSERT_HEAD(&ls->all, l, all);
+	RB_INSERT(listener_ids, &ls->ids, l);
 	ls->count++;
 	m->id = l->id;
 	return 0;
@@ -400,24 +438,13 @@ void listen_op_leave(void *arg, uint16_t app, uint64_t id)
 	drain_ready(sp, l);
 }
 
-static void abort_all(struct sp *sp, struct conn_queue *q)
+static void abort_all(struct sp *sp, struct conn_queue *q, int error)
 {
 	while (q->count > 0) {
 		uint32_t id = q->head;
 
 		conn_lock(sp, id);
-		conn_abort(sp, id, ECONNRESET);
-		conn_unlock(sp, id);
-	}
-}
-
-static void abort_embryos(struct sp *sp, struct listener *l)
-{
-	for (uint32_t id = 0; id < sp->fp->conf.flows_max && l->embryos > 0; id++) {
-		if (sp->conn[id].listener != l || sp->conn[id].where != CONN_EMBRYO)
-			continue;
-		conn_lock(sp, id);
-		conn_abort(sp, id, 0);
+		conn_abort(sp, id, error);
 		conn_unlock(sp, id);
 	}
 }
@@ -430,10 +457,10 @@ void listen_op_close(void *arg, uint64_t id)
 	if (l == NULL)
 		return;
 	LIST_REMOVE(l, bucket);
-	LIST_REMOVE(l, all);
+	RB_REMOVE(listener_ids, &sp->listeners->ids, l);
 	sp->listeners->count--;
-	abort_all(sp, &l->ready);
-	abort_all(sp, &l->handed);
-	abort_embryos(sp, l);
-	free(l);
+	abort_all(sp, &l->ready, ECONNRESET);
+	abort_all(sp, &l->handed, ECONNRESET);
+	abort_all(sp, &l->embryos, 0);
+	listener_free(l);
 }

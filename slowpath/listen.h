@@ -10,8 +10,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
 
 #include "include/abi/ctl.h"
 #include "include/base/time.h"
@@ -19,7 +21,11 @@
 
 struct sp;
 
-enum { LISTEN_BUCKETS = 1024, LISTEN_ACCEPTORS_MAX = 256 };
+enum {
+	LISTEN_BUCKETS = 1024,
+	LISTEN_ACCEPTORS_MAX = 256,
+	LISTEN_SHARERS_MAX = 1024, /* listeners of one port (REUSEPORT): each SYN looks at all of them */
+};
 
 struct acceptor {
 	uint16_t app, ctx;
@@ -33,27 +39,31 @@ struct conn_queue { /* flow ids through conn.pending_next/prev */
 };
 
 struct listener {
-	LIST_ENTRY(listener) bucket, all;
+	LIST_ENTRY(listener) bucket;
+	RB_ENTRY(listener) by_id;
 	uint64_t id;
+	uid_t uid;            /* whose process made it */
 	struct net_addr addr; /* any: every address */
 	uint16_t port;        /* host order */
 	uint16_t flags;       /* CTL_LISTEN_* */
 	uint32_t backlog;
 	uint32_t rx_size, tx_size;
 	char congestion[16];
-	uint32_t embryos;         /* in SYN_RCVD */
-	struct conn_queue ready;  /* established, not handed to a process yet */
-	struct conn_queue handed; /* in a process's accept queue */
+	struct conn_queue embryos; /* in SYN_RCVD */
+	struct conn_queue ready;   /* established, not handed to a process yet */
+	struct conn_queue handed;  /* in a process's accept queue */
 	uint32_t nacceptors, turn;
-	struct acceptor acceptor[LISTEN_ACCEPTORS_MAX];
+	struct acceptor *acceptor;
 	uint64_t accepted, overflows;
 };
 
 LIST_HEAD(listener_list, listener);
+RB_HEAD(listener_ids, listener);
+RB_PROTOTYPE(listener_ids, listener, by_id, listener_cmp)
 
 struct listeners {
 	struct listener_list bucket[LISTEN_BUCKETS];
-	struct listener_list all;
+	struct listener_ids ids;
 	uint64_t next_id;
 	uint32_t count;
 	tas_ns retry_at; /* a process had no memory for a connection that is ready; or TAS_NS_NEVER */
@@ -61,6 +71,8 @@ struct listeners {
 
 struct listeners *listeners_create(void);
 void listeners_free(struct listeners *ls);
+/* The one with the least id above this one, or NULL. */
+const struct listener *listen_after(const struct listeners *ls, uint64_t id);
 /* The most specific listener for a packet to (local, local_port); among several with REUSEPORT one by the
  * hash. */
 struct listener *listen_find(struct listeners *ls, const struct flow_key *key);

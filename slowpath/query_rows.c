@@ -94,25 +94,12 @@ bool query_stats(struct query *q, const struct query_source *s, tas_ns now TAS_U
 
 /* --- listeners --- */
 
-/* In the order of their ids, which a listener that comes or goes between two steps does not disturb. */
-static const struct listener *listener_after(const struct listeners *ls, uint64_t id)
-{
-	const struct listener *l, *best = NULL;
-
-	if (ls == NULL)
-		return NULL;
-	LIST_FOREACH(l, &ls->all, all)
-		if (l->id > id && (best == NULL || l->id < best->id))
-			best = l;
-	return best;
-}
-
 static void listener_json(const struct listener *l, const char *local, struct query_row *row)
 {
 	row_number(row, "id", l->id);
 	row_string(row, "local", local);
 	row_number(row, "backlog", l->backlog);
-	row_number(row, "handshakes", l->embryos);
+	row_number(row, "handshakes", l->embryos.count);
 	row_number(row, "waiting", l->ready.count);
 	row_number(row, "handed", l->handed.count);
 	row_number(row, "processes", l->nacceptors);
@@ -123,19 +110,19 @@ static void listener_json(const struct listener *l, const char *local, struct qu
 bool query_listeners(struct query *q, const struct query_source *s, tas_ns now TAS_UNUSED,
 	struct query_row *row)
 {
-	const struct listener *l = listener_after(s->listeners, q->after);
+	const struct listener *l = s->listeners != NULL ? listen_after(s->listeners, q->after) : NULL;
 	char local[QUERY_ENDPOINT_MAX];
 
 	if (l == NULL)
 		return false;
-	q->after = l->id;
+	q->after = l->id; /* a listener that comes or goes between two steps does not disturb */
 	query_endpoint(l->addr, l->port, local, sizeof(local));
 	row_begin(q, row);
 	if (q->json)
 		listener_json(l, local, row);
 	else
 		row_put(row, "%-24s %-8u %-11u %-8u %-7u %-10u %-12" PRIu64 " %" PRIu64, local, l->backlog,
-			l->embryos, l->ready.count, l->handed.count, l->nacceptors, l->accepted,
+			l->embryos.count, l->ready.count, l->handed.count, l->nacceptors, l->accepted,
 			l->overflows);
 	row_end(q, row);
 	return true;

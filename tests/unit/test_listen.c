@@ -77,6 +77,36 @@ TEST(listeners_that_share_a_port_share_its_connections) /* SO_REUSEPORT */
 	assert_in_range(got[0], 8, 32);
 }
 
+/* Linux asks for the same user, too: whoever joins gets a part of the connections. */
+TEST(port_is_not_shared_with_another_user)
+{
+	struct ctl_listen m = { .port = RIG_PORT,
+		.cookie = RIG_PORT,
+		.backlog = 64,
+		.flags = CTL_LISTEN_REUSEPORT };
+
+	app_start(0);
+	app_start(1);
+	rig.apps.slot[rig.app[1].id].who.uid = rig.apps.slot[rig.app[0].id].who.uid + 1;
+	assert_int_equal(app_listen(&rig.apps, rig.app[0].id, &m), 0);
+	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &m), EADDRINUSE);
+}
+
+TEST(port_is_shared_by_so_many_and_no_more)
+{
+	struct ctl_listen m = { .port = RIG_PORT, .backlog = 1, .flags = CTL_LISTEN_REUSEPORT };
+	uint16_t app = app_start(0)->id;
+
+	for (uint32_t i = 0; i < LISTEN_SHARERS_MAX; i++) {
+		m.cookie = i;
+		assert_int_equal(app_listen(&rig.apps, app, &m), 0);
+	}
+	m.cookie = LISTEN_SHARERS_MAX;
+	assert_int_equal(app_listen(&rig.apps, app, &m), ENOBUFS);
+	m.port = RIG_PORT + 1;
+	assert_int_equal(app_listen(&rig.apps, app, &m), 0);
+}
+
 /* --- the queue --- */
 
 TEST(connections_are_accepted_in_order)
@@ -124,7 +154,7 @@ TEST(embryos_are_limited) /* a SYN flood */
 	wait_ms(70000);
 	overlook();
 	assert_int_equal(flows_in_use(), 0);
-	assert_int_equal(listener()->embryos, 0);
+	assert_int_equal(listener()->embryos.count, 0);
 	assert_true(answered(peer_new()));
 }
 
@@ -374,6 +404,8 @@ int main(void)
 		RIG_TEST(port_without_listener_is_reset),
 		RIG_TEST(second_listener_of_a_port_is_refused),
 		RIG_TEST(listeners_that_share_a_port_share_its_connections),
+		RIG_TEST(port_is_not_shared_with_another_user),
+		RIG_TEST(port_is_shared_by_so_many_and_no_more),
 		RIG_TEST(connections_are_accepted_in_order),
 		RIG_TEST(full_queue_drops_a_syn),
 		RIG_TEST(embryos_are_limited),

@@ -345,7 +345,7 @@ static void listeners_come_in_order_whatever_their_list(void **state)
 		l[i].port = (uint16_t)(80 + i);
 		l[i].backlog = 511;
 		l[i].accepted = 1000 + i;
-		LIST_INSERT_HEAD(&ls->all, &l[i], all);
+		RB_INSERT(listener_ids, &ls->ids, &l[i]);
 		ls->count++;
 	}
 	a = ask_of(r, ls, "listeners json");
