@@ -69,11 +69,11 @@ static int answer(struct sim_proc *p, struct ctl_msg *m)
 	}
 }
 
-static int link_request(void *arg, struct ctl_msg *msg, int send_fd, int *fds, unsigned max, unsigned *nfds)
+static int link_request(void *arg, struct ctl_msg *msg, int *fds, unsigned max, unsigned *nfds)
 {
 	struct sim_proc *p = arg;
 
-	(void)send_fd, (void)fds, (void)max;
+	(void)fds, (void)max;
 	host_request(p->host);
 	*nfds = 0;
 	msg->status = (uint16_t)answer(p, msg);
