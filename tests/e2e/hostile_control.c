@@ -2,6 +2,7 @@
 /* hostile_control.c - what does not belong on the control socket. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,12 +110,6 @@ static void unasked_descriptors(void)
 	send_message(CTL_LISTEN, sizeof(struct ctl_msg), fds, RAW_FDS_MAX);
 }
 
-static void fork_without(void)
-{
-	raw_attach(&r);
-	send_message(CTL_FORK, sizeof(struct ctl_msg), NULL, 0);
-}
-
 static void fork_with(int fd)
 {
 	raw_attach(&r);
@@ -128,7 +123,6 @@ static void fork_own_socket(void)
 	send_message(CTL_FORK, sizeof(struct ctl_msg), &r.fd, 1);
 }
 
-static void fork_unconnected(void) { fork_with(socket(AF_UNIX, SOCK_STREAM, 0)); }
 static void fork_region(void)
 {
 	hello();
@@ -136,6 +130,37 @@ static void fork_region(void)
 	if (errno != 0)
 		raw_die("mapped");
 	send_message(CTL_FORK, sizeof(struct ctl_msg), &r.memfd, 1);
+}
+
+/* Whoever closes it last waits for an hour, as nobody ever reads what is in it. */
+static int lingering(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct linger linger = { .l_onoff = 1, .l_linger = 3600 };
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	char bytes[65536] = { 0 };
+
+	if (bind(listener, (struct sockaddr *)&at, len) != 0 || listen(listener, 1) != 0 ||
+		getsockname(listener, (struct sockaddr *)&at, &len) != 0)
+		raw_die("listen");
+	connect(fd, (struct sockaddr *)&at, len);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	while (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
+		;
+	return fd;
+}
+
+static void linger(void)
+{
+	int fds[3] = { eventfd(0, 0), lingering(), lingering() };
+
+	fcntl(fds[1], F_SETFL, 0);
+	fcntl(fds[2], F_SETFL, 0);
+	raw_attach(&r);
+	send_message(CTL_FORK, sizeof(struct ctl_msg), fds, 3);
+	for (unsigned i = 0; i < 3; i++) /* the last reference is the one on its way to tasd */
+		close(fds[i]);
 }
 
 /* A thousand descriptors of descriptors, each in the queue of another. */
@@ -179,11 +204,10 @@ static const struct {
 	{ "mapped-twice", mapped_twice },
 	{ "type-zero", type_zero },
 	{ "unasked-descriptors", unasked_descriptors },
-	{ "fork-without", fork_without },
 	{ "fork-file", fork_file },
 	{ "fork-own-socket", fork_own_socket },
-	{ "fork-unconnected", fork_unconnected },
 	{ "fork-region", fork_region },
+	{ "linger", linger },
 	{ "matryoshka", matryoshka },
 	{ "query", query_in_between },
 };

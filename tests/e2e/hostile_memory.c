@@ -193,14 +193,14 @@ static int stall_seal(void)
 	return 0;
 }
 
-/* The end of a socketpair that tasd is to watch for a child. */
-static int stall_hold(int type)
+/* A socket, passed to tasd, that one of us is reading from. */
+static int stall_passed(void)
 {
 	struct ctl_msg m = { .type = CTL_FORK, .sequence = 7 };
 	int pair[2];
 
 	raw_attach(&r);
-	if (socketpair(AF_UNIX, type, 0, pair) != 0 || write(pair[1], "12345678", 8) != 8)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0 || write(pair[1], "12345678", 8) != 8)
 		raw_die("socketpair");
 	stall(pair[0], read_stalled);
 	raw_send(&r, &m, sizeof(m), pair, 1);
@@ -218,10 +218,8 @@ int hostile_stall(int argc TAS_UNUSED, char **argv)
 		rc = stall_wake(argv);
 	else if (strcmp(argv[0], "seal") == 0)
 		rc = stall_seal();
-	else if (strcmp(argv[0], "hold-stream") == 0)
-		rc = stall_hold(SOCK_STREAM);
-	else if (strcmp(argv[0], "hold-packet") == 0)
-		rc = stall_hold(SOCK_SEQPACKET);
+	else if (strcmp(argv[0], "passed") == 0)
+		rc = stall_passed();
 	printf("stalling\n");
 	fflush(stdout);
 	while (rc == 0)

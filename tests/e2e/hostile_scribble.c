@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "include/base/compiler.h"
 #include "include/base/rand.h"
@@ -26,11 +28,16 @@ static void scribble(char *base, uint64_t size)
 		*at = rand_u64(&any);
 }
 
-/* The header, rings and records come first in a region. */
-static void scribble_all(char *base, uint64_t size)
+/* The header, rings and records come first in a region. Each time tasd is rung, so that it looks. */
+static void scribble_all(char *base, uint64_t size, int bell)
 {
-	for (unsigned i = 0; i < HOT_ROUNDS; i++)
+	const uint64_t one = 1;
+
+	for (unsigned i = 0; i < HOT_ROUNDS; i++) {
 		scribble(base, min_u64(size, HOT));
+		if (write(bell, &one, sizeof(one)) < 0 && errno != EAGAIN)
+			raw_die("eventfd");
+	}
 	scribble(base, size);
 }
 
@@ -61,7 +68,7 @@ int hostile_scribble(int argc TAS_UNUSED, char **argv)
 	rand_seed(&any, 2);
 	attach(&r, port);
 	while (raw_now_ms() < end) {
-		scribble_all(r.base, r.size);
+		scribble_all(r.base, r.size, r.core_fd[0]);
 		if (!raw_hung_up(&r, 0))
 			continue;
 		cut++;
@@ -77,10 +84,12 @@ int hostile_harmless(int argc TAS_UNUSED, char **argv)
 	uint64_t end = raw_now_ms() + (uint64_t)(atof(argv[0]) * 1000);
 	char *base = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
+	int bell = eventfd(0, EFD_NONBLOCK);
+
 	rand_seed(&any, 2);
-	if (base == MAP_FAILED)
+	if (base == MAP_FAILED || bell < 0)
 		raw_die("mmap");
 	while (raw_now_ms() < end)
-		scribble_all(base, AREA);
+		scribble_all(base, AREA, bell);
 	return 0;
 }
