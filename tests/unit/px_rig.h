@@ -26,7 +26,7 @@ static int px_listener = -1;
 static inline int px_set_up(void **state)
 {
 	(void)state;
-	rig_begin(&r, 1, 3);
+	rig_begin(&r, 1, 6);
 	r.t->on_event = file_on_event;
 	inst_use(r.t);
 	px_listener = px_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -295,6 +295,51 @@ TEST(random_bytes_in_every_ring_do_no_harm)
 	expect(q, .flags = SYN | ACK, .ack = 1);
 }
 
+/* --- bells that are right --- */
+
+TEST(positions_count_only_where_a_flag_says_so)
+{
+	struct peer *p = busy();
+	struct abi_bell b = bell_of(p);
+	struct flow before = *flow_of(p);
+
+	b.flags = 0;
+	b.rx_read = 50;
+	b.tx_end = 200;
+	ring_with(p, b);
+	assert_memory_equal(&before, flow_of(p), sizeof(before));
+	assert_int_equal(faults(), 0);
+}
+
+TEST(every_bell_of_a_full_ring_is_heard)
+{
+	struct peer *p = established(.nodelay = true);
+	struct abi_bell b = bell_of(p);
+
+	for (unsigned i = 0; i < ABI_BELL_SLOTS; i++) {
+		b.tx_end++;
+		bell(p->app, 0, b);
+	}
+	rig_run();
+	assert_int_equal(flow_of(p)->tx_avail, ABI_BELL_SLOTS);
+	assert_int_equal(counted(CNT_APP_BELLS), ABI_BELL_SLOTS + 1); /* and that of accept */
+	overlook();
+}
+
+TEST(contexts_ring_beside_each_other)
+{
+	struct peer *p = established(.nodelay = true), *q = established(.nodelay = true);
+	struct abi_bell b = bell_of(p), d = bell_of(q);
+
+	b.tx_end = d.tx_end = 10;
+	bell(p->app, 0, b);
+	bell(q->app, 1, d);
+	rig_run();
+	assert_int_equal(flow_of(p)->tx_avail, 10);
+	assert_int_equal(flow_of(q)->tx_avail, 10);
+	overlook();
+}
+
 /* --- notifications --- */
 
 TEST(notifications_are_coalesced_until_read) /* at most one entry of a flow waits */
@@ -308,6 +353,18 @@ TEST(notifications_are_coalesced_until_read) /* at most one entry of a flow wait
 	give(p, .seq = 101, .ack = 1, .len = 10);
 	assert_int_equal(heard(p), 1);
 	assert_int_equal(heard(p), 0);
+	overlook();
+}
+
+TEST(bell_does_not_make_a_second_entry)
+{
+	struct peer *p = established();
+
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	app_rings(p, 0, p->app->ctx[1].id); /* an argument that no flag names means nothing */
+	give(p, .seq = 11, .ack = 1, .len = 10);
+	assert_int_equal(heard(p), 1);
+	assert_int_equal(flow_of(p)->ctx, p->app->ctx[0].id);
 	overlook();
 }
 
@@ -370,13 +427,15 @@ TEST(space_is_told_when_a_quarter_is_free) /* ABI_BELL_WANT_SPACE: once */
 
 TEST(space_that_is_there_is_told_at_once)
 {
-	struct peer *p = established();
+	struct peer *p;
 
+	rig.conf.memory.tx_buffer = 4096;
+	p = established(.nodelay = true);
+	app_writes(p, 4096 - QUARTER);
 	app_rings(p, ABI_BELL_WANT_SPACE, 0);
 	assert_int_equal(heard(p), 1);
-	app_writes(p, 100);
 	overlook();
-	give(p, .seq = 1, .ack = 101);
+	give(p, .seq = 1, .ack = 1 + 4096 - QUARTER);
 	assert_int_equal(heard(p), 0);
 }
 
@@ -431,7 +490,11 @@ int main(void)
 		RIG_TEST(our_own_indices_are_not_read_back),
 		RIG_TEST(notification_ring_that_claims_to_be_full_loses_only_its_own),
 		RIG_TEST(random_bytes_in_every_ring_do_no_harm),
+		RIG_TEST(positions_count_only_where_a_flag_says_so),
+		RIG_TEST(every_bell_of_a_full_ring_is_heard),
+		RIG_TEST(contexts_ring_beside_each_other),
 		RIG_TEST(notifications_are_coalesced_until_read),
+		RIG_TEST(bell_does_not_make_a_second_entry),
 		RIG_TEST(core_and_slow_path_share_the_one_entry),
 		RIG_TEST(another_context_is_told_from_now_on),
 		RIG_TEST(refresh_is_answered),

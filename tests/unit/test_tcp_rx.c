@@ -301,15 +301,20 @@ TEST(acknowledgement_is_delayed_by_four_milliseconds) /* RFC 5681 4.2; as long a
 TEST(acknowledgement_that_finds_no_buffer_goes_later)
 {
 	struct peer *p = established();
-	struct rte_mbuf *hoard[RIG_MBUFS + 1];
+	struct rte_mbuf *hoard[RIG_MBUFS + 1], *m = NULL;
 	unsigned n = 0;
 
 	give(p, .seq = 1, .ack = 1, .len = 10, .hold = true);
+	assert_int_equal(rte_ring_dequeue(rig.in, (void **)&m), 0);
+	rte_mbuf_refcnt_update(m, 1); /* nor does this one come back */
+	rte_ring_enqueue(rig.in, m);
 	while ((hoard[n] = rte_pktmbuf_alloc(rig.pool)) != NULL)
 		n++;
 	core_poll(rig.fp.core[0], rig.now);
 	rte_pktmbuf_free_bulk(hoard, n);
+	rte_pktmbuf_free(m);
 	rig_run();
+	silence();
 	wait_ms(DELACK_MS + 1);
 	expect(p, .seq = 1, .ack = 11);
 	silence();
@@ -351,6 +356,17 @@ TEST(application_that_answers_also_does_at_the_start_of_a_connection)
 		expect(p, .seq = 1 + n * 64, .ack = 1 + (n + 1) * 64, .len = 64);
 	}
 	silence();
+}
+
+TEST(what_is_written_unasked_is_no_answer) /* nobody waits for the next one */
+{
+	struct peer *p = established();
+
+	wait_ms(100);
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 10);
+	give(p, .seq = 1, .ack = 11, .len = 10);
+	expect(p, .seq = 11, .ack = 11);
 }
 
 /* --- timestamps --- */
@@ -459,6 +475,7 @@ int main(void)
 		RIG_TEST(acknowledgement_that_finds_no_buffer_goes_later),
 		RIG_TEST(answer_carries_the_acknowledgement),
 		RIG_TEST(application_that_answers_also_does_at_the_start_of_a_connection),
+		RIG_TEST(what_is_written_unasked_is_no_answer),
 		RIG_TEST(older_timestamp_is_acknowledged_and_dropped),
 		RIG_TEST(fin_with_an_older_timestamp_is_not_taken),
 		RIG_TEST(segment_without_timestamp_is_taken_nevertheless),
