@@ -84,7 +84,7 @@ enum flow_flags {
  * once. */
 enum flow_events {
 	FLOW_EV_TIMER = 1 << 0,   /* data is outstanding or waits for a window, and FLOW_TIMER was not set */
-	FLOW_EV_CC = 1 << 1,      /* became active for congestion control */
+	FLOW_EV_CC = 1 << 1,      /* congestion control has something to look at */
 	FLOW_EV_SHUT_WR = 1 << 2, /* the application ended its stream */
 	FLOW_EV_CLOSE = 1 << 3,   /* the application gave the flow up */
 	FLOW_EV_ABORT = 1 << 4,   /* ... and wants a RST */
@@ -222,6 +222,7 @@ struct flow_cold {
 	uint32_t rec_events; /* what abi_flow_rec.events holds */
 	struct flow_key key;
 	uint64_t bytes_in, bytes_out, bytes_rtx;
+	uint64_t cc_from; /* `delivered` when FLOW_CC_ACTIVE was set: the interval begins there */
 	uint32_t segs_in, segs_out, rtx_segs;
 	uint32_t rcv_mss;
 	uint64_t max_snd_wnd;

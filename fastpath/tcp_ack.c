@@ -50,12 +50,15 @@ static inline void backoff_end(struct tcp t)
 	flow_event(t.c, t.id, FLOW_EV_TIMER);
 }
 
-static inline void cc_wake(struct tcp t)
+/* Congestion control need not hear of acknowledgements as long as the application, and neither window nor
+ * pace, is the limit and nothing is lost or marked: a server of requests then costs the slow path nothing. */
+static inline void cc_note(struct tcp t, const struct seg *seg)
 {
-	if (!(t.f->flags & FLOW_CC_ACTIVE)) {
-		t.f->flags |= FLOW_CC_ACTIVE;
-		flow_event(t.c, t.id, FLOW_EV_CC);
-	}
+	const uint32_t matters = FLOW_CWND_LIMITED | FLOW_RECOVERY | FLOW_LOSS;
+	bool marked = (t.f->flags & FLOW_ECN) && (seg->flags & RTE_TCP_ECE_FLAG);
+
+	if (unlikely((t.f->flags & matters) != 0 || marked))
+		tcp_cc_wake(t);
 }
 
 /* `acked` bytes left the network for good; the FIN, if it was among them, is not payload. */
@@ -66,6 +69,7 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	uint32_t payload = min_u32(acked, f->tx_avail);
 	uint64_t had_sacked = k->sacked.n > 0 ? ranges_bytes(&k->sacked, f->tx_una, f->tx_una + acked) : 0;
 
+	cc_note(t, seg);
 	f->tx_una += acked;
 	f->tx_inflight -= acked;
 	f->tx_avail -= payload;
@@ -79,7 +83,6 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	k->rto_base_us = t.c->now_us;
 	backoff_end(t);
 	rtt_take(t);
-	cc_wake(t);
 	if (unlikely(acked > payload)) {
 		f->flags &= ~(uint32_t)FLOW_TX_FIN;
 		f->flags |= FLOW_FIN_DONE;
@@ -144,7 +147,7 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 		duplicate = true;
 		f->dup_acks += f->dup_acks < UINT8_MAX;
 		count(t.c, CNT_TCP_RX_DUP_ACKS, 1);
-		cc_wake(t);
+		tcp_cc_wake(t);
 	}
 	window_update(f, t.k, seg);
 	if (f->tx_inflight == 0 && f->snd_wnd > 0) /* the window opened: its probes are over */

@@ -27,6 +27,17 @@ static inline void count(struct fp_core *c, enum tas_counter counter, uint64_t n
 	c->counter[counter] += n;
 }
 
+/* From now on congestion control looks at this flow once each interval, until nothing needs it any more. */
+static inline void tcp_cc_wake(struct tcp t)
+{
+	if (t.f->flags & FLOW_CC_ACTIVE)
+		return;
+	t.f->flags |= FLOW_CC_ACTIVE;
+	t.k->cc_from = t.k->delivered;
+	t.k->min_rtt_us = UINT32_MAX;
+	flow_event(t.c, t.id, FLOW_EV_CC);
+}
+
 /* --- tcp_ack.c: the sender's half of a received segment --- */
 
 enum ack_result {

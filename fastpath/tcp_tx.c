@@ -237,6 +237,7 @@ static inline bool paced_out(struct tcp t)
 	if (t.f->pace_q16 == 0 || t.k->pace_next_ns <= t.c->now)
 		return false;
 	list_push_paced(t.c, t.id);
+	tcp_cc_wake(t); /* the pace may be of a path that was slower */
 	return true;
 }
 

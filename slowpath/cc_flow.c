@@ -24,7 +24,11 @@ void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum c
 	k->min_rtt_us = UINT32_MAX;
 }
 
-void cc_flow_wake(struct cc_flow *c, tas_ns now) { c->since = now; }
+void cc_flow_wake(struct cc_flow *c, const struct flow_cold *k, tas_ns now)
+{
+	c->since = now;
+	c->delivered = k->cc_from;
+}
 
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns)
 {
@@ -70,16 +74,18 @@ static void interval_begin(struct cc_flow *c, struct flow *f, struct flow_cold *
 bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
 {
 	struct cc_sample s = sample_of(c, f, k, now);
+	bool trouble = s.marked > 0 || s.lost > 0 || s.recoveries > 0 || s.timeouts > 0;
+	bool again = trouble || (s.acked > 0 && (s.cwnd_limited || s.in_recovery));
 	struct cc_decision d;
 
-	if (s.acked == 0 && s.marked == 0 && s.lost == 0 && s.recoveries == 0 && s.timeouts == 0) {
+	if (!again)
 		f->flags &= ~(uint32_t)FLOW_CC_ACTIVE;
+	if (!trouble && s.acked == 0)
 		return false;
-	}
 	cc_ops_of(f->cc)->update(&c->state, &s, &d);
 	f->cwnd = d.cwnd;
 	k->ssthresh = d.ssthresh;
 	f->pace_q16 = cc_pace_q16(d.rate_bytes_s);
 	interval_begin(c, f, k, now);
-	return true;
+	return again;
 }

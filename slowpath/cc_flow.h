@@ -24,15 +24,17 @@ struct cc_flow {
 void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg,
 	uint32_t initial_segments, tas_ns now);
 
-/* The flow became active (FLOW_EV_CC): an interval begins. Visit it again at cc_flow_due(). */
-void cc_flow_wake(struct cc_flow *c, tas_ns now);
+/* The flow became active (FLOW_EV_CC): an interval begins, with what was acknowledged since then. Visit it
+ * again at cc_flow_due(). */
+void cc_flow_wake(struct cc_flow *c, const struct flow_cold *k, tas_ns now);
 
 /* When the current interval ends: after two round trips, but not less than min_interval_ns. */
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns);
 
-/* The interval is over: sets cwnd, ssthresh and pace, and begins the next one. False if nothing happened in
- * it: the flow is idle, FLOW_CC_ACTIVE was cleared, and the next FLOW_EV_CC will say when to go on. If the
- * window grew, the caller kicks the flow's core. */
+/* The interval is over: sets cwnd, ssthresh and pace, and begins the next one. False if
+ * nothing happened in it that a window could answer (the application was the limit, and nothing was lost
+ * or marked): FLOW_CC_ACTIVE was cleared, and the next FLOW_EV_CC will say when to go on. If the window grew,
+ * the caller kicks the flow's core. */
 bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now);
 
 #endif

@@ -43,7 +43,7 @@ static void a_new_connection_has_the_initial_window_and_no_threshold(void **stat
 static void the_interval_is_two_round_trips_but_not_less_than_configured(void **state)
 {
 	(void)state;
-	cc_flow_wake(&c, 5 * NS_PER_SEC);
+	cc_flow_wake(&c, &k, 5 * NS_PER_SEC);
 	assert_true(cc_flow_due(&c, &f, 200 * NS_PER_US) == 5 * NS_PER_SEC + NS_PER_MS);
 	assert_true(cc_flow_due(&c, &f, 10 * NS_PER_MS) == 5 * NS_PER_SEC + 10 * NS_PER_MS);
 	f.srtt_us = 0;
@@ -68,7 +68,8 @@ static void what_the_fast_path_notes_for_an_interval_is_taken_and_cleared(void *
 	(void)state;
 	k.delivered += 4 * MSS;
 	k.min_rtt_us = 480;
-	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC)); /* not limited by the window: */
+	assert_false(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC)); /* not limited by the window: */
+	assert_false(f.flags & FLOW_CC_ACTIVE);
 	assert_int_equal(f.cwnd, 10 * MSS);
 	assert_int_equal(k.min_rtt_us, UINT32_MAX);
 	f.flags |= FLOW_CWND_LIMITED;
@@ -86,8 +87,10 @@ static void a_flow_to_which_nothing_happened_is_idle(void **state)
 	assert_false(f.flags & FLOW_CC_ACTIVE);
 	assert_true(f.flags & FLOW_CWND_LIMITED);
 	assert_int_equal(f.cwnd, 10 * MSS);
+	k.delivered += 5 * MSS; /* what came while nobody looked */
+	k.cc_from = k.delivered;
 	k.delivered += MSS; /* the acknowledgement that wakes it is of the next interval */
-	cc_flow_wake(&c, 10 * NS_PER_SEC);
+	cc_flow_wake(&c, &k, 10 * NS_PER_SEC);
 	assert_true(cc_flow_update(&c, &f, &k, 10 * NS_PER_SEC + NS_PER_MS));
 	assert_int_equal(f.cwnd, 11 * MSS);
 }
@@ -130,11 +133,11 @@ static void the_pace_is_set_with_the_window(void **state)
 	(void)state;
 	f.srtt_us = 10000 << 3;
 	k.delivered += MSS;
-	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	assert_false(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC)); /* the application is the limit, and yet: */
 	assert_int_equal(f.pace_q16, cc_pace_q16(10 * MSS * 100 * 2)); /* slow start: two windows in 10 ms */
 	f.srtt_us = 100 << 3;
 	k.delivered += MSS;
-	assert_true(cc_flow_update(&c, &f, &k, 3 * NS_PER_SEC));
+	cc_flow_update(&c, &f, &k, 3 * NS_PER_SEC);
 	assert_int_equal(f.pace_q16, 0);
 }
 

@@ -63,15 +63,34 @@ TEST(idle_flows_cost_nothing)
 		p[i] = established();
 	assert_int_equal(rig.sp.cc_count, 0);
 	assert_true(rig.sp.cc_next == TAS_NS_NEVER);
-	app_writes(p[3], 100);
+	app_writes(p[3], 20 * MSS);
 	overlook();
 	assert_int_equal(rig.sp.cc_count, 0);
-	give(p[3], .seq = 1, .ack = 101);
+	give(p[3], .seq = 1, .ack = AT(1));
 	assert_int_equal(rig.sp.cc_count, 1);
+	overlook();
 	wait_ms(10);
 	assert_int_equal(rig.sp.cc_count, 0);
 	assert_true(rig.sp.cc_next == TAS_NS_NEVER);
 	assert_int_equal(flow_of(p[3])->flags & FLOW_CC_ACTIVE, 0);
+}
+
+TEST(flow_that_the_application_limits_is_not_visited)
+{
+	struct peer *p = established();
+
+	for (uint32_t i = 0; i < 20; i++) {
+		app_writes(p, 100);
+		overlook();
+		give(p, .seq = 1, .ack = 1 + 100 * (i + 1));
+		assert_int_equal(rig.sp.cc_count, 0);
+	}
+	app_writes(p, 20 * MSS); /* what was acknowledged before counts no more */
+	overlook();
+	give(p, .seq = 1, .ack = 2001 + MSS);
+	wait_ms(10);
+	assert_int_equal(flow_of(p)->cwnd, 11 * MSS);
+	overlook();
 }
 
 TEST(flow_that_only_receives_is_not_visited)
@@ -92,6 +111,7 @@ TEST(flow_is_visited_once_in_two_round_trips)
 
 	for (uint32_t n = 0; n < 400; n++) { /* 20 ms of round trip, for 400 ms */
 		app_writes(p, 10);
+		flow_of(p)->flags |= FLOW_CWND_LIMITED;
 		wait_ms(1);
 		if (n >= 20)
 			give(p, .seq = 1, .ack = 1 + (n - 19) * 10);
@@ -109,9 +129,9 @@ TEST(closed_flows_leave_the_list_in_order)
 	for (unsigned i = 0; i < 30; i++)
 		p[i] = established();
 	for (unsigned i = 0; i < 30; i++) {
-		app_writes(p[i], 100);
+		app_writes(p[i], 20 * MSS);
 		overlook();
-		give(p[i], .seq = 1, .ack = 101);
+		give(p[i], .seq = 1, .ack = AT(1));
 	}
 	assert_int_equal(rig.sp.cc_count, 30);
 	for (unsigned i = 0; i < 30; i += 2)
@@ -215,6 +235,7 @@ int main(void)
 		RIG_TEST(application_may_choose_another_algorithm),
 		RIG_TEST(listener_may_choose_another_algorithm),
 		RIG_TEST(idle_flows_cost_nothing),
+		RIG_TEST(flow_that_the_application_limits_is_not_visited),
 		RIG_TEST(flow_that_only_receives_is_not_visited),
 		RIG_TEST(flow_is_visited_once_in_two_round_trips),
 		RIG_TEST(closed_flows_leave_the_list_in_order),
