@@ -9,6 +9,7 @@
 enum {
 	LOOK_NS = 50 * 1000,               /* between looks for those who ring by a system call */
 	LONG_PASS_NS = 50 * 1000,          /* so long a pass was perhaps not ours alone */
+	SETTLE_NS = 1000 * 1000,           /* between looks at the CPU's clock while the CPU is shared */
 	YIELD_PASSES = 10,                 /* without work, until others may run if they want to */
 	STOLEN_NS = 100 * 1000,            /* taken from us at once: somebody else wants this CPU */
 	NAP_MIN_NS = 60 * 1000,            /* the kernel oversleeps by as much */
@@ -56,28 +57,37 @@ static void clocks_meet(struct core_loop *l)
 {
 	l->cpu_at = cpu_time();
 	l->wall_at = now(l);
+	l->busy = 0;
 }
 
-/* What others had of our CPU since the clocks met. */
-static tas_ns stolen(struct core_loop *l)
+/* What others had of our CPU since the clocks met. As far as it was counted as ours, as many of the next passes
+ * do not count: the counter never goes back. */
+static void settle(struct core_loop *l)
 {
-	tas_ns wall = l->wall_at, cpu = l->cpu_at;
+	tas_ns wall = l->wall_at, cpu = l->cpu_at, busy = l->busy;
 
 	clocks_meet(l);
 	wall = l->wall_at - wall;
 	cpu = l->cpu_at - cpu;
 	if (wall > cpu + STOLEN_NS)
 		l->shared_until = l->wall_at + SHARED_HOLD_NS;
-	return wall > cpu ? wall - cpu : 0;
+	if (busy > cpu)
+		l->overcounted += busy - cpu;
 }
 
-/* What was taken from us since the clocks met, we put down to this pass: had it been taken from another, that
- * one would have been long. The CPU's clock is a system call and so only asked about long passes. */
-static tas_ns long_pass(struct core_loop *l, tas_ns took)
+/* The CPU's clock is a system call: it is asked after long passes, and now and then while the CPU is shared. */
+static inline bool settle_due(const struct core_loop *l, tas_ns begin, tas_ns took)
 {
-	tas_ns others = stolen(l);
+	return took > LONG_PASS_NS || (begin < l->shared_until && begin - l->wall_at > SETTLE_NS);
+}
 
-	return took > others ? took - others : 0;
+static void count_busy(struct core_loop *l, tas_ns took)
+{
+	tas_ns paid = min_u64(took, l->overcounted);
+
+	l->busy += took;
+	l->overcounted -= paid;
+	add(l, CNT_CORE_BUSY_NS, took - paid);
 }
 
 static unsigned pass(struct core_loop *l, tas_ns begin)
@@ -85,10 +95,10 @@ static unsigned pass(struct core_loop *l, tas_ns begin)
 	unsigned work = core_poll(l->core, begin);
 	tas_ns took = now(l) - begin;
 
-	if (unlikely(took > LONG_PASS_NS))
-		took = long_pass(l, took);
 	if (work > 0)
-		add(l, CNT_CORE_BUSY_NS, took);
+		count_busy(l, took);
+	if (unlikely(settle_due(l, begin, took)))
+		settle(l);
 	return work;
 }
 
@@ -136,6 +146,8 @@ static void go_to_sleep(struct core_loop *l)
 	port_wake_arm(&l->port);
 	if (pass(l, begin) == 0 && !core_has_work(c) && !atomic_load(&l->stop)) {
 		timeout = until_due(c, begin);
+		if (l->busy > 0 && begin < l->shared_until)
+			settle(l);
 		if (timeout >= NAP_MIN_NS)
 			block(l, timeout);
 	}
@@ -157,7 +169,7 @@ static void let_others_run(struct core_loop *l, tas_ns t)
 {
 	sched_yield();
 	if (now(l) - t > LONG_PASS_NS)
-		stolen(l);
+		settle(l);
 }
 
 static void idle_pass(struct core_loop *l, tas_ns t)

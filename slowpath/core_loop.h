@@ -4,7 +4,7 @@
  *
  * Guarantees: no packet, bell, kick or frame of the slow path is left lying while the core sleeps; a core
  * without work takes next to no CPU; the time that CNT_CORE_BUSY_NS counts is that of passes which found
- * work, without what other threads took of it on the same CPU.
+ * work, but never more than the CPU time the thread had.
  * docs/decisions/0004 has the sleep policy, the alternatives and what they cost.
  * Owner: set up by the main thread before the launch; in between the core's thread has it. */
 #ifndef TAS_SLOWPATH_CORE_LOOP_H
@@ -29,6 +29,8 @@ struct core_loop {
 	unsigned idle_passes;
 	tas_ns next_look;       /* for applications that ring by a system call */
 	tas_ns wall_at, cpu_at; /* the clock and our CPU time, read at the same moment */
+	tas_ns busy;            /* counted since then */
+	tas_ns overcounted;     /* counted, but others had the CPU: to be left out of what follows */
 	_Atomic bool stop;
 };
 
