@@ -31,7 +31,7 @@ e2e_pids=()       # all that was spawned, in order
 e2e_carried=0     # bytes that tasd had carried at carried_begin
 declare -A e2e_conf=(
 	[tasd.instance]=$INSTANCE
-	[port.device]="net_af_packet0,iface=srv0"
+	[port.device]="net_af_packet0,iface=srv0,qdisc_bypass=1"
 	[ip.address]=$TASD_IP/24
 	[memory.hugepages]=off
 )
