@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_opt.c - options of accelerated sockets: checked as Linux checks them, kept, inherited, never ignored. */
+/* test_opt.c - options of accelerated sockets: checked as Linux checks them, kept, inherited, never
+ * ignored. */
 #include "tests/unit/px_rig.h"
 
 #include <netinet/tcp.h>
