@@ -145,8 +145,9 @@ void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key
 	conn_unlock(sp, id);
 }
 
-/* From here on the neighbour table says where our segments go, also when that changes. Until it knows, or if it is
- * full, they go where the SYN came from, as our SYN-ACK did, whose arrival confirms an entry that says the same. */
+/* From here on the neighbour table says where our segments go, also when that changes. Until it knows, or if
+ * it is full, they go where the SYN came from, as our SYN-ACK did, whose arrival confirms an entry that says
+ * the same. */
 static void follow_neighbour(struct sp *sp, uint32_t id)
 {
 	struct conn *n = &sp->conn[id];

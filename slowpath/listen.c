@@ -256,7 +256,7 @@ static void drain_ready(struct sp *sp, struct listener *l)
 
 void listen_poll(struct sp *sp)
 {
-	struct listener *l;
+	struct listener *l = NULL;
 
 	if (sp->now < sp->listeners->retry_at)
 		return;
@@ -285,7 +285,7 @@ static int add_acceptor(struct listener *l, uint16_t app, uint32_t cookie)
 static int conflict(struct listeners *ls, const struct ctl_listen *m, uid_t uid)
 {
 	uint32_t sharers = 0;
-	struct listener *l;
+	struct listener *l = NULL;
 
 	LIST_FOREACH(l, &ls->bucket[bucket_of(m->port)], bucket) {
 		bool family = (takes_v4(l->addr, l->flags) && takes_v4(m->addr, m->flags)) ||
