@@ -93,6 +93,30 @@ TEST(without_packet_buffers_it_is_sent_later)
 	expect(p, .seq = 1 + MSS, .ack = 1, .len = MSS);
 }
 
+TEST(port_that_sums_is_told_what) /* as ethdev wants it: lengths, flags, the pseudo-header's sum */
+{
+	struct peer *p = established();
+	struct rte_mbuf *m = NULL;
+	const struct rte_ipv4_hdr *ip;
+	const struct rte_tcp_hdr *tcp;
+
+	rig.port.tx_ip_cksum = rig.port.tx_tcp_cksum = true;
+	rig.core_stands = true;
+	app_writes(p, 100);
+	core_poll(rig.fp.core[0], rig.now);
+	assert_int_equal(rte_ring_dequeue(rig.out, (void **)&m), 0);
+	assert_int_equal(m->ol_flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK),
+		RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM);
+	assert_int_equal(m->l2_len, 14);
+	assert_int_equal(m->l3_len, 20);
+	assert_int_equal(m->l4_len, 32);
+	ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, 14);
+	tcp = rte_pktmbuf_mtod_offset(m, const struct rte_tcp_hdr *, 34);
+	assert_int_equal(ip->hdr_checksum, 0);
+	assert_int_equal(tcp->cksum, rte_ipv4_phdr_cksum(ip, 0));
+	rte_pktmbuf_free(m);
+}
+
 /* --- small segments --- */
 
 TEST(small_segment_waits_behind_a_small_one) /* RFC 9293 3.7.4, Nagle */
@@ -200,6 +224,20 @@ TEST(more_holds_each_time_anew)
 	app_writes_more(p, 50);
 	assert_in_range(wait_sent(1000), 200 * NS_PER_MS, 201 * NS_PER_MS);
 	expect(p, .seq = 101, .ack = 1, .len = 50);
+}
+
+TEST(more_does_not_keep_a_closed_window_from_being_probed)
+{
+	struct peer *p = established();
+
+	p->wnd = 0;
+	give(p, .seq = 1, .ack = 1);
+	app_writes_more(p, 10);
+	assert_in_range(wait_sent(1000), 200 * NS_PER_MS, 402 * NS_PER_MS);
+	expect(p, .seq = 0, .ack = 1);
+	p->wnd = 65536;
+	give(p, .seq = 1, .ack = 1);
+	expect(p, .seq = 1, .ack = 1, .len = 10);
 }
 
 /* --- the peer's window --- */
@@ -423,6 +461,7 @@ int main(void)
 		RIG_TEST(fin_rides_on_the_last_data),
 		RIG_TEST(no_flow_takes_more_than_its_turn),
 		RIG_TEST(without_packet_buffers_it_is_sent_later),
+		RIG_TEST(port_that_sums_is_told_what),
 		RIG_TEST(small_segment_waits_behind_a_small_one),
 		RIG_TEST(small_segment_behind_full_ones_goes),
 		RIG_TEST(what_waited_goes_when_it_fills_a_segment),
@@ -431,6 +470,7 @@ int main(void)
 		RIG_TEST(more_holds_for_two_hundred_milliseconds),
 		RIG_TEST(more_holds_also_behind_what_is_on_its_way),
 		RIG_TEST(more_holds_each_time_anew),
+		RIG_TEST(more_does_not_keep_a_closed_window_from_being_probed),
 		RIG_TEST(small_window_is_not_filled_with_small_segments),
 		RIG_TEST(half_the_largest_window_is_worth_a_segment),
 		RIG_TEST(small_window_is_used_after_a_timeout),
