@@ -207,11 +207,12 @@ struct flow_cold {
 				 * the last progress, or   the last retransmission of the head (RFC 6298 5) */
 
 	/* loss recovery: offsets of our stream */
-	uint64_t recover;  /* recovery ends when una reaches it */
-	uint64_t rtx_nxt;  /* next byte to consider for retransmission */
-	uint64_t lost_to;  /* what is not SACKed below it is deemed lost */
-	uint64_t rtx_mark; /* tx_nxt when the piece at una was last sent again */
-	bool rtx_again;    /* that piece was lost once more */
+	uint64_t recover;           /* recovery ends when una reaches it */
+	uint64_t rtx_nxt;           /* next byte to consider for retransmission */
+	uint64_t lost_to;           /* what is not SACKed below it is deemed lost */
+	uint64_t rtx_mark;          /* tx_nxt when the piece at una was last sent again */
+	bool rtx_again;             /* that piece was lost once more */
+	uint64_t timeout_delivered; /* `delivered` when the timer last expired */
 	struct flow_ranges sacked;
 
 	/* reassembly: offsets of the peer's stream, bytes already in the ring */

@@ -197,6 +197,7 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 	k->rtx_nxt = f->tx_una;
 	k->rtx_again = false;
 	k->timeouts++;
+	k->timeout_delivered = k->delivered;
 	count(c, CNT_TCP_TIMEOUTS, 1);
 	tcp_tx(c, id);
 }

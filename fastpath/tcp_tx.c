@@ -198,7 +198,7 @@ static bool small_may_go(struct tcp t, uint32_t len, uint32_t rest)
 	const struct flow *f = t.f;
 
 	if (len < rest)
-		return len >= f->mss || len >= t.k->max_snd_wnd / 2;
+		return len >= t.k->max_snd_wnd / 2;
 	if (f->flags & FLOW_TX_FIN)
 		return true;
 	if (f->flags & FLOW_MORE)
@@ -259,8 +259,10 @@ static bool tx_one(struct tcp t)
 
 		len = (uint32_t)(piece.to - piece.from);
 		/* the first hole is filled whatever the window (RFC 6675 5 (4.3), RFC 6582 3.2) */
-		if (piece.from > t.f->tx_una && pipe + len > t.f->cwnd && pipe > 0)
+		if (piece.from > t.f->tx_una && pipe + len > t.f->cwnd && pipe > 0) {
+			t.f->flags |= FLOW_CWND_LIMITED;
 			return false;
+		}
 		if (paced_out(t) || !send_again(t, piece))
 			return false;
 	} else {

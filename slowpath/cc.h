@@ -36,8 +36,9 @@ struct cc_sample {
 	uint64_t lost;       /* bytes */
 	uint32_t recoveries; /* fast recoveries begun */
 	uint32_t timeouts;
-	uint32_t srtt_us;    /* 0 = none yet */
-	uint32_t min_rtt_us; /* UINT32_MAX = no sample */
+	uint64_t before_timeout; /* bytes of `acked` that came before the last of them */
+	uint32_t srtt_us;        /* 0 = none yet */
+	uint32_t min_rtt_us;     /* UINT32_MAX = no sample */
 	uint32_t mss;
 	uint32_t inflight;
 	uint32_t cwnd; /* as it stands in the flow, reductions by the fast path included */
@@ -109,17 +110,15 @@ static inline struct cc_decision cc_keep(const struct cc_sample *s)
 }
 
 /* How many of the acknowledged bytes may grow the window: none while recovery lasts, none unless the window
- * was the limit, none if there was a timeout (they may be from before). Each recovery that began and ended in
- * the interval takes the window that was in the network then and what was acknowledged meanwhile, at most
- * three of what the window is now. That the rest counts keeps a flow with steady losses growing though the
- * slow path comes late and finds a recovery in every interval. */
+ * was the limit, none from before a timeout. Each recovery that began and ended in the interval takes the
+ * window that was in the network then and what was acknowledged meanwhile, at most three of what the window
+ * is now. That the rest counts keeps a flow with steady losses growing though the slow path comes late and
+ * finds a recovery in every interval. */
 static inline uint64_t cc_growth_bytes(const struct cc_sample *s)
 {
-	uint64_t recovering = 3ull * s->cwnd * s->recoveries;
+	uint64_t spent = s->before_timeout + 3ull * s->cwnd * s->recoveries;
 
-	if (!s->cwnd_limited || s->in_recovery || s->timeouts > 0 || s->acked <= recovering)
-		return 0;
-	return s->acked - recovering;
+	return !s->cwnd_limited || s->in_recovery || s->acked <= spent ? 0 : s->acked - spent;
 }
 
 static inline uint32_t cc_clamp_cwnd(uint64_t cwnd, uint32_t floor)

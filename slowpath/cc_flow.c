@@ -40,6 +40,8 @@ tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_int
 static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f, const struct flow_cold *k,
 	tas_ns now)
 {
+	uint32_t timeouts = k->timeouts - c->timeouts;
+
 	return (struct cc_sample){
 		.now = now,
 		.interval_ns = now > c->since ? now - c->since : 0,
@@ -47,7 +49,8 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.marked = k->marked - c->marked,
 		.lost = k->lost - c->lost,
 		.recoveries = k->recoveries - c->recoveries,
-		.timeouts = k->timeouts - c->timeouts,
+		.timeouts = timeouts,
+		.before_timeout = timeouts > 0 ? k->timeout_delivered - c->delivered : 0,
 		.srtt_us = f->srtt_us >> 3,
 		.min_rtt_us = k->min_rtt_us,
 		.mss = f->mss,

@@ -170,6 +170,7 @@ static void after_a_timeout_the_curve_begins_at_its_plateau(void **state)
 	(void)state;
 	lose_at(1000, RTT_US);
 	s.timeouts = 1;
+	s.before_timeout = s.acked;
 	assert_int_equal(update(&s).cwnd, MSS);
 	while (cwnd < ssthresh) {
 		uint32_t before = cwnd;

@@ -109,6 +109,20 @@ static void a_timeout_is_seen_once_and_slow_start_goes_on_without_being_asked(vo
 	assert_int_equal(f.cwnd, 2 * MSS);
 }
 
+static void what_is_acknowledged_after_a_timeout_grows_the_window_at_once(void **state)
+{
+	(void)state;
+	f.cwnd = MSS;
+	k.ssthresh = 5 * MSS;
+	k.delivered += 3 * MSS; /* before the timer expired */
+	k.timeouts++;
+	k.timeout_delivered = k.delivered;
+	k.delivered += MSS; /* after it, in the same interval */
+	f.flags |= FLOW_LOSS;
+	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	assert_int_equal(f.cwnd, 2 * MSS);
+}
+
 static void during_recovery_the_window_stays(void **state)
 {
 	(void)state;
@@ -151,6 +165,7 @@ int main(void)
 		cmocka_unit_test_setup(a_flow_to_which_nothing_happened_is_idle, setup),
 		cmocka_unit_test_setup(a_timeout_is_seen_once_and_slow_start_goes_on_without_being_asked,
 			setup),
+		cmocka_unit_test_setup(what_is_acknowledged_after_a_timeout_grows_the_window_at_once, setup),
 		cmocka_unit_test_setup(during_recovery_the_window_stays, setup),
 		cmocka_unit_test_setup(marks_reduce_the_flow, setup),
 		cmocka_unit_test_setup(the_pace_is_set_with_the_window, setup),

@@ -170,7 +170,8 @@ static void after_a_timeout_it_starts_slowly_from_one_segment(void **state)
 	uint32_t cwnd;
 
 	(void)state;
-	s.timeouts = 1; /* the 16 segments were acknowledged before it */
+	s.timeouts = 1;
+	s.before_timeout = s.acked;
 	cwnd = update(&s).cwnd;
 	assert_int_equal(cwnd, MSS);
 	for (unsigned expected = 2; expected <= 8; expected *= 2) {
