@@ -17,17 +17,29 @@ static inline void window_update(struct flow *f, struct flow_cold *k, const stru
 		k->max_snd_wnd = f->snd_wnd;
 }
 
-static inline void rtt_take(struct tcp t)
+static inline bool rtt_timed(struct tcp t)
 {
 	uint32_t us;
 
 	if (!(t.f->flags & FLOW_RTT_TIMED) || (int64_t)(t.f->tx_una - t.k->rtt_end) < 0)
-		return;
+		return false;
 	t.f->flags &= ~(uint32_t)FLOW_RTT_TIMED;
 	us = (uint32_t)min_u64((t.c->now - t.k->rtt_start_ns) / NS_PER_US, 60u * 1000 * 1000);
 	rtt_sample(&t.f->srtt_us, &t.k->rttvar_us, us);
 	t.k->min_rtt_us = min_u32(t.k->min_rtt_us, us);
 	t.k->min_rtt_ever_us = min_u32(t.k->min_rtt_ever_us, us);
+	return true;
+}
+
+/* Which of several sendings was acknowledged, the echoed timestamp says (RFC 7323 4.1), in milliseconds. */
+static bool rtt_echoed(struct tcp t, const struct seg *seg)
+{
+	uint32_t ms = (uint32_t)(t.c->now / NS_PER_MS) + t.f->ts_off - seg->ts_ecr;
+
+	if (!(t.f->flags & FLOW_TS) || !seg->has_ts || seg->ts_ecr == 0 || ms > 60 * 1000)
+		return false;
+	rtt_sample(&t.f->srtt_us, &t.k->rttvar_us, max_u32(ms, 1) * 1000);
+	return true;
 }
 
 /* The application wants to know that there is space again once a quarter of its ring is free. */
@@ -41,13 +53,22 @@ static inline void tell_space(struct tcp t)
 	}
 }
 
-/* Progress: the timer, which was backed off, is to be armed anew. */
+/* The timer, which was backed off, is to be armed anew. */
 static inline void backoff_end(struct tcp t)
 {
-	if (likely(t.k->backoff == 0))
-		return;
 	t.k->backoff = 0;
 	flow_event(t.c, t.id, FLOW_EV_TIMER);
+}
+
+/* Without a timeout before it, an acknowledgement is measured if it was timed. After one it ends the backoff
+ * only if it was measured, for else a path that has become slower than the timer would never be known to be
+ * (RFC 6298 5, Karn's algorithm). */
+static inline void rtt_take(struct tcp t, const struct seg *seg)
+{
+	bool measured = rtt_timed(t);
+
+	if (unlikely(t.k->backoff > 0) && (measured || rtt_echoed(t, seg)))
+		backoff_end(t);
 }
 
 /* Congestion control need not hear of acknowledgements as long as the application, and neither window nor
@@ -81,8 +102,7 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	if (k->sacked.n > 0)
 		ranges_trim_below(&k->sacked, f->tx_una);
 	k->rto_base_us = t.c->now_us;
-	backoff_end(t);
-	rtt_take(t);
+	rtt_take(t, seg);
 	if (unlikely(acked > payload)) {
 		f->flags &= ~(uint32_t)FLOW_TX_FIN;
 		f->flags |= FLOW_FIN_DONE;
@@ -134,6 +154,7 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 	int32_t ahead = seq_dist(flow_tx_seq(f, f->tx_una), seg->ack);
 	uint64_t fresh;
 	bool duplicate = false, moved = ahead > 0;
+	bool probed = f->snd_wnd == 0 && f->tx_inflight == 0 && t.k->backoff > 0;
 
 	if (unlikely(ahead > (int64_t)f->tx_inflight || ahead < -(int64_t)t.k->max_snd_wnd))
 		return ack_refuse(t);
@@ -150,7 +171,7 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 		tcp_cc_wake(t);
 	}
 	window_update(f, t.k, seg);
-	if (f->tx_inflight == 0 && f->snd_wnd > 0) /* the window opened: its probes are over */
+	if (unlikely(probed) && f->snd_wnd > 0) /* the window opened: its probes are over */
 		backoff_end(t);
 	if (unlikely(duplicate || t.k->sacked.n > 0 || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) ||
 		    f->dup_acks))

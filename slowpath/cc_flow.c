@@ -50,7 +50,9 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.lost = k->lost - c->lost,
 		.recoveries = k->recoveries - c->recoveries,
 		.timeouts = timeouts,
-		.before_timeout = timeouts > 0 ? k->timeout_delivered - c->delivered : 0,
+		.before_timeout = timeouts > 0 && k->timeout_delivered > c->delivered
+			? k->timeout_delivered - c->delivered
+			: 0,
 		.srtt_us = f->srtt_us >> 3,
 		.min_rtt_us = k->min_rtt_us,
 		.mss = f->mss,

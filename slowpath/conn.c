@@ -409,18 +409,17 @@ static void handshake_timeout(struct sp *sp, uint32_t id)
  * 1122 4.2.2.17), but not for ever to an application that is gone. */
 static bool give_up(struct sp *sp, uint32_t id)
 {
+	const struct flow *f = &sp->fp->flows[id];
 	const struct flow_cold *k = &sp->fp->cold[id];
 	struct conn *n = &sp->conn[id];
 	uint32_t most = sp->conf->tcp.retries;
+	bool answers = !n->app_gone && f->tx_inflight == 0 && n->segs_seen != k->segs_in;
 
-	if (n->app_gone)
-		return k->backoff >= min_u32(ORPHAN_RETRIES, most);
-	if (sp->fp->flows[id].tx_inflight > 0)
-		return k->backoff >= most;
-	if (n->segs_seen != k->segs_in)
+	if (n->una_seen != f->tx_una || answers)
 		n->retries = 0;
+	n->una_seen = f->tx_una;
 	n->segs_seen = k->segs_in;
-	return n->retries++ >= most;
+	return n->retries++ >= (n->app_gone ? min_u32(ORPHAN_RETRIES, most) : most);
 }
 
 /* Data is outstanding, or waits for the window: RFC 6298 5.4, RFC 9293 3.8.6.1. */

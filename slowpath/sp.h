@@ -57,7 +57,8 @@ struct conn {
 	uint32_t neigh;                      /* held entry, or NEIGH_NONE */
 	uint32_t rx_size, tx_size;
 	uint32_t timer_base_us; /* FIN_WAIT_2, TIME_WAIT, persist: since when */
-	uint32_t segs_seen;     /* received when a window probe was last sent */
+	uint32_t segs_seen;     /* received, and una, when the timer last expired */
+	uint64_t una_seen;
 	uint16_t peer_mss;
 	struct stripped *stripped; /* bytes on their way to another process (conn.c) */
 	tas_ns syn_sent_ns;        /* 0: sent more than once, no RTT sample (Karn) */

@@ -52,17 +52,52 @@ TEST(timer_starts_anew_with_progress) /* RFC 6298 5.3 */
 	expect_segment(p, 1);
 }
 
-TEST(backoff_ends_with_progress) /* RFC 6298 5.7 as Linux takes it: new data acknowledged */
+TEST(backoff_ends_with_progress) /* that was measured: RFC 6298 5.7 */
 {
 	struct peer *p = sending(established(.nodelay = true), 1);
+
+	wait_ms(201 + 402 + 803);
+	for (unsigned i = 0; i < 3; i++)
+		expect_segment(p, 0);
+	give(p, .seq = 1, .ack = AT(1));
+	app_writes(p, MSS);
+	expect_segment(p, 1);
+	assert_in_range(wait_sent(1000), 200 * NS_PER_MS, 205 * NS_PER_MS);
+	expect_segment(p, 1);
+}
+
+/* RFC 6298 5, Karn: nothing tells which sending was acknowledged, so that the path may have become slower than
+ * the timer. */
+TEST(backoff_stays_until_a_round_trip_is_measured)
+{
+	struct peer *p = sending(established(.nodelay = true, .no_ts = true, .mss = MSS), 1);
 
 	wait_ms(201 + 402 + 803);
 	assert_int_equal(overlook(), 3);
 	give(p, .seq = 1, .ack = AT(1));
 	app_writes(p, MSS);
 	expect_segment(p, 1);
-	wait_ms(202);
-	expect_segment(p, 1);
+	wait_ms(1500);
+	silence();
+	give(p, .seq = 1, .ack = AT(2)); /* 1500 ms: SRTT 188, RTTVAR 375 */
+	app_writes(p, MSS);
+	expect_segment(p, 2);
+	wait_ms(1600);
+	silence();
+	wait_ms(150);
+	expect_segment(p, 2);
+}
+
+TEST(path_slower_than_the_timer_is_learnt_by_timestamps) /* RFC 7323 4.1 */
+{
+	struct peer *p = sending(established(.nodelay = true), 1);
+
+	wait_ms(210);
+	expect_segment(p, 0);
+	wait_ms(90);
+	give(p, .seq = 1, .ack = AT(1));
+	assert_in_range(flow_of(p)->srtt_us >> 3, 12500, 13000); /* 99 ms since the second sending, an eighth */
+	assert_int_equal(cold_of(p)->backoff, 0);
 }
 
 TEST(timer_resends_all_but_what_was_sacked) /* RFC 6675 5.1, RFC 2018 5 */
@@ -313,6 +348,19 @@ TEST(full_segment_with_a_fin_comes_again_in_two)
 	silence();
 }
 
+/* Else congestion control would not let it grow. */
+TEST(window_that_holds_back_a_retransmission_counts_as_used)
+{
+	struct peer *p = sending(established(.nodelay = true), 10);
+
+	assert_false(flow_of(p)->flags & FLOW_CWND_LIMITED);
+	acked_to(p, 0, { AT(6), AT(9) }); /* six are lost, one is on its way; the window becomes five */
+	for (uint32_t i = 0; i < 4; i++)
+		expect_segment(p, i);
+	silence();
+	assert_true(flow_of(p)->flags & FLOW_CWND_LIMITED);
+}
+
 TEST(fin_that_was_lost_comes_again)
 {
 	struct peer *p = sending(established(.nodelay = true), 2);
@@ -334,6 +382,8 @@ int main(void)
 		RIG_TEST(timer_gives_up_after_the_configured_retries),
 		RIG_TEST(timer_starts_anew_with_progress),
 		RIG_TEST(backoff_ends_with_progress),
+		RIG_TEST(backoff_stays_until_a_round_trip_is_measured),
+		RIG_TEST(path_slower_than_the_timer_is_learnt_by_timestamps),
 		RIG_TEST(timer_resends_all_but_what_was_sacked),
 		RIG_TEST(timer_forgets_what_the_peer_takes_back),
 		RIG_TEST(window_after_a_timeout_is_one_segment),
@@ -349,6 +399,7 @@ int main(void)
 		RIG_TEST(duplicates_of_what_a_timeout_resent_begin_nothing),
 		RIG_TEST(newreno_halves_the_window_once),
 		RIG_TEST(full_segment_with_a_fin_comes_again_in_two),
+		RIG_TEST(window_that_holds_back_a_retransmission_counts_as_used),
 		RIG_TEST(fin_that_was_lost_comes_again),
 	};
 
