@@ -199,15 +199,9 @@ static void die(struct app_world *w, unsigned proc)
 
 	trace_note(w->w.trace, "process %u dies", proc);
 	for (unsigned i = 0; i < w->nplans; i++)
-		for (unsigned side = 0; side < 2; side++) {
-			struct app_end *e = &w->end[i][side], *other = &w->end[i][1 - side];
-
-			if (e->proc != &a->p)
-				continue;
-			if (e->state == ENDS_NOT_BEGUN && other->proc == NULL && side == 0)
-				other->state = ENDS_CLOSED; /* the peer will never hear of it */
-			e->state = ENDS_CLOSED;
-		}
+		for (unsigned side = 0; side < 2; side++)
+			if (w->end[i][side].proc == &a->p)
+				w->end[i][side].state = ENDS_CLOSED;
 	detach(a);
 }
 

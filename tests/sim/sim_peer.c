@@ -274,6 +274,7 @@ static void conn_in(struct peer *p, struct peer_conn *c, const struct pseg *s)
 		}
 		take_syn(c, s);
 		c->state = PEER_SYN_RCVD;
+		c->end->state = ENDS_OPEN;
 		peer_send_syn(p, c, true);
 		return;
 	case PEER_SYN_SENT: syn_sent_in(p, c, s); return;
@@ -442,5 +443,5 @@ void peer_take(struct peer *p, const struct plan *plan, struct app_end *end, uin
 	c->remote_port = end->side == 0 ? process_port : 0;
 	c->remote = remote;
 	c->rto_at = c->ack_at = c->read_at = c->probe_at = c->keep_at = TAS_NS_NEVER;
-	end->state = ENDS_OPEN;
+	end->state = end->side == 0 ? ENDS_OPEN : ENDS_NOT_BEGUN;
 }
