@@ -148,14 +148,15 @@ static void bell_rx(struct tcp t, uint64_t rx_read)
 		tcp_ack_soon(t);
 }
 
+/* An end that is not within a ring's length of una is an older message, however far off: bell_check(). */
 static void bell_tx(struct tcp t, uint64_t tx_end)
 {
 	struct flow *f = t.f;
-	int64_t more = (int64_t)(tx_end - flow_tx_end(f));
+	uint64_t avail = tx_end - f->tx_una;
 
-	if (more <= 0 || (f->flags & (FLOW_TX_FIN | FLOW_FIN_DONE)))
+	if (avail <= f->tx_avail || avail > flow_tx_size(f) || (f->flags & (FLOW_TX_FIN | FLOW_FIN_DONE)))
 		return;
-	f->tx_avail += (uint32_t)more;
+	f->tx_avail = (uint32_t)avail;
 	if (t.c->now_us - t.k->rx_last_us < t.c->fp->conf.delack_us)
 		f->flags |= FLOW_PINGPONG; /* an answer: the next request's acknowledgement may wait for the
 					      next answer */

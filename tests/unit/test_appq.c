@@ -176,6 +176,8 @@ TEST(positions_that_go_back_are_older_messages) /* of another ring of the contex
 	b.rx_read = UINT64_MAX;
 	b.tx_end = UINT64_MAX;
 	ring_with(p, b);
+	b.tx_end = (1ull << 63) + 50; /* half the numbers away: before una, and after the end */
+	ring_with(p, b);
 	assert_int_equal(flow_of(p)->rx_unread, 20);
 	assert_int_equal(flow_of(p)->tx_avail, 100);
 	assert_int_equal(faults(), 0);
