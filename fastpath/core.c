@@ -47,7 +47,37 @@ void list_push_ready(struct fp_core *c, uint32_t id)
 		list_push(c, &c->ready, id, LIST_READY);
 }
 
-void list_push_delayed(struct fp_core *c, uint32_t id) { list_push(c, &c->delayed, id, LIST_DELAYED); }
+static void delayed_remove(struct fp_core *c, uint32_t id)
+{
+	struct flow_cold *cold = c->fp->cold, *k = &cold[id];
+
+	if (c->delayed.head == id)
+		c->delayed.head = k->delayed_next;
+	else
+		cold[k->delayed_prev].delayed_next = k->delayed_next;
+	if (c->delayed.tail == id)
+		c->delayed.tail = k->delayed_prev;
+	else
+		cold[k->delayed_next].delayed_prev = k->delayed_prev;
+	k->on_list &= (uint8_t)~LIST_DELAYED;
+}
+
+/* The list is in order of due time. A flow that is still there, for an acknowledgement that data carried,
+ * comes to its end: what is behind it must not wait for its new time. On another core's list it keeps its
+ * place: that list is not ours to change. */
+void list_push_delayed(struct fp_core *c, uint32_t id)
+{
+	struct flow_cold *k = &c->fp->cold[id];
+
+	if (unlikely(k->on_list & LIST_DELAYED)) {
+		if (k->delayed_core != c->id || c->delayed.tail == id)
+			return;
+		delayed_remove(c, id);
+	}
+	k->delayed_prev = c->delayed.head == FLOW_NONE ? FLOW_NONE : c->delayed.tail;
+	k->delayed_core = (uint8_t)c->id;
+	list_push(c, &c->delayed, id, LIST_DELAYED);
+}
 
 void list_push_held(struct fp_core *c, uint32_t id)
 {
@@ -126,8 +156,7 @@ static bool delayed_pop(struct fp_core *c)
 	rte_spinlock_lock(&f->lock);
 	due = f->ack != ACK_DELAYED || us32_reached(c->now_us, k->ack_due_us);
 	if (due) {
-		c->delayed.head = k->delayed_next;
-		k->on_list &= (uint8_t)~LIST_DELAYED;
+		delayed_remove(c, id);
 		if (f->ack == ACK_DELAYED) {
 			f->flags &= ~(uint32_t)FLOW_PINGPONG; /* the application was not quick enough to
 								 answer with it */

@@ -188,11 +188,12 @@ struct flow_cold {
 	tas_ns pace_next_ns; /* earliest time of the next segment */
 	uint32_t paced_next; /* link in the pacing wheel */
 	uint32_t ready_next; /* links of the core's lists; FLOW_NONE ends one */
-	uint32_t delayed_next, held_next;
-	uint8_t on_list;    /* enum flow_list bits: a slot is not reused before it is on none */
-	uint8_t quick_acks; /* segments still to be acknowledged at once */
-	uint8_t backoff;    /* RTO doublings, or persist probes */
-	uint8_t beta_q8;    /* what remains of cwnd on a loss, of 256 */
+	uint32_t delayed_next, delayed_prev, held_next;
+	uint8_t delayed_core; /* whose list of delayed acknowledgements it is on */
+	uint8_t on_list;      /* enum flow_list bits: a slot is not reused before it is on none */
+	uint8_t quick_acks;   /* segments still to be acknowledged at once */
+	uint8_t backoff;      /* RTO doublings, or persist probes */
+	uint8_t beta_q8;      /* what remains of cwnd on a loss, of 256 */
 
 	alignas(CACHE_LINE) struct hdr_tmpl hdr;
 

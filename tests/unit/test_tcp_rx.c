@@ -298,6 +298,31 @@ TEST(acknowledgement_is_delayed_by_four_milliseconds) /* RFC 5681 4.2; as long a
 	silence();
 }
 
+TEST(acknowledgement_waits_for_no_other_flow) /* though that came on the list first, and owes one anew */
+{
+	struct peer *a = established(), *b = established();
+	uint32_t seen = 1;
+
+	for (; seen < 161; seen += 10) { /* past the quick ones */
+		give(a, .seq = seen, .ack = 1, .len = 10);
+		give(b, .seq = seen, .ack = 1, .len = 10);
+	}
+	wait_ms(10);
+	overlook();
+	give(a, .seq = seen, .ack = 1, .len = 10); /* on the list */
+	wait_us(100);
+	give(b, .seq = seen, .ack = 1, .len = 10); /* behind it */
+	app_writes(a, 10);                         /* carries what a owes */
+	expect(a, .seq = 1, .ack = seen + 10, .len = 10);
+	wait_us(3000);
+	give(a, .seq = seen + 10, .ack = 11, .len = 10);
+	assert_in_range(wait_sent(100), 800 * NS_PER_US, 1000 * NS_PER_US);
+	expect(b, .seq = 1, .ack = seen + 10);
+	assert_in_range(wait_sent(100), 2900 * NS_PER_US, 3300 * NS_PER_US);
+	expect(a, .seq = 11, .ack = seen + 20);
+	silence();
+}
+
 TEST(acknowledgement_that_finds_no_buffer_goes_later)
 {
 	struct peer *p = established();
@@ -472,6 +497,7 @@ int main(void)
 		RIG_TEST(every_second_full_segment_is_acknowledged),
 		RIG_TEST(every_second_full_segment_of_a_peer_with_small_ones),
 		RIG_TEST(acknowledgement_is_delayed_by_four_milliseconds),
+		RIG_TEST(acknowledgement_waits_for_no_other_flow),
 		RIG_TEST(acknowledgement_that_finds_no_buffer_goes_later),
 		RIG_TEST(answer_carries_the_acknowledgement),
 		RIG_TEST(application_that_answers_also_does_at_the_start_of_a_connection),
