@@ -125,7 +125,6 @@ enum abi_flow_events {
 	ABI_EV_RX_FIN = 1 << 2,    /* no byte follows rx_end */
 	ABI_EV_RESET = 1 << 3,     /* the connection is gone; `error` says why; nothing can be sent */
 	ABI_EV_TX_DONE = 1 << 4,   /* everything sent, the FIN too, is acknowledged */
-	ABI_EV_TX_FIN = 1 << 5,    /* tasd will send nothing more (shutdown for writing took effect) */
 };
 
 /* The state of a flow as its application may know it. Line 0 is written by whoever holds the flow's lock, in
