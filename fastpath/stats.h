@@ -46,6 +46,10 @@
 	X(TCP_TX_RSTS, "tcp_tx_resets", "segments", "RST segments sent")                                    \
 	X(TCP_LISTEN_OVERFLOWS, "tcp_listen_overflows", "connections",                                      \
 		"connection requests dropped: backlog full")                                                \
+	X(TCP_TIME_WAIT_ENDED, "tcp_time_wait_ended", "connections",                                        \
+		"ended early in TIME_WAIT to make way for new ones")                                        \
+	X(TCP_EMBRYOS_ENDED, "tcp_embryos_ended", "connections",                                            \
+		"not completed by the peer, ended early to make way for new ones")                          \
 	X(TCP_NO_MEMORY, "tcp_no_memory", "connections",                                                    \
 		"refused: flow table or application memory exhausted")                                      \
 	X(APP_BELLS, "app_bells", "messages", "messages taken from applications")                           \

@@ -18,9 +18,11 @@ enum { ORPHAN_RETRIES = 8 }; /* tcp_orphan_retries of Linux */
 
 uint32_t conn_new(struct sp *sp, const struct flow_key *key)
 {
-	uint32_t id = flow_alloc(sp->fp);
 	struct conn *n;
+	uint32_t id;
 
+	room_make(sp);
+	id = flow_alloc(sp->fp);
 	if (id == FLOW_NONE) {
 		sp_count(sp, CNT_TCP_NO_MEMORY, 1);
 		return FLOW_NONE;
@@ -55,6 +57,7 @@ static void bury(struct sp *sp, uint32_t id)
 	timer_cancel(&sp->timers, id);
 	sp_cc_forget(sp, id);
 	listen_forget(sp, id);
+	room_keep(sp, id);
 	if (!n->app_gone)
 		return;
 	free(n->stripped);
@@ -94,8 +97,10 @@ static void act_time_wait(struct sp *sp, uint32_t id)
 	struct flow *f = &sp->fp->flows[id];
 
 	sp->conn[id].timer_base_us = ns_to_us32(sp->now);
-	if (sp->conn[id].app_gone)
+	if (sp->conn[id].app_gone) {
 		app_flow_free_buffers(sp->apps, id);
+		room_offer(sp, id, ROOM_TIME_WAIT);
+	}
 	conn_timer_arm(sp, id);
 	if (f->ack != ACK_NONE || (f->flags & FLOW_ACK_WANTED)) /* no core sends it any more */
 		out_ack(sp, id);
@@ -159,6 +164,7 @@ void conn_establish(struct sp *sp, uint32_t id)
 	struct conn *n = &sp->conn[id];
 
 	timer_cancel(&sp->timers, id);
+	room_keep(sp, id);
 	n->retries = 0;
 	if (n->listener != NULL) {
 		sp_count(sp, CNT_TCP_PASSIVE_OPENS, 1);
@@ -241,6 +247,7 @@ static void close_now(struct sp *sp, uint32_t id, enum app_close how)
 		conn_abort(sp, id, 0);
 	} else if (f->state == TCP_TIME_WAIT) {
 		app_flow_free_buffers(sp->apps, id);
+		room_offer(sp, id, ROOM_TIME_WAIT);
 	} else if (f->state == TCP_FIN_WAIT_2) {
 		act_fin_wait_2(sp, id);
 	} else if (f->state == TCP_ESTABLISHED || f->state == TCP_CLOSE_WAIT) {
@@ -422,6 +429,14 @@ static bool give_up(struct sp *sp, uint32_t id)
 	return n->retries++ >= (n->app_gone ? min_u32(ORPHAN_RETRIES, most) : most);
 }
 
+/* Why the peer is silent: what ICMP said since it was last heard, as Linux has it (RFC 5461 4.1). */
+static int silence_error(const struct sp *sp, uint32_t id)
+{
+	const struct conn *n = &sp->conn[id];
+
+	return n->soft_error != 0 && n->soft_segs_in == sp->fp->cold[id].segs_in ? n->soft_error : ETIMEDOUT;
+}
+
 /* Data is outstanding, or waits for the window: RFC 6298 5.4, RFC 9293 3.8.6.1. */
 static void data_timeout(struct sp *sp, uint32_t id)
 {
@@ -429,7 +444,7 @@ static void data_timeout(struct sp *sp, uint32_t id)
 	struct flow_cold *k = &sp->fp->cold[id];
 
 	if (give_up(sp, id)) {
-		conn_end(sp, id, ETIMEDOUT);
+		conn_end(sp, id, silence_error(sp, id));
 		return;
 	}
 	k->rto_base_us = sp->conn[id].timer_base_us = ns_to_us32(sp->now);

@@ -72,6 +72,18 @@ static void lower_mss(struct flow *f, uint16_t mtu)
 		f->mss = (uint16_t)mss;
 }
 
+/* About data in flight: what was too large is sent again in smaller pieces by the timer; other errors are
+ * kept, for they may explain it if nothing is heard any more. */
+static void data_error(struct sp *sp, uint32_t id, const struct icmp_sp_effect *effect, uint16_t mtu)
+{
+	if (effect->pmtu) {
+		lower_mss(&sp->fp->flows[id], mtu);
+	} else if (effect->err != 0) {
+		sp->conn[id].soft_error = effect->err;
+		sp->conn[id].soft_segs_in = sp->fp->cold[id].segs_in;
+	}
+}
+
 void conn_icmp_error(struct sp *sp, const struct icmp_error *e)
 {
 	struct icmp_sp_effect effect = icmp_sp_effect_of(e);
@@ -85,9 +97,8 @@ void conn_icmp_error(struct sp *sp, const struct icmp_error *e)
 	conn_lock(sp, id);
 	at = seq_dist(flow_tx_seq(f, f->tx_una), e->seq);
 	if (f->state == TCP_SYN_SENT && seq_eq(e->seq, f->iss) && effect.hard)
-		conn_end(sp, id, effect.err);
-	else if (((TCP_STATES_FAST >> f->state) & 1) && at >= 0 && at < (int64_t)f->tx_inflight &&
-		effect.pmtu)
-		lower_mss(f, e->mtu); /* what was too large is sent again in smaller pieces by the timer */
+		conn_end(sp, id, effect.err); /* as Linux, which waits for no timeout here */
+	else if (((TCP_STATES_FAST >> f->state) & 1) && at >= 0 && at < (int64_t)f->tx_inflight)
+		data_error(sp, id, &effect, e->mtu);
 	conn_unlock(sp, id);
 }

@@ -18,6 +18,8 @@ enum {
 	MSS_DEFAULT_V6 = 1220,
 	MSS_LEAST = 48, /* tcp_min_snd_mss of Linux: a peer that asks for less wants harm */
 	TTL = 64,
+	FORMER_DISTANCE = 65537,
+	REUSE_AFTER_US = 1000 * 1000, /* TIME_WAIT of a connection whose four-tuple connect() wants again */
 };
 
 /* The shift with which a window of this size can be written in 16 bits. */
@@ -37,8 +39,9 @@ static uint32_t ring_size(uint32_t asked, uint32_t usual)
 	return pow2_at_least(max_u32(min_u32(size, APP_BUFFER_MAX), APP_BUFFER_MIN));
 }
 
-/* What a flow is before its first segment. */
-static void flow_begin(struct sp *sp, uint32_t id, uint32_t rx_size, uint32_t tx_size)
+/* What a flow is before its first segment. Its numbers begin beyond those of a connection in TIME_WAIT whose
+ * place it takes (RFC 1122 4.2.2.13), as far as Linux puts them. */
+static void flow_begin(struct sp *sp, uint32_t id, uint32_t rx_size, uint32_t tx_size, const tcp_seq *former)
 {
 	struct flow *f = &sp->fp->flows[id];
 	struct flow_cold *k = &sp->fp->cold[id];
@@ -50,6 +53,8 @@ static void flow_begin(struct sp *sp, uint32_t id, uint32_t rx_size, uint32_t tx
 	f->rcv_wscale = n->wscale_offered ? wscale_for(n->rx_size) : 0;
 	f->rx_adv = min_u32(n->rx_size - 1, 0xffff);
 	f->iss = isn_next(&sp->isn, &k->key, sp->now);
+	if (former != NULL && seq_dist(*former, f->iss) < FORMER_DISTANCE)
+		f->iss = seq_add(*former, FORMER_DISTANCE);
 	f->ts_off = isn_ts_offset(&sp->isn, &k->key);
 	k->quick_acks = 16; /* tcp(7): at the start every segment is acknowledged at once */
 	n->syn_sent_ns = sp->now;
@@ -104,13 +109,13 @@ static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 /* --- passive --- */
 
 static void answer_syn(struct sp *sp, struct listener *l, uint32_t id, const uint8_t *frame,
-	const struct seg *seg)
+	const struct seg *seg, const tcp_seq *former)
 {
 	const struct rte_ether_hdr *eth = (const struct rte_ether_hdr *)frame;
 	struct flow *f = &sp->fp->flows[id];
 	struct flow_cold *k = &sp->fp->cold[id];
 
-	flow_begin(sp, id, l->rx_size, l->tx_size);
+	flow_begin(sp, id, l->rx_size, l->tx_size, former);
 	take_syn_options(sp, id, frame, seg);
 	if (l->flags & CTL_LISTEN_NODELAY)
 		f->flags |= FLOW_NODELAY;
@@ -122,7 +127,8 @@ static void answer_syn(struct sp *sp, struct listener *l, uint32_t id, const uin
 	conn_timer_arm(sp, id);
 }
 
-void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg)
+void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg,
+	const tcp_seq *former)
 {
 	struct listener *l = listen_find(sp->listeners, key);
 	uint32_t id;
@@ -133,15 +139,17 @@ void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key
 	}
 	if (seg->flags & RTE_TCP_FIN_FLAG) /* no sane peer; Linux drops it, too */
 		return;
-	if (listen_full(l) || l->embryos.count >= sp->conf->tcp.backlog_max) {
-		l->overflows++;
-		sp_count(sp, CNT_TCP_LISTEN_OVERFLOWS, 1);
+	if (listen_full(l)) {
+		listen_overflowed(sp, l);
 		return;
 	}
+	/* In a flood of SYNs each waits as long as it takes to send that many: who answers sooner gets in. */
+	if (l->embryos.count >= sp->conf->tcp.backlog_max)
+		room_end_embryo(sp, l->embryos.head);
 	id = conn_new(sp, key);
 	if (id == FLOW_NONE)
 		return;
-	answer_syn(sp, l, id, frame, seg);
+	answer_syn(sp, l, id, frame, seg, former);
 	conn_unlock(sp, id);
 }
 
@@ -202,8 +210,10 @@ static bool syn_rcvd_in(struct sp *sp, uint32_t id, const uint8_t *frame, const 
 		return false;
 	}
 acked:
-	if (sp->conn[id].where == CONN_READY)
-		return false; /* complete, but nobody accepts yet: what it brings comes again */
+	if (sp->conn[id].listener != NULL && listen_full(sp->conn[id].listener)) {
+		listen_overflowed(sp, sp->conn[id].listener); /* our SYN-ACK, sent again, asks again */
+		return false;
+	}
 	flow_complete(sp, id, seg);
 	follow_neighbour(sp, id);
 	conn_event(sp, id, EV_SYN_ACKED);
@@ -267,6 +277,21 @@ static bool key_in_use(void *arg, const struct flow_key *key)
 	return flow_lookup(sp->fp, key) != FLOW_NONE;
 }
 
+/* As key_in_use(), but for a connection that has been in TIME_WAIT for a second and whose packets timestamps
+ * tell from those of another (RFC 6191; tcp_tw_reuse of Linux). */
+static bool key_kept(void *arg, const struct flow_key *key)
+{
+	struct sp *sp = arg;
+	uint32_t id = flow_lookup(sp->fp, key);
+	const struct flow *f;
+
+	if (id == FLOW_NONE)
+		return false;
+	f = &sp->fp->flows[id];
+	return f->state != TCP_TIME_WAIT || !(f->flags & FLOW_TS) || !sp->conf->tcp.timestamps ||
+		ns_to_us32(sp->now) - sp->conn[id].timer_base_us < REUSE_AFTER_US;
+}
+
 static int connect_key(struct sp *sp, const struct ctl_connect *m, const struct route_result *r,
 	struct flow_key *key)
 {
@@ -280,13 +305,32 @@ static int connect_key(struct sp *sp, const struct ctl_connect *m, const struct 
 		return ECONNREFUSED;
 	if (!route_is_local(&sp->routes, key->local))
 		return EADDRNOTAVAIL;
-	if (m->local_port == 0)
-		return -ports_choose(&sp->ports, key, key_in_use, sp);
-	return key_in_use(sp, key) ? EADDRNOTAVAIL : 0;
+	if (m->local_port != 0)
+		return key_kept(sp, key) ? EADDRNOTAVAIL : 0;
+	if (ports_choose(&sp->ports, key, key_in_use, sp) == 0)
+		return 0;
+	return -ports_choose(&sp->ports, key, key_kept, sp);
+}
+
+/* Ends the connection in TIME_WAIT that has this key; false if there is none. Where its numbers ended: in
+ * *nxt. */
+static bool former_ends(struct sp *sp, const struct flow_key *key, tcp_seq *nxt)
+{
+	uint32_t id = flow_lookup(sp->fp, key);
+	const struct flow *f;
+
+	if (id == FLOW_NONE)
+		return false;
+	f = &sp->fp->flows[id];
+	conn_lock(sp, id);
+	*nxt = flow_tx_seq(f, flow_tx_nxt(f));
+	conn_end(sp, id, 0);
+	conn_unlock(sp, id);
+	return true;
 }
 
 static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct ctl_connect *m,
-	struct net_addr next_hop)
+	struct net_addr next_hop, const tcp_seq *former)
 {
 	struct app_flow_spec spec = { .app = app,
 		.ctx = (uint16_t)m->context,
@@ -304,7 +348,7 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 		return ENOBUFS;
 	}
 	neigh_hold(&sp->neigh, n->neigh);
-	flow_begin(sp, id, m->rx_size, m->tx_size);
+	flow_begin(sp, id, m->rx_size, m->tx_size, former);
 	f->flags |= (sp->conf->tcp.timestamps ? FLOW_TS : 0u) | (sp->conf->tcp.sack ? FLOW_SACK : 0u) |
 		(m->flags & CTL_LISTEN_NODELAY ? FLOW_NODELAY : 0u);
 	n->cc_alg = sp_cc_choose(sp, m->congestion);
@@ -326,6 +370,8 @@ int handshake_op_connect(void *arg, uint16_t app, struct ctl_connect *m)
 	struct sp *sp = arg;
 	struct route_result r = route_lookup(&sp->routes, m->remote);
 	struct flow_key key;
+	tcp_seq former;
+	bool again;
 	uint32_t id;
 	int rc;
 
@@ -334,10 +380,11 @@ int handshake_op_connect(void *arg, uint16_t app, struct ctl_connect *m)
 	rc = connect_key(sp, m, &r, &key);
 	if (rc != 0)
 		return rc;
+	again = former_ends(sp, &key, &former);
 	id = conn_new(sp, &key);
 	if (id == FLOW_NONE)
 		return ENOBUFS;
-	rc = connect_begin(sp, id, app, m, r.next_hop);
+	rc = connect_begin(sp, id, app, m, r.next_hop, again ? &former : NULL);
 	if (rc == 0) {
 		m->local = key.local;
 		m->local_port = be16toh(key.local_port);

@@ -17,8 +17,10 @@
 
 struct sp;
 
-/* A SYN for an address of ours without a connection. Takes no lock of the caller's. */
-void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg);
+/* A SYN for an address of ours without a connection. former: NULL, or where our numbers ended in a connection
+ * whose place it takes. No lock is held. */
+void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg,
+	const tcp_seq *former);
 /* A segment for a flow in SYN_SENT or SYN_RCVD; its lock is held. True if the connection is established now
  * and the segment is to be looked at as such. */
 bool handshake_segment_in(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg);

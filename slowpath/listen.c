@@ -109,6 +109,12 @@ struct listener *listen_find(struct listeners *ls, const struct flow_key *key)
 /* As in Linux: a queue of `backlog` and one more. */
 bool listen_full(const struct listener *l) { return l->ready.count + l->handed.count > l->backlog; }
 
+void listen_overflowed(struct sp *sp, struct listener *l)
+{
+	l->overflows++;
+	sp_count(sp, CNT_TCP_LISTEN_OVERFLOWS, 1);
+}
+
 /* --- queues of flows --- */
 
 static void queue_push(struct sp *sp, struct conn_queue *q, uint32_t id)
@@ -153,6 +159,7 @@ void listen_embryo(struct sp *sp, struct listener *l, uint32_t flow)
 	sp->conn[flow].listener = l;
 	sp->conn[flow].where = CONN_EMBRYO;
 	queue_push(sp, &l->embryos, flow);
+	room_offer(sp, flow, ROOM_EMBRYO);
 }
 
 void listen_forget(struct sp *sp, uint32_t flow)

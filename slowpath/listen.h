@@ -76,7 +76,10 @@ const struct listener *listen_after(const struct listeners *ls, uint64_t id);
 /* The most specific listener for a packet to (local, local_port); among several with REUSEPORT one by the
  * hash. */
 struct listener *listen_find(struct listeners *ls, const struct flow_key *key);
+/* Is there no place for one more complete connection? Asked of a SYN, and again when the handshake ends. */
 bool listen_full(const struct listener *l);
+/* A connection found no place. */
+void listen_overflowed(struct sp *sp, struct listener *l);
 
 /* As struct app_ops wants them; arg is struct sp. */
 int listen_op_listen(void *sp, uint16_t app, struct ctl_listen *m);

@@ -22,6 +22,7 @@
 #include "slowpath/listen.h"
 #include "slowpath/neigh.h"
 #include "slowpath/ports.h"
+#include "slowpath/room.h"
 #include "slowpath/route.h"
 #include "slowpath/timer.h"
 
@@ -54,11 +55,15 @@ struct conn {
 	bool wscale_offered;                 /* window scaling is on, as far as is known */
 	struct listener *listener;           /* until accepted */
 	uint32_t pending_next, pending_prev; /* in one of its queues */
+	uint32_t room_next, room_prev;       /* among those that make way (room.h) */
+	uint8_t room;                        /* which, enum room_class + 1; 0: it does not */
 	uint32_t neigh;                      /* held entry, or NEIGH_NONE */
 	uint32_t rx_size, tx_size;
 	uint32_t timer_base_us; /* FIN_WAIT_2, TIME_WAIT, persist: since when */
 	uint32_t segs_seen;     /* received, and una, when the timer last expired */
 	uint64_t una_seen;
+	uint32_t soft_segs_in; /* received when ICMP said soft_error; not more: it still explains silence */
+	int soft_error;
 	uint16_t peer_mss;
 	struct stripped *stripped; /* bytes on their way to another process (conn.c) */
 	tas_ns syn_sent_ns;        /* 0: sent more than once, no RTT sample (Karn) */
@@ -76,6 +81,7 @@ struct sp {
 	struct isn isn;
 	struct ports ports;
 	struct listeners *listeners;
+	struct room_queue room[NR_ROOM_CLASSES];
 	struct limit challenges, rsts;
 	struct rtt_bounds rto;
 	uint32_t *cc_list; /* flows that congestion control visits, dense */

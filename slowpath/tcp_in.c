@@ -68,6 +68,8 @@ static bool time_wait_in(struct sp *sp, uint32_t id, const struct seg *seg)
 	}
 	if (seg->flags & RTE_TCP_FIN_FLAG) {
 		sp->conn[id].timer_base_us = ns_to_us32(sp->now);
+		if (sp->conn[id].app_gone)
+			room_offer(sp, id, ROOM_TIME_WAIT);
 		conn_timer_arm(sp, id);
 	}
 	if (seg_seq_len(seg) > 0 || head != 0)
@@ -101,17 +103,22 @@ static bool connection_in(struct sp *sp, uint32_t id, const uint8_t *frame, cons
 void tcp_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg)
 {
 	uint32_t id = flow_lookup(sp->fp, key);
-	bool none = id == FLOW_NONE;
+	bool none = id == FLOW_NONE, was = false;
+	const struct flow *f;
+	tcp_seq nxt;
 
 	if (!none) {
+		f = &sp->fp->flows[id];
 		conn_lock(sp, id);
+		was = f->state == TCP_TIME_WAIT;
+		nxt = flow_tx_seq(f, flow_tx_nxt(f));
 		none = connection_in(sp, id, frame, seg);
 		conn_unlock(sp, id);
 	}
 	if (!none)
 		return;
 	if ((seg->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG)) == RTE_TCP_SYN_FLAG)
-		handshake_syn_in(sp, frame, key, seg);
+		handshake_syn_in(sp, frame, key, seg, was ? &nxt : NULL);
 	else
 		out_rst_for(sp, frame, key, seg);
 }

@@ -73,6 +73,32 @@ TEST(errors_never_end_an_open_connection) /* RFC 5461 4.1 */
 	assert_int_equal(rec_of(p)->tx_una, 3 * MSS);
 }
 
+TEST(error_about_data_explains_the_silence_after_it) /* RFC 5461 4.1: the soft error of Linux */
+{
+	struct peer *p;
+
+	rig.conf.tcp.retries = 2;
+	p = sending(established(.nodelay = true), 1);
+	give_icmp(p, UNREACHABLE, HOST, 0, 1);
+	wait_ms(5000);
+	assert_int_equal(events_of(p) & ABI_EV_RESET, ABI_EV_RESET);
+	assert_int_equal(rec_of(p)->error, EHOSTUNREACH);
+	overlook();
+}
+
+TEST(error_is_forgotten_when_the_peer_is_heard_again) /* as in Linux */
+{
+	struct peer *p;
+
+	rig.conf.tcp.retries = 2;
+	p = sending(established(.nodelay = true), 2);
+	give_icmp(p, UNREACHABLE, HOST, 0, 1);
+	give(p, .seq = 1, .ack = AT(1));
+	wait_ms(5000);
+	assert_int_equal(rec_of(p)->error, ETIMEDOUT);
+	overlook();
+}
+
 TEST(too_big_a_segment_is_sent_again_in_smaller_ones) /* RFC 1191 6.3 */
 {
 	struct peer *p = established(.nodelay = true);
@@ -141,6 +167,8 @@ int main(void)
 		RIG_TEST(hard_error_about_our_syn_ends_the_attempt),
 		RIG_TEST(error_about_another_number_than_our_syn_is_not_believed),
 		RIG_TEST(errors_never_end_an_open_connection),
+		RIG_TEST(error_about_data_explains_the_silence_after_it),
+		RIG_TEST(error_is_forgotten_when_the_peer_is_heard_again),
 		RIG_TEST(too_big_a_segment_is_sent_again_in_smaller_ones),
 		RIG_TEST(too_big_is_believed_only_about_what_is_in_flight),
 		RIG_TEST(too_small_a_path_is_not_believed),

@@ -144,13 +144,47 @@ TEST(full_queue_drops_a_syn) /* backlog and one more, as Linux; the peer tries a
 	assert_true(answered(late));
 }
 
-TEST(embryos_are_limited) /* a SYN flood */
+TEST(queue_that_filled_meanwhile_does_not_complete_a_handshake) /* as Linux: the SYN-ACK comes again */
 {
+	struct peer *first, *late;
+
+	assert_int_equal(app_listens(0, RIG_PORT, 0), 0);
+	late = peer_new();
+	give(late, .flags = SYN);
+	expect(late, .flags = SYN | ACK, .ack = 1);
+	first = opened();
+	give(late, .seq = 1, .ack = 1);
+	give(late, .seq = 1, .ack = 1, .len = 10);
+	silence();
+	assert_int_equal(counted(CNT_TCP_LISTEN_OVERFLOWS), 2);
+	assert_true(app_accepts(first, 0));
+	assert_false(app_accepts(late, 0));
+	wait_ms(1010);
+	expect(late, .flags = SYN | ACK, .ack = 1);
+	give(late, .seq = 1, .ack = 1);
+	assert_true(app_accepts(late, 0));
+	silence();
+}
+
+TEST(embryos_are_limited) /* a SYN flood: the oldest makes way, for its peer had the most time */
+{
+	struct peer *first, *later;
+
 	rig.conf.tcp.backlog_max = 8;
 	assert_int_equal(app_listens(0, RIG_PORT, 100), 0);
-	for (unsigned i = 0; i < 8; i++)
+	first = peer_new();
+	give(first, .flags = SYN);
+	expect(first, .flags = SYN | ACK, .ack = 1);
+	for (unsigned i = 0; i < 6; i++)
 		assert_true(answered(peer_new()));
-	assert_false(answered(peer_new()));
+	later = opened();
+	assert_true(answered(peer_new()));
+	assert_true(answered(peer_new()));
+	assert_int_equal(listener()->embryos.count, 8);
+	give(first, .seq = 1, .ack = 1);
+	expect(first, .flags = RST, .seq = 1);
+	assert_true(app_accepts(later, 0));
+	app_aborts(later);
 	wait_ms(70000);
 	overlook();
 	assert_int_equal(flows_in_use(), 0);
@@ -408,6 +442,7 @@ int main(void)
 		RIG_TEST(port_is_shared_by_so_many_and_no_more),
 		RIG_TEST(connections_are_accepted_in_order),
 		RIG_TEST(full_queue_drops_a_syn),
+		RIG_TEST(queue_that_filled_meanwhile_does_not_complete_a_handshake),
 		RIG_TEST(embryos_are_limited),
 		RIG_TEST(backlog_may_be_changed),
 		RIG_TEST(connection_waits_until_somebody_accepts),
