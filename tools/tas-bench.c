@@ -10,7 +10,8 @@
 
 #include "tools/bench/bench.h"
 
-static const struct bench *const benches[] = { &bench_fastpath_rpc, &bench_bulk_rx, &bench_bulk_tx };
+static const struct bench *const benches[] = { &bench_fastpath_rpc, &bench_bulk_rx, &bench_bulk_tx,
+	&bench_lib_posix };
 
 static void usage(FILE *to)
 {
@@ -33,7 +34,10 @@ static const struct bench *find(const char *name)
 	for (unsigned i = 0; i < ARRAY_LEN(benches); i++)
 		if (strcmp(benches[i]->name, name) == 0)
 			return benches[i];
-	fprintf(stderr, "tas-bench: there is no benchmark called %s: tas-bench list names them\n", name);
+	fprintf(stderr, "tas-bench: there is no benchmark called %s; there are:", name);
+	for (unsigned i = 0; i < ARRAY_LEN(benches); i++)
+		fprintf(stderr, " %s", benches[i]->name);
+	fprintf(stderr, "\n");
 	return NULL;
 }
 

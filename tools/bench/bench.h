@@ -24,7 +24,7 @@ struct bench_result {
 	const char *unit;    /* what an operation is */
 };
 
-enum { BENCH_RESULTS_MAX = 16 };
+enum { BENCH_RESULTS_MAX = 16, RIG_PATTERN = 65536 };
 
 struct bench {
 	const char *name, *help;
@@ -32,7 +32,10 @@ struct bench {
 	bool (*run)(struct bench_result *results, unsigned *n);
 };
 
-extern const struct bench bench_fastpath_rpc, bench_bulk_rx, bench_bulk_tx;
+extern const struct bench bench_fastpath_rpc, bench_bulk_rx, bench_bulk_tx, bench_lib_posix;
+
+/* Byte p of any stream is rig_pattern[p % RIG_PATTERN]; twice, so that a piece can be compared at once. */
+extern uint8_t rig_pattern[2 * RIG_PATTERN];
 
 struct rig {
 	struct fastpath fp;
@@ -74,6 +77,8 @@ void rig_send(struct rig *r, uint32_t i, uint32_t len);
 /* Takes a frame off the wire; checks it and advances its flow's peer. Returns the flow, FLOW_NONE if there is
  * none, and ends the program if the frame is wrong. */
 uint32_t rig_receive(struct rig *r, uint32_t *len);
+/* Tells the application that the flows are connections to accept, of the listener it calls `cookie`. */
+void rig_offer(struct rig *r, uint32_t cookie);
 /* The next flow that was notified, FLOW_NONE if none. */
 uint32_t rig_notified(struct rig *r);
 /* The application reads everything that flow i received, and checks it; returns how much. */
@@ -85,5 +90,7 @@ void rig_slow_path(struct rig *r);
 
 /* Cycles for a frame in and one out through the same port by bare bursts, and a memcpy of `copied` bytes. */
 double rig_floor(struct rig *r, uint32_t frame_in, uint32_t frame_out, uint32_t copied);
+/* Cycles for a memcpy of `copied` bytes alone: the floor of a side that sees no port. */
+double rig_floor_copy(uint32_t copied);
 
 #endif

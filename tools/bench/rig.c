@@ -10,11 +10,12 @@
 #include <rte_ring_elem.h>
 
 #include "include/net/pkt.h"
+#include "slowpath/log.h"
 #include "tools/bench/bench.h"
 
-enum { WIRE = 1024, PATTERN = 65536 };
+enum { WIRE = 1024 };
 
-static uint8_t pattern[2 * PATTERN]; /* byte p of any stream is pattern[p % PATTERN] */
+uint8_t rig_pattern[2 * RIG_PATTERN];
 
 static _Noreturn void die(const char *what)
 {
@@ -30,10 +31,11 @@ static void eal_once(void)
 
 	if (done)
 		return;
+	log_open("stderr", TAS_LOG_WARNING, "bench");
 	if (rte_eal_init((int)ARRAY_LEN(argv) - 1, argv) < 0)
 		die("EAL does not start; its message is above");
-	for (uint32_t i = 0; i < sizeof(pattern); i++)
-		pattern[i] = (uint8_t)((i % PATTERN) * 2654435761u >> 13);
+	for (uint32_t i = 0; i < sizeof(rig_pattern); i++)
+		rig_pattern[i] = (uint8_t)((i % RIG_PATTERN) * 2654435761u >> 13);
 	done = true;
 }
 
@@ -63,6 +65,59 @@ static void *region_take(struct app *a, uint64_t *at, uint64_t size)
 	return p;
 }
 
+/* What the library looks at when it attaches. */
+static void header_fill(struct rig *r, uint32_t slots, uint32_t chunks)
+{
+	struct app *a = r->app;
+
+	*a->header = (struct abi_header){ .magic = ABI_MAGIC,
+		.major = ABI_MAJOR,
+		.minor = ABI_MINOR,
+		.header_size = sizeof(struct abi_header),
+		.rec_size = sizeof(struct abi_flow_rec),
+		.bell_size = sizeof(struct abi_bell),
+		.context_size = sizeof(struct abi_context),
+		.cores = 1,
+		.contexts_max = 1,
+		.flows_max = r->flows,
+		.notify_slots = slots,
+		.region_size = a->size };
+	for (uint32_t i = 0; i < chunks; i++)
+		a->header->rec_chunk_off[i] = (uint64_t)((char *)a->rec_chunk[i] - a->base);
+}
+
+static void context_make(struct rig *r, uint64_t *at, uint32_t slots)
+{
+	struct app *a = r->app;
+	struct app_queue *q = aligned_alloc(CACHE_LINE, 2 * sizeof(*q));
+	struct abi_context *shm;
+
+	memset(q, 0, 2 * sizeof(*q));
+	a->ctx = calloc(1, sizeof(*a->ctx));
+	a->ctx[0] = (struct app_context){ .queue = q, .eventfd = -1 };
+	a->ctx[0].shm = shm = region_take(a, at, sizeof(*shm));
+	shm->cores = 1;
+	for (unsigned c = 0; c < 2; c++) {
+		q[c].notify = region_take(a, at, sizeof(struct abi_notify_ring) + slots * sizeof(uint32_t));
+		shm->notify_off[c] = (uint64_t)((char *)q[c].notify - a->base);
+	}
+	q[0].bell = region_take(a, at, sizeof(struct abi_bell_ring));
+	shm->bell_off[0] = (uint64_t)((char *)q[0].bell - a->base);
+}
+
+static void payload_make(struct rig *r, uint64_t *at, uint32_t i)
+{
+	struct abi_flow_rec *rec = app_rec(r->app, i);
+
+	r->fp.flows[i].rx_page = (uint32_t)(*at >> 12);
+	rec->rx_off = *at;
+	*at += r->ring_size;
+	r->fp.flows[i].tx_page = (uint32_t)(*at >> 12);
+	rec->tx_off = *at;
+	*at += r->ring_size;
+	rec->rx_size = rec->tx_size = r->ring_size;
+}
+
 /* One application with one context, as slowpath/app.c would lay it out. */
 static void app_make(struct rig *r)
 {
@@ -70,7 +125,6 @@ static void app_make(struct rig *r)
 	uint32_t slots = pow2_at_least(max_u32(r->flows, 64)),
 		 chunks = (r->flows + ABI_REC_CHUNK - 1) / ABI_REC_CHUNK;
 	uint64_t at = 0, rings = (uint64_t)r->flows * 2 * r->ring_size;
-	struct app_queue *q;
 
 	a->size = rings + (64ull << 20) + chunks * ABI_REC_CHUNK * sizeof(struct abi_flow_rec);
 	a->base = aligned_alloc(4096, a->size);
@@ -80,23 +134,13 @@ static void app_make(struct rig *r)
 	a->header = region_take(a, &at, sizeof(*a->header));
 	for (uint32_t i = 0; i < chunks; i++)
 		a->rec_chunk[i] = region_take(a, &at, ABI_REC_CHUNK * sizeof(struct abi_flow_rec));
+	header_fill(r, slots, chunks);
 	a->notify_mask = slots - 1;
-	a->ctx = calloc(1, sizeof(*a->ctx));
-	a->ctx[0].queue = q = aligned_alloc(CACHE_LINE, 2 * sizeof(*q));
-	memset(q, 0, 2 * sizeof(*q));
-	a->ctx[0].shm = region_take(a, &at, sizeof(*a->ctx[0].shm));
-	a->ctx[0].eventfd = -1;
-	for (unsigned c = 0; c < 2; c++)
-		q[c].notify = region_take(a, &at, sizeof(struct abi_notify_ring) + slots * sizeof(uint32_t));
-	q[0].bell = region_take(a, &at, sizeof(struct abi_bell_ring));
+	context_make(r, &at, slots);
 	atomic_store(&a->nctx, 1);
 	atomic_store(&a->live, 1);
-	for (uint32_t i = 0; i < r->flows; i++) {
-		r->fp.flows[i].rx_page = (uint32_t)(at >> 12);
-		at += r->ring_size;
-		r->fp.flows[i].tx_page = (uint32_t)(at >> 12);
-		at += r->ring_size;
-	}
+	for (uint32_t i = 0; i < r->flows; i++)
+		payload_make(r, &at, i);
 }
 
 static void flow_make(struct rig *r, uint32_t i)
@@ -134,6 +178,7 @@ static void flow_make(struct rig *r, uint32_t i)
 	if (flow_insert(&r->fp, i) != 0)
 		die("the flow table is full");
 	app_rec(r->app, i)->flow = i;
+	app_rec(r->app, i)->snd_mss = f->mss;
 	atomic_store(&app_rec(r->app, i)->gen, f->gen);
 }
 
@@ -197,7 +242,7 @@ void rig_send(struct rig *r, uint32_t i, uint32_t len)
 	if (m == NULL)
 		die("no packet buffer: some were lost");
 	frame = rte_pktmbuf_mtod(m, uint8_t *);
-	sum = cksum_copy(frame + hdr_len, &pattern[p->tx % PATTERN], len, 0);
+	sum = cksum_copy(frame + hdr_len, &rig_pattern[p->tx % RIG_PATTERN], len, 0);
 	hdr_write(&p->hdr, frame, &fields, len, sum, 0);
 	m->data_len = (uint16_t)(hdr_len + len);
 	m->pkt_len = hdr_len + len;
@@ -229,13 +274,25 @@ uint32_t rig_receive(struct rig *r, uint32_t *len)
 		die("a segment came out for no connection");
 	if (seq_dist(seq_add(r->fp.flows[i].iss, 1 + (uint32_t)r->peer[i].rx), seg.seq) != 0)
 		die("a segment came out that is not the next one");
-	if (memcmp(rte_pktmbuf_mtod_offset(m, uint8_t *, seg.payload_off), &pattern[r->peer[i].rx % PATTERN],
-		    seg.payload_len) != 0)
+	if (memcmp(rte_pktmbuf_mtod_offset(m, uint8_t *, seg.payload_off),
+		    &rig_pattern[r->peer[i].rx % RIG_PATTERN], seg.payload_len) != 0)
 		die("the payload of a segment that came out is wrong");
 	r->peer[i].rx += seg.payload_len;
 	*len = seg.payload_len;
 	rte_pktmbuf_free(m);
 	return i;
+}
+
+void rig_offer(struct rig *r, uint32_t cookie)
+{
+	for (uint32_t i = 0; i < r->flows; i++) {
+		struct flow *f = &r->fp.flows[i];
+
+		app_rec(r->app, i)->listener = cookie;
+		rte_spinlock_lock(&f->lock);
+		app_notify(r->fp.core[0], f, ABI_EV_ACCEPT, 0);
+		rte_spinlock_unlock(&f->lock);
+	}
 }
 
 uint32_t rig_notified(struct rig *r)
@@ -261,8 +318,8 @@ uint32_t rig_app_read(struct rig *r, uint32_t i)
 	for (uint32_t done = 0, n; done < all; done += n) {
 		uint32_t at = (uint32_t)p->app_read & (r->ring_size - 1);
 
-		n = min_u32(min_u32(all - done, r->ring_size - at), PATTERN);
-		if (memcmp(ring + at, &pattern[p->app_read % PATTERN], n) != 0)
+		n = min_u32(min_u32(all - done, r->ring_size - at), RIG_PATTERN);
+		if (memcmp(ring + at, &rig_pattern[p->app_read % RIG_PATTERN], n) != 0)
 			die("the application received wrong bytes");
 		p->app_read += n;
 	}
@@ -279,8 +336,8 @@ void rig_app_bell(struct rig *r, uint32_t i, uint32_t len)
 	for (uint32_t done = 0, n; done < len; done += n) {
 		uint32_t off = (uint32_t)p->app_written & (r->ring_size - 1);
 
-		n = min_u32(min_u32(len - done, r->ring_size - off), PATTERN);
-		memcpy(ring + off, &pattern[p->app_written % PATTERN], n);
+		n = min_u32(min_u32(len - done, r->ring_size - off), RIG_PATTERN);
+		memcpy(ring + off, &rig_pattern[p->app_written % RIG_PATTERN], n);
 		p->app_written += n;
 	}
 	bells->slot[at & (ABI_BELL_SLOTS - 1)] = (struct abi_bell){ .flow = i,
@@ -310,6 +367,19 @@ static void floor_refill(struct rig *r, struct rte_mbuf **m, uint32_t len)
 		m[i]->pkt_len = len;
 	}
 	rte_ring_enqueue_bulk(r->in, (void **)m, FP_BATCH, NULL);
+}
+
+double rig_floor_copy(uint32_t copied)
+{
+	enum { ROUNDS = 200000 };
+	static uint8_t from[16384], to[16384];
+	uint64_t begin = rte_rdtsc();
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		memcpy(to, from, copied);
+		__asm__ volatile("" : : "r"(to) : "memory");
+	}
+	return (double)(rte_rdtsc() - begin) / ROUNDS;
 }
 
 double rig_floor(struct rig *r, uint32_t frame_in, uint32_t frame_out, uint32_t copied)
