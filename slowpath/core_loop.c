@@ -60,8 +60,8 @@ static void clocks_meet(struct core_loop *l)
 	l->busy = 0;
 }
 
-/* What others had of our CPU since the clocks met. As far as it was counted as ours, as many of the next passes
- * do not count: the counter never goes back. */
+/* What others had of our CPU since the clocks met. As far as it was counted as ours, as much of the next passes
+ * is not counted: the counter never goes back. */
 static void settle(struct core_loop *l)
 {
 	tas_ns wall = l->wall_at, cpu = l->cpu_at, busy = l->busy;
@@ -75,7 +75,7 @@ static void settle(struct core_loop *l)
 		l->overcounted += busy - cpu;
 }
 
-/* The CPU's clock is a system call: it is asked after long passes, and now and then while the CPU is shared. */
+/* The CPU's clock is a system call: asked after long passes, and now and then while the CPU is shared. */
 static inline bool settle_due(const struct core_loop *l, tas_ns begin, tas_ns took)
 {
 	return took > LONG_PASS_NS || (begin < l->shared_until && begin - l->wall_at > SETTLE_NS);

@@ -120,8 +120,8 @@ struct rig_frame {
 struct rig {
 	struct tas_conf conf;
 	bool open;
-	bool arp_silent; /* nobody answers ARP */
-	uint8_t next_hop;   /* last byte of the hardware address every segment must go to; the peer's is 2 */
+	bool arp_silent;  /* nobody answers ARP */
+	uint8_t next_hop; /* last byte of the hardware address every segment must go to; the peer's is 2 */
 	bool core_stands; /* its core makes no passes: what comes meanwhile meets the next one together */
 	bool slow_stands; /* the same for the slow path */
 	struct rte_ring *in, *out;
