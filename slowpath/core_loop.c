@@ -60,7 +60,7 @@ static void clocks_meet(struct core_loop *l)
 	l->busy = 0;
 }
 
-/* What others had of our CPU since the clocks met. As far as it was counted as ours, as much of the next passes
+/* What others had of our CPU since the clocks met. As far as it was counted as ours, as much of what follows
  * is not counted: the counter never goes back. */
 static void settle(struct core_loop *l)
 {
