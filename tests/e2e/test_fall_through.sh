@@ -10,7 +10,7 @@
 
 # The least share of the plain program's requests/s, in the best of some tries: the machine may be busy with
 # other things, and what is meant to be caught is a server that spins or naps.
-least_percent=60 tries=5
+least_percent=25 tries=5
 
 here() { in_srv timeout 60 "$@"; }
 

@@ -9,8 +9,7 @@
 # shellcheck disable=SC2119
 . "$(dirname "$0")/lib.sh"
 
-seconds=3
-[ -z "${CHECK_LONG:-}" ] || seconds=30
+seconds=30
 
 nginx_conf() { # SENDFILE
 	cat >"$WORK/nginx.conf" <<-END

@@ -10,8 +10,8 @@
 # shellcheck disable=SC2119
 . "$(dirname "$0")/lib.sh"
 
-requests=20000 large=1000 huge=100
-[ -z "${CHECK_LONG:-}" ] || requests=200000 large=10000 huge=1000
+requests=200000 large=2000 huge=200
+[ -z "${CHECK_LONG:-}" ] || requests=1000000 large=10000 huge=1000
 
 redis() { in_cli timeout 20 redis-cli -h $TASD_IP "$@" | tr -d '\r'; }
 
