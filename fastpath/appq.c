@@ -9,8 +9,12 @@
 #include "include/base/assert.h"
 
 enum {
-	QUIET_NS = 10 * 1000 * 1000
-}; /* an application that did not ring for so long is not polled: its bell becomes a system call */
+	QUIET_NS = 10 * 1000 * 1000, /* an application that did not ring for so long is not polled: its bell
+					becomes a system call */
+	TURN = FP_BATCH,             /* what an application may cost in one pass: so many messages, */
+	ANSWER_COST = 8,             /* or fewer, if each asks to be told something */
+};
+#define CTX_ALL UINT32_MAX
 
 enum app_fault { APP_OK, APP_BAD_HANDLE, APP_BAD_POSITION, APP_BAD_FLAGS, APP_BAD_RING };
 
@@ -199,8 +203,11 @@ static bool wants_space_now(const struct flow *f)
 	return (f->flags & FLOW_WANT_SPACE) && f->tx_avail <= flow_tx_size(f) - flow_tx_size(f) / 4;
 }
 
-static void bell_apply(struct tcp t, const struct abi_bell *b)
+/* What it cost. */
+static int bell_apply(struct tcp t, const struct abi_bell *b)
 {
+	int cost = 1;
+
 	bell_options(t, b);
 	if (b->flags & ABI_BELL_POSITIONS) {
 		bell_rx(t, b->rx_read);
@@ -210,9 +217,11 @@ static void bell_apply(struct tcp t, const struct abi_bell *b)
 	if (wants_space_now(t.f) || (b->flags & (ABI_BELL_REFRESH | ABI_BELL_CONTEXT))) {
 		t.f->flags &= ~(uint32_t)FLOW_WANT_SPACE;
 		app_notify(t.c, t.f, 0, 0);
+		cost = ANSWER_COST;
 	}
 	if (t.f->tx_avail + (t.f->flags & FLOW_TX_FIN ? 1u : 0) > t.f->tx_inflight)
 		list_push_ready(t.c, t.id);
+	return cost;
 }
 
 /* The flow ended, or its application closed it through another context, while the message was on its way. */
@@ -221,14 +230,15 @@ static bool is_late(const struct app *a, const struct flow *f, const struct abi_
 	return f->gen != b->gen || f->app == APP_NONE || (f->app == a->id && (f->flags & FLOW_ORPHAN));
 }
 
-static void bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b)
+static int bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b)
 {
 	enum app_fault fault = APP_BAD_HANDLE;
 	struct flow *f;
+	int cost = 1;
 
 	if (unlikely(b->flow >= c->fp->conf.flows_max)) {
 		fault_count(c, a, fault);
-		return;
+		return cost;
 	}
 	f = &c->fp->flows[b->flow];
 	rte_spinlock_lock(&f->lock);
@@ -236,21 +246,23 @@ static void bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b
 		    !(f->flags & FLOW_ORPHAN))) {
 		fault = bell_check(a, f, b);
 		if (likely(fault == APP_OK))
-			bell_apply(tcp_of(c, b->flow), b);
+			cost = bell_apply(tcp_of(c, b->flow), b);
 	} else if (is_late(a, f, b)) {
 		fault = APP_OK;
 	}
 	rte_spinlock_unlock(&f->lock);
 	if (unlikely(fault != APP_OK))
 		fault_count(c, a, fault);
+	return cost;
 }
 
-static unsigned context_poll(struct fp_core *c, struct app *a, struct app_queue *q)
+/* As many as the rest of the turn allows. */
+static unsigned context_poll(struct fp_core *c, struct app *a, struct app_queue *q, int *turn)
 {
 	/* pairs with the release in the library: the messages before it are written */
 	uint64_t produced = atomic_load_explicit(&q->bell->produced, memory_order_acquire);
 	uint64_t waiting = produced - q->bell_consumed;
-	unsigned n = (unsigned)min_u64(waiting, FP_BATCH);
+	unsigned n;
 
 	if (unlikely(waiting > ABI_BELL_SLOTS)) {
 		fault_count(c, a, APP_BAD_RING);
@@ -259,7 +271,7 @@ static unsigned context_poll(struct fp_core *c, struct app *a, struct app_queue 
 		atomic_store_explicit(&q->bell->consumed, produced, memory_order_release);
 		return 0;
 	}
-	for (unsigned i = 0; i < n; i++) {
+	for (n = 0; n < waiting && *turn > 0; n++) {
 		struct abi_bell b;
 
 		memcpy(&b, (const void *)&q->bell->slot[q->bell_consumed & (ABI_BELL_SLOTS - 1)], sizeof(b));
@@ -268,7 +280,7 @@ static unsigned context_poll(struct fp_core *c, struct app *a, struct app_queue 
 				 : "m"(b)
 				 : "memory"); /* one copy, then only the copy: nothing is read again */
 		q->bell_consumed++;
-		bell_take(c, a, &b);
+		*turn -= bell_take(c, a, &b);
 	}
 	/* pairs with the acquire in the library: the slots are free to be written again */
 	atomic_store_explicit(&q->bell->consumed, q->bell_consumed, memory_order_release);
@@ -282,9 +294,11 @@ static unsigned context_finish(struct fp_core *c, struct app *a, struct app_queu
 	unsigned n = 0, took;
 
 	do {
-		took = context_poll(c, a, q);
+		int turn = TURN;
+
+		took = context_poll(c, a, q, &turn);
 		n += took;
-	} while (took == FP_BATCH && n < ABI_BELL_SLOTS);
+	} while (took > 0 && n < ABI_BELL_SLOTS);
 	return n;
 }
 
@@ -302,23 +316,45 @@ unsigned app_last_bells(struct fp_core *slow, uint16_t app, uint32_t *ring, unsi
 	return n;
 }
 
-/* Contexts share the 64 bits of the line by their id modulo 64. */
-static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, uint64_t *again)
+static uint64_t rotate_right(uint64_t bits, unsigned n) { return bits >> n | bits << (-n & 63); }
+
+/* The contexts of one bit from `x` on: they share the 64 bits of the line by their id modulo 64. Returns the
+ * one with which the next turn begins if this one is over, else CTX_ALL. */
+static uint32_t bit_poll(struct fp_core *c, struct app *a, uint32_t x, int *turn, unsigned *n)
 {
 	uint32_t nctx = atomic_load_explicit(&a->nctx, memory_order_acquire);
+
+	for (; x < nctx; x += 64) {
+		unsigned took = context_poll(c, a, &a->ctx[x].queue[c->id], turn);
+
+		*n += took;
+		*turn -= took == 0; /* to look costs, too */
+		if (*turn <= 0)
+			return x + 64 < nctx ? x + 64 : (x + 1) & 63;
+	}
+	return CTX_ALL;
+}
+
+/* Whoever rings without end, in all contexts at once, slows itself and nobody else: each pass has one turn
+ * for it, and begins with the context after the one with which the last ended. */
+static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, uint64_t *again)
+{
+	uint32_t first = c->app_next[a->id], next = CTX_ALL;
+	uint64_t left = rotate_right(bells, first & 63);
+	int turn = TURN;
 	unsigned n = 0;
 
-	for (; bells != 0; bells &= bells - 1) {
-		unsigned bit = (unsigned)__builtin_ctzll(bells);
+	if (unlikely(first >= 64)) /* those of its bit that come before it */
+		*again = bells & 1ull << (first & 63);
+	for (; left != 0 && next == CTX_ALL; left &= left - 1) {
+		uint32_t bit = ((unsigned)__builtin_ctzll(left) + first) & 63;
 
-		for (uint32_t x = bit; x < nctx; x += 64) {
-			unsigned took = context_poll(c, a, &a->ctx[x].queue[c->id]);
-
-			n += took;
-			if (took == FP_BATCH)
-				*again |= 1ull << bit;
-		}
+		next = bit_poll(c, a, bit == (first & 63) ? first : bit, &turn, &n);
+		if (next != CTX_ALL)
+			*again |= 1ull << bit;
 	}
+	*again |= rotate_right(left, -first & 63);
+	c->app_next[a->id] = next != CTX_ALL ? (uint16_t)next : 0;
 	return n;
 }
 

@@ -94,6 +94,7 @@ struct fp_core {
 	uint32_t napps; /* applications whose bells are polled */
 	uint16_t *apps;
 	tas_ns *app_busy_ns; /* [apps_max] when each last rang */
+	uint16_t *app_next;  /* [apps_max] the context with which its next turn begins */
 	uint32_t nwakes;
 	struct core_wake {
 		uint16_t app, ctx;

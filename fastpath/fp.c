@@ -50,11 +50,12 @@ static bool core_take(struct fastpath *fp, struct fp_core *c)
 	c->pace = zalloc(fp, "pace", sizeof(*c->pace));
 	c->apps = zalloc(fp, "apps", conf->apps_max * sizeof(*c->apps));
 	c->app_busy_ns = zalloc(fp, "app_busy", conf->apps_max * sizeof(*c->app_busy_ns));
+	c->app_next = zalloc(fp, "app_next", conf->apps_max * sizeof(*c->app_next));
 	c->sends = ring_of(fp, "tx", c->id, sizeof(void *), SENDS_MAX, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	c->kicks = ring_of(fp, "kick", c->id, 4, conf->flows_max + 4 * conf->apps_max, RING_F_SC_DEQ);
 	if (c->pace != NULL)
 		pace_init(c->pace);
-	return c->events && c->pace && c->apps && c->app_busy_ns && c->sends && c->kicks;
+	return c->events && c->pace && c->apps && c->app_busy_ns && c->app_next && c->sends && c->kicks;
 }
 
 static bool cores_take(struct fastpath *fp)
@@ -142,6 +143,7 @@ static void core_give(struct fp_core *c)
 	rte_free(c->pace);
 	rte_free(c->apps);
 	rte_free(c->app_busy_ns);
+	rte_free(c->app_next);
 	rte_free(c);
 }
 

@@ -28,6 +28,9 @@ static const struct {
 	{ "control", "KIND: what the control socket does not expect", hostile_control, 1 },
 	{ "greedy", "KIND: more than there is", hostile_greedy, 1 },
 	{ "flood", "SECONDS: requests without end, no answer read", hostile_flood, 1 },
+	{ "torrent", "SECONDS PEER PORT: valid messages in every context without end", hostile_torrent, 3 },
+	{ "chatter", "SECONDS PEER PORT: one valid message after another", hostile_chatter, 3 },
+	{ "hoard", "PORT N: accepts N connections, and takes nothing more", hostile_hoard, 2 },
 };
 
 int main(int argc, char **argv)

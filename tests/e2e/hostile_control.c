@@ -305,7 +305,7 @@ static bool arguments(void)
 	good &= refused("somebody else's address", raw_request(&r, &m, CTL_LISTEN), EADDRNOTAVAIL);
 	m = (struct ctl_msg){ .listen = { .port = 7, .cookie = 1 } };
 	good &= refused("somebody else's port", raw_request(&r, &m, CTL_LISTEN), EADDRINUSE);
-	m.listen.flags = UINT16_MAX;
+	m.listen.flags = CTL_LISTEN_REUSEPORT | CTL_LISTEN_NODELAY;
 	good &= refused("somebody else's port, shared", raw_request(&r, &m, CTL_LISTEN), EADDRINUSE);
 	m = (struct ctl_msg){ .listen = { .port = 1000, .cookie = 1, .backlog = UINT32_MAX } };
 	memset(m.listen.congestion, 'x', sizeof(m.listen.congestion));

@@ -5,12 +5,13 @@
  *
  * memcached: each connection stores a value of BYTES of its own, and then asks for it again and again.
  * echo: each connection sends BYTES, and takes them back.
- * One request at a time on each connection; every answer is compared. Prints "requests R seconds S p50_us A
- * p99_us B max_us C bytes N", where bytes is the payload of questions that were answered, both ways. One
- * thread. */
+ * One request at a time on each connection; every answer is compared. SIGTERM ends it early. Prints
+ * "requests R seconds S p50_us A p99_us B max_us C bytes N", where bytes is the payload of questions that
+ * were answered, both ways. One thread. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -44,6 +45,14 @@ static struct {
 	void (*begin)(struct conn *c);
 	char buf[VALUE_MAX + 256];
 } the;
+
+static volatile sig_atomic_t told_to_end;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	told_to_end = 1;
+}
 
 static uint64_t clock_ns(void)
 {
@@ -214,7 +223,7 @@ static void run(struct conn *conns, unsigned n, double seconds)
 		if (epoll_ctl(epfd, EPOLL_CTL_ADD, conns[i].fd, &e) != 0)
 			die("epoll_ctl");
 	}
-	while (clock_ns() < end) {
+	while (clock_ns() < end && !told_to_end) {
 		int ready = epoll_wait(epfd, events, EVENTS, 5000);
 
 		if (ready == 0) {
@@ -250,6 +259,7 @@ int main(int argc, char **argv)
 	conns = calloc(n, sizeof(*conns));
 	for (unsigned i = 0; conns != NULL && i < n; i++)
 		conn_open(&conns[i], i, &to);
+	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = on_term, .sa_flags = SA_RESTART }, NULL);
 	begin = clock_ns();
 	run(conns, n, atof(argv[5]));
 	printf("requests %lu seconds %.3f p50_us %.0f p99_us %.0f max_us %.0f bytes %lu\n", the.requests,

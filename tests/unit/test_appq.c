@@ -342,6 +342,44 @@ TEST(contexts_ring_beside_each_other)
 	overlook();
 }
 
+/* An application has one turn in a pass, however many contexts it rings in, and each of them gets its own. */
+TEST(many_contexts_have_one_turn_in_a_pass)
+{
+	struct peer *p = established(.nodelay = true);
+	struct abi_bell b = bell_of(p);
+	struct fp_core *core = rig.fp.core[0];
+
+	b.flags = 0;
+	for (unsigned i = 0; i < 2 * FP_BATCH; i++) {
+		bell(p->app, 0, b);
+		bell(p->app, 1, b);
+	}
+	for (unsigned pass = 0; pass < 4; pass++) {
+		uint64_t before = counted(CNT_APP_BELLS), of = core->app_next[p->app->id];
+
+		core_poll(core, rig.now);
+		assert_int_equal(counted(CNT_APP_BELLS), before + FP_BATCH);
+		assert_int_not_equal(core->app_next[p->app->id], of);
+	}
+	rig_run();
+}
+
+TEST(who_asks_to_be_told_has_a_shorter_turn)
+{
+	struct peer *p = established();
+	struct abi_bell b = bell_of(p);
+	uint64_t before = counted(CNT_APP_BELLS);
+
+	b.flags = ABI_BELL_REFRESH;
+	for (unsigned i = 0; i < FP_BATCH; i++)
+		bell(p->app, 0, b);
+	core_poll(rig.fp.core[0], rig.now);
+	assert_in_range(counted(CNT_APP_BELLS) - before, 1, FP_BATCH / 4);
+	rig_run();
+	assert_int_equal(counted(CNT_APP_BELLS), before + FP_BATCH);
+	overlook();
+}
+
 /* --- notifications --- */
 
 TEST(notifications_are_coalesced_until_read) /* at most one entry of a flow waits */
@@ -495,6 +533,8 @@ int main(void)
 		RIG_TEST(positions_count_only_where_a_flag_says_so),
 		RIG_TEST(every_bell_of_a_full_ring_is_heard),
 		RIG_TEST(contexts_ring_beside_each_other),
+		RIG_TEST(many_contexts_have_one_turn_in_a_pass),
+		RIG_TEST(who_asks_to_be_told_has_a_shorter_turn),
 		RIG_TEST(notifications_are_coalesced_until_read),
 		RIG_TEST(bell_does_not_make_a_second_entry),
 		RIG_TEST(core_and_slow_path_share_the_one_entry),
