@@ -17,7 +17,8 @@ enum {
 	HOT_ROUNDS = 32, /* for each over everything */
 	CONTEXTS = 4,
 	CONNECTIONS = 8,
-	AREA = 1 << 25, /* of the harmless one */
+	AREA = 1 << 25,  /* of the harmless one */
+	LATE_MS = 60000, /* until which it is cut off once on a machine as busy as can be */
 };
 
 static struct tas_rand any;
@@ -67,7 +68,7 @@ int hostile_scribble(int argc TAS_UNUSED, char **argv)
 
 	rand_seed(&any, 2);
 	attach(&r, port);
-	while (raw_now_ms() < end) {
+	while (raw_now_ms() < end || (cut == 0 && raw_now_ms() < end + LATE_MS)) {
 		scribble_all(r.base, r.size, r.core_fd[0]);
 		if (!raw_hung_up(&r, 0))
 			continue;
