@@ -16,13 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "include/base/compiler.h"
 #include "tests/e2e/raw.h"
 
-enum { CONNECTIONS = 3, FIRST_PORT = 3000, STAGES = 8, ENDS = 4 };
+enum { CONNECTIONS = 3, FIRST_PORT = 3000, STAGES = 10, ENDS = 4 };
 
 static const char *peer;
 static uint16_t port;
@@ -48,10 +49,36 @@ static void connect_one(struct raw *r, struct raw_flow *f)
 
 /* --- one after another --- */
 
+/* The child has attached with the parent's token, and has its listener, or is just about to. */
+static _Noreturn void child_of_fork(uint64_t token, uint64_t listener)
+{
+	struct raw r;
+
+	raw_open(&r);
+	if (raw_hello(&r, token) == 0) {
+		raw_map(&r);
+		if (raw_mapped(&r) == 0)
+			raw_adopt(&r, listener, 1); /* not if its parent's end came first */
+	}
+	kill(getpid(), SIGKILL);
+	_exit(0);
+}
+
+/* In the middle of a fork; with a child that comes as its parent ends. */
+static void live_forking(struct raw *r, uint64_t listener, bool with_child)
+{
+	uint64_t token;
+	int child_end;
+
+	if (raw_fork(r, &token, &child_end) == 0 && with_child && fork() == 0)
+		child_of_fork(token, listener);
+}
+
 /* How far it gets before its end. */
 static void live(struct raw *r, unsigned stage)
 {
 	struct raw_flow f;
+	uint64_t listener;
 
 	raw_open(r);
 	if (stage == 0 || raw_hello(r, 0) != 0)
@@ -61,8 +88,12 @@ static void live(struct raw *r, unsigned stage)
 		return;
 	if (raw_context_add(r) != 0 || stage == 3)
 		return;
-	if (raw_listen(r, FIRST_PORT, 1) != 0 || stage == 4)
+	if (raw_listen_id(r, FIRST_PORT, 1, &listener) != 0 || stage == 4)
 		return;
+	if (stage >= 8) {
+		live_forking(r, listener, stage == 9);
+		return;
+	}
 	if (raw_arm(r, 1, 0) != 0 || raw_connect(r, peer, port, &f) != 0 || stage == 5)
 		return;
 	if (!raw_until(r, &f, ABI_EV_CONNECTED) || stage == 6)
@@ -103,9 +134,11 @@ static void cycle(unsigned i)
 
 static int cycles(unsigned n)
 {
+	prctl(PR_SET_CHILD_SUBREAPER, 1); /* children's children, too, are waited for */
 	for (unsigned i = 0; i < n; i++) {
 		child(cycle, i);
-		wait(NULL);
+		while (wait(NULL) > 0)
+			;
 	}
 	return 0;
 }

@@ -230,11 +230,43 @@ int raw_context_add(struct raw *r)
 	return 0;
 }
 
-int raw_listen(struct raw *r, uint16_t port, uint32_t cookie)
+int raw_listen_id(struct raw *r, uint16_t port, uint32_t cookie, uint64_t *id)
 {
 	struct ctl_msg m = { .listen = { .port = port, .backlog = 64, .cookie = cookie } };
+	int error = raw_request(r, &m, CTL_LISTEN);
 
-	return raw_request(r, &m, CTL_LISTEN);
+	*id = m.listen.id;
+	return error;
+}
+
+int raw_listen(struct raw *r, uint16_t port, uint32_t cookie)
+{
+	uint64_t id;
+
+	return raw_listen_id(r, port, cookie, &id);
+}
+
+int raw_fork(struct raw *r, uint64_t *token, int *child_end)
+{
+	struct ctl_msg m = { 0 };
+	int fds[RAW_FDS_MAX];
+	unsigned n;
+	int error = exchange(r, &m, CTL_FORK, fds, &n);
+
+	if (error != 0)
+		return error;
+	if (n != 1)
+		raw_die("the answer to fork");
+	*token = m.fork.token;
+	*child_end = fds[0];
+	return 0;
+}
+
+int raw_adopt(struct raw *r, uint64_t listener_id, uint32_t cookie)
+{
+	struct ctl_msg m = { .adopt = { .listener_id = listener_id, .cookie = cookie } };
+
+	return raw_request(r, &m, CTL_ADOPT);
 }
 
 int raw_arm(struct raw *r, uint32_t cookie, uint32_t context)

@@ -68,9 +68,16 @@ void raw_attach(struct raw *r);
 int raw_context_add(struct raw *r);
 
 int raw_listen(struct raw *r, uint16_t port, uint32_t cookie);
+/* The same; also tells by which name a child may adopt it. */
+int raw_listen_id(struct raw *r, uint16_t port, uint32_t cookie, uint64_t *id);
 int raw_arm(struct raw *r, uint32_t cookie, uint32_t context);
 /* Asks for a connection; the flow is not open yet. */
 int raw_connect(struct raw *r, const char *address, uint16_t port, struct raw_flow *f);
+
+/* An errno of CTL_FORK; the child's end of the pair and the token otherwise. */
+int raw_fork(struct raw *r, uint64_t *token, int *child_end);
+/* What a child with a token has of its parent's listener, under a cookie of its own. */
+int raw_adopt(struct raw *r, uint64_t listener_id, uint32_t cookie);
 
 /* --- rings --- */
 
