@@ -426,6 +426,14 @@ void fp_send(struct fastpath *fp, struct rte_mbuf *m)
 	fp->slow->wakes_any_core = true;
 }
 
+uint32_t fp_send_room(const struct fastpath *fp) { return rte_ring_free_count(fp->core[0]->sends); }
+
+/* What a core has taken it hands to the port in the same pass, unless the port is full. */
+bool fp_send_idle(const struct fastpath *fp)
+{
+	return rte_ring_empty(fp->core[0]->sends) && *(volatile const uint32_t *)&fp->core[0]->ntx == 0;
+}
+
 void fp_app_started(struct fastpath *fp, uint16_t app)
 {
 	uint32_t what = CORE_KICK_APP | app;

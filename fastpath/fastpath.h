@@ -176,6 +176,9 @@ void fp_reclaim(struct fastpath *fp);
 
 /* A frame ready for the wire, from the slow path; takes the mbuf. */
 void fp_send(struct fastpath *fp, struct rte_mbuf *m);
+/* How many more it takes now, and whether all have gone to the port. */
+uint32_t fp_send_room(const struct fastpath *fp);
+bool fp_send_idle(const struct fastpath *fp);
 /* Ask the flow's core to look at it (send, acknowledge). */
 void core_kick(struct fp_core *from, uint32_t flow);
 /* Sum of one counter over all cores and the slow path. */

@@ -15,8 +15,10 @@
 #include "include/base/log.h"
 #include "slowpath/daemon.h"
 #include "slowpath/eal.h"
+#include "slowpath/sp_end.h"
 
-enum { ERR_MAX = 512, READY_MAX = 8 };
+enum { ERR_MAX = 512, READY_MAX = 8, END_NAP_US = 50 };
+#define END_PATIENCE (NS_PER_SEC) /* for the resets of all connections to leave */
 
 static_assert((int)CONF_OFF == PORT_OFF && (int)CONF_ON == PORT_ON && (int)CONF_AUTO == PORT_AUTO,
 	"tasd.conf's choices are the port's");
@@ -339,6 +341,18 @@ static void count_busy(struct tasd *t)
 	t->fp.slow->counter[CNT_SLOW_BUSY_NS] = (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+/* Peers learn that nobody is here any more, and applications that their connections are reset; cores still
+ * run. A port that takes nothing more does not keep us. */
+static void connections_end(struct tasd *t)
+{
+	tas_ns now = tasd_now(t), end = now + END_PATIENCE;
+	uint32_t at = 0;
+
+	for (; sp_end_connections(&t->sp, &at, SP_END_BURST, now) && now < end; now = tasd_now(t))
+		if (fp_send_room(&t->fp) < SP_END_BURST || at == t->fp.conf.flows_max)
+			usleep(END_NAP_US);
+}
+
 void tasd_run(struct tasd *t, int stop_fd, bool (*stop)(void *arg), void *arg)
 {
 	struct epoll_event events[READY_MAX];
@@ -358,4 +372,5 @@ void tasd_run(struct tasd *t, int stop_fd, bool (*stop)(void *arg), void *arg)
 		count_busy(t);
 		ready = sort_ready(t, events, wait_for_work(t, deadline, events), stop_fd);
 	}
+	connections_end(t);
 }

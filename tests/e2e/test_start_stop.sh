@@ -102,6 +102,29 @@ kill -TERM "$TASD"
 leaves_nothing
 wait "$TASD" || fail "exit code $? after SIGTERM"
 
+say "SIGTERM resets open connections, at both ends"
+tasd_start
+spawn "$CLI" remote "$BUILD/tests/e2e/echo" 7
+serve echo "$BUILD/tests/e2e/echo" 7
+echo=$SPAWNED
+wait_for 10 "the echo server" port_answers 7
+spawn "$CLI" crowd "$BUILD/tests/e2e/crowd" $TASD_IP 7 1 1000
+crowd=$SPAWNED
+wait_for 20 "1,000 connections" grep -q "^open 1000" "$WORK/crowd.log"
+serve bereft python3 "$e2e_root/tests/e2e/bereft.py" $CLI_IP 7
+bereft=$SPAWNED
+wait_for 20 "connections of an application" grep -q ready "$WORK/bereft.log"
+kill -TERM "$TASD"
+leaves_nothing
+wait "$TASD" || fail "exit code $? after SIGTERM"
+wait_for 5 "the end of the clients' connections" e2e_gone "$crowd"
+assert_eq "what clients saw" "$(tail -n 1 "$WORK/crowd.log")" "closed 0 ended 0 reset 1000"
+wait_for 5 "the end of the application's connections" grep -q "all ended" "$WORK/bereft.log"
+! grep -v "ECONNRESET\|EPIPE\|ready\|all ended\|again\|libtas: " "$WORK/bereft.log" ||
+	fail "connections of an application ended otherwise"
+stop "$bereft"
+stop "$echo"
+
 say "kill -9, and start again"
 tasd_start
 kill -KILL "$TASD"
