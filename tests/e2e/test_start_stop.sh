@@ -78,6 +78,19 @@ chmod 644 "$WORK/tasd.conf"
 refuses "as nobody" "root" -- setpriv --reuid nobody --regid nogroup --clear-groups \
 	"$BUILD/slowpath/tasd" -c "$WORK/tasd.conf" --foreground
 rm -r "$WORK/run"
+
+say "a run_dir that cannot be used"
+touch "$WORK/file"
+tasd_conf tasd.run_dir="$WORK/file/run"
+refuses "below a file" "$WORK/file/run" "[tasd] run_dir" -- "${tasd[@]}" --foreground
+mkdir "$WORK/readonly"
+tasd_conf tasd.run_dir="$WORK/readonly"
+refuses "on a read-only file system" "$WORK/readonly" "[tasd] run_dir" -- \
+	sh -c "mount -t tmpfs -o ro none '$WORK/readonly' && exec tasd -c '$WORK/tasd.conf' --foreground"
+mkdir "$WORK/taken" "$WORK/taken/$INSTANCE.sock"
+tasd_conf tasd.run_dir="$WORK/taken"
+refuses "something else in the socket's place" "$WORK/taken/$INSTANCE.sock" "remove it" -- \
+	"${tasd[@]}" --foreground
 tasd_conf tasd.run_dir=/run/tasd
 
 say "memory that is not enough for what is configured"
@@ -95,6 +108,24 @@ say "the same instance twice"
 pid=$(cat "/run/tasd/$INSTANCE.pid")
 refuses "a second one" "\"$INSTANCE\" is already running" "kill $pid" -- "${tasd[@]}" --foreground
 refuses "a second one in the background" "is already running" -- "${tasd[@]}"
+in_cli ping -q -c 1 -W 2 $TASD_IP >/dev/null || fail "the first one suffered"
+
+say "another instance beside it"
+ip link add srv1 netns "$SRV" type veth peer name cli1 netns "$CLI"
+e2e_device "$SRV" srv1
+e2e_device "$CLI" cli1
+ip -n "$CLI" address add 10.78.0.2/24 dev cli1
+sed "s/^instance = .*/&-b/; s/iface=srv0/iface=srv1/; s/10.77.0.1/10.78.0.1/" "$WORK/tasd.conf" >"$WORK/b.conf"
+in_srv tasd -c "$WORK/b.conf"
+second=$(cat "/run/tasd/$INSTANCE-b.pid")
+e2e_pids+=("$second")
+for address in $TASD_IP 10.78.0.1; do
+	in_cli ping -q -c 1 -W 2 $address >/dev/null || fail "$address does not answer"
+done
+assert_eq "the first's pid" "$(tasctl -i "$INSTANCE" status | grep -c "pid $TASD,")" 1
+assert_eq "the second's pid" "$(tasctl -i "$INSTANCE-b" status | grep -c "pid $second,")" 1
+kill -TERM "$second"
+wait_for 5 "the end of the second" e2e_gone "$second"
 in_cli ping -q -c 1 -W 2 $TASD_IP >/dev/null || fail "the first one suffered"
 
 say "SIGTERM leaves nothing"
@@ -131,6 +162,14 @@ kill -KILL "$TASD"
 wait "$TASD" 2>/dev/null || true
 tasd_start
 in_cli ping -q -c 1 -W 2 $TASD_IP >/dev/null || fail "the successor does not answer"
+tasctl -i "$INSTANCE" status >/dev/null
+
+say "what a killed tasd, or nobody at all, left behind does not stop the next start"
+kill -KILL "$TASD"
+wait "$TASD" 2>/dev/null || true
+echo $$ >"/run/tasd/$INSTANCE.pid" # a number that was given to another process
+[ -S "/run/tasd/$INSTANCE.sock" ] || fail "no socket is left, which this is about"
+tasd_start
 tasctl -i "$INSTANCE" status >/dev/null
 
 say "SIGINT ends it as well"
