@@ -76,6 +76,9 @@ enum flow_flags {
 		1 << 17,         /* the slow path wants a bare acknowledgement sent when it kicks the flow */
 	FLOW_FIN_DONE = 1 << 18, /* our FIN was acknowledged: tx_una counts it */
 	FLOW_PROBE_WANTED = 1 << 19, /* the slow path wants a window probe sent when it kicks the flow */
+	FLOW_ECE = 1 << 20,          /* what we send echoes a congestion mark (tcp_ecn.c) */
+	FLOW_CWR = 1 << 21,          /* the window was reduced: the next new data says so */
+	FLOW_DCTCP = 1 << 22,        /* ECN as RFC 8257 has it */
 	FLOW_CWND_LIMITED = 1 << 15, /* the window, not the application, held back data since congestion
 					control looked last */
 };

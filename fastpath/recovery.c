@@ -74,7 +74,7 @@ static void recovery_begin(struct tcp t)
 	k->rtx_nxt = f->tx_una;
 	k->rtx_again = false;
 	k->recoveries++;
-	f->flags |= FLOW_RECOVERY;
+	f->flags |= FLOW_RECOVERY | (f->flags & FLOW_ECN ? FLOW_CWR : 0);
 	f->flags &= ~(uint32_t)FLOW_RTT_TIMED; /* Karn */
 	count(t.c, CNT_TCP_FAST_RECOVERIES, 1);
 }
@@ -191,7 +191,7 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 		k->sacked.n = 0; /* the peer took back what it had SACKed (RFC 2018 8) */
 	f->cwnd = f->mss;
 	f->dup_acks = 0;
-	f->flags |= FLOW_LOSS;
+	f->flags |= FLOW_LOSS | (f->flags & FLOW_ECN ? FLOW_CWR : 0);
 	f->flags &= ~(uint32_t)(FLOW_RECOVERY | FLOW_RTT_TIMED);
 	k->recover = k->lost_to = flow_tx_nxt(f);
 	k->rtx_nxt = f->tx_una;

@@ -28,6 +28,8 @@
 		"outside the receive window: acknowledged and dropped")                                     \
 	X(TCP_RX_PAWS, "tcp_rx_paws", "segments", "dropped: timestamp older than the last (PAWS)")          \
 	X(TCP_RX_DUP_ACKS, "tcp_rx_duplicate_acks", "segments", "duplicate acknowledgements received")      \
+	X(TCP_RX_CE, "tcp_rx_ce", "segments", "arrived marked: congestion on their way (ECN)")              \
+	X(TCP_RX_ECE, "tcp_rx_ece", "segments", "acknowledgements that echoed congestion of ours (ECN)")    \
 	X(TCP_RX_CHALLENGE, "tcp_challenge_acks", "segments", "challenge acknowledgements sent (RFC 5961)") \
 	X(TCP_TX_SEGMENTS, "tcp_tx_segments", "segments", "segments sent with payload or FIN")              \
 	X(TCP_TX_PAYLOAD, "tcp_tx_payload_bytes", "bytes",                                                  \

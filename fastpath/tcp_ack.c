@@ -96,8 +96,8 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	f->tx_avail -= payload;
 	f->snd_wnd -= min_u32(acked, f->snd_wnd);
 	k->delivered += acked - had_sacked;
-	if ((f->flags & FLOW_ECN) && (seg->flags & RTE_TCP_ECE_FLAG))
-		k->marked += acked;
+	if (unlikely(f->flags & FLOW_ECN))
+		ecn_ack_in(t, seg, acked);
 	count(t.c, CNT_TCP_TX_PAYLOAD, payload);
 	if (k->sacked.n > 0)
 		ranges_trim_below(&k->sacked, f->tx_una);

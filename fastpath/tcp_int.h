@@ -61,6 +61,15 @@ bool recovery_next(const struct flow *f, const struct flow_cold *k, struct flow_
 /* [piece) was sent again. */
 void recovery_sent(struct flow *f, struct flow_cold *k, struct flow_range piece, uint32_t now_us);
 
+/* --- tcp_ecn.c: of flows with FLOW_ECN --- */
+
+/* What a segment says of congestion. new_data: it carries data that was never sent before. */
+void ecn_mark(struct tcp t, struct hdr_fields *h, bool new_data);
+/* Data within the window arrived, and is not taken yet. */
+void ecn_data_in(struct tcp t, const struct seg *seg);
+/* `acked` bytes were acknowledged. */
+void ecn_ack_in(struct tcp t, const struct seg *seg, uint32_t acked);
+
 /* --- tcp_tx.c --- */
 
 /* An acknowledgement must go before this pass ends. */

@@ -147,7 +147,11 @@ static void rx_payload(struct tcp t, const struct seg *seg, const uint8_t *frame
 	if (s.len == 0) {
 		count(t.c, CNT_TCP_RX_DUP, 1);
 		tcp_ack_soon(t);
-	} else if (likely(s.off == 0)) {
+		return;
+	}
+	if (unlikely(t.f->flags & FLOW_ECN))
+		ecn_data_in(t, seg);
+	if (likely(s.off == 0)) {
 		rx_in_order(t, &s, data);
 	} else {
 		rx_out_of_order(t, &s, data);

@@ -110,6 +110,8 @@ static bool segment_out(struct tcp t, uint64_t off, uint32_t len, uint8_t flags)
 		return false;
 	frame = rte_pktmbuf_mtod(m, uint8_t *);
 	fields = fields_with_ack(t, off, flags);
+	if (unlikely(t.f->flags & FLOW_ECN))
+		ecn_mark(t, &fields, len > 0 && off == flow_tx_nxt(t.f));
 	if (unlikely((t.f->flags & FLOW_OOO) && (t.f->flags & FLOW_SACK) && len == 0)) {
 		uint8_t opts[TCP_OPT_MAX];
 		struct tcp_opts o = { .has = hdr_tmpl_has_ts(h) ? TCP_HAS_TS : 0,

@@ -74,6 +74,7 @@ void cc_reduce(const struct cc_sample *s, uint32_t beta_q8, struct cc_decision *
 {
 	d->cwnd = cc_clamp_cwnd((uint64_t)s->cwnd * beta_q8 / 256, min_u32(s->cwnd, 2 * s->mss));
 	d->ssthresh = max_u32(d->cwnd, 2 * s->mss);
+	d->answers_marks = true;
 }
 
 uint64_t cc_rate(const struct cc_sample *s, const struct cc_decision *d)

@@ -50,6 +50,7 @@ struct cc_sample {
 struct cc_decision {
 	uint32_t cwnd, ssthresh;
 	uint64_t rate_bytes_s; /* 0 = not paced */
+	bool answers_marks;    /* it was reduced for them: the peer is to hear of it (CWR) */
 };
 
 struct cc_newreno_state {
@@ -136,7 +137,7 @@ uint32_t cc_reno_avoidance(uint32_t cwnd, uint32_t mss, uint64_t *pending);
  * what is marked in the interval after a reduction may have been sent before it (RFC 3168 6.1.2).
  * *answered: the state. */
 bool cc_marks_reduce(const struct cc_sample *s, bool *answered);
-/* The reduction by beta, as the fast path does it for a loss. */
+/* The reduction by beta for marks, as the fast path does it for a loss. */
 void cc_reduce(const struct cc_sample *s, uint32_t beta_q8, struct cc_decision *d);
 
 /* Window per round trip with some room: 2 in slow start, which doubles it within one; 1.2 after, so that

@@ -34,6 +34,7 @@ static void dctcp_reduce(const struct cc_dctcp_state *d, const struct cc_sample 
 {
 	out->cwnd = cc_clamp_cwnd((uint64_t)(s->cwnd * (1 - d->alpha / 2)), min_u32(s->cwnd, 2 * s->mss));
 	out->ssthresh = max_u32(out->cwnd, 2 * s->mss);
+	out->answers_marks = true;
 }
 
 static void dctcp_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)

@@ -91,6 +91,8 @@ bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_
 	f->cwnd = d.cwnd;
 	k->ssthresh = d.ssthresh;
 	f->pace_q16 = cc_pace_q16(d.rate_bytes_s);
+	if (d.answers_marks)
+		f->flags |= FLOW_CWR;
 	interval_begin(c, f, k, now);
 	return again;
 }

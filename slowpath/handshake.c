@@ -61,6 +61,24 @@ static void flow_begin(struct sp *sp, uint32_t id, uint32_t rx_size, uint32_t tx
 	n->timer_base_us = ns_to_us32(sp->now);
 }
 
+/* RFC 3168 6.1.1: a SYN asks with both flags, a SYN-ACK agrees with ECE alone; one with both reflects what it
+ * does not know. A marked SYN may have met a peer or a path that takes ECN for something else; for dctcp it is
+ * usual (RFC 8257 3.5). As Linux. */
+static bool ecn_agreed(const struct sp *sp, uint32_t id, const struct seg *seg)
+{
+	uint8_t asks = RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG, said = seg->flags & asks;
+
+	if (seg->flags & RTE_TCP_ACK_FLAG)
+		return said == RTE_TCP_ECE_FLAG;
+	return said == asks && (seg->ecn == IP_ECN_NOT_ECT || sp->conn[id].cc_alg == CC_DCTCP);
+}
+
+/* dctcp is nothing without. */
+static uint32_t ecn_wanted(const struct sp *sp, uint32_t id)
+{
+	return sp->conf->tcp.ecn || sp->conn[id].cc_alg == CC_DCTCP ? FLOW_ECN : 0;
+}
+
 /* What a SYN's options settle; what it does not offer is off from now on. */
 static void take_syn_options(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
 {
@@ -80,7 +98,10 @@ static void take_syn_options(struct sp *sp, uint32_t id, const uint8_t *frame, c
 		f->flags |= FLOW_TS;
 	if (sp->conf->tcp.sack && (o.has & TCP_HAS_SACK_PERM))
 		f->flags |= FLOW_SACK;
+	if (!ecn_agreed(sp, id, seg))
+		f->flags &= ~(uint32_t)FLOW_ECN;
 	f->ts_recent = o.has & TCP_HAS_TS ? o.ts_val : 0;
+	sp->fp->cold[id].ts_recent_ns = sp->now;
 	f->irs = seg->seq;
 }
 
@@ -101,6 +122,8 @@ static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 	k->max_snd_wnd = f->snd_wnd;
 	f->wl1 = seg->seq.v;
 	k->rcv_mss = min_u32(f->mss, MSS_DEFAULT_V4); /* until a larger segment shows what the peer sends */
+	if ((f->flags & FLOW_ECN) && n->cc_alg == CC_DCTCP)
+		f->flags |= FLOW_DCTCP;
 	if (n->syn_sent_ns != 0)
 		rtt_sample(&f->srtt_us, &k->rttvar_us, (uint32_t)((sp->now - n->syn_sent_ns) / NS_PER_US));
 	sp_cc_begin(sp, id);
@@ -116,10 +139,11 @@ static void answer_syn(struct sp *sp, struct listener *l, uint32_t id, const uin
 	struct flow_cold *k = &sp->fp->cold[id];
 
 	flow_begin(sp, id, l->rx_size, l->tx_size, former);
+	sp->conn[id].cc_alg = sp_cc_choose(sp, l->congestion);
+	f->flags |= ecn_wanted(sp, id);
 	take_syn_options(sp, id, frame, seg);
 	if (l->flags & CTL_LISTEN_NODELAY)
 		f->flags |= FLOW_NODELAY;
-	sp->conn[id].cc_alg = sp_cc_choose(sp, l->congestion);
 	hdr_tmpl_init(&k->hdr, &sp->fp->port->mac, &eth->src_addr, &k->key, TTL, 0, false);
 	f->state = TCP_SYN_RCVD;
 	listen_embryo(sp, l, id);
@@ -352,6 +376,7 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 	f->flags |= (sp->conf->tcp.timestamps ? FLOW_TS : 0u) | (sp->conf->tcp.sack ? FLOW_SACK : 0u) |
 		(m->flags & CTL_LISTEN_NODELAY ? FLOW_NODELAY : 0u);
 	n->cc_alg = sp_cc_choose(sp, m->congestion);
+	f->flags |= ecn_wanted(sp, id);
 	hdr_tmpl_init(&sp->fp->cold[id].hdr, &sp->fp->port->mac, &mac, &sp->fp->cold[id].key, TTL, 0,
 		f->flags & FLOW_TS);
 	rc = app_flow_attach(sp->apps, id, &spec);

@@ -57,6 +57,16 @@ static uint32_t ts_now(const struct sp *sp, const struct flow *f)
 	return (uint32_t)(sp->now / NS_PER_MS) + f->ts_off;
 }
 
+/* RFC 3168 6.1.1; a SYN without an answer comes again without, as there are paths that drop it (6.1.1.1). */
+static void syn_ecn(const struct sp *sp, uint32_t id, bool answer, struct hdr_fields *h)
+{
+	if (!(sp->fp->flows[id].flags & FLOW_ECN) || (!answer && sp->conn[id].retries > 0))
+		return;
+	h->flags |= answer ? RTE_TCP_ECE_FLAG : RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG;
+	if (sp->conn[id].cc_alg == CC_DCTCP)
+		h->ecn = IP_ECN_ECT0; /* RFC 8257 3.5 */
+}
+
 void out_syn(struct sp *sp, uint32_t id)
 {
 	struct flow *f = &sp->fp->flows[id];
@@ -84,6 +94,7 @@ void out_syn(struct sp *sp, uint32_t id)
 		o.has |= TCP_HAS_SACK_PERM;
 	if (sp->conn[id].wscale_offered)
 		o.has |= TCP_HAS_WSCALE;
+	syn_ecn(sp, id, answer, &fields);
 	segment_go(sp, &k->hdr, &fields, &o);
 }
 
@@ -98,11 +109,12 @@ static void bare(struct sp *sp, uint32_t id, uint8_t flags)
 		.seq = flow_tx_seq(f, flow_tx_nxt(f)),
 		.ack = flow_rx_seq(f, f->rx_nxt),
 		.wnd = (uint16_t)min_u32(f->rx_adv >> f->rcv_wscale, 0xffff),
-		.flags = flags,
+		.flags = flags | (f->flags & FLOW_ECE ? RTE_TCP_ECE_FLAG : 0),
+		.ecn = f->flags & FLOW_DCTCP ? IP_ECN_ECT0 : 0,
 	};
 
 	if (flags & RTE_TCP_RST_FLAG)
-		fields.wnd = 0;
+		fields.wnd = 0, fields.flags = flags;
 	segment_go(sp, &sp->fp->cold[id].hdr, &fields, &o);
 }
 

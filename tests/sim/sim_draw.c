@@ -119,6 +119,13 @@ static void draw_troubles(struct draw_host *h, struct tas_rand *r)
 		h->jam_ppm = (uint32_t)log_between(r, 5, 500);
 }
 
+static void draw_ecn(struct draw_host *h, struct tas_rand *r)
+{
+	h->conf.tcp.ecn = one_in(r, 2);
+	if (one_in(r, 2))
+		h->link.mark = (uint32_t)log_between(r, 100, 500000);
+}
+
 /* --- plans --- */
 
 static void draw_side(struct plan_side *s, struct tas_rand *r, uint64_t most)
@@ -317,4 +324,6 @@ void draw(struct draw *d, uint64_t seed, bool peer)
 	draw_plans(d, &r, peer);
 	if (peer)
 		draw_link(&d->peer_link, &r, d->kind);
+	for (unsigned i = 0; i < d->hosts; i++)
+		draw_ecn(&d->host[i], &r);
 }

@@ -163,6 +163,31 @@ static void spoil(struct net *n, struct link_frame *f)
 	f->bytes[RTE_ETHER_HDR_LEN + bit / 8] ^= (uint8_t)(1u << bit % 8);
 }
 
+/* RFC 3168 5: a router marks what says that its ends know what to make of it. */
+static bool marks(struct net *n, struct link_end *e, const uint8_t *bytes)
+{
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(bytes + RTE_ETHER_HDR_LEN);
+
+	if (e->model.mark == 0 || !is_ip(bytes) || (ip->type_of_service & 3) == 0 ||
+		!rand_chance_ppm(&n->rand, e->model.mark))
+		return false;
+	e->stats.marked++;
+	return true;
+}
+
+/* The frame as it leaves the router that marked it; valid until the next one. */
+static const uint8_t *marked(const uint8_t *bytes, uint32_t len)
+{
+	static uint8_t frame[LINK_FRAME_MAX];
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
+
+	memcpy(frame, bytes, len);
+	ip->type_of_service |= IP_ECN_CE;
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	return frame;
+}
+
 static void enqueue(struct net *n, unsigned from, const uint8_t *bytes, uint32_t len, tas_ns due, bool spoilt)
 {
 	for (unsigned to = 0; to < n->hosts; to++) {
@@ -197,6 +222,10 @@ void net_send(struct net *n, unsigned from, const uint8_t *bytes, uint32_t len, 
 		return;
 	}
 	fate = "";
+	if (marks(n, e, bytes)) {
+		bytes = marked(bytes, len);
+		fate = "MARKED";
+	}
 	spoilt = is_ip(bytes) && rand_chance_ppm(&n->rand, e->model.corrupt);
 	due = arrival(n, e, len, now, &fate);
 	if (spoilt) {

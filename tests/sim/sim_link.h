@@ -20,6 +20,7 @@ enum { LINK_HOSTS_MAX = 4, LINK_FRAME_MAX = 9100 };
 /* Chances are per frame, in millionths. */
 struct link_model {
 	uint32_t loss, dup, reorder, corrupt;
+	uint32_t mark; /* what is ECN-capable: congestion experienced */
 	uint32_t burst, burst_end; /* begin and end of a time in which everything is lost */
 	tas_ns delay, jitter;      /* jitter keeps the order */
 	tas_ns reorder_by;         /* so much later at most: others pass */
@@ -31,7 +32,7 @@ struct link_model {
 
 struct link_stats {
 	uint64_t frames, lost, lost_payload; /* payload: of TCP, when the frame did not arrive whole */
-	uint64_t duplicated, reordered, corrupted, queue_full, receiver_full;
+	uint64_t duplicated, reordered, corrupted, marked, queue_full, receiver_full;
 };
 
 struct link_frame {

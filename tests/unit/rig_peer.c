@@ -13,9 +13,10 @@ static bool tracing(void) { return getenv("RIG_TRACE") != NULL; }
 
 static void print_seg(const char *what, const struct rig_seg *s)
 {
-	print_error("%12.6f %s %s%s%s%s%s seq %u ack %u len %u wnd %u", (double)s->at / 1e9, what,
+	print_error("%12.6f %s %s%s%s%s%s%s%s ecn %u seq %u ack %u len %u wnd %u", (double)s->at / 1e9, what,
 		s->flags & SYN ? "S" : "", s->flags & FIN ? "F" : "", s->flags & RST ? "R" : "",
-		s->flags & PSH ? "P" : "", s->flags & ACK ? "." : "", s->seq, s->ack, s->len, s->wnd);
+		s->flags & PSH ? "P" : "", s->flags & ACK ? "." : "", s->flags & ECE ? "E" : "",
+		s->flags & CWR ? "W" : "", s->ecn, s->seq, s->ack, s->len, s->wnd);
 	for (unsigned i = 0; i < 4 && s->sack[i].to != 0; i++)
 		print_error(" sack %u-%u", s->sack[i].from, s->sack[i].to);
 	print_error("\n");
@@ -136,6 +137,7 @@ uint32_t peer_frame(struct peer *p, struct rig_seg s, uint8_t b[RIG_FRAME_MAX])
 	hdr = 20 + opts;
 	assert_true(L4 + hdr + s.len <= RIG_FRAME_MAX && opts % 4 == 0);
 	put_ip(b, 20 + hdr + s.len);
+	b[15] = s.ecn;
 	put16(t, p->port);
 	put16(t + 2, p->local_port);
 	put32(t + 4, p->irs + s.seq);
@@ -240,6 +242,7 @@ static const struct rig_seg *parse(const struct rig_frame *f, struct peer *p)
 	}
 	s = (struct rig_seg){ .at = f->at,
 		.flags = t[13],
+		.ecn = f->b[15],
 		.seq = get32(t + 4) - p->iss,
 		.ack = t[13] & ACK ? get32(t + 8) - p->irs : 0,
 		.len = f->len - L4 - hdr };
@@ -269,8 +272,9 @@ const struct rig_seg *next_segment(struct peer *p)
 
 static bool as_wanted(const struct rig_seg *want, const struct rig_seg *got)
 {
-	return ((want->flags ^ got->flags) & ~PSH) == 0 && want->seq == got->seq && want->ack == got->ack &&
-		want->len == got->len && memcmp(want->sack, got->sack, sizeof(want->sack)) == 0;
+	return ((want->flags ^ got->flags) & ~PSH) == 0 && want->ecn == got->ecn && want->seq == got->seq &&
+		want->ack == got->ack && want->len == got->len &&
+		memcmp(want->sack, got->sack, sizeof(want->sack)) == 0;
 }
 
 const struct rig_seg *expect_(struct peer *p, struct rig_seg want, const char *file, int line)
@@ -321,14 +325,25 @@ static uint32_t rtt_of(const struct rig_how *how)
 	return how->rtt_ms != 0 ? how->rtt_ms * 1000 : RIG_RTT_US;
 }
 
+static bool is_dctcp(const struct rig_how *how)
+{
+	return strcmp(how->congestion != NULL ? how->congestion : rig.conf.tcp.congestion, "dctcp") == 0;
+}
+
+/* What the host marks all segments of a connection with: those of dctcp alone (RFC 8257 3.5). */
+static uint8_t always_ecn(const struct rig_how *how)
+{
+	return how->ecn && is_dctcp(how) ? IP_ECN_ECT0 : IP_ECN_NOT_ECT;
+}
+
 struct peer *established_(struct rig_how how)
 {
 	struct peer *p = peer_new_(how);
 
 	if (listen_find(rig.sp.listeners, &(struct flow_key){ .local_port = htobe16(RIG_PORT) }) == NULL)
 		assert_int_equal(app_listens(0, RIG_PORT, 128), 0);
-	give(p, .flags = SYN);
-	expect(p, .flags = SYN | ACK, .seq = 0, .ack = 1);
+	give(p, .flags = how.ecn ? SYN | ECE | CWR : SYN);
+	expect(p, .flags = how.ecn ? SYN | ACK | ECE : SYN | ACK, .ecn = always_ecn(&how), .ack = 1);
 	wait_us(rtt_of(&how));
 	give(p, .seq = 1, .ack = 1);
 	assert_true(app_accepts(p, 0));
@@ -342,10 +357,11 @@ struct peer *connected_(struct rig_how how)
 
 	p->local_port = 0;
 	assert_int_equal(app_connects(p), 0);
-	expect(p, .flags = SYN);
+	expect(p, .flags = rig.conf.tcp.ecn || is_dctcp(&how) ? SYN | ECE | CWR : SYN,
+		.ecn = is_dctcp(&how) ? IP_ECN_ECT0 : IP_ECN_NOT_ECT);
 	wait_us(rtt_of(&how));
-	give(p, .flags = SYN | ACK, .ack = 1);
-	expect(p, .seq = 1, .ack = 1);
+	give(p, .flags = how.ecn ? SYN | ACK | ECE : SYN | ACK, .ack = 1);
+	expect(p, .ecn = always_ecn(&how), .seq = 1, .ack = 1);
 	assert_int_equal(events_of(p), ABI_EV_CONNECTED);
 	silence();
 	return p;

@@ -25,7 +25,7 @@
 
 #include "slowpath/sp.h"
 
-enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 }; /* of the TCP header */
+enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, ECE = 64, CWR = 128 }; /* of the TCP header */
 
 enum {
 	RIG_APPS = 3,
@@ -48,11 +48,12 @@ struct rig_span {
 };
 
 /* A segment, given or expected. What is not named is 0: in give() flags 0 mean ACK, and what opens or ends no
- * connection carries timestamps if they were agreed on. In expect() flags, seq, ack, len and sack must be as
- * given (flags 0: ACK; PSH does not matter). What expect() returns has every field. */
+ * connection carries timestamps if they were agreed on. In expect() flags, ecn, seq, ack, len and sack must be
+ * as given (flags 0: ACK; PSH does not matter). What expect() returns has every field. */
 struct rig_seg {
 	uint32_t seq, ack, len;
 	uint8_t flags;
+	uint8_t ecn; /* of the IP header: enum ip_ecn */
 	struct rig_span sack[4]; /* ended by {0, 0} */
 	uint32_t ts_val;         /* give: 0 = the peer's clock */
 	bool no_ts;
@@ -73,6 +74,7 @@ struct rig_seg {
 struct rig_how {
 	bool no_ts, no_sack, no_wscale, no_mss, mss_zero;
 	bool nodelay;
+	bool ecn;     /* agrees on it, and asks for it */
 	uint16_t mss; /* 1460 */
 	uint32_t wnd; /* 1 MB; not with no_wscale: 65535 */
 	uint32_t irs; /* RIG_IRS */
