@@ -31,6 +31,7 @@
 #include "fastpath/port_wake.h"
 #include "fastpath/stats.h"
 #include "include/base/time.h"
+#include "include/net/rtt.h"
 #include "include/net/seg.h"
 
 enum {
@@ -49,6 +50,8 @@ struct fp_conf {
 	uint32_t delack_us; /* longest delay of an acknowledgement */
 	uint32_t idle_us;   /* a core without work for this long may sleep; 0 = never */
 	uint32_t zone;      /* flow_key.zone of the port */
+	struct rtt_bounds rto;
+	uint32_t restart_segments; /* window of a flow that was idle (RFC 5681 4.1); 0: as it was */
 	int numa_node;      /* -1 = any */
 	const char *name;   /* unique in the process: DPDK objects are named after it */
 };

@@ -228,6 +228,7 @@ struct flow_cold {
 	struct flow_key key;
 	uint64_t bytes_in, bytes_out, bytes_rtx;
 	uint64_t cc_from; /* `delivered` when FLOW_CC_ACTIVE was set: the interval begins there */
+	tas_ns ts_recent_ns; /* when flow.ts_recent was renewed */
 	uint32_t segs_in, segs_out, rtx_segs;
 	uint32_t rcv_mss;
 	uint64_t max_snd_wnd;

@@ -41,16 +41,23 @@ static inline bool seq_acceptable(const struct flow *f, int32_t head, uint32_t l
 	return head + (int64_t)len >= -(int64_t)f->rx_unacked && head <= (int64_t)f->rx_adv;
 }
 
-static inline bool paws_rejects(const struct flow *f, const struct seg *seg)
+/* RFC 7323 5.5: after 24 days the peer's clock may have passed half its range, and an older value is no older
+ * segment. */
+#define PAWS_IDLE_NS (24ull * 24 * 3600 * NS_PER_SEC)
+
+static inline bool paws_rejects(struct tcp t, const struct seg *seg)
 {
-	return (f->flags & FLOW_TS) && seg->has_ts && (int32_t)(seg->ts_val - f->ts_recent) < 0;
+	return (t.f->flags & FLOW_TS) && seg->has_ts && (int32_t)(seg->ts_val - t.f->ts_recent) < 0 &&
+		t.c->now - t.k->ts_recent_ns < PAWS_IDLE_NS;
 }
 
 /* RFC 7323 4.3 (2): only a segment that covers the last acknowledgement sent renews the timestamp to echo. */
-static inline void ts_update(struct flow *f, const struct seg *seg, int32_t head)
+static inline void ts_update(struct tcp t, const struct seg *seg, int32_t head)
 {
-	if ((f->flags & FLOW_TS) && seg->has_ts && head <= -(int32_t)f->rx_unacked)
-		f->ts_recent = seg->ts_val;
+	if (!(t.f->flags & FLOW_TS) || !seg->has_ts || head > -(int32_t)t.f->rx_unacked)
+		return;
+	t.f->ts_recent = seg->ts_val;
+	t.k->ts_recent_ns = t.c->now;
 }
 
 static inline void ring_write(struct tcp t, uint64_t off, const uint8_t *data, uint32_t len)
@@ -197,7 +204,7 @@ enum rx_verdict tcp_rx(struct fp_core *c, uint32_t id, const struct seg *seg, co
 
 	t.k->segs_in++;
 	count(c, CNT_TCP_RX_SEGMENTS, 1);
-	if (unlikely(paws_rejects(f, seg))) {
+	if (unlikely(paws_rejects(t, seg))) {
 		count(c, CNT_TCP_RX_PAWS, 1);
 		tcp_ack_soon(t);
 		return RX_DONE;
@@ -209,7 +216,7 @@ enum rx_verdict tcp_rx(struct fp_core *c, uint32_t id, const struct seg *seg, co
 	}
 	if (unlikely(!(seg->flags & RTE_TCP_ACK_FLAG)))
 		return RX_DONE;
-	ts_update(f, seg, head);
+	ts_update(t, seg, head);
 	if (unlikely(tcp_ack_in(t, seg, frame) == ACK_REFUSED))
 		return RX_DONE;
 	if (seg->payload_len > 0)

@@ -276,6 +276,27 @@ static bool tx_one(struct tcp t)
 	return true;
 }
 
+/* Nothing was sent for longer than a timeout: what the window says of the network is old. It halves for each
+ * timeout, down to the restart window; ssthresh remembers (RFC 2861 3.1, RFC 5681 4.1, as Linux). */
+static void restart_after_idle(struct tcp t, uint32_t idle_us)
+{
+	const struct fp_conf *conf = &t.c->fp->conf;
+	uint32_t rto = rtt_rto_us(t.f->srtt_us, t.k->rttvar_us, &conf->rto);
+	uint32_t least = conf->restart_segments * t.f->mss;
+
+	if (least == 0 || idle_us <= rto)
+		return;
+	t.k->ssthresh = max_u32(t.k->ssthresh, t.f->cwnd - t.f->cwnd / 4);
+	for (; idle_us > rto && t.f->cwnd > least; idle_us -= rto)
+		t.f->cwnd = max_u32(t.f->cwnd / 2, least);
+}
+
+static inline bool was_idle(const struct tcp t)
+{
+	return t.f->tx_inflight == 0 && t.f->tx_avail > 0 &&
+		t.c->now_us - t.f->last_tx_us > t.c->fp->conf.rto.min_us;
+}
+
 static inline bool may_transmit(const struct flow *f) { return (TCP_STATES_FAST >> f->state) & 1; }
 
 void tcp_tx(struct fp_core *c, uint32_t id)
@@ -288,6 +309,8 @@ void tcp_tx(struct fp_core *c, uint32_t id)
 		core_kick(c, id);
 		return;
 	}
+	if (unlikely(was_idle(t)))
+		restart_after_idle(t, c->now_us - t.f->last_tx_us);
 	for (unsigned i = 0; i < FP_TX_QUOTA; i++) {
 		if (core_tx_room(c) < FP_TX_BATCH / 4)
 			break;

@@ -15,6 +15,7 @@
 
 #include "include/base/log.h"
 #include "include/net/addr.h"
+#include "include/net/rtt.h"
 
 enum {
 	CONF_ADDRESSES_MAX = 8,
@@ -95,6 +96,11 @@ struct tas_conf {
 	struct conf_memory memory;
 	struct conf_tcp tcp;
 };
+
+static inline struct rtt_bounds conf_rto(const struct conf_tcp *t)
+{
+	return (struct rtt_bounds){ t->rto_min_ms * 1000, t->rto_max_ms * 1000, t->rto_initial_ms * 1000 };
+}
 
 /* All zeros is a good beginning. */
 struct conf_errors {

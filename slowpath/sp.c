@@ -119,8 +119,7 @@ int sp_create(struct sp *sp, const struct sp_conf *sc, char *err, size_t err_siz
 		.apps = sc->apps,
 		.now = sc->now,
 		.cc_next = TAS_NS_NEVER };
-	sp->rto = (struct rtt_bounds){ tcp->rto_min_ms * 1000, tcp->rto_max_ms * 1000,
-		tcp->rto_initial_ms * 1000 };
+	sp->rto = conf_rto(tcp);
 	rc = routes_take(sp, err, err_size);
 	if (rc != 0)
 		return rc;

@@ -137,6 +137,8 @@ static int fast_path_take(struct tasd *t)
 		.apps_max = t->conf.memory.apps_max,
 		.delack_us = t->conf.tcp.delack_ms * 1000,
 		.idle_us = t->conf.fastpath.idle_ms * 1000,
+		.rto = conf_rto(&t->conf.tcp),
+		.restart_segments = t->conf.tcp.initial_cwnd,
 		.numa_node = rte_eth_dev_socket_id(t->ethdev),
 		.name = t->conf.tasd.instance,
 	};

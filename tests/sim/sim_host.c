@@ -126,6 +126,8 @@ static void stack_take(struct host *h, tas_ns now)
 		.apps_max = h->conf.memory.apps_max,
 		.delack_us = h->conf.tcp.delack_ms * 1000,
 		.idle_us = h->conf.fastpath.idle_ms * 1000,
+		.rto = conf_rto(&h->conf.tcp),
+		.restart_segments = h->conf.tcp.initial_cwnd,
 		.numa_node = 0,
 		.name = h->name };
 	struct sp_conf sc = { .fp = &h->fp, .conf = &h->conf, .apps = &h->apps, .now = now };

@@ -78,6 +78,8 @@ void rig_open(void)
 		.flows_max = rig.conf.memory.flows_max,
 		.apps_max = rig.conf.memory.apps_max,
 		.delack_us = rig.conf.tcp.delack_ms * 1000,
+		.rto = conf_rto(&rig.conf.tcp),
+		.restart_segments = rig.conf.tcp.initial_cwnd,
 		.numa_node = SOCKET_ID_ANY,
 		.name = "rig" };
 	struct sp_conf sc = { .fp = &rig.fp, .conf = &rig.conf, .apps = &rig.apps, .now = rig.now };

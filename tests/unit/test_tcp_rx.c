@@ -412,6 +412,22 @@ TEST(older_timestamp_is_acknowledged_and_dropped) /* RFC 7323 5.3 R1 */
 	silence();
 }
 
+TEST(timestamp_is_forgotten_after_24_days) /* RFC 7323 5.5 */
+{
+	struct peer *p = established();
+	uint32_t old = (uint32_t)(rig.now / NS_PER_MS) + p->ts_off - 1000;
+
+	cold_of(p)->ts_recent_ns -= 23ull * 24 * 3600 * NS_PER_SEC; /* as if that long ago */
+	give(p, .seq = 1, .ack = 1, .len = 10, .ts_val = old);
+	expect(p, .seq = 1, .ack = 1);
+	cold_of(p)->ts_recent_ns -= 2ull * 24 * 3600 * NS_PER_SEC;
+	give(p, .seq = 1, .ack = 1, .len = 10, .ts_val = old);
+	assert_int_equal(expect(p, .seq = 1, .ack = 11)->ts_ecr, old);
+	give(p, .seq = 11, .ack = 1, .len = 10, .ts_val = old - 1); /* and holds anew */
+	expect(p, .seq = 1, .ack = 11);
+	assert_int_equal(counted(CNT_TCP_RX_PAWS), 2);
+}
+
 TEST(fin_with_an_older_timestamp_is_not_taken) /* RFC 7323 5.3 R1 */
 {
 	struct peer *p = established();
@@ -503,6 +519,7 @@ int main(void)
 		RIG_TEST(application_that_answers_also_does_at_the_start_of_a_connection),
 		RIG_TEST(what_is_written_unasked_is_no_answer),
 		RIG_TEST(older_timestamp_is_acknowledged_and_dropped),
+		RIG_TEST(timestamp_is_forgotten_after_24_days),
 		RIG_TEST(fin_with_an_older_timestamp_is_not_taken),
 		RIG_TEST(segment_without_timestamp_is_taken_nevertheless),
 		RIG_TEST(echo_is_of_the_earliest_segment_not_acknowledged),

@@ -117,6 +117,60 @@ TEST(port_that_sums_is_told_what) /* as ethdev wants it: lengths, flags, the pse
 	rte_pktmbuf_free(m);
 }
 
+/* --- after a pause --- */
+
+/* Forty segments of window, and nothing was sent for so long. */
+static struct peer *after_pause(uint32_t ms)
+{
+	struct peer *p = sending(established(.nodelay = true), 1);
+
+	give(p, .seq = 1, .ack = AT(1));
+	flow_of(p)->cwnd = 40 * MSS;
+	cold_of(p)->ssthresh = 20 * MSS;
+	wait_ms(ms);
+	app_writes(p, 30 * MSS);
+	overlook();
+	return p;
+}
+
+TEST(window_halves_for_each_timeout_without_sending) /* RFC 2861 3.1, as Linux */
+{
+	struct peer *p = after_pause(220);
+
+	assert_int_equal(flow_of(p)->cwnd, 20 * MSS);
+	assert_int_equal(flow_of(p)->tx_inflight, 20 * MSS);
+	assert_int_equal(cold_of(p)->ssthresh, 30 * MSS); /* three quarters of what it was */
+}
+
+TEST(window_after_a_long_pause_is_the_restart_window) /* RFC 5681 4.1: the initial one */
+{
+	struct peer *p = after_pause(10000);
+
+	assert_int_equal(flow_of(p)->cwnd, 10 * MSS);
+	assert_int_equal(flow_of(p)->tx_inflight, 10 * MSS);
+	assert_int_equal(cold_of(p)->ssthresh, 30 * MSS);
+}
+
+TEST(window_after_a_short_pause_is_as_before)
+{
+	struct peer *p = after_pause(190);
+
+	assert_int_equal(flow_of(p)->cwnd, 40 * MSS);
+	assert_int_equal(cold_of(p)->ssthresh, 20 * MSS);
+}
+
+TEST(window_below_the_restart_window_stays) /* RFC 5681 4.1: min(IW, cwnd) */
+{
+	struct peer *p = sending(established(.nodelay = true), 1);
+
+	give(p, .seq = 1, .ack = AT(1));
+	flow_of(p)->cwnd = 4 * MSS;
+	wait_ms(10000);
+	app_writes(p, 10 * MSS);
+	assert_int_equal(flow_of(p)->cwnd, 4 * MSS);
+	overlook();
+}
+
 /* --- small segments --- */
 
 TEST(small_segment_waits_behind_a_small_one) /* RFC 9293 3.7.4, Nagle */
@@ -462,6 +516,10 @@ int main(void)
 		RIG_TEST(no_flow_takes_more_than_its_turn),
 		RIG_TEST(without_packet_buffers_it_is_sent_later),
 		RIG_TEST(port_that_sums_is_told_what),
+		RIG_TEST(window_halves_for_each_timeout_without_sending),
+		RIG_TEST(window_after_a_long_pause_is_the_restart_window),
+		RIG_TEST(window_after_a_short_pause_is_as_before),
+		RIG_TEST(window_below_the_restart_window_stays),
 		RIG_TEST(small_segment_waits_behind_a_small_one),
 		RIG_TEST(small_segment_behind_full_ones_goes),
 		RIG_TEST(what_waited_goes_when_it_fills_a_segment),
