@@ -52,8 +52,8 @@ struct fp_conf {
 	uint32_t zone;      /* flow_key.zone of the port */
 	struct rtt_bounds rto;
 	uint32_t restart_segments; /* window of a flow that was idle (RFC 5681 4.1); 0: as it was */
-	int numa_node;      /* -1 = any */
-	const char *name;   /* unique in the process: DPDK objects are named after it */
+	int numa_node;             /* -1 = any */
+	const char *name;          /* unique in the process: DPDK objects are named after it */
 };
 
 /* How the rim wakes a sleeper. Both may be called from any thread; NULL members are allowed in simulation. */

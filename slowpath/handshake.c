@@ -62,8 +62,8 @@ static void flow_begin(struct sp *sp, uint32_t id, uint32_t rx_size, uint32_t tx
 }
 
 /* RFC 3168 6.1.1: a SYN asks with both flags, a SYN-ACK agrees with ECE alone; one with both reflects what it
- * does not know. A marked SYN may have met a peer or a path that takes ECN for something else; for dctcp it is
- * usual (RFC 8257 3.5). As Linux. */
+ * does not know. A marked SYN may have met a path that takes ECN for something else; for dctcp it is usual
+ * (RFC 8257 3.5). As Linux. */
 static bool ecn_agreed(const struct sp *sp, uint32_t id, const struct seg *seg)
 {
 	uint8_t asks = RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG, said = seg->flags & asks;

@@ -20,7 +20,7 @@ enum { LINK_HOSTS_MAX = 4, LINK_FRAME_MAX = 9100 };
 /* Chances are per frame, in millionths. */
 struct link_model {
 	uint32_t loss, dup, reorder, corrupt;
-	uint32_t mark; /* what is ECN-capable: congestion experienced */
+	uint32_t mark;             /* what is ECN-capable: congestion experienced */
 	uint32_t burst, burst_end; /* begin and end of a time in which everything is lost */
 	tas_ns delay, jitter;      /* jitter keeps the order */
 	tas_ns reorder_by;         /* so much later at most: others pass */

@@ -48,12 +48,12 @@ struct rig_span {
 };
 
 /* A segment, given or expected. What is not named is 0: in give() flags 0 mean ACK, and what opens or ends no
- * connection carries timestamps if they were agreed on. In expect() flags, ecn, seq, ack, len and sack must be
- * as given (flags 0: ACK; PSH does not matter). What expect() returns has every field. */
+ * connection carries timestamps if they were agreed on. In expect() flags, ecn, seq, ack, len and sack must
+ * be as given (flags 0: ACK; PSH does not matter). What expect() returns has every field. */
 struct rig_seg {
 	uint32_t seq, ack, len;
 	uint8_t flags;
-	uint8_t ecn; /* of the IP header: enum ip_ecn */
+	uint8_t ecn;             /* of the IP header: enum ip_ecn */
 	struct rig_span sack[4]; /* ended by {0, 0} */
 	uint32_t ts_val;         /* give: 0 = the peer's clock */
 	bool no_ts;

@@ -66,8 +66,8 @@ TEST(backoff_ends_with_progress) /* that was measured: RFC 6298 5.7 */
 	expect_segment(p, 1);
 }
 
-/* RFC 6298 5, Karn: nothing tells which sending was acknowledged, so that the path may have become slower
- * than the timer. */
+/* RFC 6298 5, Karn: nothing tells which sending was acknowledged; the path may have become slower than the
+ * timer. */
 TEST(backoff_stays_until_a_round_trip_is_measured)
 {
 	struct peer *p = sending(established(.nodelay = true, .no_ts = true, .mss = MSS), 1);
@@ -96,7 +96,7 @@ TEST(path_slower_than_the_timer_is_learnt_by_timestamps) /* RFC 7323 4.1 */
 	expect_segment(p, 0);
 	wait_ms(90);
 	give(p, .seq = 1, .ack = AT(1));
-	assert_in_range(flow_of(p)->srtt_us >> 3, 12500, 13000); /* an eighth of 99 ms */
+	assert_in_range(flow_of(p)->srtt_us >> 3, 12500, 13000); /* an eighth of 99 ms, and seven of 0.5 */
 	assert_int_equal(cold_of(p)->backoff, 0);
 }
 

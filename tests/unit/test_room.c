@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_room.c - who makes way when the flows are nearly all in use: 32, of which 4 are the reserve. */
+/* test_room.c - who makes way when the flows are nearly all in use: of 32, 4 are the reserve. */
 #include <errno.h>
 
 #include "tests/unit/rig_tcp.h"
