@@ -227,7 +227,7 @@ struct flow_cold {
 	uint32_t rec_events; /* what abi_flow_rec.events holds */
 	struct flow_key key;
 	uint64_t bytes_in, bytes_out, bytes_rtx;
-	uint64_t cc_from; /* `delivered` when FLOW_CC_ACTIVE was set: the interval begins there */
+	uint64_t cc_from;    /* `delivered` when FLOW_CC_ACTIVE was set: the interval begins there */
 	tas_ns ts_recent_ns; /* when flow.ts_recent was renewed */
 	uint32_t segs_in, segs_out, rtx_segs;
 	uint32_t rcv_mss;
