@@ -117,7 +117,8 @@ rate_beside() { # NAME
 	"beside_$1"
 	[ ${#held_back[@]} -gt 0 ] || held_back=("$SPAWNED")
 	in_cli "$BUILD/tests/e2e/reqload" echo $TASD_IP 7 20 $round_s 64 |
-		awk '{ printf "%.0f\n", $2 / $4 }' >>"$WORK/rates.$1" || fail "the decent one failed beside $1"
+		awk '{ printf "%.0f\n", $2 / $4 }' >>"$WORK/rates.$1" ||
+		fail "the decent one failed beside $1"
 	kill -CONT "$stopped"
 	end_now "${held_back[@]}"
 	wait_for 10 "the end of $1" only_the_decent_are_left

@@ -115,12 +115,13 @@ ip link add srv1 netns "$SRV" type veth peer name cli1 netns "$CLI"
 e2e_device "$SRV" srv1
 e2e_device "$CLI" cli1
 ip -n "$CLI" address add 10.78.0.2/24 dev cli1
-sed "s/^instance = .*/&-b/; s/iface=srv0/iface=srv1/; s/10.77.0.1/10.78.0.1/" "$WORK/tasd.conf" >"$WORK/b.conf"
+sed "s/^instance = .*/&-b/; s/iface=srv0/iface=srv1/; s/10.77.0.1/10.78.0.1/" "$WORK/tasd.conf" \
+	>"$WORK/b.conf"
 in_srv tasd -c "$WORK/b.conf"
 second=$(cat "/run/tasd/$INSTANCE-b.pid")
 e2e_pids+=("$second")
 for address in $TASD_IP 10.78.0.1; do
-	in_cli ping -q -c 1 -W 2 $address >/dev/null || fail "$address does not answer"
+	in_cli ping -q -c 1 -W 2 "$address" >/dev/null || fail "$address does not answer"
 done
 assert_eq "the first's pid" "$(tasctl -i "$INSTANCE" status | grep -c "pid $TASD,")" 1
 assert_eq "the second's pid" "$(tasctl -i "$INSTANCE-b" status | grep -c "pid $second,")" 1

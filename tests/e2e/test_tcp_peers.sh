@@ -59,8 +59,8 @@ assert_small_segments() { # SIZE SEGMENTS-BEFORE
 	[ $((sent * $1)) -ge $BYTES ] || fail "$BYTES bytes in $sent segments: larger ones than $1 bytes"
 }
 
-# 1 % of what comes to the client is dropped; 1 % of what it sends goes to an address that nobody has, as what
-# is dropped on the way out the kernel's TCP knows not to have been sent. Payload is counted.
+# 1 % of what comes to the client is dropped; 1 % of what it sends goes to an address that nobody has, as
+# what is dropped on the way out the kernel's TCP knows not to have been sent. Payload is counted.
 lose() {
 	in_cli ip neigh replace 10.77.0.66 lladdr 02:00:00:00:00:66 dev cli0
 	in_cli nft -f - <<-'T'

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_ctl_descriptors.c - tasd has no descriptors left: newcomers are told, who is there goes on, and when
- * some are free again all is as before. Everybody is in this process, and takes what he needs before the limit
- * falls, so that each step fails exactly where the test wants it. */
+/* test_ctl_descriptors.c - tasd has no descriptors left: newcomers are told, who is there goes on, and
+ * when some are free again all is as before. Everybody is in this process, and takes what he needs before
+ * the limit falls, so that each step fails exactly where the test wants it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
