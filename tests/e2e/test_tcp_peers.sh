@@ -12,10 +12,10 @@ BYTES=4000000 PORT=7000
 exact=$e2e_root/tests/e2e/exact.py
 
 # The server under tas-run, on a tasd for packets of this size.
-start() { # MTU
+start() { # MTU [SECTION.KEY=VALUE...]
 	ip -n "$SRV" link set srv0 mtu "$1"
 	ip -n "$CLI" link set cli0 mtu "$1"
-	tasd_start port.mtu="$1"
+	tasd_start port.mtu="$1" "${@:2}"
 	serve exact python3 "$exact" serve $PORT
 	server=$SPAWNED
 	wait_for 20 "exact.py serve" port_answers $PORT
@@ -78,6 +78,22 @@ lose() {
 	T
 }
 
+# 1 % of the data meets congestion, each way.
+mark() {
+	in_cli nft -f - <<-'T'
+		table ip congestion {
+			chain prerouting {
+				type filter hook prerouting priority 0
+				ip ecn ect0 numgen random mod 100 < 1 ip ecn set ce
+			}
+			chain postrouting {
+				type filter hook postrouting priority 0
+				ip ecn ect0 numgen random mod 100 < 1 ip ecn set ce
+			}
+		}
+	T
+}
+
 # Bytes of payload that were dropped on their way from tasd: nftables counts IP packets, with headers of 52
 # bytes.
 lost() {
@@ -121,4 +137,13 @@ segments=$(counters tcp_tx_segments)
 both_ways "packets of 9000 bytes"
 segments=$(($(counters tcp_tx_segments) - segments))
 [ $segments -le $((BYTES / 4000)) ] || fail "$BYTES bytes in $segments segments: no large ones"
+finish
+
+start 1500 tcp.ecn=on
+in_cli sysctl -q -w net.ipv4.tcp_ecn=1
+mark
+both_ways "a peer with ECN, 1 % marked"
+[ "$(counters tcp_rx_ce)" -gt 0 ] || fail "no mark was seen on what came"
+[ "$(counters tcp_rx_ece)" -gt 0 ] || fail "the peer echoed no mark"
+assert_eq "sent again" "$(counters tcp_tx_retransmits)" 0
 finish
