@@ -41,13 +41,13 @@ static void synchronized_in(struct sp *sp, uint32_t id, const uint8_t *frame, co
 }
 
 /* A new connection may take the place of one in TIME_WAIT if nothing of the old one can be mistaken for it
- * (RFC 1122 4.2.2.13, RFC 6191). */
+ * (RFC 1122 4.2.2.13, RFC 6191). A SYN with an older timestamp is itself of the past. */
 static bool may_reuse(const struct flow *f, const struct seg *seg)
 {
 	if ((seg->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG)) != RTE_TCP_SYN_FLAG)
 		return false;
-	if ((f->flags & FLOW_TS) && seg->has_ts && (int32_t)(seg->ts_val - f->ts_recent) > 0)
-		return true;
+	if ((f->flags & FLOW_TS) && seg->has_ts && seg->ts_val != f->ts_recent)
+		return (int32_t)(seg->ts_val - f->ts_recent) > 0;
 	return seq_dist(flow_rx_seq(f, f->rx_nxt), seg->seq) > 0;
 }
 

@@ -227,7 +227,18 @@ TEST(syn_with_a_later_timestamp_takes_the_place) /* RFC 6191 2 */
 
 	wait_ms(5);
 	assert_false(taken_by(p, RIG_IRS - 1000, last - 1));
+	assert_false(taken_by(p, RIG_IRS + 1000, last - 1)); /* however its number is: PAWS, as Linux */
+	assert_false(taken_by(p, RIG_IRS - 1000, last));
 	assert_true(taken_by(p, RIG_IRS - 1000, last + 1));
+}
+
+TEST(syn_with_the_same_timestamp_needs_a_later_number) /* RFC 6191 2 */
+{
+	struct peer *p = time_wait(established());
+	uint32_t last = (uint32_t)(rig.now / NS_PER_MS) + p->ts_off;
+
+	assert_false(taken_by(p, RIG_IRS - 1000, last));
+	assert_true(taken_by(p, RIG_IRS + 1000, last));
 }
 
 TEST(new_numbers_lie_beyond_those_of_time_wait) /* RFC 9293 3.4.3, RFC 6528 3 */
@@ -311,6 +322,7 @@ int main(void)
 		RIG_TEST(old_data_in_time_wait_are_acknowledged),
 		RIG_TEST(syn_with_a_later_number_takes_the_place),
 		RIG_TEST(syn_with_a_later_timestamp_takes_the_place),
+		RIG_TEST(syn_with_the_same_timestamp_needs_a_later_number),
 		RIG_TEST(new_numbers_lie_beyond_those_of_time_wait),
 		RIG_TEST(reset_in_time_wait_ends_nothing_by_chance),
 		RIG_TEST(segments_of_no_connection_are_reset),
