@@ -89,7 +89,8 @@ struct app_who {
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
-	char program[32]; /* printable */
+	bool unprivileged; /* may not have ports below apps.low_ports */
+	char program[32];  /* printable */
 };
 
 enum app_state {
@@ -142,6 +143,7 @@ struct apps {
 	uint32_t nr_dying, nr_live;
 	tas_ns now, next_check;
 	struct log_limit cut_log;
+	uint32_t low_ports;                   /* ports below this one are for the privileged */
 	uint64_t strikes;                     /* region_strikes() when last looked at */
 	void (*cut)(void *arg, uint16_t app); /* tells the control server that it was cut off */
 	void *cut_arg;

@@ -13,6 +13,12 @@ static bool has_context(const struct apps *as, uint16_t app, uint32_t context)
 	return context < atomic_load(&as->fp->apps[app].nctx);
 }
 
+/* As the kernel's bind() has it, which an application may leave out. */
+static bool may_have_port(const struct apps *as, uint16_t app, uint16_t port)
+{
+	return port == 0 || port >= as->low_ports || !as->slot[app].who.unprivileged;
+}
+
 int app_listen(struct apps *as, uint16_t app, struct ctl_listen *l)
 {
 	int error;
@@ -22,6 +28,8 @@ int app_listen(struct apps *as, uint16_t app, struct ctl_listen *l)
 		return EINVAL;
 	if (hold_find(&as->holds, app, l->cookie, &l->id))
 		return as->ops.listen(as->ops.arg, app, l);
+	if (!may_have_port(as, app, l->port))
+		return EACCES;
 	if (hold_may_add(&as->holds, app, l->cookie) != 0)
 		return ENOBUFS;
 	l->id = 0;
@@ -50,6 +58,8 @@ int app_arm(struct apps *as, uint16_t app, struct ctl_listen *l)
 int app_connect(struct apps *as, uint16_t app, struct ctl_connect *c)
 {
 	terminate(c->congestion, sizeof(c->congestion));
+	if (!may_have_port(as, app, c->local_port))
+		return EACCES;
 	return has_context(as, app, c->context) ? as->ops.connect(as->ops.arg, app, c) : EINVAL;
 }
 

@@ -18,6 +18,7 @@
 
 #include "include/base/assert.h"
 #include "include/base/log.h"
+#include "slowpath/ctl_cred.h"
 #include "slowpath/ctl_int.h"
 #include "slowpath/ctl_io.h"
 
@@ -163,9 +164,11 @@ static int client_watch(struct ctl *c, struct client *l)
 {
 	int error = ctl_watch(c, l->fd, EPOLLIN | EPOLLRDHUP, &l->socket);
 
+	l->rq.who.unprivileged = true;
 	if (error != 0 || l->rq.who.pid <= 0)
 		return error;
 	l->pidfd = pidfd_of(l->fd, l->rq.who.pid);
+	l->rq.who.unprivileged = !ctl_cred_may_bind_low(l->rq.who.pid, l->pidfd);
 	return l->pidfd < 0 ? l->pidfd : ctl_watch(c, l->pidfd, EPOLLIN, &l->process);
 }
 
@@ -344,6 +347,7 @@ int ctl_start(struct ctl **out, const struct ctl_conf *cc, char *err, size_t err
 	TAILQ_INIT(&c->holds);
 	TAILQ_INIT(&c->holds_graveyard);
 	open_files_raise();
+	c->apps->low_ports = ctl_cred_low_ports();
 	error = resources_take(c, cc, err, err_size);
 	if (error != 0) {
 		ctl_stop(c);

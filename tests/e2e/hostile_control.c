@@ -290,7 +290,8 @@ static bool buffers(void)
 	return refused("one buffer too many", error, ENOMEM);
 }
 
-/* Arguments at the edge of what a field can say. */
+/* Arguments at the edge of what a field can say; as a user other than root, while somebody else has port
+ * 9009. */
 static bool arguments(void)
 {
 	struct ctl_msg m = { .listen = { .port = 0, .cookie = 1 } };
@@ -299,15 +300,19 @@ static bool arguments(void)
 	raw_attach(&r);
 	raw_context_add(&r);
 	good = refused("port 0", raw_request(&r, &m, CTL_LISTEN), EINVAL);
-	m = (struct ctl_msg){ .listen = { .port = 1000, .cookie = UINT32_MAX } };
+	m = (struct ctl_msg){ .listen = { .port = 10000, .cookie = UINT32_MAX } };
 	good &= refused("a reserved cookie", raw_request(&r, &m, CTL_LISTEN), EINVAL);
-	m = (struct ctl_msg){ .listen = { .port = 1000, .cookie = 1, .addr = addr_v4(htobe32(0x01020304)) } };
+	m = (struct ctl_msg){ .listen = { .port = 1023, .cookie = 1 } };
+	good &= refused("a port for root", raw_request(&r, &m, CTL_LISTEN), EACCES);
+	m = (struct ctl_msg){
+		.listen = { .port = 10000, .cookie = 1, .addr = addr_v4(htobe32(0x01020304)) }
+	};
 	good &= refused("somebody else's address", raw_request(&r, &m, CTL_LISTEN), EADDRNOTAVAIL);
-	m = (struct ctl_msg){ .listen = { .port = 7, .cookie = 1 } };
+	m = (struct ctl_msg){ .listen = { .port = 9009, .cookie = 1 } };
 	good &= refused("somebody else's port", raw_request(&r, &m, CTL_LISTEN), EADDRINUSE);
 	m.listen.flags = CTL_LISTEN_REUSEPORT | CTL_LISTEN_NODELAY;
 	good &= refused("somebody else's port, shared", raw_request(&r, &m, CTL_LISTEN), EADDRINUSE);
-	m = (struct ctl_msg){ .listen = { .port = 1000, .cookie = 1, .backlog = UINT32_MAX } };
+	m = (struct ctl_msg){ .listen = { .port = 10000, .cookie = 1, .backlog = UINT32_MAX } };
 	memset(m.listen.congestion, 'x', sizeof(m.listen.congestion));
 	good &= refused("a long name", raw_request(&r, &m, CTL_LISTEN), 0);
 	good &= refused("an unknown context", raw_arm(&r, 1, 77), EINVAL);
@@ -318,6 +323,9 @@ static bool arguments(void)
 	m.connect.context = UINT32_MAX;
 	good &= refused("connect in no context", raw_request(&r, &m, CTL_CONNECT), EINVAL);
 	m.connect.context = 0;
+	m.connect.local_port = 1023;
+	good &= refused("connect from a port for root", raw_request(&r, &m, CTL_CONNECT), EACCES);
+	m.connect.local_port = 0;
 	m.connect.local = addr_v4(htobe32(0x0a4d0003));
 	good &= refused("connect from elsewhere", raw_request(&r, &m, CTL_CONNECT), EADDRNOTAVAIL);
 	m = (struct ctl_msg){ .adopt = { .listener_id = 1, .cookie = 5 } };

@@ -103,7 +103,7 @@ beside_held_back() {
 	held_back=("$pid")
 	push_begin hoard 4001
 	kill -STOP "$stopped"
-	push_begin stopped 9
+	push_begin stopped 9009
 	for pid in hoard stopped; do
 		e2e_until 20 said stuck push-$pid || fail "push-$pid: $(cat "$WORK/push-$pid.log")"
 	done
@@ -173,10 +173,10 @@ cp "$BUILD/tests/e2e/hostile" "$offender"
 export TAS_SOCKET=/run/tasd/$INSTANCE.sock
 spawn "$CLI" remote "$BUILD/tests/e2e/echo" 7
 serve echo "$BUILD/tests/e2e/echo" 7
-serve stopped "$BUILD/tests/e2e/echo" 9
+serve stopped "$BUILD/tests/e2e/echo" 9009
 stopped=$SPAWNED
 wait_for 10 "the decent server" port_answers 7
-wait_for 10 "the server that will be stopped" port_answers 9
+wait_for 10 "the server that will be stopped" port_answers 9009
 
 say "valid messages with one field wrong, and indices that run ahead or back"
 load_begin
@@ -235,15 +235,15 @@ load_end
 
 say "a server is stopped under load, and continued: its clients wait, and lose nothing"
 load_begin
-spawn "$CLI" waiting "$BUILD/tests/e2e/reqload" echo $TASD_IP 9 20 3600 64
+spawn "$CLI" waiting "$BUILD/tests/e2e/reqload" echo $TASD_IP 9009 20 3600 64
 waiting=$SPAWNED
 for _ in 1 2 3; do
-	wait_for 10 "answers of the server" port_answers 9
+	wait_for 10 "answers of the server" port_answers 9009
 	kill -STOP "$stopped"
 	sleep 0.5
 	kill -CONT "$stopped"
 done
-wait_for 10 "answers of the server" port_answers 9
+wait_for 10 "answers of the server" port_answers 9009
 kill -TERM "$waiting"
 wait "$waiting" || fail "its clients: $(cat "$WORK/waiting.log")"
 load_end
@@ -255,6 +255,6 @@ compare held_back nothing 0.2 $median
 compare torrent chatter 0.2 0
 
 say "what was held back is given free"
-wait_for 10 "answers of the server that was stopped" port_answers 9
+wait_for 10 "answers of the server that was stopped" port_answers 9009
 [ "$(counters apps_attached)" -gt 0 ] && wait_for 10 "a tasd without offenders" only_the_decent_are_left
 grep -q "was cut off" "$WORK/tasd.log" || fail "the log does not name those that were cut off"

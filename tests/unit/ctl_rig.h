@@ -296,7 +296,7 @@ static inline int client_context(struct client *l, uint64_t *off)
 
 static inline uint64_t client_listen(struct client *l, uint32_t cookie)
 {
-	struct ctl_msg m = { .type = CTL_LISTEN, .listen = { .cookie = cookie, .port = 80 } };
+	struct ctl_msg m = { .type = CTL_LISTEN, .listen = { .cookie = cookie, .port = 8080 } };
 
 	CLIENT_EXPECT(client_ask(l->fd, &m) == 0);
 	return m.listen.id;
