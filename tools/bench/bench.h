@@ -44,6 +44,7 @@ struct rig {
 	struct rte_ring *in, *out; /* the wire's ends */
 	struct app *app;
 	uint32_t flows, ring_size;
+	bool shared; /* the region stays the same memory in a forked child */
 	tas_ns now;
 	uint64_t cycles; /* counted so far */
 	struct peer {    /* the other end of flow i; sequence numbers as offsets */
@@ -56,6 +57,7 @@ struct rig {
 /* Brings up EAL once, then a rig with `flows` open connections whose payload rings have ring_size bytes.
  * Ends the program with a message on failure. */
 struct rig *rig_create(uint32_t flows, uint32_t ring_size);
+struct rig *rig_create_shared(uint32_t flows, uint32_t ring_size); /* to be forked */
 void rig_free(struct rig *r);
 
 /* One timed pass. */

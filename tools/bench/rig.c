@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <rte_eal.h>
 #include <rte_eth_ring.h>
@@ -127,8 +128,9 @@ static void app_make(struct rig *r)
 	uint64_t at = 0, rings = (uint64_t)r->flows * 2 * r->ring_size;
 
 	a->size = rings + (64ull << 20) + chunks * ABI_REC_CHUNK * sizeof(struct abi_flow_rec);
-	a->base = aligned_alloc(4096, a->size);
-	if (a->base == NULL)
+	a->base = r->shared ? mmap(NULL, a->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)
+			    : aligned_alloc(4096, a->size);
+	if (a->base == NULL || a->base == MAP_FAILED)
 		die("not enough memory for that many flows");
 	memset(a->base, 0, a->size);
 	a->header = region_take(a, &at, sizeof(*a->header));
@@ -182,7 +184,7 @@ static void flow_make(struct rig *r, uint32_t i)
 	atomic_store(&app_rec(r->app, i)->gen, f->gen);
 }
 
-struct rig *rig_create(uint32_t flows, uint32_t ring_size)
+static struct rig *create(uint32_t flows, uint32_t ring_size, bool shared)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 	struct fp_conf conf = { .cores = 1,
@@ -194,7 +196,7 @@ struct rig *rig_create(uint32_t flows, uint32_t ring_size)
 	char err[256];
 
 	eal_once();
-	*r = (struct rig){ .flows = flows, .ring_size = ring_size, .now = NS_PER_SEC };
+	*r = (struct rig){ .flows = flows, .ring_size = ring_size, .shared = shared, .now = NS_PER_SEC };
 	r->peer = calloc(flows, sizeof(*r->peer));
 	port_make(r);
 	if (fp_create(&r->fp, &conf, &r->port, r->pool, NULL, err, sizeof(err)) != 0)
@@ -208,10 +210,14 @@ struct rig *rig_create(uint32_t flows, uint32_t ring_size)
 	return r;
 }
 
+struct rig *rig_create(uint32_t flows, uint32_t ring_size) { return create(flows, ring_size, false); }
+struct rig *rig_create_shared(uint32_t flows, uint32_t ring_size) { return create(flows, ring_size, true); }
+
 void rig_free(struct rig *r)
 {
 	struct app *a = r->app;
 	char *base = a->base;
+	uint64_t size = a->size;
 	struct app_context *ctx = a->ctx;
 
 	fp_destroy(&r->fp);
@@ -221,7 +227,10 @@ void rig_free(struct rig *r)
 	rte_mempool_free(r->pool);
 	free(ctx[0].queue);
 	free(ctx);
-	free(base);
+	if (r->shared)
+		munmap(base, size);
+	else
+		free(base);
 	free(r->peer);
 	free(r);
 }
