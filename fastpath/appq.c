@@ -120,7 +120,8 @@ static enum app_fault bell_check(const struct app *a, const struct flow *f, cons
 
 	if (b->flags & ~(uint32_t)ABI_BELL_ALL)
 		return APP_BAD_FLAGS;
-	if ((b->flags & ABI_BELL_CONTEXT) && b->arg >= atomic_load_explicit(&a->nctx, memory_order_acquire))
+	if ((b->flags & ABI_BELL_CONTEXT) &&
+		(b->arg & ABI_BELL_ARG_CONTEXT) >= atomic_load_explicit(&a->nctx, memory_order_acquire))
 		return APP_BAD_FLAGS;
 	if (!(b->flags & ABI_BELL_POSITIONS))
 		return APP_OK;
@@ -178,7 +179,7 @@ static void bell_options(struct tcp t, const struct abi_bell *b)
 	if (b->flags & ABI_BELL_WANT_SPACE)
 		f->flags |= FLOW_WANT_SPACE;
 	if (b->flags & ABI_BELL_CONTEXT) {
-		f->ctx = (uint16_t)b->arg;
+		f->ctx = (uint16_t)(b->arg & ABI_BELL_ARG_CONTEXT);
 		f->notify_pos = 0;
 	}
 }
@@ -189,13 +190,16 @@ static void bell_end(struct tcp t, const struct abi_bell *b)
 
 	if (b->flags & ABI_BELL_CLOSE) { /* whether a child still has it, and so whether a FIN follows, the
 					    slow path knows */
+		t.k->close_forks = (uint16_t)(b->arg >> ABI_BELL_ARG_FORKS);
 		flow_event(t.c, t.id, FLOW_EV_CLOSE | (b->flags & ABI_BELL_ABORT ? FLOW_EV_ABORT : 0));
 	} else if ((b->flags & ABI_BELL_SHUT_WR) && !(f->flags & (FLOW_TX_FIN | FLOW_FIN_DONE))) {
 		f->flags |= FLOW_TX_FIN;
 		flow_event(t.c, t.id, FLOW_EV_SHUT_WR);
 	}
-	if (b->flags & ABI_BELL_ACCEPTED)
+	if (b->flags & ABI_BELL_ACCEPTED) {
+		t.k->accept_forks = (uint16_t)(b->arg >> ABI_BELL_ARG_FORKS);
 		flow_event(t.c, t.id, FLOW_EV_ACCEPTED);
+	}
 }
 
 static bool wants_space_now(const struct flow *f)
@@ -224,10 +228,12 @@ static int bell_apply(struct tcp t, const struct abi_bell *b)
 	return cost;
 }
 
-/* The flow ended, or its application closed it through another context, while the message was on its way. */
+/* The flow ended, its application closed it through another context, or another process took it over, while
+ * the message was on its way. */
 static bool is_late(const struct app *a, const struct flow *f, const struct abi_bell *b)
 {
-	return f->gen != b->gen || f->app == APP_NONE || (f->app == a->id && (f->flags & FLOW_ORPHAN));
+	return f->gen != b->gen || f->app == APP_NONE || (f->app == a->id && (f->flags & FLOW_ORPHAN)) ||
+		(f->app != a->id && (f->flags & FLOW_SHARED));
 }
 
 static int bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b)

@@ -79,6 +79,7 @@ enum flow_flags {
 	FLOW_ECE = 1 << 20,          /* what we send echoes a congestion mark (tcp_ecn.c) */
 	FLOW_CWR = 1 << 21,          /* the window was reduced: the next new data says so */
 	FLOW_DCTCP = 1 << 22,        /* ECN as RFC 8257 has it */
+	FLOW_SHARED = 1 << 23,       /* several processes have or had it: messages of each may be late */
 	FLOW_CWND_LIMITED = 1 << 15, /* the window, not the application, held back data since congestion
 					control looked last */
 };
@@ -224,7 +225,8 @@ struct flow_cold {
 	uint64_t reass_last; /* from of the interval that changed last: first SACK block (RFC 2018) */
 	uint64_t rx_fin_off; /* offset of the peer's FIN if seen out of order, else UINT64_MAX */
 
-	uint32_t rec_events; /* what abi_flow_rec.events holds */
+	uint32_t rec_events;                /* what abi_flow_rec.events holds */
+	uint16_t accept_forks, close_forks; /* of its process, as it accepted and closed the flow */
 	struct flow_key key;
 	uint64_t bytes_in, bytes_out, bytes_rtx;
 	uint64_t cc_from;    /* `delivered` when FLOW_CC_ACTIVE was set: the interval begins there */

@@ -201,6 +201,7 @@ static int attach_once(struct tas *t, struct lib_att **out)
 static void att_publish(struct tas *t, struct lib_att *a)
 {
 	lib_lock_init(&t->os);
+	t->forks = 0;
 	a->epoch = atomic_fetch_add_explicit(&t->epoch, 1, memory_order_relaxed) + 1;
 	/* pairs with the acquire in lib_att_now */
 	atomic_store_explicit(&t->att, a, memory_order_release);

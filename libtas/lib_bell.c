@@ -16,6 +16,8 @@ static void bell_write(struct abi_bell *b, struct tas_sock *s, uint32_t flags, u
 {
 	if (flags & ABI_BELL_OPTIONS)
 		flags |= atomic_load_explicit(&s->options, memory_order_relaxed);
+	if (flags & (ABI_BELL_ACCEPTED | ABI_BELL_CLOSE))
+		arg |= atomic_load_explicit(&s->t->forks, memory_order_relaxed) << ABI_BELL_ARG_FORKS;
 	b->flow = s->flow;
 	b->gen = s->gen;
 	b->rx_read = atomic_load_explicit(&s->rx_read, memory_order_relaxed);
@@ -185,8 +187,12 @@ void lib_bell(struct tas_ctx *c, struct tas_sock *s, uint32_t flags, uint32_t ar
 
 void lib_bell_last(struct tas_ctx *c, struct tas_sock *s, uint32_t flags)
 {
-	if (!bell(c, s, flags | DEFERRED_FREE, 0))
-		return; /* whoever sends it frees the socket */
+	if (bell(c, s, flags | DEFERRED_FREE, 0)) /* if not: whoever sends it frees the socket */
+		lib_bell_done(s);
+}
+
+void lib_bell_done(struct tas_sock *s)
+{
 	if (atomic_fetch_or(&s->deferred, DEFERRED_FREE | DEFERRED_ON) & DEFERRED_ON)
 		return; /* it is on a list for something earlier: as above */
 	atomic_store_explicit(&s->deferred, 0, memory_order_relaxed);

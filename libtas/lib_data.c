@@ -85,6 +85,23 @@ static inline void ring_put(char *ring, uint32_t mask, uint64_t pos, const char 
 
 /* --- receive --- */
 
+/* Another ring, or the flow is another process's: then without the lock until it is ours. */
+static TAS_NOINLINE int ring_change(struct tas_ctx *c, struct tas_sock *s, struct lib_lock *l,
+	void (*load)(struct tas_sock *s))
+{
+	int error = 0;
+
+	while (error == 0 && lib_moved(s)) {
+		lib_sock_leave(c, s, l);
+		error = lib_pull(c, s);
+		if (error == 0)
+			error = lib_sock_enter(c, s, l, 0);
+	}
+	if (error == 0)
+		load(s);
+	return error;
+}
+
 static inline int rx_enter(struct tas_ctx *c, struct tas_sock *s)
 {
 	int error = lib_sock_ours(c, s, 0);
@@ -92,8 +109,8 @@ static inline int rx_enter(struct tas_ctx *c, struct tas_sock *s)
 	if (likely(error == 0))
 		error = lib_sock_enter(c, s, &s->rx_lock, 0);
 	if (likely(error == 0) &&
-		unlikely(atomic_load_explicit(&s->rec->ring_gen, memory_order_relaxed) != s->rx_gen))
-		rx_ring_load(s);
+		unlikely(atomic_load_explicit(&s->rec->ring_gen, memory_order_acquire) != s->rx_gen))
+		error = ring_change(c, s, &s->rx_lock, rx_ring_load);
 	return error;
 }
 
@@ -114,6 +131,8 @@ static inline void rx_consume(struct tas_ctx *c, struct tas_sock *s, size_t n)
 	/* release: the bytes were copied before tasd may write there again; it learns of it by the
 	 * message's release */
 	atomic_store_explicit(&s->rx_read, read, memory_order_release);
+	if (lib_shared(c->t, s) && n != 0)
+		lib_publish(s);
 	if (unlikely(n != 0 && (read - told >= s->rx_worth || end - told > s->rx_mask + 1ull - s->rx_worth)))
 		lib_bell(c, s, ABI_BELL_POSITIONS, 0);
 }
@@ -206,8 +225,8 @@ static inline int tx_enter(struct tas_ctx *c, struct tas_sock *s)
 	if (likely(error == 0))
 		error = lib_sock_enter(c, s, &s->tx_lock, 0);
 	if (likely(error == 0) &&
-		unlikely(atomic_load_explicit(&s->rec->ring_gen, memory_order_relaxed) != s->tx_gen))
-		tx_ring_load(s);
+		unlikely(atomic_load_explicit(&s->rec->ring_gen, memory_order_acquire) != s->tx_gen))
+		error = ring_change(c, s, &s->tx_lock, tx_ring_load);
 	return error;
 }
 
@@ -248,8 +267,9 @@ static inline uint64_t tx_space(struct tas_sock *s, uint64_t wanted)
 	return size - (end - s->tx_una);
 }
 
-/* The n bytes behind tx_end are filled. `full`: there was more to send. */
-static inline void tx_commit(struct tas_ctx *c, struct tas_sock *s, size_t n, unsigned flags, bool full)
+/* The n bytes behind tx_end are filled. `full`: there was more to send. False: another process took the flow
+ * meanwhile, perhaps without them. */
+static inline bool tx_commit(struct tas_ctx *c, struct tas_sock *s, size_t n, unsigned flags, bool full)
 {
 	uint32_t bell = ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | (flags & TAS_MORE ? ABI_BELL_MORE : 0);
 
@@ -259,7 +279,24 @@ static inline void tx_commit(struct tas_ctx *c, struct tas_sock *s, size_t n, un
 	}
 	atomic_store_explicit(&s->tx_end, atomic_load_explicit(&s->tx_end, memory_order_relaxed) + n,
 		memory_order_release);
+	if (lib_shared(c->t, s) && lib_publish(s))
+		return false;
 	lib_bell(c, s, bell, 0);
+	return true;
+}
+
+/* Leaves the lock. The flow moved away while n bytes were written: how many of them went along? -EINTR: none,
+ * to be written again. */
+static TAS_NOINLINE ssize_t tx_moved(struct tas_ctx *c, struct tas_sock *s, size_t n)
+{
+	uint64_t from = atomic_load_explicit(&s->tx_end, memory_order_relaxed) - n;
+	int error;
+
+	lib_sock_leave(c, s, &s->tx_lock);
+	error = lib_pull(c, s);
+	if (error != 0)
+		return error;
+	return s->taken > from ? (ssize_t)min_u64(s->taken - from, n) : -EINTR;
 }
 
 /* Leaves the lock; the ring is full. */
@@ -303,7 +340,11 @@ ssize_t tas_send(struct tas_ctx *c, struct tas_sock *s, const void *buf, size_t 
 		return refused;
 	n = len < space ? len : space;
 	ring_put(s->tx_ring, s->tx_mask, atomic_load_explicit(&s->tx_end, memory_order_relaxed), buf, n);
-	tx_commit(c, s, n, flags, n < len);
+	if (unlikely(!tx_commit(c, s, n, flags, n < len))) {
+		ssize_t went = tx_moved(c, s, n);
+
+		return went == -EINTR ? tas_send(c, s, buf, len, flags) : went;
+	}
 	lib_sock_leave(c, s, &s->tx_lock);
 	return (ssize_t)n;
 }
@@ -401,16 +442,22 @@ ssize_t tas_writev(struct tas_ctx *c, struct tas_sock *s, const struct iovec *io
 	ring_spans(s->tx_ring, s->tx_mask, atomic_load_explicit(&s->tx_end, memory_order_relaxed), space,
 		span);
 	n = vector_move(iov, iovcnt, skip, span, false);
-	tx_commit(c, s, n, flags, n < len);
+	if (unlikely(!tx_commit(c, s, n, flags, n < len))) {
+		ssize_t went = tx_moved(c, s, n);
+
+		return went == -EINTR ? tas_writev(c, s, iov, iovcnt, skip, flags) : went;
+	}
 	lib_sock_leave(c, s, &s->tx_lock);
 	return (ssize_t)n;
 }
 
 /* --- how much --- */
 
-static bool here(const struct tas_sock *s)
+static bool here(struct tas_sock *s)
 {
-	return atomic_load_explicit(&s->stamp, memory_order_acquire) == lib_stamp(s->t);
+	if (atomic_load_explicit(&s->stamp, memory_order_acquire) != lib_stamp(s->t))
+		return s->listener == NULL && tas_sock_inherited(s) && lib_adopt_try(s);
+	return !lib_moved(s) || lib_pull_try(s);
 }
 
 size_t tas_rx_bytes(struct tas_sock *s) { return here(s) ? rx_avail(s) : 0; }

@@ -167,6 +167,8 @@ struct tas_sock {
 	uint32_t rec_index;
 	_Atomic uint32_t closing;  /* CLOSING_*: a handler closed it while its own thread was inside */
 	uint32_t adopt_error;      /* why an inherited socket cannot be used */
+	uint64_t taken;            /* how far our bytes went before another process took the flow */
+	uint32_t forks;            /* t->forks when it began; SHARED: others have it in any case */
 	_Atomic uint32_t deferred; /* messages that found no way yet: ABI_BELL_*, DEFERRED_* */
 	_Atomic uint32_t deferred_arg;
 	uint16_t local_port, remote_port;
@@ -196,6 +198,8 @@ struct lib_listener {
 	_Atomic uint64_t armed[LISTENER_RINGS / 64]; /* all where any may have been told */
 };
 
+#define FORKS_SHARED UINT32_MAX
+
 #define CLOSING_PLAIN 1u
 #define CLOSING_ABORT 2u
 #define DEFERRED_ON 0x80000000u   /* on a list of that name */
@@ -213,7 +217,8 @@ struct tas {
 	pthread_key_t key;
 	uint64_t serial; /* of this instance in the process: a thread remembers its context by it */
 
-	_Atomic uint32_t stamp; /* 1 + forks since tas_create */
+	_Atomic uint32_t stamp; /* 1 + forks since tas_create that led to this process */
+	_Atomic uint32_t forks; /* of this process, with this tasd's knowledge */
 	_Atomic uint64_t epoch;
 	_Atomic(struct lib_att *) att; /* NULL: not attached */
 	_Atomic tas_ns checked_ns;
@@ -233,7 +238,6 @@ struct tas {
 	_Atomic int hold_fd;       /* child: as long as it is open, tasd keeps what we inherited */
 	_Atomic int hold_other;    /* parent, between prepare and parent/child */
 	uint64_t hold_token;       /* child: names what we inherited; 0: nothing */
-	bool flows_stay;           /* this tasd does not hand flows over */
 	uint64_t parent_token;     /* between prepare and parent: the parent's own */
 	bool forking;              /* prepare entered the locks */
 	struct tas_sock *disowned; /* inherited, closed before the child attached */
@@ -322,6 +326,8 @@ void lib_bells_pass(struct lib_att *a);
 void lib_bell(struct tas_ctx *c, struct tas_sock *s, uint32_t flags, uint32_t arg);
 /* The same for a socket's last message; frees the socket, perhaps later. */
 void lib_bell_last(struct tas_ctx *c, struct tas_sock *s, uint32_t flags);
+/* Frees a socket about which nothing is left to say, once what was kept is out. */
+void lib_bell_done(struct tas_sock *s);
 /* Sends what was kept; false if something still is. */
 bool lib_bell_flush(struct tas_ctx *c, struct lib_rings *r);
 
@@ -402,6 +408,17 @@ static inline void lib_sock_leave(struct tas_ctx *c, struct tas_sock *s, struct 
 
 /* Makes an inherited socket our own; 0 or -errno. */
 int lib_adopt(struct tas_ctx *c, struct tas_sock *s);
+/* The same for who may hold any lock: false if it cannot be done now. */
+bool lib_adopt_try(struct tas_sock *s);
+/* The flow is in another process's region: brings it back. 0, or -errno: -EDEADLK for a handler inside of it.
+ * Without locks. */
+int lib_pull(struct tas_ctx *c, struct tas_sock *s);
+/* The same for who may hold any lock: false if it cannot be had now. */
+bool lib_pull_try(struct tas_sock *s);
+/* Tells tasd where we are, for another process that takes the flow from us. True if one did meanwhile. */
+bool lib_publish(struct tas_sock *s);
+/* Gives up a flow that other processes may have, too; false if tasd must be told by a bell. */
+bool lib_leave_shared(struct tas_ctx *c, struct tas_sock *s, bool abort);
 /* With ctl_lock held, after an attachment: tells what was closed before. */
 void lib_fork_attached(struct tas *t);
 /* Closes an inherited socket that was not used. */
@@ -410,6 +427,18 @@ void lib_fork_disown(struct tas_ctx *c, struct tas_sock *s);
 static inline uint32_t lib_stamp(const struct tas *t)
 {
 	return atomic_load_explicit(&t->stamp, memory_order_relaxed);
+}
+
+/* Was there a fork since we have it? */
+static inline bool lib_shared(const struct tas *t, const struct tas_sock *s)
+{
+	return unlikely(s->forks != atomic_load_explicit(&t->forks, memory_order_relaxed));
+}
+
+/* Is the flow in another process's region? */
+static inline bool lib_moved(const struct tas_sock *s)
+{
+	return unlikely(atomic_load_explicit(&s->rec->events, memory_order_acquire) & ABI_EV_MOVED);
 }
 
 /* 0 if `s` is a flow (or with STAMP_LISTENER a listener) of this process, else adopts it or says what it

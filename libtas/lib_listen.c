@@ -329,6 +329,7 @@ int tas_accept(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out)
 	error = pop_alive(c, l, out);
 	if (error != 0)
 		return error;
+	(*out)->forks = atomic_load_explicit(&c->t->forks, memory_order_relaxed);
 	atomic_store_explicit(&(*out)->queued_in, 0, memory_order_release);
 	r = lib_ctx_rings(c);
 	if (r == NULL || r->att != (*out)->att || atomic_exchange(&(*out)->rings, r) == r)

@@ -48,6 +48,8 @@ static uint32_t take_events(struct tas_sock *s, uint32_t fresh)
 		edges |= TAS_EV_IN | TAS_EV_RDHUP;
 	if (fresh & ABI_EV_TX_DONE)
 		edges |= TAS_EV_TX_DONE;
+	if (fresh & ABI_EV_MOVED) /* it was another's and is ours to take back: whoever waits, looks */
+		edges |= TAS_EV_IN | TAS_EV_OUT;
 	if (fresh & ABI_EV_RESET) {
 		mark_reset(s, atomic_load_explicit(&s->rec->error, memory_order_relaxed));
 		edges |= TAS_EV_IN | TAS_EV_OUT | TAS_EV_ERR | TAS_EV_HUP | TAS_EV_RDHUP;
@@ -63,6 +65,7 @@ void lib_sock_look(struct tas_sock *s)
 	uint32_t events = atomic_load_explicit(&s->rec->events, memory_order_acquire);
 	uint32_t fresh = events & ~atomic_load_explicit(&s->looked_events, memory_order_relaxed);
 
+	fresh &= ~(uint32_t)ABI_EV_MOVED;
 	if (likely(fresh == 0))
 		return;
 	take_events(s, fresh);
@@ -100,7 +103,8 @@ static void sock_update(struct tas_ctx *c, struct tas_sock *s, const struct abi_
 		edges |= TAS_EV_IN;
 	}
 	if (unlikely(fresh != 0)) {
-		atomic_fetch_or_explicit(&s->seen_events, fresh, memory_order_relaxed);
+		atomic_fetch_or_explicit(&s->seen_events, fresh & ~(uint32_t)ABI_EV_MOVED,
+			memory_order_relaxed);
 		edges |= take_events(s, fresh);
 	}
 	if (unlikely(atomic_load_explicit(&s->want_out, memory_order_relaxed) != 0))

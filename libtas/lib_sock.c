@@ -240,8 +240,8 @@ static uint32_t ready_elsewhere(struct tas_sock *s)
 
 	if (stamp == (lib_stamp(s->t) | STAMP_LISTENER))
 		return atomic_load_explicit(&s->listener->queued, memory_order_acquire) != 0 ? TAS_EV_IN : 0;
-	if (stamp != 0 && s->adopt_error == 0)
-		return 0; /* inherited: the first use will tell */
+	if (stamp != 0 && s->adopt_error == 0) /* inherited: to ask for a connection's state is a use of it */
+		return s->listener == NULL && lib_adopt_try(s) ? tas_ready(s) : 0;
 	return TAS_EV_IN | TAS_EV_OUT | TAS_EV_ERR | TAS_EV_HUP;
 }
 
@@ -272,6 +272,8 @@ uint32_t tas_ready(struct tas_sock *s)
 
 	if (unlikely(!flow_here(s)))
 		return ready_elsewhere(s);
+	if (lib_moved(s) && !lib_pull_try(s))
+		return 0;
 	lib_sock_look(s);
 	state = atomic_load_explicit(&s->state, memory_order_relaxed);
 	ready = ready_by_state(s, state);
@@ -305,6 +307,8 @@ int tas_error(struct tas_sock *s)
 
 	if (unlikely(!flow_here(s)))
 		return (int)s->adopt_error;
+	if (lib_moved(s))
+		lib_pull_try(s);
 	lib_sock_look(s);
 	state = atomic_load_explicit(&s->state, memory_order_relaxed);
 	while (state >> STATE_ERROR_SHIFT != 0 &&
@@ -317,7 +321,7 @@ void tas_sock_notify(struct tas_ctx *c, struct tas_sock *s)
 {
 	struct lib_rings *r;
 
-	if (lib_sock_ours(c, s, 0) != 0)
+	if (lib_sock_ours(c, s, 0) != 0 || (lib_moved(s) && lib_pull(c, s) != 0))
 		return;
 	r = lib_ctx_rings(c);
 	if (r == NULL || r->att != s->att || atomic_exchange(&s->rings, r) == r)
@@ -331,6 +335,8 @@ int tas_shutdown(struct tas_ctx *c, struct tas_sock *s, unsigned how)
 {
 	int error = lib_sock_ours(c, s, 0);
 
+	if (error == 0 && lib_moved(s))
+		error = lib_pull(c, s);
 	if (error != 0)
 		return error;
 	lib_sock_look(s);
@@ -352,7 +358,7 @@ int tas_shutdown(struct tas_ctx *c, struct tas_sock *s, unsigned how)
 
 static void option_set(struct tas_ctx *c, struct tas_sock *s, uint32_t bit, bool on)
 {
-	if (lib_sock_ours(c, s, 0) != 0)
+	if (lib_sock_ours(c, s, 0) != 0 || (lib_moved(s) && lib_pull(c, s) != 0))
 		return;
 	if (on)
 		atomic_fetch_or(&s->options, bit);
@@ -370,7 +376,10 @@ void tas_set_cork(struct tas_ctx *c, struct tas_sock *s, bool on) { option_set(c
 void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort)
 {
 	lib_flow_unlink(s);
-	lib_bell_last(c, s, ABI_BELL_POSITIONS | ABI_BELL_CLOSE | (abort ? ABI_BELL_ABORT : 0));
+	if (lib_shared(c->t, s) && lib_leave_shared(c, s, abort))
+		lib_bell_done(s);
+	else
+		lib_bell_last(c, s, ABI_BELL_POSITIONS | ABI_BELL_CLOSE | (abort ? ABI_BELL_ABORT : 0));
 }
 
 void lib_sock_closed_inside(struct tas_ctx *c, struct tas_sock *s)

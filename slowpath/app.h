@@ -104,13 +104,23 @@ enum app_state {
 	NR_APP_STATES
 };
 
-/* tasd's side of a flow record. */
+/* tasd's side of a flow record. A flow has one for each process that took it over by fork or still has it;
+ * these form a ring. The one that flow.app and flow.rec name is its home, where its bytes are. */
 struct app_rec {
 	uint32_t flow;       /* FLOW_NONE: free */
-	uint32_t next, prev; /* in the free list, or in that of the hold that a closed flow waits for */
+	uint32_t next, prev; /* in the free list, or in that of the cover that a closed flow waits for */
+	uint32_t gen;        /* of the flow */
 	uint8_t how;         /* enum app_close, while it waits */
-	struct hold *waits;  /* for this one */
-	uint64_t born;       /* hold_app.forks when the flow began */
+	bool left;           /* its process closed it; it is the home of a flow that others have */
+	uint16_t peer_app;   /* the next in the ring; itself if it is alone */
+	uint32_t peer_rec;
+	uint32_t rx_page, tx_page; /* payload rings, as the flow has them while this is its home */
+	uint8_t rx_log2, tx_log2;
+	uint16_t ctx; /* told of the flow when it was here last */
+	bool has_rings;
+	struct cover *waits;           /* for this one */
+	uint64_t attached, born, upto; /* hold_app.forks: flow began, was accepted, was closed here */
+	uint64_t taken;                /* where the stream to send ended when the flow moved away */
 };
 
 struct app_slot {
@@ -186,9 +196,12 @@ int app_arm(struct apps *as, uint16_t app, struct ctl_listen *l);
 int app_connect(struct apps *as, uint16_t app, struct ctl_connect *c);
 int app_info(struct apps *as, uint16_t app, struct ctl_info *info);
 int app_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a);
+int app_leave(struct apps *as, uint16_t app, struct ctl_adopt *a);
 /* NULL if there are too many. The rim calls app_fork_end() when the child's end hangs up. */
 struct hold *app_fork(struct apps *as, uint16_t app, uint64_t token);
 void app_fork_end(struct apps *as, struct hold *h);
+/* Its child closed this before it attached. */
+void app_fork_leave(struct apps *as, struct hold *h, const struct ctl_adopt *a);
 
 static inline bool app_is_live(const struct apps *as, uint16_t app)
 {

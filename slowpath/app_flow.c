@@ -7,7 +7,7 @@
 
 #include "include/base/assert.h"
 
-#define NO_REC UINT32_MAX /* ends a list of records */
+#define NO_REC COVER_NO_FLOWS /* ends a list of records */
 
 enum { CHUNK_PAGES = ABI_REC_CHUNK * sizeof(struct abi_flow_rec) / REGION_PAGE };
 static_assert(CHUNK_PAGES * REGION_PAGE == ABI_REC_CHUNK * sizeof(struct abi_flow_rec), "whole pages");
@@ -35,10 +35,9 @@ static uint8_t ring_log2(uint32_t wanted, uint32_t standard)
 	return (uint8_t)log2_of(pow2_at_least(max_u32(size, APP_BUFFER_MIN)));
 }
 
-static int rings_alloc(struct apps *as, struct app_slot *s, struct flow *f, const struct app_flow_spec *spec)
+/* For the record, which is going to be the flow's home or is to be one later. */
+static int rings_alloc(struct app_slot *s, struct app_rec *r, uint8_t rx_log2, uint8_t tx_log2)
 {
-	uint8_t rx_log2 = ring_log2(spec->rx_size, as->conf->memory.rx_buffer);
-	uint8_t tx_log2 = ring_log2(spec->tx_size, as->conf->memory.tx_buffer);
 	uint32_t rx = app_pages_alloc(s, ring_pages(rx_log2)), tx;
 
 	if (rx == BUF_NONE)
@@ -48,12 +47,23 @@ static int rings_alloc(struct apps *as, struct app_slot *s, struct flow *f, cons
 		buf_free(&s->pool, rx, ring_pages(rx_log2));
 		return -ENOMEM;
 	}
-	f->rx_page = rx;
-	f->tx_page = tx;
-	f->rx_log2 = rx_log2;
-	f->tx_log2 = tx_log2;
+	r->rx_page = rx;
+	r->tx_page = tx;
+	r->rx_log2 = rx_log2;
+	r->tx_log2 = tx_log2;
+	r->has_rings = true;
 	s->nr_rings++;
 	return 0;
+}
+
+static void rings_free(struct app_slot *s, struct app_rec *r)
+{
+	if (!r->has_rings)
+		return;
+	buf_free(&s->pool, r->rx_page, ring_pages(r->rx_log2));
+	buf_free(&s->pool, r->tx_page, ring_pages(r->tx_log2));
+	r->has_rings = false;
+	s->nr_rings--;
 }
 
 /* --- records --- */
@@ -118,14 +128,17 @@ static void rec_free(struct app_slot *s, uint32_t rec)
 }
 
 /* What the application reads when it is told of the flow for the first time. */
-static void rec_fill(struct apps *as, uint32_t flow, uint32_t listener)
+void app_rec_fill(struct apps *as, uint32_t flow, uint32_t listener)
 {
 	const struct flow *f = &as->fp->flows[flow];
 	const struct flow_key *key = &as->fp->cold[flow].key;
 	struct abi_flow_rec *r = app_rec(&as->fp->apps[f->app], f->rec);
 
-	atomic_store_explicit(&r->rx_end, f->rx_nxt, memory_order_relaxed);
-	atomic_store_explicit(&r->tx_una, f->tx_una, memory_order_relaxed);
+	atomic_store_explicit(&r->rx_end, f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0), memory_order_relaxed);
+	atomic_store_explicit(&r->tx_una, f->tx_una - (f->flags & FLOW_FIN_DONE ? 1 : 0),
+		memory_order_relaxed);
+	atomic_store_explicit(&r->rx_read, 0, memory_order_relaxed);
+	atomic_store_explicit(&r->tx_end, 0, memory_order_relaxed);
 	atomic_store_explicit(&r->events, 0, memory_order_relaxed);
 	atomic_store_explicit(&r->error, 0, memory_order_relaxed);
 	atomic_store_explicit(&r->core, f->core, memory_order_relaxed);
@@ -145,26 +158,55 @@ static void rec_fill(struct apps *as, uint32_t flow, uint32_t listener)
 	atomic_store_explicit(&r->gen, f->gen, memory_order_release);
 }
 
-static int attach(struct apps *as, uint32_t flow, const struct app_flow_spec *spec)
+int64_t app_rec_make(struct apps *as, uint32_t flow, uint16_t app, uint8_t rx_log2, uint8_t tx_log2)
 {
-	struct app_slot *s = &as->slot[spec->app];
-	struct flow *f = &as->fp->flows[flow];
-	int64_t rec = rec_alloc(as, spec->app);
+	struct app_slot *s = &as->slot[app];
+	int64_t rec = rec_alloc(as, app);
+	uint64_t forks = as->holds.app[app].forks;
+	struct app_rec *r;
 	int error;
 
 	if (rec < 0)
-		return (int)rec;
-	error = rings_alloc(as, s, f, spec);
-	if (error != 0) {
+		return rec;
+	r = &s->recs[rec];
+	*r = (struct app_rec){ .flow = flow,
+		.gen = as->fp->flows[flow].gen,
+		.peer_app = app,
+		.peer_rec = (uint32_t)rec,
+		.attached = forks,
+		.born = forks };
+	error = rings_alloc(s, r, rx_log2, tx_log2);
+	if (error != 0)
 		rec_free(s, (uint32_t)rec);
-		return error;
-	}
-	f->app = spec->app;
-	f->ctx = spec->ctx;
-	f->rec = (uint32_t)rec;
+	return error != 0 ? error : rec;
+}
+
+void app_flow_settle_in(struct apps *as, uint32_t flow, uint16_t app, uint32_t rec, uint16_t ctx)
+{
+	const struct app_rec *r = &as->slot[app].recs[rec];
+	struct flow *f = &as->fp->flows[flow];
+
+	f->app = app;
+	f->ctx = ctx;
+	f->rec = rec;
+	f->rx_page = r->rx_page;
+	f->tx_page = r->tx_page;
+	f->rx_log2 = r->rx_log2;
+	f->tx_log2 = r->tx_log2;
 	f->notify_pos = 0;
-	s->recs[rec] = (struct app_rec){ .flow = flow, .born = as->holds.app[spec->app].forks };
-	rec_fill(as, flow, spec->listener);
+}
+
+static int attach(struct apps *as, uint32_t flow, const struct app_flow_spec *spec)
+{
+	int64_t rec = app_rec_make(as, flow, spec->app, ring_log2(spec->rx_size, as->conf->memory.rx_buffer),
+		ring_log2(spec->tx_size, as->conf->memory.tx_buffer));
+
+	if (rec < 0)
+		return (int)rec;
+	if (spec->listener != ABI_LISTENER_NONE)
+		as->slot[spec->app].recs[rec].born = APP_NOT_BORN;
+	app_flow_settle_in(as, flow, spec->app, (uint32_t)rec, spec->ctx);
+	app_rec_fill(as, flow, spec->listener);
 	return 0;
 }
 
@@ -178,81 +220,6 @@ int app_flow_attach(struct apps *as, uint32_t flow, const struct app_flow_spec *
 	if (error != 0)
 		as->fp->slow->counter[CNT_TCP_NO_MEMORY]++;
 	return error;
-}
-
-/* --- flows that wait for a hold --- */
-
-static void wait_begin(struct app_slot *s, uint32_t rec, struct hold *h, enum app_close how)
-{
-	struct app_rec *r = &s->recs[rec];
-
-	r->waits = h;
-	r->how = (uint8_t)how;
-	r->prev = NO_REC;
-	r->next = h->flows;
-	if (h->flows != NO_REC)
-		s->recs[h->flows].prev = rec;
-	h->flows = rec;
-}
-
-static void wait_end(struct app_slot *s, uint32_t rec)
-{
-	struct app_rec *r = &s->recs[rec];
-
-	if (r->prev != NO_REC)
-		s->recs[r->prev].next = r->next;
-	else
-		r->waits->flows = r->next;
-	if (r->next != NO_REC)
-		s->recs[r->next].prev = r->prev;
-	r->waits = NULL;
-}
-
-/* Nobody in this process has it: a child may. */
-static bool wait_if_covered(struct apps *as, uint16_t app, uint32_t rec, enum app_close how)
-{
-	struct hold *h = hold_covers(&as->holds, app, as->slot[app].recs[rec].born);
-
-	if (h != NULL)
-		wait_begin(&as->slot[app], rec, h, how);
-	return h != NULL;
-}
-
-bool app_flow_close_held(struct apps *as, uint32_t flow, enum app_close how)
-{
-	const struct flow *f = &as->fp->flows[flow];
-
-	if (f->app == APP_NONE || f->rec == APP_REC_NONE)
-		return false;
-	return as->slot[f->app].recs[f->rec].waits != NULL || wait_if_covered(as, f->app, f->rec, how);
-}
-
-/* The first flow of an ended hold: to another hold, or closed. */
-static void release_one(struct apps *as, struct hold *h)
-{
-	struct app_slot *s = &as->slot[h->parent];
-	uint32_t rec = h->flows;
-	enum app_close how = s->recs[rec].how;
-
-	wait_end(s, rec);
-	if (!wait_if_covered(as, h->parent, rec, how))
-		as->ops.close_flow(as->ops.arg, s->recs[rec].flow, how);
-}
-
-unsigned app_holds_release(struct apps *as, unsigned burst)
-{
-	struct hold *h;
-	unsigned n = 0;
-
-	while (n < burst && (h = LIST_FIRST(&as->holds.ended)) != NULL) {
-		if (h->flows != NO_REC) {
-			release_one(as, h);
-			n++;
-		}
-		if (h->flows == NO_REC)
-			hold_free(&as->holds, h);
-	}
-	return n;
 }
 
 unsigned app_flows_settle(struct apps *as, uint16_t app, unsigned burst)
@@ -275,25 +242,31 @@ unsigned app_flows_close(struct apps *as, uint16_t app, unsigned burst)
 	unsigned n = 0;
 
 	for (; n < burst && s->close_next < s->recs_begun; n++) {
-		uint32_t rec = s->close_next++, flow = s->recs[rec].flow;
+		uint32_t rec = s->close_next++;
 
-		if (flow != FLOW_NONE && s->recs[rec].waits == NULL &&
-			!wait_if_covered(as, app, rec, APP_DIED))
-			as->ops.close_flow(as->ops.arg, flow, APP_DIED);
+		if (s->recs[rec].flow != FLOW_NONE)
+			app_share_leave(as, app, rec, APP_DIED, UINT64_MAX);
 	}
 	return n;
 }
 
 /* --- the end --- */
 
+void app_rec_end(struct apps *as, uint16_t app, uint32_t rec, bool rings)
+{
+	struct app_slot *s = &as->slot[app];
+	struct app_rec *r = &s->recs[rec];
+
+	app_share_forget(as, app, rec);
+	atomic_store_explicit(&app_rec(&as->fp->apps[app], rec)->gen, 0, memory_order_release);
+	if (rings)
+		rings_free(s, r);
+	rec_free(s, rec);
+}
+
 static void detach(struct apps *as, struct flow *f)
 {
-	struct app_slot *s = &as->slot[f->app];
-
-	if (s->recs[f->rec].waits != NULL)
-		wait_end(s, f->rec);
-	atomic_store_explicit(&app_rec(&as->fp->apps[f->app], f->rec)->gen, 0, memory_order_release);
-	rec_free(s, f->rec);
+	app_rec_end(as, f->app, f->rec, false);
 	f->rec = APP_REC_NONE;
 }
 

@@ -36,12 +36,41 @@ void app_flow_detach(struct apps *as, uint32_t flow);
  * needed once the flow was removed. */
 void app_flow_free_buffers(struct apps *as, uint32_t flow);
 
-/* The application gave the flow up (FLOW_EV_CLOSE): true if a child that it forked may still have it, and
- * then close_flow() comes when the child is gone. False: close it now. */
+/* The application accepted it (FLOW_EV_ACCEPTED): children that it forks from now on have it, too. */
+void app_flow_accepted(struct apps *as, uint32_t flow);
+
+/* The application gave the flow up (FLOW_EV_CLOSE): true if another process still has it or may come for it,
+ * and then close_flow() comes when the last is gone. False: close it now. */
 bool app_flow_close_held(struct apps *as, uint32_t flow, enum app_close how);
 
 /* The flow behind an application's record, or FLOW_NONE. */
 uint32_t app_flow_of_rec(const struct apps *as, uint16_t app, uint32_t rec);
+
+/* --- for app_share.c --- */
+
+#define APP_NOT_BORN UINT64_MAX /* app_rec.born: not accepted yet */
+
+/* A record with rings of this size for the flow, which is not at home there yet. Its index or -ENOBUFS,
+ * -ENOMEM. */
+int64_t app_rec_make(struct apps *as, uint32_t flow, uint16_t app, uint8_t rx_log2, uint8_t tx_log2);
+/* Makes a record the flow's home; with the lock. */
+void app_flow_settle_in(struct apps *as, uint32_t flow, uint16_t app, uint32_t rec, uint16_t ctx);
+void app_rec_fill(struct apps *as, uint32_t flow, uint32_t listener);
+/* Frees the record, and its rings if they are not those of the flow. */
+void app_rec_end(struct apps *as, uint16_t app, uint32_t rec, bool rings);
+
+/* --- app_share.c: flows that several processes have --- */
+
+/* A child of `app`, or `app` itself, wants it at home. An errno, the answer in place. */
+int app_share_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a);
+/* It closed it, or the inherited right to it. */
+int app_share_close(struct apps *as, uint16_t app, struct ctl_adopt *a);
+/* The same for a hold, whose child has not attached. */
+int app_share_let_go(struct apps *as, const struct hold *h, uint32_t flow);
+/* A process no longer has the flow of this record: its end if nobody else has it. No lock is held. */
+void app_share_leave(struct apps *as, uint16_t app, uint32_t rec, enum app_close how, uint64_t upto);
+/* The record is about to be free: nothing names it any more. */
+void app_share_forget(struct apps *as, uint16_t app, uint32_t rec);
 
 /* --- for app.c --- */
 

@@ -76,14 +76,26 @@ int app_info(struct apps *as, uint16_t app, struct ctl_info *info)
 	return as->ops.info(as->ops.arg, info->flow, info);
 }
 
-/* Connections do not move between processes yet: their owner keeps them, and the hold keeps them open. */
+static bool is_flow(const struct apps *as, const struct ctl_adopt *a)
+{
+	return a->flow < as->fp->conf.flows_max && as->fp->flows[a->flow].gen == a->gen &&
+		as->fp->flows[a->flow].state != TCP_FREE;
+}
+
+int app_leave(struct apps *as, uint16_t app, struct ctl_adopt *a)
+{
+	return is_flow(as, a) ? app_share_close(as, app, a) : ENOENT;
+}
+
 int app_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a)
 {
 	uint64_t id;
 	int error;
 
+	if (a->listener_id == 0 && !has_context(as, app, a->context))
+		return EINVAL;
 	if (a->listener_id == 0)
-		return ENOTSUP;
+		return is_flow(as, a) ? app_share_adopt(as, app, a) : ECONNRESET;
 	if (a->cookie == ABI_LISTENER_NONE || hold_find(&as->holds, app, a->cookie, &id))
 		return EINVAL;
 	error = hold_adopt(&as->holds, app, a->listener_id, a->cookie);
@@ -101,3 +113,11 @@ struct hold *app_fork(struct apps *as, uint16_t app, uint64_t token)
 }
 
 void app_fork_end(struct apps *as, struct hold *h) { hold_end(&as->holds, h); }
+
+void app_fork_leave(struct apps *as, struct hold *h, const struct ctl_adopt *a)
+{
+	if (a->listener_id != 0)
+		hold_let_go(&as->holds, h, a->listener_id);
+	else if (is_flow(as, a))
+		app_share_let_go(as, h, a->flow);
+}

@@ -291,8 +291,10 @@ static void events_take(struct sp *sp, uint32_t id, uint16_t ev)
 		conn_event(sp, id, EV_FIN_ACKED);
 	if (ev & FLOW_EV_RX_FIN)
 		conn_event(sp, id, EV_FIN);
-	if (ev & FLOW_EV_ACCEPTED)
+	if (ev & FLOW_EV_ACCEPTED) {
 		listen_accepted(sp, id);
+		app_flow_accepted(sp->apps, id);
+	}
 	if (ev & FLOW_EV_TIMER) {
 		sp->conn[id].timer_base_us = ns_to_us32(sp->now);
 		conn_timer_arm(sp, id);

@@ -239,7 +239,7 @@ static void dispatch(struct ctl *c, const struct watch *w, uint32_t events)
 
 	switch (w->kind) {
 	case WATCH_LISTENER: accept_some(c); break;
-	case WATCH_HOLD: hold_hung_up(c, w->of); break;
+	case WATCH_HOLD: hold_event(c, w->of, events); break;
 	case WATCH_PROCESS: client_end(c, l); break;
 	case WATCH_CLIENT:
 		if (!l->dead)

@@ -76,5 +76,7 @@ void client_progress(struct ctl *c, struct client *l);
 
 void client_event(struct ctl *c, struct client *l, uint32_t events);
 void hold_hung_up(struct ctl *c, struct ctl_hold *h);
+/* The child's end hung up, or says what the child closed. */
+void hold_event(struct ctl *c, struct ctl_hold *h, uint32_t events);
 
 #endif

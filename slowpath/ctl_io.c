@@ -213,9 +213,9 @@ int ctl_io_pair(int *child_end)
 {
 	int fds[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
 		return -errno;
-	shutdown(fds[0], SHUT_RD);
+	ctl_io_prepare(fds[0]);
 	*child_end = fds[1];
 	return fds[0];
 }

@@ -34,8 +34,8 @@ int ctl_io_send(int fd, const struct ctl_msg *m, const int *fds, unsigned nr_fds
 /* Shuts down and closes a client's socket, whatever is still in its queue. */
 void ctl_io_close(int fd);
 
-/* A socketpair: our end, which says nothing but that the other hung up, and *child_end for the answer.
- * -errno. */
+/* A socketpair: our end, which tells what the child closed and that it hung up, and *child_end for the
+ * answer. -errno. */
 int ctl_io_pair(int *child_end);
 
 #endif

@@ -34,7 +34,7 @@ static bool hold_watch(struct ctl *c, struct hold *hold, int fd)
 		return false;
 	*h = (struct ctl_hold){ .fd = fd, .hold = hold };
 	h->watch = (struct watch){ WATCH_HOLD, h };
-	if (ctl_watch(c, fd, 0, &h->watch) != 0) { /* EPOLLHUP comes unasked */
+	if (ctl_watch(c, fd, EPOLLIN, &h->watch) != 0) {
 		free(h);
 		return false;
 	}
@@ -49,11 +49,33 @@ void hold_hung_up(struct ctl *c, struct ctl_hold *h)
 		return;
 	app_fork_end(c->apps, h->hold);
 	ctl_unwatch(c, h->fd);
-	close(h->fd);
+	ctl_io_close(h->fd);
 	h->fd = -1;
 	TAILQ_REMOVE(&c->holds, h, link);
 	TAILQ_INSERT_TAIL(&c->holds_graveyard, h, link);
 	c->stats.holds--;
+}
+
+void hold_event(struct ctl *c, struct ctl_hold *h, uint32_t events)
+{
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		hold_hung_up(c, h);
+		return;
+	}
+	for (unsigned i = 0; i < MESSAGE_BURST && h->fd >= 0; i++) {
+		struct epoll_event deaf = { .data.ptr = &h->watch };
+		struct ctl_msg m;
+		enum ctl_io got = ctl_io_recv(h->fd, &m);
+
+		if (got == CTL_IO_NOTHING)
+			return;
+		if (got == CTL_IO_MESSAGE && m.type == CTL_LEAVE) {
+			app_fork_leave(c->apps, h->hold, &m.adopt);
+			continue;
+		}
+		epoll_ctl(c->epfd, EPOLL_CTL_MOD, h->fd, &deaf); /* no libtas says that */
+		return;
+	}
 }
 
 /* The child's end goes with the answer. */

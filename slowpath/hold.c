@@ -8,7 +8,6 @@
 #include "include/base/compiler.h"
 
 #define NOBODY UINT16_MAX /* APP_NONE, which this file needs no data path for */
-#define NO_FLOWS UINT32_MAX
 
 static int ref_cmp(const struct hold_ref *a, const struct hold_ref *b)
 {
@@ -24,6 +23,14 @@ static struct hold_ref *ref_find(const struct hold_refs *refs, uint64_t key)
 
 	return RB_FIND(hold_refs, (struct hold_refs *)(uintptr_t)refs, &like);
 }
+
+static int gone_cmp(const struct cover_gone *a, const struct cover_gone *b)
+{
+	return (a->key > b->key) - (a->key < b->key);
+}
+
+/* cppcheck-suppress unknownMacro ; libbsd's */
+RB_GENERATE_INTERNAL(cover_gones, cover_gone, link, gone_cmp, TAS_UNUSED static)
 
 static bool ref_make(struct holds *hs, struct hold_refs *refs, uint64_t key, struct hold_object *object)
 {
@@ -75,13 +82,36 @@ int holds_init(struct holds *hs, uint32_t apps_max)
 static void ignore_left(void *arg TAS_UNUSED, uint16_t app TAS_UNUSED, uint64_t id TAS_UNUSED) {}
 static void ignore_closed(void *arg TAS_UNUSED, uint64_t id TAS_UNUSED) {}
 
+static void gones_free(struct cover_gones *gone)
+{
+	while (!RB_EMPTY(gone)) {
+		struct cover_gone *g = RB_MIN(cover_gones, gone);
+
+		RB_REMOVE(cover_gones, gone, g);
+		free(g);
+	}
+}
+
+/* With everything but its references. */
+static void release(struct hold *h)
+{
+	while (!LIST_EMPTY(&h->covers)) {
+		struct cover *c = LIST_FIRST(&h->covers);
+
+		LIST_REMOVE(c, others);
+		gones_free(&c->gone);
+		free(c);
+	}
+	free(h);
+}
+
 static void holds_free(struct holds *hs, struct hold_list *list)
 {
 	struct hold *h, *next;
 
 	LIST_FOREACH_SAFE(h, list, all, next) {
 		refs_free(hs, &h->refs, NOBODY);
-		free(h);
+		release(h);
 	}
 }
 
@@ -172,6 +202,80 @@ static bool inherit(struct holds *hs, struct hold *h, const struct hold_app *par
 		parent->nr_refs + h->nr_refs <= HOLD_REFS_APP_MAX;
 }
 
+/* --- covers --- */
+
+int cover_give_up(struct cover *c, uint64_t key)
+{
+	struct cover_gone *g = malloc(sizeof(*g));
+
+	if (g == NULL)
+		return -ENOMEM;
+	g->key = key;
+	if (RB_INSERT(cover_gones, &c->gone, g) != NULL)
+		free(g);
+	return 0;
+}
+
+static bool cover_add(struct holds *hs, struct hold *h, uint16_t parent, uint64_t number,
+	const struct cover_gones *gone)
+{
+	struct cover_list *list = &hs->app[parent].forked;
+	struct cover *c = malloc(sizeof(*c)), *at, *last = NULL;
+	struct cover_gone *g;
+
+	if (c == NULL)
+		return false;
+	*c = (struct cover){ .hold = h, .number = number, .flows = COVER_NO_FLOWS, .parent = parent };
+	LIST_FOREACH(at, list, siblings) {
+		if (at->number <= number)
+			break;
+		last = at;
+	}
+	if (last != NULL)
+		LIST_INSERT_AFTER(last, c, siblings);
+	else
+		LIST_INSERT_HEAD(list, c, siblings);
+	at = LIST_FIRST(&h->covers);
+	if (at != NULL)
+		LIST_INSERT_AFTER(at, c, others);
+	else
+		LIST_INSERT_HEAD(&h->covers, c, others);
+	RB_FOREACH(g, cover_gones, (struct cover_gones *)(uintptr_t)gone)
+	{
+		if (cover_give_up(c, g->key) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void covers_leave(struct hold *h)
+{
+	struct cover *c;
+
+	LIST_FOREACH(c, &h->covers, others) {
+		if (c->parent != NOBODY)
+			LIST_REMOVE(c, siblings);
+	}
+}
+
+/* What the parent has, and what it might still take over itself. */
+static bool cover_all(struct holds *hs, struct hold *h, uint16_t parent)
+{
+	static const struct cover_gones none = RB_INITIALIZER(&none);
+	const struct hold_app *a = &hs->app[parent];
+	const struct cover *c;
+
+	if (!cover_add(hs, h, parent, a->forks + 1, &none))
+		return false;
+	if (a->from == NULL)
+		return true;
+	LIST_FOREACH(c, &a->from->covers, others) {
+		if (c->parent != NOBODY && !cover_add(hs, h, c->parent, c->number, &c->gone))
+			return false;
+	}
+	return true;
+}
+
 struct hold *hold_fork(struct holds *hs, uint16_t parent, uint64_t token)
 {
 	struct hold_app *a = &hs->app[parent];
@@ -179,14 +283,11 @@ struct hold *hold_fork(struct holds *hs, uint16_t parent, uint64_t token)
 
 	if (h == NULL)
 		return NULL;
-	*h = (struct hold){ .token = token,
-		.number = a->forks + 1,
-		.parent = parent,
-		.child = NOBODY,
-		.flows = NO_FLOWS };
-	if (!inherit(hs, h, a)) {
+	*h = (struct hold){ .token = token, .parent = parent, .child = NOBODY };
+	if (!inherit(hs, h, a) || !cover_all(hs, h, parent)) {
 		refs_free(hs, &h->refs, NOBODY); /* the parent has them: none is closed by this */
-		free(h);
+		covers_leave(h);
+		release(h);
 		return NULL;
 	}
 	a->forks++;
@@ -194,7 +295,6 @@ struct hold *hold_fork(struct holds *hs, uint16_t parent, uint64_t token)
 	a->nr_holds++;
 	hs->nr_holds++;
 	LIST_INSERT_HEAD(&hs->all, h, all);
-	LIST_INSERT_HEAD(&a->forked, h, siblings);
 	return h;
 }
 
@@ -240,12 +340,25 @@ int hold_adopt(struct holds *hs, uint16_t child, uint64_t id, uint32_t cookie)
 	return 0;
 }
 
-static void leave_parent(struct holds *hs, struct hold *h)
+struct cover *hold_waited_for(const struct hold *h)
 {
-	if (h->parent == NOBODY)
+	struct cover *c;
+
+	LIST_FOREACH(c, &h->covers, others) {
+		if (c->flows != COVER_NO_FLOWS)
+			return c;
+	}
+	return NULL;
+}
+
+void hold_let_go(struct holds *hs, struct hold *h, uint64_t id)
+{
+	struct hold_ref *ref = ref_find(&h->refs, id);
+
+	if (ref == NULL)
 		return;
-	LIST_REMOVE(h, siblings);
-	hs->app[h->parent].nr_holds--;
+	uncount(hs, h, 1);
+	ref_free(hs, &h->refs, ref, NOBODY);
 }
 
 void hold_end(struct holds *hs, struct hold *h)
@@ -255,27 +368,54 @@ void hold_end(struct holds *hs, struct hold *h)
 	if (h->child != NOBODY)
 		hs->app[h->child].from = NULL;
 	uncount(hs, h, h->nr_refs);
-	leave_parent(hs, h);
+	covers_leave(h);
+	if (h->parent != NOBODY)
+		hs->app[h->parent].nr_holds--;
 	LIST_REMOVE(h, all);
 	LIST_INSERT_HEAD(&hs->ended, h, all);
 	refs_free(hs, &h->refs, NOBODY);
-	if (h->flows == NO_FLOWS)
+	if (hold_waited_for(h) == NULL)
 		hold_free(hs, h);
 }
 
 void hold_free(struct holds *hs, struct hold *h)
 {
-	TAS_ASSERT(h->ended && h->flows == NO_FLOWS);
+	TAS_ASSERT(h->ended && hold_waited_for(h) == NULL);
 	LIST_REMOVE(h, all);
 	hs->nr_holds--;
-	free(h);
+	release(h);
 }
 
-struct hold *hold_covers(const struct holds *hs, uint16_t parent, uint64_t born)
+static bool keeps(const struct cover *c, uint64_t born, uint64_t key)
 {
-	struct hold *youngest = LIST_FIRST(&hs->app[parent].forked);
+	struct cover_gone like = { .key = key };
 
-	return youngest != NULL && youngest->number > born ? youngest : NULL;
+	return c->number > born &&
+		RB_FIND(cover_gones, (struct cover_gones *)(uintptr_t)&c->gone, &like) == NULL;
+}
+
+struct cover *hold_covers(const struct holds *hs, uint16_t parent, uint64_t born, uint64_t upto, uint64_t key)
+{
+	struct cover *c;
+
+	LIST_FOREACH(c, &hs->app[parent].forked, siblings) {
+		if (c->number <= born)
+			return NULL;
+		if (c->number <= upto && keeps(c, born, key))
+			return c;
+	}
+	return NULL;
+}
+
+struct cover *hold_cover_of(const struct hold *h, uint16_t parent, uint64_t born, uint64_t key)
+{
+	struct cover *c;
+
+	LIST_FOREACH(c, &h->covers, others) {
+		if (c->parent == parent && keeps(c, born, key))
+			return c;
+	}
+	return NULL;
 }
 
 void hold_app_gone(struct holds *hs, uint16_t app)
@@ -297,10 +437,12 @@ void hold_app_reset(struct holds *hs, uint16_t app)
 
 	TAS_ASSERT(RB_EMPTY(&a->refs) && a->from == NULL);
 	while (!LIST_EMPTY(&a->forked)) {
-		struct hold *h = LIST_FIRST(&a->forked);
+		struct cover *c = LIST_FIRST(&a->forked);
 
-		leave_parent(hs, h);
-		h->parent = NOBODY;
+		LIST_REMOVE(c, siblings);
+		c->parent = NOBODY;
+		if (c->hold->parent == app)
+			c->hold->parent = NOBODY;
 	}
 	*a = (struct hold_app){ 0 };
 }

@@ -11,9 +11,10 @@
  * its own hold what itself and the hold it came from have. Processes that inherit the child's end without
  * attaching keep the hold, too.
  *
- * Connections are many, so a fork does not visit them: a hold covers every flow of the parent that is older
- * than the fork (hold_covers), and one that its owner closes meanwhile waits on the hold (hold.flows, kept by
- * app_flow.c).
+ * Connections are many, so a fork does not visit them. A hold has a cover for its parent, and one for each
+ * process from which the parent itself inherited: a cover keeps open every flow of that process that is older
+ * than the fork, but for those that the child took over or closed (cover.gone). A flow that its process
+ * closes meanwhile waits on a cover (cover.flows, kept by app_flow.c).
  *
  * Plain bookkeeping without descriptors or memory of anybody else. Owner: the slow path, one thread. */
 #ifndef TAS_SLOWPATH_HOLD_H
@@ -43,16 +44,31 @@ struct hold_ref { /* one holder's reference to it */
 };
 RB_HEAD(hold_refs, hold_ref);
 
+struct cover_gone {
+	RB_ENTRY(cover_gone) link;
+	uint64_t key; /* hold_flow_key() */
+};
+RB_HEAD(cover_gones, cover_gone);
+
+struct cover {
+	LIST_ENTRY(cover) siblings, others; /* in hold_app.forked; in hold.covers */
+	struct hold *hold;
+	struct cover_gones gone;
+	uint64_t number; /* the process's forks, the one that made this counted */
+	uint32_t flows;  /* app_flow.c: closed flows that wait for it */
+	uint16_t parent; /* APP_NONE once its slot was given back */
+};
+LIST_HEAD(cover_list, cover);
+
 struct hold {
-	LIST_ENTRY(hold) all, siblings;
+	LIST_ENTRY(hold) all;
 	struct hold_refs refs;
+	struct cover_list covers; /* the parent's first */
 	uint32_t nr_refs;
 	uint16_t parent; /* APP_NONE once its slot was given back */
 	uint16_t child;  /* who attached with the token, or APP_NONE */
 	uint64_t token;
-	uint64_t number; /* the parent's forks, this one counted */
-	uint32_t flows;  /* app_flow.c: closed flows that wait for it */
-	bool ended;      /* the child's end hung up: covers nothing any more */
+	bool ended; /* the child's end hung up: covers nothing any more */
 };
 LIST_HEAD(hold_list, hold);
 
@@ -60,8 +76,8 @@ struct hold_app { /* what a process has */
 	struct hold_refs refs;
 	uint32_t nr_refs, nr_holds; /* its holds' references are counted here, too */
 	uint64_t forks;
-	struct hold_list forked; /* its forks' holds, youngest first */
-	struct hold *from;       /* the hold it came from, or NULL */
+	struct cover_list forked; /* what keeps its flows, youngest first */
+	struct hold *from;        /* the hold it came from, or NULL */
 };
 
 struct holds {
@@ -97,14 +113,25 @@ struct hold *hold_fork(struct holds *hs, uint16_t parent, uint64_t token);
 bool hold_attach(struct holds *hs, uint64_t token, uint16_t child);
 /* It takes over a listener of its hold. -ENOENT, -EEXIST, -ENOSPC. */
 int hold_adopt(struct holds *hs, uint16_t child, uint64_t id, uint32_t cookie);
+/* Its child, which has not attached, closed the listener. */
+void hold_let_go(struct holds *hs, struct hold *h, uint64_t id);
 /* The child's end hung up. The hold is freed at once if no flow waits for it; else it moves to holds.ended,
  * and the caller frees it when the last flow is dealt with. */
+#define COVER_NO_FLOWS UINT32_MAX
+/* A cover of it for which flows wait, or NULL. */
+struct cover *hold_waited_for(const struct hold *h);
 void hold_end(struct holds *hs, struct hold *h);
 void hold_free(struct holds *hs, struct hold *h);
 
-/* The youngest hold of the parent's forks that is younger than `born` (hold_app.forks when the flow began),
- * or NULL. */
-struct hold *hold_covers(const struct holds *hs, uint16_t parent, uint64_t born);
+static inline uint64_t hold_flow_key(uint32_t flow, uint32_t gen) { return (uint64_t)flow << 32 | gen; }
+/* A cover that keeps this flow of the process: the fork was after `born` and not after `upto`, both counted
+ * as hold_app.forks; or NULL. */
+struct cover *hold_covers(const struct holds *hs, uint16_t parent, uint64_t born, uint64_t upto,
+	uint64_t key);
+/* The same for one hold. */
+struct cover *hold_cover_of(const struct hold *h, uint16_t parent, uint64_t born, uint64_t key);
+/* The child took this flow over, or closed it. -ENOMEM. */
+int cover_give_up(struct cover *c, uint64_t key);
 
 /* The process is gone: it has nothing any more; its forks' holds stay. */
 void hold_app_gone(struct holds *hs, uint16_t app);

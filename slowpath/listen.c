@@ -398,6 +398,7 @@ static bool take_back_one(struct sp *sp, struct listener *l, uint32_t id)
 
 	if (f->events & FLOW_EV_ACCEPTED) {
 		listen_accepted(sp, id);
+		app_flow_accepted(sp->apps, id);
 		return false;
 	}
 	if (f->tx_avail > 0 || !conn_strip(sp, id)) {

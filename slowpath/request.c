@@ -88,6 +88,7 @@ static enum request_verdict take_fork(struct apps *as, struct request_client *c,
 {
 	r->hold = app_fork(as, c->app, r->random);
 	r->msg->fork.token = r->hold != NULL ? r->random : 0;
+	r->msg->fork.number = as->holds.app[c->app].forks;
 	return answer(r, r->hold != NULL ? 0 : ENOSPC);
 }
 
@@ -105,6 +106,7 @@ static enum request_verdict attached(struct apps *as, struct request_client *c, 
 	case CTL_FORK: return take_fork(as, c, r);
 	case CTL_INFO: return answer(r, app_info(as, c->app, &m->info));
 	case CTL_ADOPT: return answer(r, app_adopt(as, c->app, &m->adopt));
+	case CTL_LEAVE: return answer(r, app_leave(as, c->app, &m->adopt));
 	default: return drop(r, "a request that does not exist, or comes at the wrong time");
 	}
 }

@@ -36,7 +36,7 @@
 
 #define ABI_MAGIC 0x3167657264736174ull /* "tasdreg1", little endian */
 #define ABI_MAJOR 1
-#define ABI_MINOR 0
+#define ABI_MINOR 1
 
 enum {
 	ABI_CORES_MAX = 64,
@@ -76,8 +76,10 @@ struct abi_bell {
 	uint64_t tx_end; /* stream offset up to which the transmit ring is filled; at most tx_una + ring size,
 			    never back */
 	uint32_t flags;
-	uint32_t arg;
+	uint32_t arg; /* low half: a context; high half, with ACCEPTED and CLOSE: the process's forks */
 };
+#define ABI_BELL_ARG_CONTEXT 0xffffu
+#define ABI_BELL_ARG_FORKS 16 /* shift */
 static_assert(sizeof(struct abi_bell) == 32, "two messages a line");
 
 /* app -> tasd ring for one (context, core). */
@@ -125,6 +127,8 @@ enum abi_flow_events {
 	ABI_EV_RX_FIN = 1 << 2,    /* no byte follows rx_end */
 	ABI_EV_RESET = 1 << 3,     /* the connection is gone; `error` says why; nothing can be sent */
 	ABI_EV_TX_DONE = 1 << 4,   /* everything sent, the FIN too, is acknowledged */
+	ABI_EV_MOVED = 1 << 6,     /* another process has the flow: CTL_ADOPT brings it back. Not sticky;
+				* `ring_gen` changes with it */
 };
 
 /* The state of a flow as its application may know it. Line 0 is written by whoever holds the flow's lock, in
@@ -144,6 +148,8 @@ struct abi_flow_rec {
 	uint32_t flow;             /* handle for abi_bell.flow */
 	_Atomic uint32_t snd_mss;  /* payload bytes of a full segment */
 	uint32_t pad0;
+	_Atomic uint64_t rx_read, tx_end; /* written by the application, of flows older than its last fork:
+					   * positions that are not told yet */
 	alignas(CACHE_LINE) struct net_addr local; /* alignas would hold for every declarator of a list */
 	struct net_addr remote;
 	uint16_t local_port, remote_port; /* host byte order */

@@ -43,7 +43,10 @@ enum ctl_type {
 	CTL_INFO,     /* a snapshot of one flow for TCP_INFO */
 	CTL_QUERY,    /* tasctl: the answer's text comes as further messages' bytes, see CTL_TEXT */
 	CTL_TEXT,     /* tasd -> tasctl: a piece of text; the last one has length 0 */
-	CTL_ADOPT,    /* after fork, in the child: keep the socket (listener or flow) of the fork hold */
+	CTL_ADOPT, /* after fork: the socket (listener or flow) is wanted here. A flow's bytes move into this
+			 process's region */
+	CTL_LEAVE, /* this process closed a flow that others may have. A child that has not attached sends
+			 it on its end of the socketpair, of listeners, too; without an answer then */
 };
 
 struct ctl_hello {
@@ -93,15 +96,22 @@ struct ctl_connect {
 };
 
 struct ctl_fork {
-	uint64_t token; /* answer of CTL_FORK */
+	uint64_t token;  /* answer of CTL_FORK */
+	uint64_t number; /* answer: this process's forks so far, this one counted */
 };
 
 struct ctl_adopt {
-	uint64_t listener_id; /* a listener, or 0 */
-	uint32_t cookie;      /* for the listener, in the child */
-	uint32_t flow, gen;   /* a flow, if listener_id is 0 */
-	uint32_t rec;         /* answer: the flow's record in the adopting process's region */
+	uint64_t listener_id;     /* a listener, or 0 */
+	uint32_t cookie;          /* for the listener, in the child */
+	uint32_t flow, gen;       /* a flow, if listener_id is 0 */
+	uint32_t rec;             /* answer: the flow's record in the adopting process's region */
+	uint32_t context;         /* which is told of it */
+	uint32_t flags;           /* CTL_ADOPT_*: also in the answer */
+	uint64_t rx_read, tx_end; /* positions as this process knows them; answer: as they are */
+	uint64_t taken;           /* answer: how far this process's bytes went before the flow left it */
 };
+#define CTL_ADOPT_TX_SHUT 1 /* nothing is sent behind tx_end */
+#define CTL_ADOPT_ABORT 2   /* CTL_LEAVE: a RST, if nobody else has it */
 
 /* What TCP_INFO and tasctl show. Units in the names; byte counts are totals of the connection. */
 struct ctl_info {

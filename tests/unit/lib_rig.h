@@ -47,7 +47,9 @@ struct rig {
 	unsigned asked[16];
 	struct ctl_msg last[16]; /* the last request of each type */
 	unsigned lives, wakes, closes;
-	int held; /* our end of the socketpair of the last fork */
+	uint64_t forks;
+	uint64_t adopt_rx, adopt_tx, adopt_taken; /* CTL_ADOPT of a flow that had moved away: the answer */
+	int held;                                 /* our end of the socketpair of the last fork */
 	uint32_t next_flow;
 
 	bool shared; /* the region is a memfd, made anew for each life */
@@ -152,6 +154,23 @@ static inline int rig_hold(struct rig *r)
 	return pair[1];
 }
 
+/* The flow is here from now on, in the record made last, where the process says it is. */
+static inline void rig_adopt(struct rig *r, struct ctl_adopt *a)
+{
+	struct abi_flow_rec *rec;
+
+	if (a->listener_id != 0)
+		return;
+	a->rec = r->next_flow - 1;
+	rec = rig_rec(r, a->rec);
+	if (atomic_fetch_and(&rec->events, ~(uint32_t)ABI_EV_MOVED) & ABI_EV_MOVED) {
+		a->rx_read = r->adopt_rx;
+		a->tx_end = r->adopt_tx;
+		a->taken = r->adopt_taken;
+		rec->ring_gen++;
+	}
+}
+
 static inline int rig_request(void *arg, struct ctl_msg *m, int *fds, unsigned max, unsigned *nfds)
 {
 	struct rig *r = arg;
@@ -182,9 +201,10 @@ static inline int rig_request(void *arg, struct ctl_msg *m, int *fds, unsigned m
 	case CTL_ROUTE: m->connect.prefix_len = 120; break;
 	case CTL_FORK:
 		m->fork.token = 99;
+		m->fork.number = ++r->forks;
 		fds[(*nfds)++] = rig_hold(r);
 		break;
-	case CTL_ADOPT: m->adopt.rec = r->next_flow - 1; break;
+	case CTL_ADOPT: rig_adopt(r, &m->adopt); break;
 	default: break;
 	}
 	return 0;

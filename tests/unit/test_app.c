@@ -572,7 +572,9 @@ static void what_cannot_be_adopted_is_refused(void **state)
 	app_fork(&r->apps, parent, 4711);
 	child = rig_attach_as_child(r, 4711);
 	assert_int_equal(app_adopt(&r->apps, stranger, &a), ENOENT);
-	assert_int_equal(app_adopt(&r->apps, child, &flow), ENOTSUP);
+	assert_int_equal(app_adopt(&r->apps, child, &flow), EINVAL); /* no such context */
+	rig_context(r, child);
+	assert_int_equal(app_adopt(&r->apps, child, &flow), ECONNRESET);
 	a.cookie = ABI_LISTENER_NONE;
 	assert_int_equal(app_adopt(&r->apps, child, &a), EINVAL);
 	a.cookie = 9;

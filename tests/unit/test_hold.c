@@ -14,7 +14,7 @@
 #include "include/base/rand.h"
 
 enum { PARENT, CHILD, GRANDCHILD, STRANGER, APPS_MAX = 8, IDS_MAX = 5000 };
-enum { COOKIE = 77, ID = 3 };
+enum { COOKIE = 77, ID = 3, FLOW = 4242 };
 #define NOBODY UINT16_MAX
 
 struct rig {
@@ -281,23 +281,74 @@ static void a_grandchild_inherits_what_its_parent_had_not_adopted(void **state)
 	rig_end(r);
 }
 
+static struct hold *covering(struct rig *r, uint16_t parent, uint64_t born, uint64_t upto)
+{
+	struct cover *c = hold_covers(&r->hs, parent, born, upto, FLOW);
+
+	return c != NULL ? c->hold : NULL;
+}
+
 static void a_flow_is_covered_by_forks_younger_than_itself(void **state)
 {
 	struct rig *r = rig_new();
 	struct hold *first, *second;
 
 	(void)state;
-	assert_null(hold_covers(&r->hs, PARENT, 0));
+	assert_null(covering(r, PARENT, 0, 9));
 	first = hold_fork(&r->hs, PARENT, 1);
-	assert_ptr_equal(hold_covers(&r->hs, PARENT, 0), first);
-	assert_null(hold_covers(&r->hs, PARENT, 1)); /* born after the first fork */
+	assert_ptr_equal(covering(r, PARENT, 0, 9), first);
+	assert_null(covering(r, PARENT, 1, 9)); /* born after the first fork */
 	second = hold_fork(&r->hs, PARENT, 2);
-	assert_ptr_equal(hold_covers(&r->hs, PARENT, 1), second);
+	assert_ptr_equal(covering(r, PARENT, 1, 9), second);
+	assert_ptr_equal(covering(r, PARENT, 0, 1), first); /* closed before the second */
 	hold_end(&r->hs, second);
-	assert_null(hold_covers(&r->hs, PARENT, 1));
-	assert_ptr_equal(hold_covers(&r->hs, PARENT, 0), first);
+	assert_null(covering(r, PARENT, 1, 9));
+	assert_ptr_equal(covering(r, PARENT, 0, 9), first);
 	hold_end(&r->hs, first);
-	assert_null(hold_covers(&r->hs, PARENT, 0));
+	assert_null(covering(r, PARENT, 0, 9));
+	rig_end(r);
+}
+
+static void what_a_child_gave_up_only_others_cover(void **state)
+{
+	struct rig *r = rig_new();
+	struct hold *first = hold_fork(&r->hs, PARENT, 1), *second = hold_fork(&r->hs, PARENT, 2);
+
+	(void)state;
+	assert_int_equal(cover_give_up(hold_cover_of(second, PARENT, 0, FLOW), FLOW), 0);
+	assert_int_equal(cover_give_up(LIST_FIRST(&second->covers), FLOW), 0); /* again */
+	assert_null(hold_cover_of(second, PARENT, 0, FLOW));
+	assert_non_null(hold_cover_of(second, PARENT, 0, FLOW + 1));
+	assert_ptr_equal(covering(r, PARENT, 0, 9), first);
+	hold_end(&r->hs, first);
+	assert_null(covering(r, PARENT, 0, 9));
+	hold_end(&r->hs, second);
+	rig_end(r);
+}
+
+/* A forks B, which forks C before it touched anything of A's. */
+static void a_grandchild_covers_what_its_parent_could_have_taken(void **state)
+{
+	struct rig *r = rig_new();
+	struct hold *b = hold_fork(&r->hs, PARENT, 1), *c;
+
+	(void)state;
+	assert_true(hold_attach(&r->hs, 1, CHILD));
+	assert_int_equal(cover_give_up(LIST_FIRST(&b->covers), FLOW + 1), 0);
+	c = hold_fork(&r->hs, CHILD, 2);
+	assert_int_equal(cover_give_up(LIST_FIRST(&b->covers), FLOW), 0);
+	hold_app_gone(&r->hs, CHILD);
+	hold_end(&r->hs, b);
+	assert_ptr_equal(covering(r, PARENT, 0, 9), c);
+	assert_non_null(hold_cover_of(c, PARENT, 0, FLOW));
+	assert_null(hold_cover_of(c, PARENT, 0, FLOW + 1)); /* B had it itself when it forked */
+	assert_non_null(hold_cover_of(c, CHILD, 0, FLOW));
+	hold_app_gone(&r->hs, PARENT);
+	hold_app_reset(&r->hs, PARENT);
+	hold_app_reset(&r->hs, CHILD);
+	assert_null(covering(r, PARENT, 0, 9));
+	hold_end(&r->hs, c);
+	assert_int_equal(r->hs.nr_holds, 0);
 	rig_end(r);
 }
 
@@ -307,13 +358,14 @@ static void a_hold_for_which_flows_wait_covers_nothing_once_it_ended(void **stat
 	struct hold *h = listen_and_fork(r);
 
 	(void)state;
-	h->flows = 5;
+	LIST_FIRST(&h->covers)->flows = 5;
 	hold_app_gone(&r->hs, PARENT);
 	hold_end(&r->hs, h);
 	assert_int_equal(r->closed[ID], 1); /* listeners do not wait */
-	assert_null(hold_covers(&r->hs, PARENT, 0));
+	assert_null(covering(r, PARENT, 0, 9));
 	assert_ptr_equal(LIST_FIRST(&r->hs.ended), h);
-	h->flows = UINT32_MAX;
+	assert_ptr_equal(hold_waited_for(h), LIST_FIRST(&h->covers));
+	LIST_FIRST(&h->covers)->flows = COVER_NO_FLOWS;
 	hold_free(&r->hs, h);
 	hold_app_reset(&r->hs, PARENT);
 	rig_end(r);
@@ -407,6 +459,8 @@ int main(void)
 		cmocka_unit_test(a_stranger_adopts_nothing),
 		cmocka_unit_test(a_grandchild_inherits_what_its_parent_had_not_adopted),
 		cmocka_unit_test(a_flow_is_covered_by_forks_younger_than_itself),
+		cmocka_unit_test(what_a_child_gave_up_only_others_cover),
+		cmocka_unit_test(a_grandchild_covers_what_its_parent_could_have_taken),
 		cmocka_unit_test(a_hold_for_which_flows_wait_covers_nothing_once_it_ended),
 		cmocka_unit_test(too_many_forks_and_listeners_are_refused),
 		cmocka_unit_test(random_families_close_each_listener_once),

@@ -71,8 +71,7 @@ static void does_nothing(void)
 {
 	CHECK(tas_sock_inherited(s) && tas_sock_inherited(l));
 	CHECK(!tas_attached(r.t));
-	CHECK(tas_ready(s) == 0 && tas_rx_bytes(s) == 0 && tas_error(s) == 0);
-	CHECK(tas_sock_rx_size(s) == 0);
+	CHECK(tas_error(s) == 0 && tas_sock_rx_size(s) == 0);
 	CHECK(r.t->hold_fd >= 0 && fcntl(r.t->hold_fd, F_GETFD) == FD_CLOEXEC);
 	CHECK(tas_fd_is_internal(r.t, r.t->hold_fd));
 	CHECK(r.asked[CTL_HELLO] == 0);
@@ -185,15 +184,16 @@ static void a_listener_is_adopted_when_the_child_accepts(void **state)
 static void closes_before_attaching(void)
 {
 	struct tas_listen_opt opt = { .port = 81 };
+	struct ctl_msg m = { 0 };
 	struct tas_sock *n;
-	struct abi_bell b;
 
 	tas_close(r.c, s, false);
 	CHECK(r.asked[CTL_HELLO] == 0);
+	CHECK(recv(r.held, &m, sizeof(m), MSG_DONTWAIT) == sizeof(m));
+	CHECK(m.type == CTL_LEAVE && m.adopt.flow == 5003 && m.adopt.gen == 1);
 	r.next_flow = 21;
 	CHECK(tas_attach(r.t, NULL, 0) == 0);
-	CHECK(r.asked[CTL_ADOPT] == 1 && r.last[CTL_ADOPT].adopt.flow == 5003);
-	CHECK(rig_bell(&r, 0, 0, &b) && b.flags == (ABI_BELL_POSITIONS | ABI_BELL_CLOSE));
+	CHECK(r.asked[CTL_LEAVE] == 0); /* once is enough */
 	CHECK(tas_send(r.c, s, "x", 1, 0) == -EBADF);
 	CHECK(tas_listen(r.c, &opt, &n) == 0);
 }
@@ -207,20 +207,11 @@ static void closes_a_listener(void)
 	CHECK(r.t->listeners == NULL && r.t->nr_free == 1);
 }
 
-static void closes_where_flows_stay(void)
-{
-	r.refuse[CTL_ADOPT] = EOPNOTSUPP;
-	CHECK(tas_attach(r.t, NULL, 0) == 0);
-	tas_close(r.c, s, false);
-	CHECK(r.asked[CTL_ADOPT] == 1 && r.t->flows_stay && r.t->nr_free == 1);
-}
-
-static void what_the_child_closes_is_told_if_it_ever_attaches(void **state)
+static void what_the_child_closes_is_told_though_it_never_attaches(void **state)
 {
 	(void)state;
 	in_child(closes_before_attaching);
 	in_child(closes_a_listener);
-	in_child(closes_where_flows_stay);
 	assert_int_equal(tas_send(r.c, s, "x", 1, 0), 1);
 }
 
@@ -231,11 +222,13 @@ static void forks_again(void)
 	int status;
 
 	tas_fork_prepare(r.t);
-	CHECK(r.asked[CTL_FORK] == 0); /* not attached: the grandchild has the same hold */
+	CHECK(r.asked[CTL_HELLO] == 1 && r.last[CTL_HELLO].hello.fork_token == 99);
+	CHECK(r.asked[CTL_FORK] == 1); /* what we keep and what our child keeps are two things */
 	pid = fork();
 	if (pid == 0) {
 		tas_fork_child(r.t);
-		CHECK(r.t->hold_fd == hold && fcntl(hold, F_GETFD) >= 0);
+		CHECK(r.t->hold_fd >= 0 && r.t->hold_fd != hold);
+		memset(r.asked, 0, sizeof(r.asked));
 		accepts();
 		CHECK(r.last[CTL_HELLO].hello.fork_token == 99);
 		_exit(child_failed);
@@ -245,7 +238,7 @@ static void forks_again(void)
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
-static void a_grandchild_of_a_child_that_did_nothing_inherits_the_same(void **state)
+static void a_child_that_did_nothing_attaches_before_it_forks(void **state)
 {
 	(void)state;
 	in_child(forks_again);
@@ -264,6 +257,128 @@ static void without_a_hold_flows_are_reset_in_the_child(void **state)
 	r.refuse[CTL_FORK] = ENOSPC;
 	in_child(nothing_inherited);
 	assert_int_equal(tas_send(r.c, s, "x", 1, 0), 1);
+}
+
+/* --- the parent, after the child used the connection --- */
+
+static void forked(void)
+{
+	tas_fork_prepare(r.t);
+	tas_fork_parent(r.t);
+	rig_bells_drop(&r, 0, 0);
+}
+
+/* As tasd does it: the record says so, and what was known of the positions. */
+static void flow_leaves(uint64_t rx, uint64_t tx, uint64_t taken)
+{
+	struct abi_flow_rec *rec = rig_rec(&r, 3);
+
+	r.next_flow = 4; /* the record that the flow comes back to */
+	r.adopt_rx = rx;
+	r.adopt_tx = tx;
+	r.adopt_taken = taken;
+	rec->events |= ABI_EV_MOVED;
+	rec->ring_gen++;
+}
+
+static void a_flow_that_a_child_used_comes_back_with_its_positions(void **state)
+{
+	char buf[100] = { 0 };
+	struct abi_bell b;
+
+	(void)state;
+	rig_deliver(&r, 3, 100);
+	assert_int_equal(tas_recv(r.c, s, buf, 40, 0), 40);
+	assert_int_equal(tas_send(r.c, s, buf, 10, 0), 10);
+	forked();
+	flow_leaves(60, 30, 10);
+	assert_int_equal(tas_recv(r.c, s, buf, sizeof(buf), 0), 40);
+	assert_int_equal((uint8_t)buf[0], (uint8_t)(60 * 7));
+	assert_int_equal(r.asked[CTL_ADOPT], 1);
+	assert_int_equal(r.last[CTL_ADOPT].adopt.flow, 5003);
+	assert_int_equal(tas_send(r.c, s, "abc", 3, 0), 3);
+	while (rig_bell(&r, 0, 0, &b) && b.tx_end != 33)
+		;
+	assert_int_equal(b.tx_end, 33);
+	assert_int_equal(r.asked[CTL_ADOPT], 1);
+}
+
+static void what_a_parent_reads_and_writes_after_a_fork_is_in_the_record(void **state)
+{
+	(void)state;
+	rig_deliver(&r, 3, 100);
+	assert_int_equal(tas_recv(r.c, s, (char[5]){ 0 }, 5, 0), 5);
+	assert_int_equal(rig_rec(&r, 3)->rx_read, 0); /* nobody else may ask */
+	forked();
+	assert_int_equal(tas_recv(r.c, s, (char[5]){ 0 }, 5, 0), 5);
+	assert_int_equal(tas_send(r.c, s, "abc", 3, 0), 3);
+	assert_int_equal(rig_rec(&r, 3)->rx_read, 10);
+	assert_int_equal(rig_rec(&r, 3)->tx_end, 3);
+}
+
+/* It left between the copy and its announcement. */
+static void bytes_that_missed_the_move_are_sent_again(void **state)
+{
+	struct tas_span span[2];
+
+	(void)state;
+	forked();
+	assert_int_equal(tas_tx_begin(r.c, s, span), RIG_RING);
+	flow_leaves(0, 7, 0);
+	tas_tx_end(r.c, s, 0, 0);
+	assert_int_equal(tas_send(r.c, s, "abcdefgh", 8, 0), 8);
+	assert_int_equal(s->tx_end, 15);
+	assert_memory_equal(r.base + rig_rec(&r, 3)->tx_off + 7, "abcdefgh", 8);
+	s->taken = 12;
+	rig_rec(&r, 3)->events |= ABI_EV_MOVED; /* without a new ring: as if the look had been before it */
+	r.adopt_tx = 40;
+	r.adopt_taken = 18;
+	assert_int_equal(tas_send(r.c, s, "ABCDEFGH", 8, 0), 3); /* 15 to 18 went along */
+	assert_int_equal(s->tx_end, 40);
+}
+
+static void a_shared_flow_is_given_up_by_request(void **state)
+{
+	struct abi_bell b;
+
+	(void)state;
+	forked();
+	assert_int_equal(tas_send(r.c, s, "abc", 3, 0), 3);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	tas_close(r.c, s, true);
+	assert_false(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(r.asked[CTL_LEAVE], 1);
+	assert_int_equal(r.last[CTL_LEAVE].adopt.tx_end, 3);
+	assert_int_equal(r.last[CTL_LEAVE].adopt.flags, CTL_ADOPT_ABORT);
+	assert_int_equal(r.t->nr_free, 1);
+}
+
+static void a_flow_younger_than_the_fork_is_closed_by_a_bell_that_counts_it(void **state)
+{
+	struct tas_sock *n;
+	struct abi_bell b;
+
+	(void)state;
+	forked();
+	rig_incoming(&r, 8, 1);
+	assert_int_equal(tas_accept(r.c, l, &n), 0);
+	assert_true(rig_bell(&r, 0, 0, &b) && (b.flags & ABI_BELL_ACCEPTED));
+	assert_int_equal(b.arg >> ABI_BELL_ARG_FORKS, 1);
+	tas_close(r.c, n, false);
+	assert_true(rig_bell(&r, 0, 0, &b) && (b.flags & ABI_BELL_CLOSE));
+	assert_int_equal(b.arg >> ABI_BELL_ARG_FORKS, 1);
+	assert_int_equal(r.asked[CTL_LEAVE], 0);
+}
+
+static void who_polls_a_flow_that_left_gets_it_back(void **state)
+{
+	(void)state;
+	forked();
+	rig_deliver(&r, 3, 10);
+	flow_leaves(10, 0, 0);
+	assert_int_equal(tas_ready(s) & TAS_EV_IN, 0);
+	assert_int_equal(r.asked[CTL_ADOPT], 1);
+	assert_int_equal(tas_rx_bytes(s), 0);
 }
 
 static void *holds_locks(void *arg)
@@ -311,8 +426,14 @@ int main(void)
 		TEST(a_flow_that_the_child_uses_goes_on_where_it_was),
 		TEST(what_tasd_refuses_is_the_answer_of_every_call),
 		TEST(a_listener_is_adopted_when_the_child_accepts),
-		TEST(what_the_child_closes_is_told_if_it_ever_attaches),
-		TEST(a_grandchild_of_a_child_that_did_nothing_inherits_the_same),
+		TEST(what_the_child_closes_is_told_though_it_never_attaches),
+		TEST(a_child_that_did_nothing_attaches_before_it_forks),
+		TEST(a_flow_that_a_child_used_comes_back_with_its_positions),
+		TEST(what_a_parent_reads_and_writes_after_a_fork_is_in_the_record),
+		TEST(bytes_that_missed_the_move_are_sent_again),
+		TEST(a_shared_flow_is_given_up_by_request),
+		TEST(a_flow_younger_than_the_fork_is_closed_by_a_bell_that_counts_it),
+		TEST(who_polls_a_flow_that_left_gets_it_back),
 		TEST(without_a_hold_flows_are_reset_in_the_child),
 		TEST(a_lock_of_another_thread_does_not_stop_the_child),
 	};
