@@ -32,8 +32,9 @@ static uint32_t cookie_new(struct tas *t, const struct tas_sock *s)
 	return t->cookies << 20 | s->index;
 }
 
-static void listen_fill(struct ctl_listen *l, const struct tas_listen_opt *opt)
+static void listen_fill(const struct tas_os *os, struct ctl_listen *l, const struct tas_listen_opt *opt)
 {
+	lib_random(os, &l->secret, sizeof(l->secret));
 	l->addr = opt->addr;
 	l->port = opt->port;
 	l->flags = opt->flags;
@@ -70,7 +71,7 @@ static struct tas_sock *listener_new(struct tas_ctx *c, const struct tas_listen_
 		lib_sock_free(s);
 		return NULL;
 	}
-	listen_fill(&s->listener->listen, opt);
+	listen_fill(&c->t->os, &s->listener->listen, opt);
 	s->listener->cookie = s->listener->listen.cookie = cookie_new(c->t, s);
 	s->local = opt->addr;
 	s->local_port = opt->port;

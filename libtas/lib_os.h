@@ -59,6 +59,15 @@ static inline void lib_unmap(const struct tas_os *os, void *p, size_t size)
 }
 
 /* Adds one to an eventfd; one that is full is readable anyway. */
+/* Zeros if the kernel has none to give at once. */
+static inline void lib_random(const struct tas_os *os, void *to, size_t size)
+{
+	enum { NONBLOCK = 1 };
+
+	if (LIB_SYS(os, SYS_getrandom, (long)to, (long)size, NONBLOCK) != (long)size)
+		__builtin_memset(to, 0, size);
+}
+
 static inline void lib_event_write(const struct tas_os *os, int fd)
 {
 	const uint64_t one = 1;

@@ -36,7 +36,8 @@ int app_listen(struct apps *as, uint16_t app, struct ctl_listen *l)
 	error = as->ops.listen(as->ops.arg, app, l);
 	if (error == 0 && hold_add(&as->holds, app, l->cookie, l->id) != 0) {
 		as->ops.leave(as->ops.arg, app, l->id);
-		as->ops.close_listener(as->ops.arg, l->id);
+		if (!hold_knows(&as->holds, l->id))
+			as->ops.close_listener(as->ops.arg, l->id);
 		error = ENOMEM;
 	}
 	return error;

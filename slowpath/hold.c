@@ -139,19 +139,50 @@ int hold_may_add(const struct holds *hs, uint16_t app, uint32_t cookie)
 	return a->nr_refs < HOLD_REFS_APP_MAX && hs->nr_refs < HOLD_REFS_MAX ? 0 : -ENOSPC;
 }
 
+static struct hold_object *object_in(const struct hold_refs *refs, uint64_t id)
+{
+	struct hold_ref *ref;
+
+	RB_FOREACH(ref, hold_refs, (struct hold_refs *)(uintptr_t)refs)
+	{
+		if (ref->object->id == id)
+			return ref->object;
+	}
+	return NULL;
+}
+
+static struct hold_object *object_of(const struct holds *hs, uint64_t id)
+{
+	struct hold_object *o = NULL;
+	struct hold *h;
+
+	for (uint32_t i = 0; o == NULL && i < hs->apps_max; i++)
+		o = object_in(&hs->app[i].refs, id);
+	LIST_FOREACH(h, &hs->all, all) {
+		if (o == NULL)
+			o = object_in(&h->refs, id);
+	}
+	return o;
+}
+
+bool hold_knows(const struct holds *hs, uint64_t id) { return object_of(hs, id) != NULL; }
+
 int hold_add(struct holds *hs, uint16_t app, uint32_t cookie, uint64_t id)
 {
 	int error = hold_may_add(hs, app, cookie);
-	struct hold_object *object;
+	struct hold_object *object, *fresh = NULL;
 
 	if (error != 0)
 		return error;
-	object = malloc(sizeof(*object));
+	object = id <= hs->last_id ? object_of(hs, id) : NULL; /* ids only grow */
+	hs->last_id = max_u64(hs->last_id, id);
+	if (object == NULL)
+		object = fresh = calloc(1, sizeof(*object));
 	if (object == NULL)
 		return -ENOMEM;
-	*object = (struct hold_object){ .id = id };
+	object->id = id;
 	if (!ref_make(hs, &hs->app[app].refs, cookie, object)) {
-		free(object);
+		free(fresh);
 		return -ENOMEM;
 	}
 	hs->app[app].nr_refs++;

@@ -84,6 +84,7 @@ struct holds {
 	struct hold_app *app; /* [apps_max] */
 	struct hold_list all, ended;
 	uint32_t apps_max, nr_holds, nr_refs;
+	uint64_t last_id; /* of a listener */
 	/* Called when `app` no longer has the listener, and when nobody has. */
 	void (*left)(void *arg, uint16_t app, uint64_t id);
 	void (*closed)(void *arg, uint64_t id);
@@ -98,10 +99,12 @@ void holds_fini(struct holds *hs);
 
 /* Is there room for one more, under a cookie not in use? 0, -EEXIST, -ENOSPC. */
 int hold_may_add(const struct holds *hs, uint16_t app, uint32_t cookie);
-/* The new listener `id` has its first holder. As above, or -ENOMEM. */
+/* The listener `id` has a holder more, or its first. As above, or -ENOMEM. */
 int hold_add(struct holds *hs, uint16_t app, uint32_t cookie, uint64_t id);
 /* The listener behind a process's cookie; false if there is none. */
 bool hold_find(const struct holds *hs, uint16_t app, uint32_t cookie, uint64_t *id);
+/* Has anybody this listener? Rare: looks at all of them. */
+bool hold_knows(const struct holds *hs, uint64_t id);
 /* The process no longer has it. -ENOENT. */
 int hold_drop(struct holds *hs, uint16_t app, uint32_t cookie);
 

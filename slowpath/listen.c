@@ -309,6 +309,25 @@ static int conflict(struct listeners *ls, const struct ctl_listen *m, uid_t uid)
 	return 0;
 }
 
+/* The same listener, registered anew by another of the processes that inherited it. */
+static struct listener *inherited_too(struct listeners *ls, const struct ctl_listen *m)
+{
+	struct listener *l;
+
+	LIST_FOREACH(l, &ls->bucket[bucket_of(m->port)], bucket) {
+		if (m->secret != 0 && l->secret == m->secret && l->port == m->port &&
+			addr_eq(l->addr, m->addr) && l->flags == m->flags)
+			return l;
+	}
+	return NULL;
+}
+
+static int listen_again(struct listener *l, uint16_t app, struct ctl_listen *m)
+{
+	m->id = l->id;
+	return acceptor_of(l, app) != NULL ? EEXIST : add_acceptor(l, app, m->cookie);
+}
+
 static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 {
 	struct listeners *ls = sp->listeners;
@@ -328,6 +347,7 @@ static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 		return ENOMEM;
 	*l = (struct listener){
 		.id = ls->next_id++,
+		.secret = m->secret,
 		.uid = uid,
 		.addr = m->addr,
 		.port = m->port,
@@ -355,6 +375,9 @@ int listen_op_listen(void *arg, uint16_t app, struct ctl_listen *m)
 	struct sp *sp = arg;
 	struct listener *l;
 
+	l = m->id == 0 ? inherited_too(sp->listeners, m) : NULL;
+	if (l != NULL)
+		return listen_again(l, app, m);
 	if (m->id == 0)
 		return listen_new(sp, app, m);
 	l = by_id(sp->listeners, m->id);

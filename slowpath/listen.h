@@ -42,6 +42,7 @@ struct listener {
 	LIST_ENTRY(listener) bucket;
 	RB_ENTRY(listener) by_id;
 	uint64_t id;
+	uint64_t secret;      /* of those that may join: they inherited it from one process */
 	uid_t uid;            /* whose process made it */
 	struct net_addr addr; /* any: every address */
 	uint16_t port;        /* host order */

@@ -77,6 +77,8 @@ struct ctl_listen {
 	uint32_t rx_size, tx_size; /* bytes of payload ring for accepted flows; 0 = configured default */
 	char congestion[16];       /* empty = configured default */
 	uint64_t id;               /* answer of CTL_LISTEN: identity in tasd across processes (CTL_ADOPT) */
+	uint64_t secret; /* drawn by the library: processes that inherited one listener, and register it anew
+			  * after tasd came back, share it; 0: with nobody */
 };
 #define CTL_LISTEN_REUSEPORT 1
 #define CTL_LISTEN_V6ONLY 2

@@ -11,6 +11,8 @@
  *   polled   the same; both wait by poll before they read
  *   killed   the child is killed in the midst; the parent goes on
  *   unused   the child only closes its copy, and lives on while the parent serves and closes
+ *   workers  three children accept from the inherited listener and say who they are; each serves one
+ *            connection at a time; the parent only waits
  *   kept     the child never touches its copy; the connection ends when it ends
  *
  * A child echoes until the end of the stream. What the others say is in the functions; peer_of_heirs.py has
@@ -237,6 +239,28 @@ static void serve_one(const char *kind)
 		close(baton[i / 2][i % 2]);
 }
 
+static _Noreturn void work(const char *name)
+{
+	for (;;) {
+		int fd = accept_one();
+
+		say(fd, name);
+		echo(fd);
+		close(fd);
+	}
+}
+
+static void serve_workers(void)
+{
+	static const char *const name[] = { "0\n", "1\n", "2\n" };
+
+	for (int i = 0; i < 3; i++)
+		if (fork_one() == 0)
+			work(name[i]);
+	for (;;)
+		pause();
+}
+
 static bool is_each(const char *kind)
 {
 	return strcmp(kind, "each") == 0 || strcmp(kind, "double") == 0 || strcmp(kind, "dropped") == 0 ||
@@ -251,6 +275,8 @@ int main(int argc, char **argv)
 	listen_on(argv[2]);
 	if (is_each(argv[1]))
 		serve_each(argv[1]);
+	if (strcmp(argv[1], "workers") == 0)
+		serve_workers();
 	for (;;)
 		serve_one(argv[1]);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # What the peer of tests/e2e/heirs.c says and hears. Prints the bytes that went both ways.
 #   peer_of_heirs.py KIND ADDRESS PORT [CONNECTIONS]
+import select
 import socket
 import sys
 import threading
@@ -112,7 +113,26 @@ def many(n):
     assert not failed, failed
 
 
-if kind in ("turns", "polled"):
+# A worker serves one connection at a time: those that are answered first are kept until all three answered.
+def workers():
+    waiting, held, names = [connect() for _ in range(12)], [], set()
+    while waiting:
+        ready = select.select(waiting, [], [], PATIENCE)[0]
+        assert ready, f"{len(waiting)} connections without an answer; {names} answered"
+        for s in ready:
+            names.add(s.recv(2))
+            count(2)
+            echoes(s, 20000, len(names))
+            waiting.remove(s)
+            held.append(s)
+        while len(names) == 3 and held:
+            ends(held.pop())
+    assert names == {b"0\n", b"1\n", b"2\n"}, names
+
+
+if kind == "workers":
+    workers()
+elif kind in ("turns", "polled"):
     in_turn()
 elif kind == "killed":
     killed()

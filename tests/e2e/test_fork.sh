@@ -26,6 +26,8 @@ heirs() { # KIND PORT [CONNECTIONS]
 
 port_listens() { tasctl -i "$INSTANCE" listeners | grep -q ":$1 "; }
 
+workers_are_back() { [ "$(tasctl -i "$INSTANCE" apps | grep -c heirs)" -ge 3 ]; }
+
 finish() {
 	wait_for 10 "the end of every connection" none_open
 	stop "$server"
@@ -53,6 +55,19 @@ peer=$SPAWNED
 wait_for 10 "a connection that stays open" grep -q open "$WORK/peer.log"
 kill -USR1 "$(head -n 1 "$WORK/kept.log")"
 wait "$peer" || fail "the connection did not end with its last holder: $(cat "$WORK/peer.log")"
+finish
+
+heirs workers $((++port))
+for round in 1 2; do
+	say "tasd is killed, and every worker accepts again from the next ($round)"
+	kill -KILL "$TASD"
+	wait "$TASD" 2>/dev/null || true
+	tasd_start
+	wait_for 10 "three workers that accept" workers_are_back
+	carried_begin
+	total=$(peer workers $port)
+	assert_carried "$total"
+done
 finish
 
 say "python's ForkingTCPServer"

@@ -192,6 +192,31 @@ TEST(embryos_are_limited) /* a SYN flood: the oldest makes way, for its peer had
 	assert_true(answered(peer_new()));
 }
 
+/* Two processes that had one listener register it anew after tasd came back. */
+TEST(processes_that_inherited_a_listener_share_it_again)
+{
+	struct ctl_listen first = { .port = RIG_PORT, .cookie = 1, .backlog = 8, .secret = 99 },
+			  second = first, stranger = first, other = first;
+
+	app_start(0);
+	app_start(1);
+	assert_int_equal(app_listen(&rig.apps, rig.app[0].id, &first), 0);
+	stranger.secret = 98;
+	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &stranger), EADDRINUSE);
+	stranger.secret = 0;
+	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &stranger), EADDRINUSE);
+	other.port = RIG_PORT + 1;
+	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &other), 0);
+	assert_int_not_equal(other.id, first.id);
+	second.cookie = 2;
+	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &second), 0);
+	assert_int_equal(second.id, first.id);
+	assert_int_equal(app_unlisten(&rig.apps, rig.app[0].id, &first), 0);
+	assert_true(answered(peer_new())); /* the other has it */
+	assert_int_equal(app_unlisten(&rig.apps, rig.app[1].id, &second), 0);
+	assert_int_equal(rig.sp.listeners->count, 1); /* the one of the other port */
+}
+
 TEST(backlog_may_be_changed)
 {
 	struct ctl_listen m = { .port = RIG_PORT, .cookie = RIG_PORT, .backlog = 8 };
@@ -444,6 +469,7 @@ int main(void)
 		RIG_TEST(full_queue_drops_a_syn),
 		RIG_TEST(queue_that_filled_meanwhile_does_not_complete_a_handshake),
 		RIG_TEST(embryos_are_limited),
+		RIG_TEST(processes_that_inherited_a_listener_share_it_again),
 		RIG_TEST(backlog_may_be_changed),
 		RIG_TEST(connection_waits_until_somebody_accepts),
 		RIG_TEST(reset_before_accept_makes_room),
