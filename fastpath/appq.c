@@ -85,6 +85,15 @@ void app_store(struct fp_core *c, const struct flow *f)
 		positions_store(a, f);
 }
 
+void app_core(struct fp_core *c, struct flow *f)
+{
+	const struct app *a = &c->fp->apps[f->app];
+
+	f->core = (uint8_t)c->id;
+	if (!(f->flags & FLOW_ORPHAN) && atomic_load_explicit(&a->live, memory_order_acquire))
+		atomic_store_explicit(&app_rec(a, f->rec)->core, c->id, memory_order_relaxed);
+}
+
 void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t error)
 {
 	struct app *a;
@@ -149,7 +158,8 @@ static void bell_rx(struct tcp t, uint64_t rx_read)
 	if (unread >= t.f->rx_unread)
 		return; /* an older message */
 	t.f->rx_unread = unread;
-	if (!(t.f->flags & FLOW_RX_FIN) && window_worth_telling(t.f, t.k))
+	if (!(t.f->flags & FLOW_RX_FIN) && ((TCP_STATES_FAST >> t.f->state) & 1) &&
+		window_worth_telling(t.f, t.k))
 		tcp_ack_soon(t);
 }
 

@@ -122,7 +122,8 @@ enum flow_list {
 };
 
 struct flow {
-	/* line 0: set when the slow path installs the flow, then rarely written */
+	/* line 0: set when the slow path installs the flow, then rarely written. The lock comes first and
+	 * outlives the flows of a slot: flow_alloc() */
 	alignas(CACHE_LINE) rte_spinlock_t lock;
 	uint32_t gen; /* handed to the application; never 0 */
 	uint32_t rec; /* index of its record in its application's region */

@@ -182,7 +182,9 @@ uint32_t flow_alloc(struct fastpath *fp)
 		return FLOW_NONE;
 	id = fp->free_flow[--fp->nr_free];
 	f = &fp->flows[id];
-	memset(f, 0, sizeof(*f));
+	/* A late message that names the slot, or a core that took it off a list, may be at it just now. */
+	flow_lock_slow(f);
+	memset(&f->lock + 1, 0, sizeof(*f) - sizeof(f->lock));
 	memset(&fp->cold[id], 0, sizeof(fp->cold[id]));
 	/* one count for all slots: an application's record may serve flows of several, and tells them apart
 	 * by this */
@@ -192,6 +194,7 @@ uint32_t flow_alloc(struct fastpath *fp)
 	f->state = TCP_CLOSED;
 	fp->cold[id].rx_fin_off = UINT64_MAX;
 	fp->cold[id].min_rtt_us = fp->cold[id].min_rtt_ever_us = UINT32_MAX;
+	rte_spinlock_unlock(&f->lock);
 	return id;
 }
 

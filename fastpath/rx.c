@@ -98,8 +98,8 @@ static enum rx_verdict rx_segment(struct fp_core *c, uint32_t id, const struct s
 	f = &c->fp->flows[id];
 	rte_spinlock_lock(&f->lock);
 	if (likely(((TCP_STATES_FAST >> f->state) & 1) && f->app != APP_NONE)) {
-		f->core = (uint8_t)c->id; /* the port brings its packets here: what it sends goes from here,
-					     too */
+		if (unlikely(f->core != c->id))
+			app_core(c, f);
 		v = tcp_rx(c, id, seg, rte_pktmbuf_mtod(m, uint8_t *));
 	}
 	rte_spinlock_unlock(&f->lock);

@@ -24,6 +24,8 @@ static inline bool rtt_timed(struct tcp t)
 	if (!(t.f->flags & FLOW_RTT_TIMED) || (int64_t)(t.f->tx_una - t.k->rtt_end) < 0)
 		return false;
 	t.f->flags &= ~(uint32_t)FLOW_RTT_TIMED;
+	if (unlikely(t.c->now < t.k->rtt_start_ns)) /* another core, with a younger clock, sent it */
+		return false;
 	us = (uint32_t)min_u64((t.c->now - t.k->rtt_start_ns) / NS_PER_US, 60u * 1000 * 1000);
 	rtt_sample(&t.f->srtt_us, &t.k->rttvar_us, us);
 	t.k->min_rtt_us = min_u32(t.k->min_rtt_us, us);

@@ -48,7 +48,8 @@ static inline bool seq_acceptable(const struct flow *f, int32_t head, uint32_t l
 static inline bool paws_rejects(struct tcp t, const struct seg *seg)
 {
 	return (t.f->flags & FLOW_TS) && seg->has_ts && (int32_t)(seg->ts_val - t.f->ts_recent) < 0 &&
-		t.c->now - t.k->ts_recent_ns < PAWS_IDLE_NS;
+		/* signed: another core, with a younger clock, may have taken it */
+		(int64_t)(t.c->now - t.k->ts_recent_ns) < (int64_t)PAWS_IDLE_NS;
 }
 
 /* RFC 7323 4.3 (2): only a segment that covers the last acknowledgement sent renews the timestamp to echo. */

@@ -294,7 +294,8 @@ static void restart_after_idle(struct tcp t, uint32_t idle_us)
 static inline bool was_idle(const struct tcp t)
 {
 	return t.f->tx_inflight == 0 && t.f->tx_avail > 0 &&
-		t.c->now_us - t.f->last_tx_us > t.c->fp->conf.rto.min_us;
+		/* signed: another core, with a younger clock, may have sent last */
+		(int32_t)(t.c->now_us - t.f->last_tx_us) > (int32_t)t.c->fp->conf.rto.min_us;
 }
 
 static inline bool may_transmit(const struct flow *f) { return (TCP_STATES_FAST >> f->state) & 1; }

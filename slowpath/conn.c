@@ -251,7 +251,8 @@ static void close_now(struct sp *sp, uint32_t id, enum app_close how)
 	} else if (f->state == TCP_FIN_WAIT_2) {
 		act_fin_wait_2(sp, id);
 	} else if (f->state == TCP_ESTABLISHED || f->state == TCP_CLOSE_WAIT) {
-		f->flags |= FLOW_TX_FIN;
+		if (!(f->flags & FLOW_FIN_DONE))
+			f->flags |= FLOW_TX_FIN;
 		conn_event(sp, id, EV_SHUT);
 	} else if (f->state == TCP_SYN_RCVD) {
 		f->flags |= FLOW_TX_FIN; /* when it is established: conn_establish() */

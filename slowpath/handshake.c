@@ -316,7 +316,16 @@ static bool key_kept(void *arg, const struct flow_key *key)
 		ns_to_us32(sp->now) - sp->conn[id].timer_base_us < REUSE_AFTER_US;
 }
 
-static int connect_key(struct sp *sp, const struct ctl_connect *m, const struct route_result *r,
+/* From the port of another user's listener a connection would take the place of one to that listener: by
+ * simultaneous open, if the peer can be kept from answering. */
+static bool port_of_another(struct sp *sp, const struct flow_key *key, uint16_t app)
+{
+	const struct listener *l = listen_find(sp->listeners, key);
+
+	return l != NULL && l->uid != sp->apps->slot[app].who.uid;
+}
+
+static int connect_key(struct sp *sp, const struct ctl_connect *m, const struct route_result *r, uint16_t app,
 	struct flow_key *key)
 {
 	*key = (struct flow_key){
@@ -329,6 +338,8 @@ static int connect_key(struct sp *sp, const struct ctl_connect *m, const struct 
 		return ECONNREFUSED;
 	if (!route_is_local(&sp->routes, key->local))
 		return EADDRNOTAVAIL;
+	if (m->local_port != 0 && port_of_another(sp, key, app))
+		return EADDRINUSE;
 	if (m->local_port != 0)
 		return key_kept(sp, key) ? EADDRNOTAVAIL : 0;
 	if (ports_choose(&sp->ports, key, key_in_use, sp) == 0)
@@ -402,7 +413,7 @@ int handshake_op_connect(void *arg, uint16_t app, struct ctl_connect *m)
 
 	if (!r.found || r.local)
 		return ENETUNREACH;
-	rc = connect_key(sp, m, &r, &key);
+	rc = connect_key(sp, m, &r, app, &key);
 	if (rc != 0)
 		return rc;
 	again = former_ends(sp, &key, &former);
@@ -458,6 +469,8 @@ static void neighbour_known(struct sp *sp, uint32_t id, const struct rte_ether_a
 
 void handshake_neighbour(struct sp *sp, uint32_t neigh, const struct rte_ether_addr *mac)
 {
+	if (sp->neigh.entry[neigh].holds == 0)
+		return;
 	for (uint32_t id = 0; id < sp->fp->conf.flows_max; id++) {
 		if (sp->conn[id].neigh != neigh || sp->fp->flows[id].state == TCP_FREE)
 			continue;

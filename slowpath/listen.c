@@ -48,7 +48,7 @@ void listeners_free(struct listeners *ls)
 	free(ls);
 }
 
-static unsigned bucket_of(uint16_t port) { return port % LISTEN_BUCKETS; }
+static unsigned bucket_of(uint16_t port) { return port; }
 
 static struct listener *by_id(struct listeners *ls, uint64_t id)
 {
@@ -191,40 +191,46 @@ void listen_accepted(struct sp *sp, uint32_t flow)
 	listen_forget(sp, flow);
 }
 
-/* The armed process with the fewest connections waiting; in turn among equals. */
-static struct acceptor *next_acceptor(struct listener *l)
+/* The armed process with the fewest connections waiting, unless it just had no memory for one; in turn among
+ * equals. */
+static struct acceptor *next_acceptor(struct listener *l, tas_ns now)
 {
 	struct acceptor *best = NULL;
 
 	for (uint32_t i = 0; i < l->nacceptors; i++) {
 		struct acceptor *a = &l->acceptor[(l->turn + i) % l->nacceptors];
 
-		if (a->armed && (best == NULL || a->handed < best->handed))
+		if (a->armed && a->full_until <= now && (best == NULL || a->handed < best->handed))
 			best = a;
 	}
 	l->turn++;
 	return best;
 }
 
-/* Gives the flow its place in the region of a process that accepts. False if there is none, or no memory for
- * it: then it is among the ready ones as before. */
-static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow)
+static bool attach_to(struct sp *sp, const struct listener *l, const struct acceptor *a, uint32_t flow)
 {
-	struct acceptor *a = next_acceptor(l);
-	struct conn *n = &sp->conn[flow];
-	struct app_flow_spec spec;
-
-	if (a == NULL)
-		return false;
-	spec = (struct app_flow_spec){ .app = a->app,
+	struct app_flow_spec spec = { .app = a->app,
 		.ctx = a->ctx,
 		.rx_size = l->rx_size,
 		.tx_size = l->tx_size,
 		.listener = a->cookie };
-	if (app_flow_attach(sp->apps, flow, &spec) != 0) {
-		sp->listeners->retry_at = sp->now + RETRY_NS;
-		return false;
+
+	return app_flow_attach(sp->apps, flow, &spec) == 0;
+}
+
+/* Gives the flow its place in the region of a process that accepts. False if there is none, or no memory for
+ * it: then it is among the ready ones as before. */
+static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow)
+{
+	struct acceptor *a = next_acceptor(l, sp->now);
+	struct conn *n = &sp->conn[flow];
+
+	for (; a != NULL && !attach_to(sp, l, a, flow); a = next_acceptor(l, sp->now)) {
+		a->full_until = sp->now + RETRY_NS;
+		sp->listeners->retry_at = a->full_until;
 	}
+	if (a == NULL)
+		return false;
 	if (n->where == CONN_READY)
 		queue_remove(sp, &l->ready, flow);
 	queue_push(sp, &l->handed, flow);

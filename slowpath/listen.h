@@ -22,7 +22,7 @@
 struct sp;
 
 enum {
-	LISTEN_BUCKETS = 1024,
+	LISTEN_BUCKETS = 65536, /* one for each port: nobody walks the listeners of others */
 	LISTEN_ACCEPTORS_MAX = 256,
 	LISTEN_SHARERS_MAX = 1024, /* listeners of one port (REUSEPORT): each SYN looks at all of them */
 };
@@ -31,7 +31,8 @@ struct acceptor {
 	uint16_t app, ctx;
 	uint32_t cookie;
 	bool armed;
-	uint32_t handed; /* connections that it has not taken yet */
+	uint32_t handed;   /* connections that it has not taken yet */
+	tas_ns full_until; /* it had no memory for a connection: others get them meanwhile */
 };
 
 struct conn_queue { /* flow ids through conn.pending_next/prev */

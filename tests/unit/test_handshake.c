@@ -217,6 +217,21 @@ TEST(four_tuples_are_used_once) /* and ephemeral ports do not collide */
 	}
 }
 
+TEST(port_of_another_user_is_not_to_be_connected_from)
+{
+	struct peer *p = peer_new();
+
+	app_start(0);
+	app_start(1);
+	rig.apps.slot[rig.app[1].id].who.uid = rig.apps.slot[rig.app[0].id].who.uid + 1;
+	assert_int_equal(app_listens(1, RIG_PORT, 64), 0);
+	p->local_port = RIG_PORT;
+	assert_int_equal(app_connects(p), EADDRINUSE);
+	rig.apps.slot[rig.app[0].id].who.uid = rig.apps.slot[rig.app[1].id].who.uid;
+	assert_int_equal(app_connects(p), 0);
+	overlook();
+}
+
 /* --- the way to the peer --- */
 
 TEST(syn_waits_for_the_neighbour) /* RFC 826; RFC 1122 2.3.2.2 */
@@ -532,6 +547,7 @@ int main(void)
 		RIG_TEST(close_while_connecting_leaves_nothing),
 		RIG_TEST(data_written_while_connecting_go_with_the_connection),
 		RIG_TEST(four_tuples_are_used_once),
+		RIG_TEST(port_of_another_user_is_not_to_be_connected_from),
 		RIG_TEST(syn_waits_for_the_neighbour),
 		RIG_TEST(neighbour_that_does_not_answer_is_no_route),
 		RIG_TEST(accepted_connection_follows_its_neighbour),

@@ -312,6 +312,24 @@ TEST(processes_take_turns) /* the one with the fewest connections waiting */
 	assert_int_equal(got[1], 10);
 }
 
+TEST(process_without_memory_does_not_hold_up_the_others)
+{
+	unsigned got[2] = { 0 };
+
+	rig.conf.memory.app_memory_max = 1 << 20;
+	rig.conf.memory.rx_buffer = rig.conf.memory.tx_buffer = 65536;
+	assert_int_equal(app_listens(0, RIG_PORT, 64), 0);
+	while (app_accepts(opened(), 0)) /* until its memory is used up */
+		;
+	app_joins(1, 0, RIG_PORT);
+	assert_int_equal(app_arms(1, RIG_PORT), 0);
+	wait_ms(300);
+	for (unsigned i = 0; i < 4; i++)
+		got[1] += app_accepts(opened(), 1);
+	assert_int_equal(got[1], 4);
+	overlook();
+}
+
 TEST(connection_goes_to_the_process_that_is_armed)
 {
 	assert_int_equal(app_listens_unarmed(0, RIG_PORT, 64), 0);
@@ -475,6 +493,7 @@ int main(void)
 		RIG_TEST(reset_before_accept_makes_room),
 		RIG_TEST(connections_wait_for_memory),
 		RIG_TEST(processes_take_turns),
+		RIG_TEST(process_without_memory_does_not_hold_up_the_others),
 		RIG_TEST(connection_goes_to_the_process_that_is_armed),
 		RIG_TEST(process_that_leaves_hands_its_connections_on),
 		RIG_TEST(process_that_dies_hands_its_connections_on),
