@@ -11,10 +11,11 @@
 BYTES=4000000 PORT=7000
 exact=$e2e_root/tests/e2e/exact.py
 
-# The server under tas-run, on a tasd for packets of this size.
+# The server under tas-run, on a tasd for packets of this size. The client's kernel hands its hooks one packet
+# at a time, not many in one piece to be cut behind them.
 start() { # MTU [SECTION.KEY=VALUE...]
 	ip -n "$SRV" link set srv0 mtu "$1"
-	ip -n "$CLI" link set cli0 mtu "$1"
+	ip -n "$CLI" link set cli0 mtu "$1" gso_max_segs 1
 	tasd_start port.mtu="$1" "${@:2}"
 	serve exact python3 "$exact" serve $PORT
 	server=$SPAWNED
