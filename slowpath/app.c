@@ -218,6 +218,18 @@ static void hello_answer(const struct apps *as, uint16_t id, struct ctl_hello *h
 	h->cores = as->fp->conf.cores;
 }
 
+/* As with newcomers: one user other than root has at most three quarters, so that others find a place. */
+static bool user_has_enough(const struct apps *as, uid_t uid)
+{
+	uint32_t max = as->conf->memory.apps_max, mine = 0;
+
+	if (uid == 0)
+		return false;
+	for (uint32_t id = 0; id < max; id++)
+		mine += as->slot[id].state != APP_FREE && as->slot[id].who.uid == uid;
+	return mine >= max - max / 4;
+}
+
 static int refuse_memory(struct apps *as, int error, char *why, size_t why_size)
 {
 	char text[160];
@@ -235,6 +247,9 @@ int app_hello(struct apps *as, struct ctl_hello *h, const struct app_who *who, t
 
 	if (!abi_matches(h))
 		return refuse_abi(as, h, why, why_size);
+	if (user_has_enough(as, who->uid))
+		return refuse(as, EUSERS, why, why_size,
+			"this user has three quarters of all the processes that tasd serves: raise [memory] apps_max");
 	id = id_take(as);
 	if (id == APP_NONE)
 		return refuse(as, EUSERS, why, why_size,
@@ -266,6 +281,7 @@ int app_mapped(struct apps *as, uint16_t app, char *why, size_t why_size)
 		return refuse_memory(as, -error, why, why_size);
 	s->state = APP_LIVE;
 	as->nr_live++;
+	as->holds.app[app].user = s->who.uid;
 	if (s->token != 0)
 		hold_attach(&as->holds, s->token, app);
 	count(as, CNT_APPS_ATTACHED);

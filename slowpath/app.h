@@ -6,7 +6,8 @@
  * is heard, when every core has looked away from its rings: what it wrote is sent, what it accepted was
  * accepted. Then its listeners go, its connections one by one as close() would (app_ops.close_flow), and when
  * they are done and every core has passed a grace period, region, descriptors and id. An offender that is cut
- * off is not heard. At a limit the newcomer is refused in words and what exists goes on.
+ * off is not heard. At a limit the newcomer is refused in words and what exists goes on; no user but root can
+ * take all places.
  *
  *   FREE -> MAPPING -> LIVE -> ENDING -> CLOSING -> DRAINING -> GRACE -> FREE
  *           hello      mapped  gone      heard      flows done  cores have all looked away

@@ -80,7 +80,8 @@ const struct conf_key conf_keys[] = {
 	{ KEY(memory, tx_buffer), SIZE(4 * K, 16 * M, "128K"), .flags = CONF_POW2,
 		.help = "Transmit buffer of a connection; below 64K throughput suffers." },
 	{ KEY(memory, apps_max), INT(1, 4096, "processes", "512"),
-		.help = "Application processes at one time." },
+		.help = "Application processes at one time; those of one user other than root are at most "
+			"three quarters of it." },
 	{ KEY(memory, app_memory_max), SIZE(M, 1024 * G, "1G"),
 		.help = "Shared memory that one application may take." },
 	{ KEY(memory, app_flows_max), INT(64, 1048576, "flows", "32768"), .flags = CONF_POW2,

@@ -135,6 +135,32 @@ static void at_the_limit_the_newcomer_is_refused_in_words(void **state)
 	rig_end(r);
 }
 
+static int hello_of(struct app_rig *r, uid_t uid, char *why, size_t size)
+{
+	struct app_who who = { .pid = 1, .uid = uid, .program = "test" };
+	struct ctl_hello h = rig_hello();
+	uint16_t app;
+
+	return app_hello(&r->apps, &h, &who, r->now, &app, why, size);
+}
+
+static void one_user_leaves_places_to_others(void **state)
+{
+	struct app_rig *r = rig_new();
+	char why[256];
+
+	(void)state;
+	for (unsigned i = 0; i < RIG_APPS * 3 / 4; i++)
+		assert_int_equal(hello_of(r, 1000, why, sizeof(why)), 0);
+	assert_int_equal(hello_of(r, 1000, why, sizeof(why)), EUSERS);
+	assert_non_null(strstr(why, "apps_max"));
+	assert_int_equal(hello_of(r, 1001, why, sizeof(why)), 0);
+	assert_int_equal(hello_of(r, 0, why, sizeof(why)), 0);
+	rig_dies(r, 0);
+	assert_int_equal(hello_of(r, 1000, why, sizeof(why)), 0);
+	rig_end(r);
+}
+
 static void an_id_rests_before_it_is_used_again(void **state)
 {
 	struct app_rig *r = rig_new();
@@ -613,6 +639,7 @@ int main(void)
 		cmocka_unit_test(an_application_is_live_once_it_mapped_its_region),
 		cmocka_unit_test(an_application_that_seals_its_region_first_is_refused),
 		cmocka_unit_test(at_the_limit_the_newcomer_is_refused_in_words),
+		cmocka_unit_test(one_user_leaves_places_to_others),
 		cmocka_unit_test(an_id_rests_before_it_is_used_again),
 		cmocka_unit_test(rings_of_contexts_lie_apart_inside_the_region),
 		cmocka_unit_test(tasd_uses_the_rings_it_told_the_application),

@@ -397,6 +397,37 @@ static void too_many_forks_and_listeners_are_refused(void **state)
 	holds_fini(&r->hs);
 }
 
+/* Processes that fork, leave the children's ends to somebody, die, and come again. */
+static void a_user_does_not_gather_holds_of_the_dead(void **state)
+{
+	struct rig *r = rig_new();
+	struct hold *h;
+	unsigned forks = 0;
+
+	(void)state;
+	for (unsigned life = 0; life < 10; life++) {
+		r->hs.app[PARENT].user = 1000;
+		for (unsigned i = 0; i < HOLDS_APP_MAX / 2; i++)
+			forks += hold_fork(&r->hs, PARENT, i) != NULL;
+		hold_app_gone(&r->hs, PARENT);
+		hold_app_reset(&r->hs, PARENT);
+	}
+	assert_int_equal(forks, HOLDS_USER_MAX);
+	r->hs.app[PARENT].user = 1000;
+	r->hs.app[CHILD].user = 1001;
+	assert_non_null(hold_fork(&r->hs, CHILD, 1)); /* others are not concerned */
+	assert_null(hold_fork(&r->hs, PARENT, 1));
+	h = LIST_FIRST(&r->hs.all);
+	while (h->user != 1000)
+		h = LIST_NEXT(h, all);
+	hold_end(&r->hs, h);
+	assert_non_null(hold_fork(&r->hs, PARENT, 1));
+	while ((h = LIST_FIRST(&r->hs.all)) != NULL)
+		hold_end(&r->hs, h);
+	assert_true(RB_EMPTY(&r->hs.users));
+	rig_end(r);
+}
+
 /* Processes that do anything at any time; a count of holders for each listener is the model. */
 static void random_families_close_each_listener_once(void **state)
 {
@@ -463,6 +494,7 @@ int main(void)
 		cmocka_unit_test(a_grandchild_covers_what_its_parent_could_have_taken),
 		cmocka_unit_test(a_hold_for_which_flows_wait_covers_nothing_once_it_ended),
 		cmocka_unit_test(too_many_forks_and_listeners_are_refused),
+		cmocka_unit_test(a_user_does_not_gather_holds_of_the_dead),
 		cmocka_unit_test(random_families_close_each_listener_once),
 	};
 
