@@ -249,7 +249,8 @@ int app_hello(struct apps *as, struct ctl_hello *h, const struct app_who *who, t
 		return refuse_abi(as, h, why, why_size);
 	if (user_has_enough(as, who->uid))
 		return refuse(as, EUSERS, why, why_size,
-			"this user has three quarters of all the processes that tasd serves: raise [memory] apps_max");
+			"this user has three quarters of the processes that tasd serves: raise [memory] "
+			"apps_max");
 	id = id_take(as);
 	if (id == APP_NONE)
 		return refuse(as, EUSERS, why, why_size,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ctl_cred.h - what a process that attaches may do, as the kernel's TCP would see it.
- * Guarantee: nothing here waits for the process, and none that ended is taken for another that got its number.
- * Any thread. */
+ * Guarantee: nothing here waits for the process, and none that ended is taken for another that got its
+ * number. Any thread. */
 #ifndef TAS_SLOWPATH_CTL_CRED_H
 #define TAS_SLOWPATH_CTL_CRED_H
 

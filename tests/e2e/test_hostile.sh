@@ -12,9 +12,9 @@
 # harms nobody, in rounds that alternate. The usual run asserts a fifth of the best round, which no noise of
 # a busy machine takes away from the best of three. --long asserts 90 % of the median of ten, unless the
 # machine is so busy with other work that the rounds beside the harmless one differ by as much among
-# themselves; it says so then. Not so of the torrent of valid messages: it has a turn in each pass and no more,
-# but its work keeps the core awake, which costs the others CPU time where all share two CPUs. There it is a
-# fifth of the best, always. What tasd works for each answer of the decent one, the offender's share
+# themselves; it says so then. Not so of the torrent of valid messages: it has a turn in each pass and no
+# more, but its work keeps the core awake, which costs the others CPU time where all share two CPUs. There it
+# is a fifth of the best, always. What tasd works for each answer of the decent one, the offender's share
 # included, is shown beside it: it does not depend on who else has the CPU.
 # shellcheck disable=SC2119
 . "$(dirname "$0")/lib.sh"
@@ -155,11 +155,11 @@ best = max(offender) / max(harmless)
 median = statistics.median(offender) / statistics.median(harmless)
 quarter = statistics.quantiles(harmless, n=4)
 spread = (quarter[2] - quarter[0]) / quarter[1]
-print("    beside %s %d, beside %s %d requests/s: best %.2f, median %.2f of it; tasd worked %d, %d ns each" % (
-	sys.argv[3], statistics.median(offender), sys.argv[4], statistics.median(harmless), best, median,
-	statistics.median(cost), statistics.median(usual)))
+print("    beside %s %d, beside %s %d requests/s: best %.2f, median %.2f of it" % (sys.argv[3],
+	statistics.median(offender), sys.argv[4], statistics.median(harmless), best, median))
+print("    tasd worked %d, %d ns for each" % (statistics.median(cost), statistics.median(usual)))
 if least_median > 0 and spread > 1 - least_median:
-	print("    other work moves the rounds beside %s by %.2f: the median says nothing" % (sys.argv[4], spread))
+	print("    other work moves the rounds beside %s by %.2f: no median" % (sys.argv[4], spread))
 	least_median = 0
 sys.exit(best < least_best or median < least_median)
 P
