@@ -155,6 +155,8 @@ static TAS_NOINLINE void new_flow(struct tas_ctx *c, struct lib_rings *r, uint32
 	s->remote = rec->remote;
 	s->local_port = rec->local_port;
 	s->remote_port = rec->remote_port;
+	if (l->listener->listen.flags & CTL_LISTEN_NODELAY) /* tasd began with it */
+		atomic_store_explicit(&s->options, ABI_BELL_NODELAY, memory_order_relaxed);
 	atomic_store_explicit(&s->queued_in, rec->listener + 1, memory_order_relaxed);
 	atomic_store_explicit(&s->stamp, c->stamp, memory_order_release);
 	if (!lib_flow_link(s)) {

@@ -373,6 +373,12 @@ void tas_set_nodelay(struct tas_ctx *c, struct tas_sock *s, bool on)
 }
 void tas_set_cork(struct tas_ctx *c, struct tas_sock *s, bool on) { option_set(c, s, ABI_BELL_MORE, on); }
 
+void tas_preset(struct tas_sock *s, bool nodelay, bool cork)
+{
+	atomic_store_explicit(&s->options,
+		(nodelay ? ABI_BELL_NODELAY : 0u) | (cork ? ABI_BELL_MORE : 0u), memory_order_relaxed);
+}
+
 void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort)
 {
 	lib_flow_unlink(s);

@@ -39,6 +39,8 @@ static int install(const struct accepting *a, struct tas_sock *s)
 	}
 	file_flag(f, FILE_PLACEHOLDER | (a->flags & SOCK_NONBLOCK ? FILE_NONBLOCK : 0), true);
 	opt_inherit(l, f);
+	file_flag(f, file_flags(l) & FILE_CORK, true);
+	tas_preset(s, file_has(f, FILE_NODELAY), file_has(f, FILE_CORK));
 	file_accelerate(f, s, FILE_FLOW);
 	fd_put_in(fd, f);
 	return fd;

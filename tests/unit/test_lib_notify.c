@@ -59,6 +59,21 @@ static void bytes_are_an_edge_each_time_they_come(void **state)
 	assert_int_equal(tas_ctx_poll(r.c), 0);
 }
 
+static void a_connection_of_a_listener_without_nagle_keeps_that_when_it_sends(void **state)
+{
+	struct tas_listen_opt opt = { .port = 81, .backlog = 16, .flags = TAS_OPEN_NODELAY };
+	struct tas_sock *other = NULL, *s;
+	struct abi_bell b;
+
+	(void)state;
+	assert_int_equal(tas_listen(r.c, &opt, &other), 0);
+	assert_int_equal(tas_listen_arm(r.c, other), 0);
+	s = rig_accepted(&r, other, 4);
+	assert_int_equal(tas_send(r.c, s, "x", 1, 0), 1);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags & (ABI_BELL_OPTIONS | ABI_BELL_NODELAY), ABI_BELL_OPTIONS | ABI_BELL_NODELAY);
+}
+
 static void a_notification_without_news_is_no_edge(void **state)
 {
 	struct tas_sock *s = rig_accepted(&r, l, 3);
@@ -280,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(bytes_are_an_edge_each_time_they_come),
+		TEST(a_connection_of_a_listener_without_nagle_keeps_that_when_it_sends),
 		TEST(a_notification_without_news_is_no_edge),
 		TEST(what_happens_while_one_is_pending_comes_with_it),
 		TEST(the_ring_wraps),

@@ -2,6 +2,7 @@
 /* test_send.c - sending: how much, when it waits, when it signals. */
 #include "tests/unit/px_rig.h"
 
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/sendfile.h>
@@ -45,6 +46,32 @@ static void bytes_stand_in_the_ring_as_given(void **state)
 	assert_true(rig_bell(&r, 0, 0, &b));
 	assert_int_equal(b.flags & (ABI_BELL_OPTIONS | ABI_BELL_MORE), ABI_BELL_OPTIONS | ABI_BELL_MORE);
 	assert_memory_equal(ring, "hello!", 6);
+}
+
+/* The options that tasd hears of with the first bytes of an accepted connection. */
+static uint32_t options_of_first_bytes(uint32_t rec)
+{
+	struct abi_bell b;
+	int fd = px_flow(rec, SOCK_NONBLOCK);
+
+	assert_int_equal(px_send(fd, "x", 1, 0), 1);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags & ABI_BELL_OPTIONS, ABI_BELL_OPTIONS);
+	return b.flags & (ABI_BELL_NODELAY | ABI_BELL_MORE);
+}
+
+static void what_the_listener_passed_on_holds_for_the_first_bytes(void **state)
+{
+	const int on = 1, off = 0;
+
+	(void)state;
+	assert_int_equal(options_of_first_bytes(1), 0);
+	px_setsockopt(px_listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	assert_int_equal(options_of_first_bytes(2), ABI_BELL_NODELAY);
+	px_setsockopt(px_listener, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+	assert_int_equal(options_of_first_bytes(3), ABI_BELL_NODELAY | ABI_BELL_MORE);
+	px_setsockopt(px_listener, IPPROTO_TCP, TCP_NODELAY, &off, sizeof(off));
+	assert_int_equal(options_of_first_bytes(4), ABI_BELL_MORE);
 }
 
 static void a_broken_pipe_signals_unless_asked_not_to(void **state)
@@ -137,6 +164,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
 	const struct CMUnitTest tests[] = { T(what_fits_is_taken), T(bytes_stand_in_the_ring_as_given),
+		T(what_the_listener_passed_on_holds_for_the_first_bytes),
 		T(a_broken_pipe_signals_unless_asked_not_to), T(a_time_limit_gives_what_went_out),
 		T(a_waiting_sender_sends_it_all), T(a_file_goes_out_from_its_position) };
 
