@@ -67,20 +67,23 @@ void inst_use(struct tas *t)
 	atomic_store_explicit(&inst_now, t, memory_order_release);
 }
 
+void inst_warn(const char *line)
+{
+	if (!environment_says("TAS_QUIET"))
+		real_syscall(SYS_write, STDERR_FILENO, line, strlen(line));
+}
+
 static void warn_unreachable(const char *why)
 {
 	char text[400];
-	int n;
 
-	if (atomic_exchange(&warned, true) || environment_says("TAS_QUIET"))
+	if (atomic_exchange(&warned, true))
 		return;
-	n = snprintf(text, sizeof(text),
+	snprintf(text, sizeof(text),
 		"libtas: %s; sockets of this program use the kernel. "
 		"Start tasd, or name its instance by tas-run -i; TAS_QUIET=1 hides this line\n",
 		why);
-	if (n > 0)
-		real_syscall(SYS_write, STDERR_FILENO, text,
-			(size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+	inst_warn(text);
 }
 
 bool inst_attach(void)

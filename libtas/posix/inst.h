@@ -38,6 +38,9 @@ void inst_use(struct tas *t);
 /* The calling thread's context. Only once there is an instance. */
 static inline struct tas_ctx *inst_ctx(void) { return tas_ctx_self(inst_peek()); }
 
+/* A line on standard error, unless TAS_QUIET=1. */
+void inst_warn(const char *line);
+
 /* Is the descriptor one of the library's own? */
 bool inst_owns_fd(int fd);
 /* The program wants this number for itself: the library's own descriptor moves elsewhere. */

@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdalign.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -51,17 +52,31 @@ static size_t ask_for(const struct net_addr *remote, struct question *q)
 	return q->header.nlmsg_len;
 }
 
+/* It says why there is no route, or why it did not look. */
+static int no_route(const void *answer, size_t size)
+{
+	const struct nlmsghdr *header = answer;
+	int error = -ENOBUFS;
+
+	if (size >= sizeof(*header) + sizeof(struct nlmsgerr) && header->nlmsg_type == NLMSG_ERROR)
+		error = ((const struct nlmsgerr *)NLMSG_DATA(header))->error;
+	if (error != -EPERM && error != -ENOMEM && error != -ENOBUFS)
+		return KROUTE_NONE;
+	errno = -error;
+	return KROUTE_UNKNOWN;
+}
+
 static int prefix_of(const void *answer, size_t size)
 {
 	const struct nlmsghdr *header = answer;
 	const struct rtmsg *route;
 
 	if (size < sizeof(*header) + sizeof(*route) || header->nlmsg_type != RTM_NEWROUTE)
-		return -1;
+		return no_route(answer, size);
 	route = NLMSG_DATA(header);
 	if (route->rtm_type != RTN_UNICAST && route->rtm_type != RTN_LOCAL &&
 		route->rtm_type != RTN_BROADCAST)
-		return -1; /* unreachable, prohibited, ... */
+		return KROUTE_NONE; /* unreachable, prohibited, ... */
 	return route->rtm_dst_len + (route->rtm_family == AF_INET ? ADDR_V4_PREFIX_OFFSET : 0);
 }
 
@@ -73,22 +88,51 @@ int kroute_kernel_prefix(const struct net_addr *remote)
 	ssize_t got = -1;
 	int fd = REAL(socket)(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
+	int saved;
+
 	if (fd < 0)
-		return -1;
+		return KROUTE_UNKNOWN;
 	if (REAL(send)(fd, &q, size, 0) == (ssize_t)size)
 		got = REAL(recv)(fd, answer, sizeof(answer), 0);
+	saved = errno;
 	REAL(close)(fd);
-	return got < 0 ? -1 : prefix_of(answer, (size_t)got);
+	errno = saved;
+	return got < 0 ? KROUTE_UNKNOWN : prefix_of(answer, (size_t)got);
 }
 
 /* --- both together --- */
 
-static bool ask_both(const struct net_addr *remote)
+static _Atomic bool warned;
+
+static void warn_unknown(void)
+{
+	char text[200];
+
+	if (atomic_exchange(&warned, true))
+		return;
+	snprintf(text, sizeof(text),
+		"libtas: the kernel's routes cannot be asked for (AF_NETLINK: %s); "
+		"meanwhile connect uses the kernel. TAS_QUIET=1 hides this line\n",
+		strerror(errno));
+	inst_warn(text);
+}
+
+/* False: the kernel did not answer. */
+static bool ask_both(const struct net_addr *remote, bool *through_tasd)
 {
 	unsigned of_tasd;
+	int of_kernel;
 
-	return tas_route(inst_peek(), remote, &of_tasd, NULL) == 0 &&
-		(int)of_tasd >= kroute_kernel_prefix(remote);
+	*through_tasd = false;
+	if (tas_route(inst_peek(), remote, &of_tasd, NULL) != 0)
+		return true;
+	of_kernel = kroute_kernel_prefix(remote);
+	if (of_kernel == KROUTE_UNKNOWN) {
+		warn_unknown();
+		return false;
+	}
+	*through_tasd = (int)of_tasd >= of_kernel;
+	return true;
 }
 
 static unsigned slot_of(const struct net_addr *a)
@@ -129,8 +173,8 @@ bool kroute_through_tasd(const struct net_addr *remote)
 		return false;
 	if (cached(remote, now, &through_tasd))
 		return through_tasd;
-	through_tasd = ask_both(remote);
-	keep(remote, now, through_tasd);
+	if (ask_both(remote, &through_tasd))
+		keep(remote, now, through_tasd);
 	errno = saved;
 	return through_tasd;
 }

@@ -2,6 +2,8 @@
 /* test_kroute.c - through tasd or through the kernel; socket addresses of both. */
 #include "tests/unit/px_rig.h"
 
+#include <sys/resource.h>
+
 #include "libtas/posix/kroute.h"
 #include "libtas/posix/sockaddr.h"
 
@@ -49,6 +51,42 @@ static void answers_are_kept_for_a_while(void **state)
 	assert_true(kroute_through_tasd(&there));
 	usleep(KROUTE_KEEP_NS / 1000 + 10000);
 	assert_false(kroute_through_tasd(&there));
+}
+
+/* What `call` writes to standard error. */
+static size_t lines_of(bool (*call)(const struct net_addr *), const struct net_addr *a, bool *answer)
+{
+	int pair[2], saved = dup(STDERR_FILENO);
+	struct rlimit few, before;
+	char text[1000];
+	ssize_t n;
+
+	assert_int_equal(pipe2(pair, O_NONBLOCK | O_CLOEXEC), 0);
+	dup2(pair[1], STDERR_FILENO);
+	getrlimit(RLIMIT_NOFILE, &before);
+	few = (struct rlimit){ 3, before.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &few); /* no socket can be made */
+	*answer = call(a);
+	setrlimit(RLIMIT_NOFILE, &before);
+	dup2(saved, STDERR_FILENO);
+	n = read(pair[0], text, sizeof(text));
+	close(saved);
+	close(pair[0]);
+	close(pair[1]);
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void a_kernel_that_cannot_be_asked_keeps_the_connection(void **state)
+{
+	struct net_addr there = ip("198.51.100.17");
+	bool through_tasd;
+
+	(void)state;
+	assert_true(lines_of(kroute_through_tasd, &there, &through_tasd) > 0);
+	assert_false(through_tasd);
+	assert_int_equal(lines_of(kroute_through_tasd, &there, &through_tasd), 0); /* it was said */
+	assert_false(through_tasd);
+	assert_true(kroute_through_tasd(&there)); /* and it was not kept */
 }
 
 static void addresses_are_read_as_linux_reads_them(void **state)
@@ -103,6 +141,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
 	const struct CMUnitTest tests[] = { T(the_kernels_own_addresses_are_routes_of_full_length),
 		T(loopback_and_multicast_are_not_asked_for), T(answers_are_kept_for_a_while),
+		T(a_kernel_that_cannot_be_asked_keeps_the_connection),
 		T(addresses_are_read_as_linux_reads_them), T(addresses_are_given_in_the_sockets_family) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
