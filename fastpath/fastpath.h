@@ -81,6 +81,7 @@ struct fp_core {
 	tas_ns now; /* of this pass */
 	uint32_t now_us;
 	uint32_t ntx;
+	uint32_t tso_mbufs; /* in chains among tx */
 	bool tx_stuck;      /* the port did not take everything last time ... */
 	tas_ns tx_moved_ns; /* ... and took something at this time */
 	struct rte_mbuf *tx[FP_TX_BATCH];

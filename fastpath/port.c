@@ -208,6 +208,14 @@ static int choose_cksum(struct opening *o)
 		"IPv4 and TCP checksums on transmit");
 }
 
+/* net_tap takes the MTU for the length of a whole frame, and refuses what would become longer ones. */
+static uint16_t tso_frame_max(const struct opening *o)
+{
+	bool tap = strcmp(o->dev.driver_name, "net_tap") == 0;
+
+	return (uint16_t)(o->p->mtu + (tap ? 0 : RTE_ETHER_HDR_LEN));
+}
+
 /* A segment needs checksums of its own, and the packet comes as a chain. */
 static int choose_tso(struct opening *o)
 {
@@ -222,6 +230,7 @@ static int choose_tso(struct opening *o)
 			"checksums of the segments that it makes");
 	p->tso = there && o->want->tso != PORT_OFF && p->multi_seg && p->tx_ip_cksum && p->tx_tcp_cksum;
 	p->tso_max = p->tso ? UINT16_MAX : 0;
+	p->tso_frame = p->tso ? tso_frame_max(o) : 0;
 	return demand(o, o->want->tso, p->tso, "tso", "TCP segmentation");
 }
 

@@ -70,6 +70,7 @@ struct port {
 	uint16_t reta_size;                        /* 0 without rss */
 	uint16_t tx_segs_max;                      /* mbufs in a chain */
 	uint32_t tso_max;                          /* bytes of an IP packet for tso */
+	uint16_t tso_frame;                        /* bytes of a frame that tso makes of it at most */
 	uint32_t frame_max;                        /* bytes of a frame that the wire may carry */
 	uint64_t rx_offloads, tx_offloads, rss_hf; /* as ethdev knows them */
 	uint8_t rss_key_len;                       /* 0: not known, so a bucket cannot be foreseen */

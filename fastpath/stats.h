@@ -32,6 +32,8 @@
 	X(TCP_RX_ECE, "tcp_rx_ece", "segments", "acknowledgements that echoed congestion of ours (ECN)")    \
 	X(TCP_RX_CHALLENGE, "tcp_challenge_acks", "segments", "challenge acknowledgements sent (RFC 5961)") \
 	X(TCP_TX_SEGMENTS, "tcp_tx_segments", "segments", "segments sent with payload or FIN")              \
+	X(TCP_TX_TSO, "tcp_tx_tso_packets", "packets",                                                      \
+		"packets of several segments, left to the port to cut")                                     \
 	X(TCP_TX_PAYLOAD, "tcp_tx_payload_bytes", "bytes",                                                  \
 		"payload acknowledged by peers for the first time")                                         \
 	X(TCP_TX_ACKS, "tcp_tx_acks", "segments", "bare acknowledgements sent")                             \

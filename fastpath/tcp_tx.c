@@ -59,7 +59,7 @@ static inline uint32_t window_field(const struct flow *f)
 }
 
 /* The fields every segment carries, and the bookkeeping that it acknowledges: nothing is owed afterwards. */
-static struct hdr_fields fields_with_ack(struct tcp t, uint64_t off, uint8_t flags)
+static __rte_always_inline struct hdr_fields fields_with_ack(struct tcp t, uint64_t off, uint8_t flags)
 {
 	struct flow *f = t.f;
 	uint32_t field = window_field(f);
@@ -145,7 +145,7 @@ static inline void after_send(struct tcp t)
 }
 
 /* One piece [from, to) of our stream, where the byte after the last one is the FIN. */
-static bool piece_out(struct tcp t, struct flow_range piece)
+static __rte_always_inline bool piece_out(struct tcp t, struct flow_range piece)
 {
 	uint64_t end = flow_tx_end(t.f);
 	bool fin = piece.to > end, last = piece.to >= end;
@@ -172,13 +172,11 @@ static bool send_again(struct tcp t, struct flow_range piece)
 	return true;
 }
 
-static bool send_new(struct tcp t, uint32_t len)
+/* [piece), which begins at nxt, is on its way. */
+static __rte_always_inline void new_sent(struct tcp t, struct flow_range piece, uint32_t len)
 {
 	struct flow *f = t.f;
-	struct flow_range piece = { flow_tx_nxt(f), flow_tx_nxt(f) + len };
 
-	if (!piece_out(t, piece))
-		return false;
 	if (f->tx_inflight == 0)
 		t.k->rto_base_us = t.c->now_us;
 	f->tx_inflight += len;
@@ -189,6 +187,15 @@ static bool send_new(struct tcp t, uint32_t len)
 		t.k->rtt_end = piece.to;
 		t.k->rtt_start_ns = t.c->now;
 	}
+}
+
+static bool send_new(struct tcp t, uint32_t len)
+{
+	struct flow_range piece = { flow_tx_nxt(t.f), flow_tx_nxt(t.f) + len };
+
+	if (!piece_out(t, piece))
+		return false;
+	new_sent(t, piece, len);
 	return true;
 }
 
@@ -298,6 +305,121 @@ static inline bool was_idle(const struct tcp t)
 		(int32_t)(t.c->now_us - t.f->last_tx_us) > (int32_t)t.c->fp->conf.rto.min_us;
 }
 
+/* --- what the port cuts into segments (TSO): full ones only, of new data; the rest goes as ever --- */
+
+/* So much at once that a paced flow does not burst: what its rate sends in this time, as in Linux. */
+enum { TSO_PACED_NS = 1000 * 1000 };
+
+/* Payload of a segment that the port makes. */
+static uint32_t tso_seg(struct tcp t)
+{
+	return min_u32(t.f->mss, (uint32_t)t.c->fp->port->tso_frame - t.k->hdr.total_len);
+}
+
+/* Payload bytes that packet, chain and packet buffers leave room for. A chain is drawn from what a core may
+ * hold (PORT_CORE_HOLDS), so that it starves nobody. */
+static uint32_t tso_room(struct tcp t)
+{
+	const struct port *p = t.c->fp->port;
+	uint32_t room = p->tso_max - t.k->hdr.l3_len - t.k->hdr.l4_len;
+	uint32_t buffer = rte_pktmbuf_data_room_size(t.c->fp->pool) - RTE_PKTMBUF_HEADROOM;
+	uint32_t mbufs;
+
+	if (t.c->ntx == 0)
+		t.c->tso_mbufs = 0;
+	mbufs = min_u32(p->tx_segs_max, FP_TX_BATCH - min_u32(t.c->tso_mbufs, FP_TX_BATCH));
+	room = min_u32(room, mbufs > 0 ? mbufs * buffer - t.k->hdr.total_len : 0);
+	if (t.f->pace_q16 != 0)
+		room = min_u32(room, max_u32(2 * tso_seg(t), ((uint64_t)TSO_PACED_NS << 16) / t.f->pace_q16));
+	return room;
+}
+
+/* How many bytes may go as one packet of several full segments; 0: not as many. */
+static uint32_t tso_allowed(struct tcp t)
+{
+	struct flow *f = t.f;
+	uint32_t seg = tso_seg(t), pipe, len;
+
+	/* with ECN not: a port may repeat CWR on every segment (RFC 3168 6.1.2 wants it on one) */
+	if ((f->flags & (FLOW_RECOVERY | FLOW_LOSS | FLOW_ECN)) || !hdr_tmpl_is_v4(&t.k->hdr))
+		return 0;
+	if (new_allowed(t) < f->mss)
+		return 0;
+	pipe = recovery_pipe(f, t.k);
+	len = min_u32(f->tx_avail, f->snd_wnd) - f->tx_inflight; /* a full segment fits, so neither is less */
+	len = min_u32(len, f->cwnd > pipe ? f->cwnd - pipe : 0);
+	len = min_u32(len, tso_room(t)) / seg;
+	return len > 1 ? len * seg : 0;
+}
+
+/* The payload in a chain, room for the headers before it; NULL without packet buffers. */
+static struct rte_mbuf *tso_chain(struct tcp t, uint64_t off, uint32_t len)
+{
+	struct rte_mbuf *first = rte_pktmbuf_alloc(t.c->fp->pool), *m = first;
+
+	if (first == NULL)
+		return NULL;
+	first->data_len = t.k->hdr.total_len;
+	first->pkt_len = first->data_len + len;
+	for (uint32_t n; len > 0; off += n, len -= n) {
+		if (rte_pktmbuf_tailroom(m) == 0) {
+			m->next = rte_pktmbuf_alloc(t.c->fp->pool);
+			if (m->next == NULL) {
+				rte_pktmbuf_free(first);
+				return NULL;
+			}
+			m = m->next;
+			first->nb_segs++;
+		}
+		n = min_u32(len, rte_pktmbuf_tailroom(m));
+		payload_copy(t, rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), off, n, false);
+		m->data_len = (uint16_t)(m->data_len + n);
+	}
+	return first;
+}
+
+static bool tso_send(struct tcp t, uint32_t len)
+{
+	const struct hdr_tmpl *h = &t.k->hdr;
+	struct flow_range piece = { flow_tx_nxt(t.f), flow_tx_nxt(t.f) + len };
+	struct rte_mbuf *m = tso_chain(t, piece.from, len);
+	struct hdr_fields fields;
+
+	if (m == NULL)
+		return false;
+	/* PSH comes on the last segment only, as the port cuts it */
+	fields = fields_with_ack(t, piece.from, piece.to == flow_tx_end(t.f) ? RTE_TCP_PSH_FLAG : 0);
+	hdr_write(h, rte_pktmbuf_mtod(m, uint8_t *), &fields, len, 0,
+		HDR_OFFLOAD_IP | HDR_OFFLOAD_L4 | HDR_OFFLOAD_TSO);
+	mbuf_offload(m, t.c->fp->port, h, h->l4_len);
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+	m->tso_segsz = (uint16_t)tso_seg(t);
+	t.c->tso_mbufs += m->nb_segs;
+	core_tx_push(t.c, m);
+	count(t.c, CNT_TCP_TX_TSO, 1);
+	count(t.c, CNT_TCP_TX_SEGMENTS, len / m->tso_segsz);
+	t.k->segs_out += len / m->tso_segsz;
+	t.k->bytes_out += len;
+	after_send(t);
+	new_sent(t, piece, len);
+	return true;
+}
+
+/* A flow's turn as far as whole packets carry it; true if that was all of it. */
+static TAS_NOINLINE bool tso_tx(struct fp_core *c, uint32_t id)
+{
+	struct tcp t = tcp_of(c, id);
+	uint32_t len;
+
+	for (uint32_t sent = 0; sent < FP_TX_QUOTA * t.f->mss; sent += len) {
+		len = core_tx_room(t.c) < FP_TX_BATCH / 4 ? 0 : tso_allowed(t);
+		if (len == 0 || paced_out(t) || !tso_send(t, len))
+			return false;
+		pace_spend(t, len);
+	}
+	return true;
+}
+
 static inline bool may_transmit(const struct flow *f) { return (TCP_STATES_FAST >> f->state) & 1; }
 
 void tcp_tx(struct fp_core *c, uint32_t id)
@@ -312,12 +434,15 @@ void tcp_tx(struct fp_core *c, uint32_t id)
 	}
 	if (unlikely(was_idle(t)))
 		restart_after_idle(t, c->now_us - t.f->last_tx_us);
+	if (unlikely(c->fp->port->tso) && tso_tx(c, id))
+		goto turn_over;
 	for (unsigned i = 0; i < FP_TX_QUOTA; i++) {
 		if (core_tx_room(c) < FP_TX_BATCH / 4)
 			break;
 		if (!tx_one(t))
 			goto rest;
 	}
+turn_over:
 	list_push_ready(c, id);
 	return;
 rest:

@@ -11,6 +11,7 @@
 #include "fastpath/port.h"
 #include "slowpath/log.h"
 #include "tests/unit/eal_rig.h"
+#include "tests/unit/net_frames.h"
 
 enum { WIRE = 1024, FLOWS = 128, PASSES_MAX = 10000 };
 
@@ -150,11 +151,67 @@ static void arp_in(const uint8_t *b)
 	give_frame(reply, sizeof(reply));
 }
 
+static struct rig_frame *frame_keep(const uint8_t *b, uint32_t len)
+{
+	struct rig_frame *f = &rig.sent[rig.sent_tail % RIG_FRAMES];
+
+	assert_true(rig.sent_tail - rig.sent_head < RIG_FRAMES);
+	rig.sent_tail++;
+	f->at = rig.now;
+	f->len = len;
+	memcpy(f->b, b, len);
+	return f;
+}
+
+/* What the port starts a checksum from: the pseudo-header's sum, for segments to cut without the length. */
+static void check_pseudo_sum(const struct rte_mbuf *m, const uint8_t *b)
+{
+	uint8_t pseudo[12] = { [9] = 6 };
+
+	memcpy(pseudo, b + 26, 8);
+	if (!(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG))
+		put16(pseudo + 10, m->pkt_len - 34);
+	assert_int_equal(get16(b + 34 + 16), naive_sum(pseudo, 12));
+	assert_int_equal(m->l2_len, 14);
+	assert_int_equal(m->l3_len, 20);
+	assert_int_equal(m->l4_len, (b[34 + 12] >> 4) * 4);
+}
+
+/* What hardware does with a packet that it is to cut. */
+static void frame_cut(const struct rte_mbuf *m)
+{
+	static uint8_t all[1 << 17];
+	const uint8_t *b = rte_pktmbuf_read(m, 0, m->pkt_len, all);
+	uint32_t hdr = m->l2_len + m->l3_len + m->l4_len, seg = m->tso_segsz, n;
+
+	assert_true(b != NULL && seg > 0 && m->pkt_len > hdr + seg && m->nb_segs <= rig.port.tx_segs_max);
+	check_pseudo_sum(m, b);
+	assert_int_equal(get16(b + 16), m->pkt_len - 14);
+	for (uint32_t off = 0; off < m->pkt_len - hdr; off += n) {
+		uint8_t frame[RIG_FRAME_MAX];
+
+		n = min_u32(seg, m->pkt_len - hdr - off);
+		assert_true(hdr + n <= rig.port.tso_frame);
+		memcpy(frame, b, hdr);
+		memcpy(frame + hdr, b + hdr + off, n);
+		put16(frame + 16, hdr - 14 + n);
+		put32(frame + 34 + 4, get32(b + 34 + 4) + off);
+		if (off + n < m->pkt_len - hdr)
+			frame[34 + 13] &= (uint8_t) ~(FIN | PSH);
+		frame_reseal(frame, hdr + n);
+		frame_keep(frame, hdr + n);
+	}
+}
+
 static void frame_out(const struct rte_mbuf *m)
 {
 	const uint8_t *b = rte_pktmbuf_mtod(m, const uint8_t *);
-	struct rig_frame *f = &rig.sent[rig.sent_tail % RIG_FRAMES];
+	struct rig_frame *f;
 
+	if (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) {
+		frame_cut(m);
+		return;
+	}
 	assert_int_equal(m->nb_segs, 1);
 	assert_int_equal(m->data_len, m->pkt_len);
 	assert_in_range(m->data_len, 14 + 20, RIG_FRAME_MAX);
@@ -162,11 +219,20 @@ static void frame_out(const struct rte_mbuf *m)
 		arp_in(b);
 		return;
 	}
-	assert_true(rig.sent_tail - rig.sent_head < RIG_FRAMES);
-	rig.sent_tail++;
-	f->at = rig.now;
-	f->len = m->data_len;
-	memcpy(f->b, b, f->len);
+	f = frame_keep(b, m->data_len);
+	if (!(m->ol_flags & RTE_MBUF_F_TX_TCP_CKSUM))
+		return;
+	check_pseudo_sum(m, b);
+	frame_reseal(f->b, f->len);
+}
+
+void rig_port_cuts(void)
+{
+	rig_open();
+	rig.port.tx_ip_cksum = rig.port.tx_tcp_cksum = rig.port.multi_seg = rig.port.tso = true;
+	rig.port.tso_max = 65535;
+	rig.port.tso_frame = 1514;
+	rig.port.tx_segs_max = 64;
 }
 
 static unsigned wire_poll(void)

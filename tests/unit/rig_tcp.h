@@ -155,6 +155,8 @@ int rig_group_teardown(void **state);
 /* --- the host and its clock (rig_tcp.c) --- */
 
 void rig_open(void); /* done by whichever verb comes first */
+/* The port computes checksums and cuts packets into segments; the rig does what it would. */
+void rig_port_cuts(void);
 /* Passes of the core and the slow path until both find nothing to do; the clock stands. */
 void rig_run(void);
 /* The clock goes on; the host runs whenever something of it is due. */
