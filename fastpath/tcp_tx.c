@@ -486,16 +486,16 @@ void tcp_send_probe(struct fp_core *c, uint32_t id)
 
 /* A window too small for a polite segment is used after all (RFC 9293 3.8.6.2.1, override timeout); a closed
  * one is probed as Linux does: an empty segment with a sequence number just used is answered with the window
- * as it is. */
+ * as it is. So is whether the peer is there at all, with nothing to send (RFC 1122 4.2.3.6). */
 void tcp_probe_out(struct fp_core *c, uint32_t id)
 {
 	struct tcp t = tcp_of(c, id);
 	uint32_t rest = t.f->tx_avail + (t.f->flags & FLOW_TX_FIN ? 1u : 0) - t.f->tx_inflight;
 
-	if (!may_transmit(t.f) || rest == 0 || core_tx_room(c) == 0)
+	if (!may_transmit(t.f) || (rest == 0 && t.f->tx_inflight > 0) || core_tx_room(c) == 0)
 		return;
-	if (t.f->tx_inflight == 0 && t.f->snd_wnd > 0)
+	if (rest > 0 && t.f->tx_inflight == 0 && t.f->snd_wnd > 0)
 		send_new(t, min_u32(min_u32(rest, t.f->mss), t.f->snd_wnd));
-	else if (segment_out(t, t.f->tx_una - 1, 0, 0))
+	else if (segment_out(t, t.f->tx_una - 1, 0, 0) && rest > 0)
 		count(c, CNT_TCP_ZERO_WINDOW_PROBES, 1);
 }

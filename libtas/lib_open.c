@@ -28,6 +28,7 @@ static struct tas_sock *flow_new(struct tas_ctx *c, struct lib_rings *r, const s
 	if (s == NULL)
 		return NULL;
 	lib_flow_init(s, r->att, answer->rec, answer->flow, answer->gen, r);
+	s->forks = atomic_load_explicit(&c->t->forks, memory_order_relaxed);
 	s->local = answer->local;
 	s->remote = answer->remote;
 	s->local_port = answer->local_port;
@@ -107,9 +108,24 @@ int tas_info(struct tas_sock *s, struct ctl_info *info)
 	struct tas_ctx *c = tas_ctx_self(s->t);
 	int error = c == NULL ? -ENOMEM : lib_sock_ours(c, s, 0);
 
+	if (error == 0 && lib_moved(s))
+		error = lib_pull(c, s);
 	if (error == 0)
 		error = ask(s->t, &m, CTL_INFO);
 	if (error == 0)
 		*info = m.info;
 	return error;
+}
+
+int tas_set_timers(struct tas_sock *s, const struct ctl_timers *timers)
+{
+	struct ctl_msg m = { .timers = *timers };
+	struct tas_ctx *c = tas_ctx_self(s->t);
+	int error = c == NULL ? -ENOMEM : lib_sock_ours(c, s, 0);
+
+	if (error == 0 && lib_moved(s))
+		error = lib_pull(c, s);
+	m.timers.flow = s->flow;
+	m.timers.gen = s->gen;
+	return error != 0 ? error : ask(s->t, &m, CTL_TIMERS);
 }

@@ -66,6 +66,9 @@ struct app_ops {
 	/* Fills everything but flow and gen for a flow in use; takes its lock itself. */
 	int (*info)(void *arg, uint32_t flow, struct ctl_info *info);
 
+	/* Keep-alive and time-outs; takes the flow's lock itself. */
+	void (*timers)(void *arg, uint32_t flow, const struct ctl_timers *timers);
+
 	/* What the fast path saw of the flow and nobody has looked at is dealt with now. No lock is held. */
 	void (*settle_flow)(void *arg, uint32_t flow);
 	/* Nobody has the flow any more. No lock is held. For a dead application once for each record that
@@ -196,6 +199,7 @@ int app_unlisten(struct apps *as, uint16_t app, const struct ctl_listen *l);
 int app_arm(struct apps *as, uint16_t app, struct ctl_listen *l);
 int app_connect(struct apps *as, uint16_t app, struct ctl_connect *c);
 int app_info(struct apps *as, uint16_t app, struct ctl_info *info);
+int app_timers(struct apps *as, uint16_t app, const struct ctl_timers *timers);
 int app_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a);
 int app_leave(struct apps *as, uint16_t app, struct ctl_adopt *a);
 /* NULL if there are too many. The rim calls app_fork_end() when the child's end hangs up. */

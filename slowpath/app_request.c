@@ -65,14 +65,27 @@ int app_connect(struct apps *as, uint16_t app, struct ctl_connect *c)
 }
 
 /* Another's flow looks to it like one that is not there. */
-int app_info(struct apps *as, uint16_t app, struct ctl_info *info)
+static bool has_flow(const struct apps *as, uint16_t app, uint32_t flow, uint32_t gen)
 {
 	const struct flow *f;
 
-	if (info->flow >= as->fp->conf.flows_max)
+	if (flow >= as->fp->conf.flows_max)
+		return false;
+	f = &as->fp->flows[flow];
+	return f->app == app && f->gen == gen && f->state != TCP_FREE;
+}
+
+int app_timers(struct apps *as, uint16_t app, const struct ctl_timers *timers)
+{
+	if (!has_flow(as, app, timers->flow, timers->gen))
 		return ENOENT;
-	f = &as->fp->flows[info->flow];
-	if (f->app != app || f->gen != info->gen || f->state == TCP_FREE)
+	as->ops.timers(as->ops.arg, timers->flow, timers);
+	return 0;
+}
+
+int app_info(struct apps *as, uint16_t app, struct ctl_info *info)
+{
+	if (!has_flow(as, app, info->flow, info->gen))
 		return ENOENT;
 	return as->ops.info(as->ops.arg, info->flow, info);
 }

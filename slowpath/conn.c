@@ -8,6 +8,7 @@
 #include "fastpath/fastpath.h"
 #include "include/base/assert.h"
 #include "include/net/rtt.h"
+#include "slowpath/conn_keepalive.h"
 #include "slowpath/sp.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_out.h"
@@ -372,11 +373,11 @@ static uint32_t timer_wants_us(const struct sp *sp, uint32_t id, uint32_t *base_
 		return UINT32_MAX;
 	if (f->tx_inflight > 0) {
 		*base_us = sp->fp->cold[id].rto_base_us;
-		return rto_now_us(sp, id);
+		return keep_clamp_us(sp, id, *base_us, rto_now_us(sp, id));
 	}
 	if (tcp_window_blocked(f)) {
 		*base_us = later_us(sp, n->timer_base_us, sp->fp->cold[id].rto_base_us);
-		return rto_now_us(sp, id);
+		return keep_clamp_us(sp, id, *base_us, rto_now_us(sp, id));
 	}
 	if (f->state == TCP_FIN_WAIT_2 && n->app_gone)
 		return sp->conf->tcp.fin_wait2_ms * 1000;
@@ -390,7 +391,7 @@ void conn_timer_arm(struct sp *sp, uint32_t id)
 
 	if (us == UINT32_MAX) {
 		sp->fp->flows[id].flags &= ~(uint32_t)FLOW_TIMER;
-		timer_cancel(&sp->timers, id);
+		keep_timer_arm(sp, id);
 		return;
 	}
 	left = (int32_t)(base + us - ns_to_us32(sp->now));
@@ -402,6 +403,9 @@ static void handshake_timeout(struct sp *sp, uint32_t id)
 	struct conn *n = &sp->conn[id];
 	bool active = sp->fp->flows[id].state == TCP_SYN_SENT;
 	uint32_t most = active ? sp->conf->tcp.syn_retries : sp->conf->tcp.synack_retries;
+
+	if (n->syn_count != 0)
+		most = n->syn_count;
 
 	if (n->retries >= most) {
 		sp_count(sp, CNT_TCP_ATTEMPT_FAILS, 1);
@@ -425,6 +429,10 @@ static bool give_up(struct sp *sp, uint32_t id)
 	uint32_t most = sp->conf->tcp.retries;
 	bool answers = !n->app_gone && f->tx_inflight == 0 && n->segs_seen != k->segs_in;
 
+	if (keep_user_timeout(sp, id))
+		return true;
+	if (n->keep.user_timeout_ms != 0 && !n->app_gone)
+		return false;
 	if (n->una_seen != f->tx_una || answers)
 		n->retries = 0;
 	n->una_seen = f->tx_una;
@@ -466,7 +474,9 @@ void conn_timer(struct sp *sp, uint32_t id)
 
 	conn_lock(sp, id);
 	us = timer_wants_us(sp, id, &base);
-	if (us == UINT32_MAX || !us32_reached(ns_to_us32(sp->now), base + us))
+	if (us == UINT32_MAX && keep_expired(sp, id))
+		conn_abort(sp, id, ETIMEDOUT);
+	else if (us == UINT32_MAX || !us32_reached(ns_to_us32(sp->now), base + us))
 		conn_timer_arm(sp, id); /* acknowledged, or pushed back, meanwhile */
 	else if (f->state == TCP_SYN_SENT || f->state == TCP_SYN_RCVD)
 		handshake_timeout(sp, id);

@@ -11,6 +11,7 @@
 #include "include/base/log.h"
 #include "include/net/pkt.h"
 #include "slowpath/conn.h"
+#include "slowpath/conn_keepalive.h"
 #include "slowpath/handshake.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_in.h"
@@ -60,6 +61,7 @@ struct app_ops sp_app_ops(struct sp *sp)
 		.connect = handshake_op_connect,
 		.route = handshake_op_route,
 		.info = conn_op_info,
+		.timers = keep_op_timers,
 		.settle_flow = conn_op_settle,
 		.close_flow = conn_op_close,
 	};

@@ -16,6 +16,7 @@
 #include "slowpath/app_flow.h"
 #include "slowpath/cc_flow.h"
 #include "slowpath/conf.h"
+#include "slowpath/conn_keepalive.h"
 #include "slowpath/icmp_sp.h"
 #include "slowpath/isn.h"
 #include "slowpath/limit.h"
@@ -65,6 +66,8 @@ struct conn {
 	uint32_t soft_segs_in; /* received when ICMP said soft_error; not more: it still explains silence */
 	int soft_error;
 	uint16_t peer_mss;
+	uint8_t syn_count; /* TCP_SYNCNT, or 0 */
+	struct keep keep;
 	struct stripped *stripped; /* bytes on their way to another process (conn.c) */
 	tas_ns syn_sent_ns;        /* 0: sent more than once, no RTT sample (Karn) */
 };

@@ -43,9 +43,10 @@ enum ctl_type {
 	CTL_INFO,     /* a snapshot of one flow for TCP_INFO */
 	CTL_QUERY,    /* tasctl: the answer's text comes as further messages' bytes, see CTL_TEXT */
 	CTL_TEXT,     /* tasd -> tasctl: a piece of text; the last one has length 0 */
-	CTL_ADOPT, /* after fork: the socket (listener or flow) is wanted here. A flow's bytes move into this
+	CTL_ADOPT,  /* after fork: the socket (listener or flow) is wanted here. A flow's bytes move into this
 			 process's region */
-	CTL_LEAVE, /* this process closed a flow that others may have. A child that has not attached sends
+	CTL_TIMERS, /* keep-alive and time-outs of a flow */
+	CTL_LEAVE,  /* this process closed a flow that others may have. A child that has not attached sends
 			 it on its end of the socketpair, of listeners, too; without an answer then */
 };
 
@@ -131,6 +132,17 @@ struct ctl_info {
 	char congestion[16];
 };
 
+/* As the socket options have them. */
+struct ctl_timers {
+	uint32_t flow, gen;
+	uint32_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
+	uint32_t user_timeout_ms;           /* TCP_USER_TIMEOUT; 0: as tasd is configured */
+	uint8_t keep_alive;                 /* SO_KEEPALIVE */
+	uint8_t keep_count;                 /* TCP_KEEPCNT */
+	uint8_t syn_count;                  /* TCP_SYNCNT; 0: as tasd is configured */
+	uint8_t pad;
+};
+
 struct ctl_text {
 	uint32_t length;
 	char bytes[380];
@@ -148,6 +160,7 @@ struct ctl_msg {
 		struct ctl_fork fork;
 		struct ctl_adopt adopt;
 		struct ctl_info info;
+		struct ctl_timers timers;
 		struct ctl_text text; /* also: why, in words, with status != 0 of CTL_HELLO; the words of a
 					 CTL_QUERY */
 		uint8_t bytes[384];

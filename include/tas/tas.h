@@ -42,6 +42,7 @@
 
 struct ctl_info; /* include/abi/ctl.h */
 struct ctl_msg;
+struct ctl_timers;
 struct tas;
 struct tas_ctx;
 struct tas_sock;
@@ -192,6 +193,8 @@ int tas_connect(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas
 int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len, struct net_addr *local);
 /* CTL. A snapshot for TCP_INFO. */
 int tas_info(struct tas_sock *s, struct ctl_info *info);
+/* CTL. Keep-alive and time-outs of a connection; flow and gen are filled in here. */
+int tas_set_timers(struct tas_sock *s, const struct ctl_timers *timers);
 
 /* --- sockets --- */
 

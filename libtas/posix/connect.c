@@ -53,6 +53,7 @@ static int start(struct file *f, const struct target *t)
 		return error;
 	file_flag(f, FILE_CONNECTING, true);
 	file_accelerate(f, s, FILE_FLOW);
+	opt_timers(f, false);
 	if (file_has(f, FILE_CORK))
 		tas_set_cork(inst_ctx(), s, true);
 	return 0;

@@ -13,6 +13,9 @@
 #include "libtas/posix/inst.h"
 #include "libtas/posix/real.h"
 
+/* tcp_keepalive_time, _intvl and _probes of Linux. */
+enum { KEEP_IDLE_S = 7200, KEEP_INTVL_S = 75, KEEP_COUNT = 9 };
+
 struct opts {
 	_Atomic uint32_t refs;
 	uint64_t set; /* bit of a slot: it has a value */
@@ -150,6 +153,22 @@ bool opt_congestion(struct file *f, char name[OPT_BYTES])
 	return true;
 }
 
+/* tasd's timers of a connection follow these. */
+void opt_timers(struct file *f, bool changed)
+{
+	struct ctl_timers t = {
+		.keep_alive = opt_int(f, OPT_KEEPALIVE, 0) != 0,
+		.keep_idle_s = (uint32_t)opt_int(f, OPT_KEEPIDLE, KEEP_IDLE_S),
+		.keep_intvl_s = (uint32_t)opt_int(f, OPT_KEEPINTVL, KEEP_INTVL_S),
+		.keep_count = (uint8_t)opt_int(f, OPT_KEEPCNT, KEEP_COUNT),
+		.user_timeout_ms = (uint32_t)opt_int(f, OPT_USER_TIMEOUT, 0),
+		.syn_count = (uint8_t)opt_int(f, OPT_SYNCNT, 0),
+	};
+
+	if (changed || t.keep_alive || t.user_timeout_ms != 0 || t.syn_count != 0)
+		tas_set_timers(file_sock(f), &t);
+}
+
 /* --- setting --- */
 
 /* The effects that a kept value has at once. */
@@ -169,6 +188,18 @@ static void apply(struct file *f, enum opt_slot slot)
 		file_flag(f, FILE_CORK, on);
 		if (flow)
 			tas_set_cork(inst_ctx(), file_sock(f), on);
+		break;
+	case OPT_KEEPALIVE:
+	case OPT_USER_TIMEOUT:
+		if (flow)
+			opt_timers(f, true);
+		break;
+	case OPT_KEEPIDLE:
+	case OPT_KEEPINTVL:
+	case OPT_KEEPCNT:
+	case OPT_SYNCNT:
+		if (flow)
+			opt_timers(f, false); /* without keep-alive they have no effect yet */
 		break;
 	case OPT_LINGER: file_flag(f, FILE_LINGER, opt_int(f, slot, 0) != 0); break;
 	case OPT_RCVTIMEO:

@@ -111,6 +111,9 @@ uint32_t opt_ring_size(struct file *f, enum opt_slot slot);
 /* The algorithm of TCP_CONGESTION; false if none was set. */
 bool opt_congestion(struct file *f, char name[OPT_BYTES]);
 
+/* Tells tasd what of f's options its timers follow; nothing if all is as usual and nothing changed. */
+void opt_timers(struct file *f, bool changed);
+
 /* An accepted connection begins with its listener's options. */
 void opt_inherit(struct file *from, struct file *to);
 void opt_drop(struct file *f);

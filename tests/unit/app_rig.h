@@ -131,6 +131,11 @@ static inline void rig_flow_done(struct app_rig *r, uint32_t flow)
 	flow_remove(&r->fp, flow);
 }
 
+static inline void rig_timers(void *arg TAS_UNUSED, uint32_t flow TAS_UNUSED,
+	const struct ctl_timers *timers TAS_UNUSED)
+{
+}
+
 static inline void rig_close_flow(void *arg, uint32_t flow, enum app_close how)
 {
 	struct app_rig *r = arg;
@@ -156,6 +161,7 @@ static inline struct app_ops rig_ops(struct app_rig *r)
 		.connect = rig_connect,
 		.route = rig_route,
 		.info = rig_info,
+		.timers = rig_timers,
 		.settle_flow = rig_settle_flow,
 		.close_flow = rig_close_flow,
 	};

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_conn_keepalive.c - a peer that is gone is noticed: RFC 1122 4.2.3.6, RFC 793 3.8, RFC 5482. */
+#include <errno.h>
+
+#include "tests/unit/rig_tcp.h"
+
+enum { S_MS = 1000 };
+
+static void timers(struct peer *p, struct ctl_timers t)
+{
+	struct flow *f = flow_of(p);
+
+	t.flow = (uint32_t)(f - rig.fp.flows);
+	t.gen = f->gen;
+	assert_int_equal(app_timers(&rig.apps, rig.app[0].id, &t), 0);
+}
+
+static struct peer *kept_alive(void)
+{
+	struct peer *p = established();
+
+	timers(p,
+		(struct ctl_timers){ .keep_alive = 1,
+			.keep_idle_s = 10,
+			.keep_intvl_s = 2,
+			.keep_count = 3 });
+	return p;
+}
+
+TEST(idle_peer_is_asked_and_an_answer_is_enough) /* RFC 1122 4.2.3.6: SEG.SEQ = SND.NXT-1 */
+{
+	struct peer *p = kept_alive();
+
+	for (int i = 0; i < 3; i++) {
+		wait_ms(9700);
+		silence();
+		wait_ms(400);
+		expect(p, .seq = 0, .ack = 1);
+		give(p, .seq = 1, .ack = 1);
+	}
+	assert_int_equal(flow_of(p)->state, TCP_ESTABLISHED);
+}
+
+TEST(peer_that_does_not_answer_is_gone)
+{
+	struct peer *p = kept_alive();
+
+	wait_ms(10 * S_MS + 100);
+	expect(p, .seq = 0, .ack = 1);
+	wait_ms(2 * S_MS);
+	expect(p, .seq = 0, .ack = 1);
+	wait_ms(2 * S_MS);
+	expect(p, .seq = 0, .ack = 1);
+	wait_ms(1900);
+	silence();
+	assert_int_equal(flow_of(p)->state, TCP_ESTABLISHED);
+	wait_ms(100);
+	expect(p, .flags = RST | ACK, .seq = 1, .ack = 1);
+	assert_true(rec_of(p)->events & ABI_EV_RESET);
+	assert_int_equal(rec_of(p)->error, ETIMEDOUT);
+}
+
+TEST(data_put_it_off)
+{
+	struct peer *p = kept_alive();
+
+	wait_ms(8 * S_MS);
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	overlook();
+	wait_ms(9 * S_MS);
+	silence();
+	wait_ms(1100);
+	expect(p, .seq = 0, .ack = 11);
+}
+
+TEST(what_is_outstanding_has_its_own_timer)
+{
+	struct peer *p = kept_alive();
+
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 10);
+	wait_ms(9 * S_MS);
+	overlook();
+	give(p, .seq = 1, .ack = 11);
+	overlook();
+	wait_ms(5 * S_MS);
+	silence();
+}
+
+TEST(without_the_option_nobody_asks)
+{
+	struct peer *p = kept_alive();
+
+	timers(p, (struct ctl_timers){ .keep_idle_s = 1, .keep_intvl_s = 1, .keep_count = 1 });
+	wait_ms(7300 * S_MS);
+	silence();
+	assert_int_equal(flow_of(p)->state, TCP_ESTABLISHED);
+}
+
+TEST(linux_waits_two_hours) /* more than the data path's clock can count */
+{
+	struct peer *p = established();
+
+	timers(p,
+		(struct ctl_timers){ .keep_alive = 1,
+			.keep_idle_s = 7200,
+			.keep_intvl_s = 75,
+			.keep_count = 9 });
+	wait_ms(7199 * S_MS);
+	silence();
+	wait_ms(1100);
+	expect(p, .seq = 0, .ack = 1);
+}
+
+TEST(user_timeout_ends_what_is_in_vain) /* TCP_USER_TIMEOUT of Linux: neither earlier nor later */
+{
+	struct peer *p = established();
+
+	timers(p, (struct ctl_timers){ .user_timeout_ms = 5000 });
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 10);
+	wait_ms(4900);
+	overlook();
+	assert_int_equal(flow_of(p)->state, TCP_ESTABLISHED);
+	wait_ms(200);
+	assert_true(rec_of(p)->events & ABI_EV_RESET);
+	assert_int_equal(rec_of(p)->error, ETIMEDOUT);
+}
+
+TEST(user_timeout_begins_anew_with_progress)
+{
+	struct peer *p = established();
+
+	timers(p, (struct ctl_timers){ .user_timeout_ms = 5000 });
+	app_writes(p, 20);
+	overlook();
+	wait_ms(4000);
+	overlook();
+	give(p, .seq = 1, .ack = 11);
+	overlook();
+	wait_ms(4500);
+	overlook();
+	assert_int_equal(flow_of(p)->state, TCP_ESTABLISHED);
+	wait_ms(700);
+	assert_true(rec_of(p)->events & ABI_EV_RESET);
+}
+
+TEST(user_timeout_may_be_longer_than_usual)
+{
+	struct peer *p = established();
+
+	rig.conf.tcp.retries = 3;
+	timers(p, (struct ctl_timers){ .user_timeout_ms = 60000 });
+	app_writes(p, 10);
+	wait_ms(59 * S_MS);
+	overlook();
+	assert_int_equal(flow_of(p)->state, TCP_ESTABLISHED);
+	wait_ms(1100);
+	assert_true(rec_of(p)->events & ABI_EV_RESET);
+}
+
+TEST(another_process_sets_no_timers)
+{
+	struct peer *p = established();
+	struct ctl_timers t = { .flow = (uint32_t)(flow_of(p) - rig.fp.flows), .gen = flow_of(p)->gen + 1 };
+
+	assert_int_equal(app_timers(&rig.apps, rig.app[0].id, &t), ENOENT);
+	t.gen--;
+	assert_int_equal(app_timers(&rig.apps, app_start(1)->id, &t), ENOENT);
+	t.flow = UINT32_MAX;
+	assert_int_equal(app_timers(&rig.apps, rig.app[0].id, &t), ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(idle_peer_is_asked_and_an_answer_is_enough),
+		RIG_TEST(peer_that_does_not_answer_is_gone),
+		RIG_TEST(data_put_it_off),
+		RIG_TEST(what_is_outstanding_has_its_own_timer),
+		RIG_TEST(without_the_option_nobody_asks),
+		RIG_TEST(linux_waits_two_hours),
+		RIG_TEST(user_timeout_ends_what_is_in_vain),
+		RIG_TEST(user_timeout_begins_anew_with_progress),
+		RIG_TEST(user_timeout_may_be_longer_than_usual),
+		RIG_TEST(another_process_sets_no_timers),
+	};
+
+	return RIG_MAIN(tests);
+}
