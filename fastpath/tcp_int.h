@@ -82,8 +82,8 @@ void tcp_ack_later(struct tcp t);
 /* Stores the positions in the flow's record without telling the application: it looks when it wants to know.
  */
 void app_store(struct fp_core *c, const struct flow *f);
-/* The port brings the flow's packets to this core: what it sends shall go from here, too, and its messages come
- * here. */
+/* The port brings the flow's packets to this core: what it sends shall go from here, too, and its messages
+ * come here. */
 void app_core(struct fp_core *c, struct flow *f);
 
 /* --- core.c: lists of flows --- */

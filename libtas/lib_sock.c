@@ -375,8 +375,8 @@ void tas_set_cork(struct tas_ctx *c, struct tas_sock *s, bool on) { option_set(c
 
 void tas_preset(struct tas_sock *s, bool nodelay, bool cork)
 {
-	atomic_store_explicit(&s->options,
-		(nodelay ? ABI_BELL_NODELAY : 0u) | (cork ? ABI_BELL_MORE : 0u), memory_order_relaxed);
+	atomic_store_explicit(&s->options, (nodelay ? ABI_BELL_NODELAY : 0u) | (cork ? ABI_BELL_MORE : 0u),
+		memory_order_relaxed);
 }
 
 void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort)

@@ -318,7 +318,7 @@ static int conflict(struct listeners *ls, const struct ctl_listen *m, uid_t uid)
 /* The same listener, registered anew by another of the processes that inherited it. */
 static struct listener *inherited_too(struct listeners *ls, const struct ctl_listen *m)
 {
-	struct listener *l;
+	struct listener *l = NULL;
 
 	LIST_FOREACH(l, &ls->bucket[bucket_of(m->port)], bucket) {
 		if (m->secret != 0 && l->secret == m->secret && l->port == m->port &&

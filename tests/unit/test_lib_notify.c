@@ -71,7 +71,8 @@ static void a_connection_of_a_listener_without_nagle_keeps_that_when_it_sends(vo
 	s = rig_accepted(&r, other, 4);
 	assert_int_equal(tas_send(r.c, s, "x", 1, 0), 1);
 	assert_true(rig_bell(&r, 0, 0, &b));
-	assert_int_equal(b.flags & (ABI_BELL_OPTIONS | ABI_BELL_NODELAY), ABI_BELL_OPTIONS | ABI_BELL_NODELAY);
+	assert_int_equal(b.flags & (ABI_BELL_OPTIONS | ABI_BELL_NODELAY),
+		ABI_BELL_OPTIONS | ABI_BELL_NODELAY);
 }
 
 static void a_notification_without_news_is_no_edge(void **state)
