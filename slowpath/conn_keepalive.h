@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* conn_keepalive.h - keep-alive (RFC 1122 4.2.3.6, RFC 9293 3.8.4) and the user timeout (RFC 793 3.8, RFC
- * 5482) of a connection, by the slow path's timer. With the flow's lock held unless said otherwise. */
+/* conn_keepalive.h - keep-alive (RFC 1122 4.2.3.6, RFC 9293 3.8.4) and the user timeout (RFC 5482)
+ * of a connection, by the slow path's timer. With the flow's lock held unless said otherwise. */
 #ifndef TAS_SLOWPATH_CONN_KEEPALIVE_H
 #define TAS_SLOWPATH_CONN_KEEPALIVE_H
 

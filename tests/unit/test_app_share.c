@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_app_share.c - a connection is where it was used last, with all bytes, and ends with its last holder. */
+/* test_app_share.c - a connection is where it was used last, with every byte, and ends with its last user. */
 #include "slowpath/app_flow.h"
 
 #include <errno.h>

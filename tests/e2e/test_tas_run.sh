@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# timeout: 60
+# What tas-run says before a program starts, what its exit code is, and what --strict does. The topology is in
+# lib.sh.
+# shellcheck disable=SC2119
+. "$(dirname "$0")/lib.sh"
+
+# Runs a command under tas-run; its exit code in $code, what it said in $WORK/said.
+runs() { # COMMAND-LINE-OF-TAS-RUN...
+	code=0
+	in_srv tas-run "$@" >"$WORK/said" 2>&1 </dev/null || code=$?
+}
+
+says() { # EXIT-CODE LINES PATTERN: that code, that many lines of ours, one of them so
+	assert_eq "exit code" "$code" "$1"
+	assert_eq "lines of ours: $(cat "$WORK/said")" "$(grep -c '^\(tas-run\|libtas\): ' "$WORK/said" || true)" "$2"
+	[ "$2" = 0 ] || grep -q "$3" "$WORK/said" || fail "no word of \"$3\": $(cat "$WORK/said")"
+}
+
+# A connection through tasd, and an option that it does not have.
+unsupported() {
+	cat <<-END
+		import socket
+		s = socket.create_connection(("$CLI_IP", 7), 10)
+		s.sendall(b"x" * 5000)
+		got = 0
+		while got < 5000:
+		    got += len(s.recv(5000))
+		try:
+		    s.setsockopt(socket.SOL_SOCKET, 29, 1)
+		except OSError as e:
+		    print("refused", e.errno)
+	END
+}
+
+ns_make
+
+say "without tasd: one warning, and none if it is not wanted"
+runs -i "$INSTANCE" -- python3 -c 'import socket; [socket.create_server(("", 0)) for _ in range(3)]'
+says 0 1 "no tasd answers there"
+runs -i "$INSTANCE" -- bash -c 'python3 -c "import socket; socket.create_server((\"\", 0))"; exit 3'
+says 3 1 "/run/tasd/$INSTANCE.sock"
+TAS_QUIET=1 runs -i "$INSTANCE" -- python3 -c 'import socket; socket.create_server(("", 0))'
+says 0 0
+TAS_SOCKET="$WORK/none" in_srv env LD_PRELOAD="$TAS_LIB" python3 -c '
+import socket
+for _ in range(3):
+    socket.create_server(("", 0))' >"$WORK/said" 2>&1
+code=0
+says 0 1 "sockets of this program use the kernel"
+
+tasd_start
+say "commands that are not there, static, set-user-ID, or wrong use"
+runs -i "$INSTANCE" -- no-such-command
+says 127 1 "no-such-command: command not found"
+runs -i "$INSTANCE" -- /sbin/ldconfig --version
+says 0 1 "linked statically"
+cp /bin/true "$WORK/others"
+chown nobody "$WORK/others"
+chmod 4755 "$WORK/others"
+runs -i "$INSTANCE" -- "$WORK/others"
+says 0 1 "set-user-ID"
+: >"$WORK/data"
+runs -i "$INSTANCE" -- "$WORK/data"
+says 126 1 "Permission denied"
+runs
+assert_eq "exit code without a command" "$code" 125
+runs -i "$INSTANCE" -- true
+says 0 0
+
+say "what is not implemented: an errno, or the end of the program with the call's name"
+spawn "$CLI" echo "$BUILD/tests/e2e/echo" 7
+wait_for 10 "the echo server" in_cli bash -c "exec 3<>/dev/tcp/$CLI_IP/7"
+carried_begin
+runs -i "$INSTANCE" -- python3 -c "$(unsupported)"
+says 0 0
+assert_eq "what the program saw" "$(cat "$WORK/said")" "refused 92"
+assert_carried 10000
+runs -i "$INSTANCE" --strict -- python3 -c "$(unsupported)"
+says 134 1 "strict: SO_TIMESTAMP"
+alive "$TASD" || fail "tasd is gone"
