@@ -14,7 +14,8 @@ runs() { # COMMAND-LINE-OF-TAS-RUN...
 
 says() { # EXIT-CODE LINES PATTERN: that code, that many lines of ours, one of them so
 	assert_eq "exit code" "$code" "$1"
-	assert_eq "lines of ours: $(cat "$WORK/said")" "$(grep -c '^\(tas-run\|libtas\): ' "$WORK/said" || true)" "$2"
+	assert_eq "lines of ours: $(cat "$WORK/said")" \
+		"$(grep -c "^\(tas-run\|libtas\): " "$WORK/said" || true)" "$2"
 	[ "$2" = 0 ] || grep -q "$3" "$WORK/said" || fail "no word of \"$3\": $(cat "$WORK/said")"
 }
 
