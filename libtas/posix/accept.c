@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/inst.h"
@@ -85,7 +86,7 @@ static int accept_kernel(const struct accepting *a, bool must)
 
 	if (!file_has(l, FILE_KERNEL_SIDE) || (!must && now - atomic_load(&l->kernel_empty) < LOOK_TICKS))
 		return -EAGAIN;
-	fd = REAL(accept4)(a->fd, a->addr, a->size, a->flags);
+	fd = (int)real_syscall(SYS_accept4, a->fd, a->addr, a->size, a->flags);
 	if (fd >= 0)
 		return fd;
 	if (errno == EAGAIN)

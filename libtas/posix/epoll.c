@@ -5,6 +5,7 @@
  * a call that finds accelerated events looks at the kernel's part only if nobody did for LOOK_TICKS. */
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/single_threaded.h>
 
@@ -28,7 +29,7 @@ int px_epoll_create1(int flags)
 		return fd;
 	f = epset_new(fd);
 	if (f == NULL) {
-		REAL(close)(fd);
+		own_close(fd);
 		errno = ENOMEM;
 		return -1;
 	}
@@ -194,7 +195,7 @@ static int sleep_in_kernel(struct ep_wait *w)
 	int n;
 
 	epset_kernel_wait_begin(w->set, w->epfd);
-	n = REAL(epoll_pwait2)(w->epfd, w->events, (int)w->max, wait_left(w->deadline, WAIT_NAP_NS, &left),
+	n = own_epoll_wait(w->epfd, w->events, (int)w->max, wait_left(w->deadline, WAIT_NAP_NS, &left),
 		w->mask);
 	epset_kernel_wait_end(w->set);
 	return n < 0 ? -errno : (int)epset_unmark(w->set, w->events, (unsigned)n);
@@ -213,7 +214,7 @@ static int sleep_on_all(struct ep_wait *w)
 	if (wait_begin(&w->sleep)) {
 		if (!epset_has_ready(w->set)) {
 			n = wait_fds(&w->sleep, fds + 1);
-			got = REAL(ppoll)(fds, 1 + n, wait_left(w->deadline, cap, &left), w->mask);
+			got = own_ppoll(fds, 1 + n, wait_left(w->deadline, cap, &left), w->mask);
 			error = got < 0 ? errno : 0;
 			w->kernel_due = got > 0 && fds[0].revents != 0;
 		}
@@ -265,20 +266,44 @@ static int wait_accelerated(struct ep_wait *w)
 	return -1;
 }
 
+static int kernels_wait(struct ep_wait *w, int timeout_ms, const struct timespec *timeout)
+{
+	if (timeout != NULL)
+		return REAL(epoll_pwait2)(w->epfd, w->events, (int)w->max, timeout, w->mask);
+	return REAL(epoll_pwait)(w->epfd, w->events, (int)w->max, timeout_ms, w->mask);
+}
+
+/* The thread was cancelled in the kernel's call. */
+static void wait_cancelled(void *arg)
+{
+	struct ep_wait *w = arg;
+
+	epset_kernel_wait_end(w->set);
+	file_put(w->set->file);
+}
+
+/* The kernel's call, beside other threads: a cancellation point, as it is without the library. */
+static int kernels_wait_among(struct ep_wait *w, int timeout_ms, const struct timespec *timeout)
+{
+	int n = 0;
+
+	epset_kernel_wait_begin(w->set, -1);
+	pthread_cleanup_push(wait_cancelled, w);
+	n = kernels_wait(w, timeout_ms, timeout);
+	pthread_cleanup_pop(0);
+	epset_kernel_wait_end(w->set);
+	return n;
+}
+
 /* Nothing accelerated is in the set: the kernel's call, which another thread ends if that changes. */
 static int wait_kernel(struct ep_wait *w, int timeout_ms, const struct timespec *timeout)
 {
-	bool alone = __libc_single_threaded;
 	int n;
 
-	if (!alone)
-		epset_kernel_wait_begin(w->set, -1);
-	if (timeout != NULL)
-		n = REAL(epoll_pwait2)(w->epfd, w->events, (int)w->max, timeout, w->mask);
+	if (__libc_single_threaded)
+		n = kernels_wait(w, timeout_ms, timeout);
 	else
-		n = REAL(epoll_pwait)(w->epfd, w->events, (int)w->max, timeout_ms, w->mask);
-	if (!alone)
-		epset_kernel_wait_end(w->set);
+		n = kernels_wait_among(w, timeout_ms, timeout);
 	if (n <= 0 || likely(atomic_load_explicit(&w->set->side, memory_order_relaxed) < 0))
 		return n;
 	n = (int)epset_unmark(w->set, w->events, (unsigned)n);

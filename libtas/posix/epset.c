@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <sys/single_threaded.h>
+#include <sys/syscall.h>
 
 #include "include/base/assert.h"
 #include "libtas/posix/fdtab.h"
@@ -169,7 +170,7 @@ void epset_kick(struct epset *set)
 	int fd = atomic_load_explicit(&set->kick, memory_order_relaxed), saved = errno;
 	const uint64_t one = 1;
 
-	if (fd >= 0 && REAL(write)(fd, &one, sizeof(one)) < 0)
+	if (fd >= 0 && real_syscall(SYS_write, fd, &one, sizeof(one)) < 0)
 		errno = saved; /* full: it is readable already */
 }
 

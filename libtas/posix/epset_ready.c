@@ -114,7 +114,7 @@ static bool kernel_is_ready(struct epitem *i)
 {
 	struct pollfd p = { .fd = i->fd, .events = POLLIN };
 
-	i->kernel_ready = fd_look(i->fd) == i->file && REAL(poll)(&p, 1, 0) > 0;
+	i->kernel_ready = fd_look(i->fd) == i->file && own_poll_now(&p, 1) > 0;
 	return i->kernel_ready;
 }
 
@@ -241,7 +241,7 @@ static void look_side(struct epset *set)
 
 	if (side < 0 || !px_lock_enter(&set->lock))
 		return;
-	n = REAL(epoll_wait)(side, events, SIDE_EVENTS, 0);
+	n = own_epoll_now(side, events, SIDE_EVENTS);
 	for (int i = 0; i < n; i++)
 		all_here &= side_event(set, events[i].data.u64);
 	if (!all_here)
@@ -267,7 +267,7 @@ unsigned epset_unmark(struct epset *set, struct epoll_event *events, unsigned n)
 
 int epset_look(struct epset *set, int epfd, struct epoll_event *events, unsigned max)
 {
-	int n = REAL(epoll_wait)(epfd, events, (int)max, 0);
+	int n = own_epoll_now(epfd, events, (int)max);
 
 	if (n < 0)
 		return -errno;

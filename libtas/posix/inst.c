@@ -124,12 +124,12 @@ static int anchor_make(unsigned which)
 	if (fd < 0)
 		return -1;
 	if (!px_lock_enter(&making)) {
-		REAL(close)(fd); /* a handler inside of the same: another try will find it made */
+		own_close(fd); /* a handler inside of the same: another try will find it made */
 		return 0;
 	}
 	if (atomic_load(place) >= 0) {
 		px_lock_leave(&making);
-		REAL(close)(fd);
+		own_close(fd);
 		return 0;
 	}
 	atomic_store(place, fd);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "include/tas/tas.h"
 #include "libtas/posix/inst.h"
@@ -87,15 +88,14 @@ int kroute_kernel_prefix(const struct net_addr *remote)
 	size_t size = ask_for(remote, &q);
 	ssize_t got = -1;
 	int fd = REAL(socket)(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
 	int saved;
 
 	if (fd < 0)
 		return KROUTE_UNKNOWN;
-	if (REAL(send)(fd, &q, size, 0) == (ssize_t)size)
-		got = REAL(recv)(fd, answer, sizeof(answer), 0);
+	if (real_syscall(SYS_sendto, fd, &q, size, 0, NULL, 0) == (ssize_t)size)
+		got = real_syscall(SYS_recvfrom, fd, answer, sizeof(answer), 0, NULL, NULL);
 	saved = errno;
-	REAL(close)(fd);
+	own_close(fd);
 	errno = saved;
 	return got < 0 ? KROUTE_UNKNOWN : prefix_of(answer, (size_t)got);
 }

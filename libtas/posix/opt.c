@@ -232,16 +232,14 @@ static int set_by_kernel(int fd, struct file *f, const struct opt_row *row, cons
 
 static int set_by_fresh_socket(struct file *f, const struct opt_row *row, const void *value, socklen_t size)
 {
-	int fd = REAL(socket)(f->family, SOCK_STREAM | SOCK_CLOEXEC, 0), result, saved;
+	int fd = REAL(socket)(f->family, SOCK_STREAM | SOCK_CLOEXEC, 0), result;
 
 	if (fd < 0) {
 		errno = ENOBUFS;
 		return -1;
 	}
 	result = set_by_kernel(fd, f, row, value, size);
-	saved = errno;
-	REAL(close)(fd);
-	errno = saved;
+	own_close(fd);
 	return result;
 }
 

@@ -108,7 +108,7 @@ static int collect(struct polling *p, bool last)
 		looked = ticks_now();
 		tas_check(inst_peek());
 		blank_ours(p);
-		p->kernel_ready = REAL(poll)(p->kernel, p->n, 0);
+		p->kernel_ready = own_poll_now(p->kernel, p->n);
 	}
 	if (p->kernel_ready > 0)
 		ready = merge(p);
@@ -182,7 +182,7 @@ static int sleep_once(struct polling *p, bool joined)
 
 	blank_ours(p);
 	own = wait_fds(&p->sleep, p->kernel + p->n);
-	p->kernel_ready = REAL(ppoll)(p->kernel, p->n + own, wait_left(p->deadline, cap, &left), p->mask);
+	p->kernel_ready = own_ppoll(p->kernel, p->n + own, wait_left(p->deadline, cap, &left), p->mask);
 	error = p->kernel_ready < 0 ? errno : 0;
 	if (p->kernel_ready > 0)
 		wait_after(p->kernel + p->n, own);

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -66,6 +67,61 @@ void real_init(void)
 	errno = saved;
 	/* pairs with the acquire in real_table */
 	atomic_store_explicit(&real_resolved, true, memory_order_release);
+}
+
+/* --- the library's own calls --- */
+
+int own_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct timespec left = { 0, 0 }; /* the kernel writes what is left of it */
+
+	if (timeout != NULL)
+		left = *timeout;
+	return (int)real_syscall(SYS_ppoll, fds, n, timeout != NULL ? &left : NULL, mask, _NSIG / 8);
+}
+
+int own_poll_now(struct pollfd *fds, nfds_t n) { return own_ppoll(fds, n, &(struct timespec){ 0, 0 }, NULL); }
+
+/* In ms, rounded up, as who waits may wait longer and not shorter. */
+static int timeout_ms(const struct timespec *timeout)
+{
+	const long ns_per_ms = 1000000;
+
+	if (timeout == NULL)
+		return -1;
+	if (timeout->tv_sec >= INT_MAX / 1000)
+		return INT_MAX;
+	return (int)(timeout->tv_sec * 1000 + (timeout->tv_nsec + ns_per_ms - 1) / ns_per_ms);
+}
+
+/* Linux before 5.11 has no epoll_pwait2, and filters of system calls older than it answer EPERM. */
+int own_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+	const sigset_t *mask)
+{
+	static _Atomic bool without;
+	bool in_ms = timeout == NULL || (timeout->tv_sec == 0 && timeout->tv_nsec == 0);
+	int n;
+
+	if (!in_ms && !atomic_load_explicit(&without, memory_order_relaxed)) {
+		n = (int)real_syscall(SYS_epoll_pwait2, epfd, events, max, timeout, mask, _NSIG / 8);
+		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+			return n;
+		atomic_store_explicit(&without, true, memory_order_relaxed);
+	}
+	return (int)real_syscall(SYS_epoll_pwait, epfd, events, max, timeout_ms(timeout), mask, _NSIG / 8);
+}
+
+int own_epoll_now(int epfd, struct epoll_event *events, int max)
+{
+	return (int)real_syscall(SYS_epoll_pwait, epfd, events, max, 0, NULL, _NSIG / 8);
+}
+
+void own_close(int fd)
+{
+	int saved = errno;
+
+	real_syscall(SYS_close, fd);
+	errno = saved;
 }
 
 long real_result(long result)

@@ -109,6 +109,15 @@ static inline const struct real_calls *real_table(void)
 /* syscall(2) itself; -1 and errno. */
 #define real_syscall(...) (REAL(syscall)(__VA_ARGS__))
 
+/* Calls the library makes for itself, with a lock held, a reference taken or a waiter on the stack: unlike
+ * the C library's they are no cancellation points. -1 and errno; a NULL timeout is none. */
+int own_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask);
+int own_poll_now(struct pollfd *fds, nfds_t n);
+int own_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+	const sigset_t *mask);
+int own_epoll_now(int epfd, struct epoll_event *events, int max);
+void own_close(int fd);
+
 /* Of a raw system call: the result, or -1 and errno. */
 long real_result(long result);
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/inst.h"
@@ -28,7 +29,8 @@ static bool is_flow(int fd)
 
 static ssize_t read_into(int fd, off64_t *offset, void *to, size_t len)
 {
-	ssize_t got = offset != NULL ? REAL(pread64)(fd, to, len, *offset) : REAL(read)(fd, to, len);
+	ssize_t got = offset != NULL ? real_syscall(SYS_pread64, fd, to, len, *offset)
+				     : real_syscall(SYS_read, fd, to, len);
 
 	if (got < 0)
 		return -errno;
@@ -123,7 +125,7 @@ static int pipe_wait(int fd, short events, unsigned flags)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 	bool wait = !(flags & SPLICE_F_NONBLOCK) && !(REAL(fcntl64)(fd, F_GETFL) & O_NONBLOCK);
-	int n = REAL(poll)(&p, 1, wait ? -1 : 0);
+	int n = own_ppoll(&p, 1, wait ? NULL : &(struct timespec){ 0, 0 }, NULL);
 
 	if (n < 0)
 		return -errno;
@@ -155,7 +157,7 @@ static ssize_t span_to_pipe(const struct tas_span *span, int out, size_t len)
 		put = pipe_wait(out, POLLOUT, SPLICE_F_NONBLOCK);
 		if (put < 0)
 			break;
-		put = REAL(write)(out, (char *)span->data + done,
+		put = real_syscall(SYS_write, out, (char *)span->data + done,
 			len - done < PIPE_PART ? len - done : PIPE_PART);
 		put = put < 0 ? -errno : put;
 		done += put > 0 ? (size_t)put : 0;

@@ -156,7 +156,7 @@ static int sleep_once(struct file_wait *w)
 	unsigned n = wait_fds(&w->sleep, fds + 1);
 	struct timespec left;
 	tas_ns cap = w->waiter.list == NULL ? WAIT_NAP_NS / 100 : TAS_NS_NEVER;
-	int got = REAL(ppoll)(fds, 1 + n, wait_left(w->what->deadline, cap, &left), NULL);
+	int got = own_ppoll(fds, 1 + n, wait_left(w->what->deadline, cap, &left), NULL);
 	int error = got < 0 ? errno : 0;
 
 	if (got > 0) {

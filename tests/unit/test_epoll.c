@@ -515,6 +515,30 @@ static void a_sleeper_is_woken_by_what_another_thread_adds(void **state)
 	assert_int_equal(s.event.data.u64, 1);
 }
 
+static void only_the_kernels_wait_is_cancelled(void **state)
+{
+	int set = set_new(), fd = px_flow(1, 0);
+	struct sleeper s;
+	void *end;
+
+	(void)state;
+	sleeper_start(&s, set, 10000);
+	pthread_cancel(s.thread);
+	pthread_join(s.thread, &end);
+	assert_ptr_equal(end, PTHREAD_CANCELED);
+	assert_int_equal(fd_look(set)->refs, 1);
+	assert_int_equal(fd_look(set)->set->kernel_waiters, 0);
+	add(set, fd, EPOLLIN, 1);
+	sleeper_start(&s, set, 10000);
+	pthread_cancel(s.thread);
+	px_arrive(1, 1);
+	tas_ctx_poll(r.c);
+	pthread_join(s.thread, &end);
+	assert_null(end);
+	assert_int_equal(s.result, 1);
+	assert_int_equal(fd_look(set)->refs, 1);
+}
+
 /* The context that the library wants to be told on: the last that it named for the flow. */
 static uint32_t context_of(uint32_t rec, uint32_t before)
 {
@@ -618,8 +642,8 @@ int main(void)
 		T(the_kernels_descriptors_are_in_the_same_set),
 		T(a_busy_accelerated_socket_does_not_starve_the_kernels), T(a_listener_reports_both_sides),
 		T(a_shot_of_a_listener_silences_both_sides), T(a_socket_registered_before_it_connects_moves),
-		T(a_sleeper_is_woken_by_what_another_thread_adds), T(two_sleepers_get_one_event_each),
-		T(timeouts_are_kept) };
+		T(a_sleeper_is_woken_by_what_another_thread_adds), T(only_the_kernels_wait_is_cancelled),
+		T(two_sleepers_get_one_event_each), T(timeouts_are_kept) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
