@@ -123,9 +123,10 @@ static uint32_t ask(struct epitem *i, uint32_t events)
 {
 	uint32_t wanted = (events & ~(uint32_t)EPITEM_FLAGS) | EPOLLERR | EPOLLHUP;
 	uint32_t ready = file_ready(i->file);
+	struct tas_sock *s = file_sock(i->file);
 
 	if (events & (EPOLLOUT | EPOLLWRNORM) && !(ready & EPOLLOUT) && file_kind(i->file) == FILE_FLOW &&
-		tas_want_out(inst_ctx(), file_sock(i->file)))
+		s != NULL && tas_want_out(inst_ctx(), s))
 		ready = file_ready(i->file);
 	if (i->kernel_ready && kernel_is_ready(i))
 		ready |= EPOLLIN | EPOLLRDNORM;

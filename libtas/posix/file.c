@@ -119,7 +119,8 @@ static uint32_t flow_ready(struct file *f)
 	struct tas_sock *s = file_sock(f);
 	uint32_t ready = s != NULL ? tas_ready(s) : 0;
 
-	if (unlikely(file_has(f, FILE_LOWAT)) && !(ready & (TAS_EV_RDHUP | TAS_EV_ERR | TAS_EV_HUP)) &&
+	if (unlikely(file_has(f, FILE_LOWAT)) && s != NULL &&
+		!(ready & (TAS_EV_RDHUP | TAS_EV_ERR | TAS_EV_HUP)) &&
 		tas_rx_bytes(s) < (size_t)opt_int(f, OPT_RCVLOWAT, 1))
 		ready &= ~(uint32_t)TAS_EV_IN;
 	return ready;
@@ -135,6 +136,21 @@ static uint32_t listener_ready(struct file *f)
 	return ready;
 }
 
+/* With a reference, as a set that ends gives its items back. */
+static uint32_t set_ready(struct file *f)
+{
+	struct epset *set;
+	uint32_t ready = 0;
+
+	if (!file_get(f))
+		return 0;
+	set = atomic_load_explicit(&f->set, memory_order_acquire);
+	if (file_kind(f) == FILE_EPOLL && set != NULL && epset_has_ready(set))
+		ready = TAS_EV_IN;
+	file_put(f);
+	return ready;
+}
+
 uint32_t file_ready(struct file *f)
 {
 	uint32_t ready = 0;
@@ -142,7 +158,7 @@ uint32_t file_ready(struct file *f)
 	switch (file_kind(f)) {
 	case FILE_FLOW: ready = flow_ready(f); break;
 	case FILE_LISTENER: ready = listener_ready(f); break;
-	case FILE_EPOLL: ready = epset_has_ready(f->set) ? TAS_EV_IN : 0; break;
+	case FILE_EPOLL: ready = set_ready(f); break;
 	default: break;
 	}
 	if (ready & TAS_EV_IN)

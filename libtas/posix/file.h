@@ -70,7 +70,7 @@ struct file {
 	union {
 		_Atomic(struct opts *)
 			opts;      /* sockets: what was set, shared with the listener; NULL: nothing */
-		struct epset *set; /* FILE_EPOLL */
+		_Atomic(struct epset *) set; /* FILE_EPOLL; NULL while it begins and ends */
 	};
 	struct px_pooled pooled;
 	/* line 1: waiting */

@@ -37,16 +37,23 @@ struct polling {
 static PX_TLS uint64_t
 	looked; /* TSC of this thread's last look at kernel descriptors beside accelerated ones */
 
-bool poll_is_ours(int fd)
+/* The accelerated file of a descriptor, or NULL. Another thread may close it meanwhile: it is looked up once,
+ * and what is loaded of it may be gone. */
+static struct file *ours(int fd)
 {
 	struct file *f = fd_look(fd);
+	enum file_kind kind = f == NULL ? FILE_FREE : file_kind(f);
+	struct epset *set;
 
-	if (f == NULL)
-		return false;
-	if (file_kind(f) == FILE_EPOLL)
-		return atomic_load_explicit(&f->set->active, memory_order_relaxed) != 0;
-	return file_kind(f) == FILE_FLOW || file_kind(f) == FILE_LISTENER;
+	if (kind == FILE_FLOW || kind == FILE_LISTENER)
+		return f;
+	if (kind != FILE_EPOLL)
+		return NULL;
+	set = atomic_load_explicit(&f->set, memory_order_acquire);
+	return set != NULL && atomic_load_explicit(&set->active, memory_order_relaxed) != 0 ? f : NULL;
 }
+
+bool poll_is_ours(int fd) { return ours(fd) != NULL; }
 
 static bool has_kernel_part(const struct file *f)
 {
@@ -62,11 +69,9 @@ static int look_at_ours(struct polling *p)
 
 	for (nfds_t i = 0; i < p->n; i++) {
 		uint32_t wanted = (uint16_t)p->fds[i].events | POLLERR | POLLHUP;
+		struct file *f = ours(p->fds[i].fd);
 
-		p->fds[i].revents = 0;
-		if (!poll_is_ours(p->fds[i].fd))
-			continue;
-		p->fds[i].revents = (short)(file_ready(fd_look(p->fds[i].fd)) & wanted);
+		p->fds[i].revents = f != NULL ? (short)(file_ready(f) & wanted) : 0;
 		ready += p->fds[i].revents != 0;
 	}
 	return ready;
@@ -75,9 +80,11 @@ static int look_at_ours(struct polling *p)
 static void blank_ours(struct polling *p)
 {
 	for (nfds_t i = 0; i < p->n; i++) {
+		struct file *f = ours(p->fds[i].fd);
+
 		p->kernel[i] = p->fds[i];
 		p->kernel[i].revents = 0;
-		if (poll_is_ours(p->fds[i].fd) && !has_kernel_part(fd_look(p->fds[i].fd)))
+		if (f != NULL && !has_kernel_part(f))
 			p->kernel[i].fd = -1;
 	}
 }
@@ -142,7 +149,7 @@ static bool join_all(struct polling *p)
 	p->nr_polled = 0;
 	for (nfds_t i = 0; i < p->n; i++) {
 		struct polled *x = &p->polled[p->nr_polled];
-		struct file *f = poll_is_ours(p->fds[i].fd) ? fd_get(p->fds[i].fd) : NULL;
+		struct file *f = ours(p->fds[i].fd) != NULL ? fd_get(p->fds[i].fd) : NULL;
 
 		if (f == NULL)
 			continue;

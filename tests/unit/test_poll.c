@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/select.h>
 
 #include "libtas/posix/poll.h"
@@ -165,6 +166,56 @@ static void a_sleeper_is_not_cancelled(void **state)
 	assert_true(waitlist_empty(&fd_look(fd)->waiters));
 }
 
+static _Atomic int current = -1;
+static _Atomic bool enough;
+
+static void *poll_current(void *arg)
+{
+	struct pollfd p[8];
+
+	while (!enough) {
+		for (int i = 0; i < 8; i++)
+			p[i] = (struct pollfd){ .fd = current, .events = POLLIN };
+		px_poll(p, 8, 0);
+	}
+	return arg;
+}
+
+static void spin(int n)
+{
+	for (volatile int i = 0; i < n; i++)
+		;
+}
+
+/* Every load of the poller may be the last before the listener, or the set, is gone. */
+static void what_is_closed_beside_a_poll_is_no_fault(void **state)
+{
+	int fd = px_flow(1, 0);
+	tas_ns end = inst_clock() + 300 * NS_PER_MS;
+	pthread_t thread;
+
+	(void)state;
+	enough = false;
+	pthread_create(&thread, NULL, poll_current, NULL);
+	while (inst_clock() < end) {
+		struct epoll_event e = { .events = EPOLLIN };
+		int set = px_epoll_create1(EPOLL_CLOEXEC);
+
+		assert_int_equal(px_epoll_ctl(set, EPOLL_CTL_ADD, fd, &e), 0);
+		current = set;
+		for (int i = 0; i < 30; i++) {
+			current = px_dup(fd);
+			spin(i * 10);
+			assert_int_equal(px_close(current), 0);
+		}
+		current = set;
+		spin(300);
+		assert_int_equal(px_close(set), 0);
+	}
+	enough = true;
+	pthread_join(thread, NULL);
+}
+
 /* --- select --- */
 
 static void select_speaks_of_sets(void **state)
@@ -208,7 +259,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
 	const struct CMUnitTest tests[] = { T(what_is_ready_is_counted), T(timeouts_are_kept),
 		T(more_than_a_stack_holds), T(a_sleeper_wakes_for_either_kind),
-		T(the_mask_holds_while_it_sleeps), T(a_sleeper_is_not_cancelled), T(select_speaks_of_sets) };
+		T(the_mask_holds_while_it_sleeps), T(a_sleeper_is_not_cancelled),
+		T(what_is_closed_beside_a_poll_is_no_fault), T(select_speaks_of_sets) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
