@@ -312,6 +312,9 @@ static int wait_kernel(struct ep_wait *w, int timeout_ms, const struct timespec 
 
 static bool is_kernels(struct epset *set)
 {
+	/* items of what closed meanwhile are given back by who looks */
+	if (unlikely(atomic_load_explicit(&set->incoming, memory_order_relaxed) != NULL))
+		epset_harvest(set, NULL, 0);
 	return likely(atomic_load_explicit(&set->active, memory_order_relaxed) == 0) || inst_get() == NULL;
 }
 

@@ -18,6 +18,15 @@ static int set_new(void)
 	return set;
 }
 
+static struct epset *set_of(int set)
+{
+	struct file *f = fd_look(set);
+
+	if (f == NULL)
+		abort();
+	return f->set;
+}
+
 static int ctl(int set, int operation, int fd, uint32_t events, uint64_t data)
 {
 	struct epoll_event e = { .events = events, .data.u64 = data };
@@ -461,6 +470,22 @@ static void a_socket_registered_before_it_connects_moves(void **state)
 	assert_int_equal(px_epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL), 0);
 }
 
+static void what_closed_is_given_back_by_a_set_of_the_kernels(void **state)
+{
+	int set = set_new();
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		int fd = px_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+		add(set, fd, EPOLLIN, 1);
+		assert_int_equal(px_close(fd), 0);
+	}
+	assert_int_equal(now(set), 0);
+	assert_null(set_of(set)->items);
+	assert_int_equal(set_of(set)->active, 0);
+}
+
 /* --- threads --- */
 
 #define assert_soon(condition)                                             \
@@ -526,8 +551,8 @@ static void only_the_kernels_wait_is_cancelled(void **state)
 	pthread_cancel(s.thread);
 	pthread_join(s.thread, &end);
 	assert_ptr_equal(end, PTHREAD_CANCELED);
-	assert_int_equal(fd_look(set)->refs, 1);
-	assert_int_equal(fd_look(set)->set->kernel_waiters, 0);
+	assert_int_equal(set_of(set)->file->refs, 1);
+	assert_int_equal(set_of(set)->kernel_waiters, 0);
 	add(set, fd, EPOLLIN, 1);
 	sleeper_start(&s, set, 10000);
 	pthread_cancel(s.thread);
@@ -536,7 +561,7 @@ static void only_the_kernels_wait_is_cancelled(void **state)
 	pthread_join(s.thread, &end);
 	assert_null(end);
 	assert_int_equal(s.result, 1);
-	assert_int_equal(fd_look(set)->refs, 1);
+	assert_int_equal(set_of(set)->file->refs, 1);
 }
 
 /* The context that the library wants to be told on: the last that it named for the flow. */
@@ -643,7 +668,8 @@ int main(void)
 		T(a_busy_accelerated_socket_does_not_starve_the_kernels), T(a_listener_reports_both_sides),
 		T(a_shot_of_a_listener_silences_both_sides), T(a_socket_registered_before_it_connects_moves),
 		T(a_sleeper_is_woken_by_what_another_thread_adds), T(only_the_kernels_wait_is_cancelled),
-		T(two_sleepers_get_one_event_each), T(timeouts_are_kept) };
+		T(two_sleepers_get_one_event_each), T(timeouts_are_kept),
+		T(what_closed_is_given_back_by_a_set_of_the_kernels) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
