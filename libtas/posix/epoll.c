@@ -105,6 +105,7 @@ struct ep_wait {
 	struct epset_role role;
 	struct epset_role nested[NESTED_ROLES];
 	unsigned nr_nested;
+	bool more_nested; /* than we take part in */
 	struct wait_sleep sleep;
 };
 
@@ -116,8 +117,13 @@ static void enter_nested(struct ep_wait *w)
 
 	if (!px_lock_enter(&w->set->lock))
 		return;
-	for (struct epitem *i = w->set->items; i != NULL && n < NESTED_ROLES; i = i->set_next) {
-		if (!atomic_load(&i->dead) && file_kind(i->file) == FILE_EPOLL && file_get(i->file))
+	for (struct epitem *i = w->set->items; i != NULL; i = i->set_next) {
+		if (atomic_load(&i->dead) || file_kind(i->file) != FILE_EPOLL)
+			continue;
+		w->more_nested = n == NESTED_ROLES;
+		if (w->more_nested)
+			break;
+		if (file_get(i->file))
 			inner[n++] = i->file->set;
 	}
 	px_lock_leave(&w->set->lock);
@@ -129,6 +135,7 @@ static void wait_enter(struct ep_wait *w)
 {
 	epset_enter(w->set, &w->role);
 	w->nr_nested = 0;
+	w->more_nested = false;
 	if (unlikely(atomic_load_explicit(&w->set->nested, memory_order_relaxed) != 0))
 		enter_nested(w);
 }
@@ -145,13 +152,21 @@ static void wait_leave(struct ep_wait *w)
 	epset_leave(&w->role);
 }
 
-static void gather_contexts(struct ep_wait *w)
+static void lead_where_nobody_does(struct ep_wait *w)
 {
 	epset_try_lead(&w->role);
-	wait_init(&w->sleep, inst_ctx());
 	wait_add(&w->sleep, w->role.shared);
-	for (unsigned i = 0; i < w->nr_nested; i++)
+	for (unsigned i = 0; i < w->nr_nested; i++) {
+		epset_try_lead(&w->nested[i]);
 		wait_add(&w->sleep, w->nested[i].shared);
+	}
+}
+
+static void gather_contexts(struct ep_wait *w)
+{
+	wait_init(&w->sleep, inst_ctx());
+	w->sleep.crowded = w->more_nested;
+	lead_where_nobody_does(w);
 }
 
 /* Accelerated events, and beside them the kernel's if nobody looked for a while; one place is kept for those.
@@ -209,8 +224,11 @@ static int sleep_on_all(struct ep_wait *w)
 	unsigned n;
 	int got = 0, error = 0;
 	bool joined = waitlist_join(&w->set->sleepers, &waiter, w->sleep.ctx[0], UINT32_MAX);
-	tas_ns cap = joined && !w->sleep.crowded ? TAS_NS_NEVER : WAIT_NAP_NS / 100;
+	tas_ns cap;
 
+	/* who led left before it could see us among the sleepers, or wakes us */
+	lead_where_nobody_does(w);
+	cap = joined && !w->sleep.crowded ? TAS_NS_NEVER : WAIT_NAP_NS / 100;
 	if (wait_begin(&w->sleep)) {
 		if (!epset_has_ready(w->set)) {
 			n = wait_fds(&w->sleep, fds + 1);

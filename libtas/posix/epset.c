@@ -254,7 +254,7 @@ void epset_enter(struct epset *set, struct epset_role *role)
 		forget_parent(set);
 	others = atomic_fetch_add(&set->inside, 1);
 	owner = atomic_load_explicit(&set->owner, memory_order_relaxed);
-	if (likely(owner == me))
+	if (likely(owner == me && others == 0))
 		return;
 	if (owner != EPSET_SHARED && others == 0 && atomic_load(&set->moves) < MOVES_MAX)
 		own(set, me, owner);
@@ -271,8 +271,11 @@ void epset_leave(struct epset_role *role)
 	if (likely(role->shared == NULL))
 		return;
 	role->shared = NULL;
-	atomic_store(&set->lead, 0);
-	waitlist_wake_one(&set->sleepers); /* a follower leads now */
+	/* a follower leads now: pairs with the join before epset_try_lead */
+	atomic_exchange(&set->lead, 0);
+	waitlist_wake_one(&set->sleepers);
+	if (unlikely(set->file->items != NULL || !waitlist_empty(&set->file->waiters)))
+		file_tell(set->file, EPOLLIN | EPOLLRDNORM);
 }
 
 /* --- fork --- */

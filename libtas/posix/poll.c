@@ -155,13 +155,14 @@ static bool join_all(struct polling *p)
 			continue;
 		*x = (struct polled){ .f = f };
 		p->nr_polled++;
+		/* before anything else: who takes notifications away, or leads a set, tells who is there */
+		all &= waitlist_join(&f->waiters, &x->waiter, p->sleep.ctx[0], UINT32_MAX);
 		if (file_kind(f) == FILE_EPOLL) {
 			epset_enter(f->set, &x->role);
 			wait_add(&p->sleep, x->role.shared);
 		} else {
 			attract(p, f, p->fds[i].events);
 		}
-		all &= waitlist_join(&f->waiters, &x->waiter, p->sleep.ctx[0], UINT32_MAX);
 	}
 	return all;
 }

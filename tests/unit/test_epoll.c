@@ -633,6 +633,38 @@ static void two_sleepers_get_one_event_each(void **state)
 	assert_int_equal(one.event.data.u64 + two.event.data.u64, 3);
 }
 
+static void *poll_set(void *arg)
+{
+	struct sleeper *s = arg;
+	struct pollfd p = { .fd = s->set, .events = POLLIN };
+
+	s->result = px_poll(&p, 1, s->ms);
+	return NULL;
+}
+
+/* Two threads share the set and leave; the third, in poll, takes the set's context over from them. */
+static void who_polls_a_shared_set_is_served_when_the_others_have_gone(void **state)
+{
+	int set = set_new(), fd = px_flow(1, 0);
+	struct sleeper one, two, poller = { .set = set, .ms = 20000, .result = -2 };
+
+	(void)state;
+	add(set, fd, EPOLLIN, 1);
+	sleeper_start(&one, set, 500);
+	sleeper_start(&two, set, 500);
+	pthread_create(&poller.thread, NULL, poll_set, &poller);
+	pthread_join(one.thread, NULL);
+	pthread_join(two.thread, NULL);
+	assert_int_equal(one.result + two.result, 0);
+	assert_int_equal(set_of(set)->owner, EPSET_SHARED);
+	assert_soon(set_of(set)->lead != 0);
+	tell(1, context_of(1, 0));
+	for (int i = 0; i < 5000 && poller.result == -2; i++)
+		usleep(1000);
+	assert_int_equal(poller.result, 1);
+	pthread_join(poller.thread, NULL);
+}
+
 static void timeouts_are_kept(void **state)
 {
 	int set = set_new(), fd = px_flow(1, 0);
@@ -669,6 +701,7 @@ int main(void)
 		T(a_shot_of_a_listener_silences_both_sides), T(a_socket_registered_before_it_connects_moves),
 		T(a_sleeper_is_woken_by_what_another_thread_adds), T(only_the_kernels_wait_is_cancelled),
 		T(two_sleepers_get_one_event_each), T(timeouts_are_kept),
+		T(who_polls_a_shared_set_is_served_when_the_others_have_gone),
 		T(what_closed_is_given_back_by_a_set_of_the_kernels) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
