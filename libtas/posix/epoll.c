@@ -207,11 +207,12 @@ static int collect(struct ep_wait *w, bool kernel_too)
 static int sleep_in_kernel(struct ep_wait *w)
 {
 	struct timespec left;
-	int n;
+	int n = 0;
 
 	epset_kernel_wait_begin(w->set, w->epfd);
-	n = own_epoll_wait(w->epfd, w->events, (int)w->max, wait_left(w->deadline, WAIT_NAP_NS, &left),
-		w->mask);
+	if (!epset_has_ready(w->set))
+		n = own_epoll_wait(w->epfd, w->events, (int)w->max,
+			wait_left(w->deadline, WAIT_NAP_NS, &left), w->mask);
 	epset_kernel_wait_end(w->set);
 	return n < 0 ? -errno : (int)epset_unmark(w->set, w->events, (unsigned)n);
 }
@@ -291,6 +292,14 @@ static int kernels_wait(struct ep_wait *w, int timeout_ms, const struct timespec
 	return REAL(epoll_pwait)(w->epfd, w->events, (int)w->max, timeout_ms, w->mask);
 }
 
+static bool is_kernels(struct epset *set)
+{
+	/* items of what closed meanwhile are given back by who looks */
+	if (unlikely(atomic_load_explicit(&set->incoming, memory_order_relaxed) != NULL))
+		epset_harvest(set, NULL, 0);
+	return likely(atomic_load_explicit(&set->active, memory_order_relaxed) == 0) || inst_get() == NULL;
+}
+
 /* The thread was cancelled in the kernel's call. */
 static void wait_cancelled(void *arg)
 {
@@ -305,7 +314,6 @@ static int kernels_wait_among(struct ep_wait *w, int timeout_ms, const struct ti
 {
 	int n = 0;
 
-	epset_kernel_wait_begin(w->set, -1);
 	pthread_cleanup_push(wait_cancelled, w);
 	n = kernels_wait(w, timeout_ms, timeout);
 	pthread_cleanup_pop(0);
@@ -318,22 +326,20 @@ static int wait_kernel(struct ep_wait *w, int timeout_ms, const struct timespec 
 {
 	int n;
 
-	if (__libc_single_threaded)
+	if (__libc_single_threaded) {
 		n = kernels_wait(w, timeout_ms, timeout);
-	else
+	} else {
+		epset_kernel_wait_begin(w->set, -1);
+		if (unlikely(!is_kernels(w->set))) { /* what is added from here on finds us waiting */
+			epset_kernel_wait_end(w->set);
+			return wait_accelerated(w);
+		}
 		n = kernels_wait_among(w, timeout_ms, timeout);
+	}
 	if (n <= 0 || likely(atomic_load_explicit(&w->set->side, memory_order_relaxed) < 0))
 		return n;
 	n = (int)epset_unmark(w->set, w->events, (unsigned)n);
 	return n > 0 ? n : wait_accelerated(w);
-}
-
-static bool is_kernels(struct epset *set)
-{
-	/* items of what closed meanwhile are given back by who looks */
-	if (unlikely(atomic_load_explicit(&set->incoming, memory_order_relaxed) != NULL))
-		epset_harvest(set, NULL, 0);
-	return likely(atomic_load_explicit(&set->active, memory_order_relaxed) == 0) || inst_get() == NULL;
 }
 
 static bool bad_max(int max)
