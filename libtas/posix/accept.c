@@ -86,12 +86,11 @@ static int accept_kernel(const struct accepting *a, bool must)
 
 	if (!file_has(l, FILE_KERNEL_SIDE) || (!must && now - atomic_load(&l->kernel_empty) < LOOK_TICKS))
 		return -EAGAIN;
+	atomic_store(&l->kernel_empty, now); /* first: poll may learn of a connection after we asked */
 	fd = (int)real_syscall(SYS_accept4, a->fd, a->addr, a->size, a->flags);
-	if (fd >= 0)
-		return fd;
-	if (errno == EAGAIN)
-		atomic_store(&l->kernel_empty, now);
-	return -errno;
+	if (fd >= 0 || errno != EAGAIN)
+		atomic_store(&l->kernel_empty, 0);
+	return fd >= 0 ? fd : -errno;
 }
 
 /* tasd's queue may be without a connection, or tasd away: neither is an error of accept. */
