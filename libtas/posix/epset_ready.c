@@ -101,20 +101,22 @@ static bool attract(struct epset *set, struct epitem *i)
 	if (owner != EPSET_SHARED && owner != me)
 		return true; /* somebody only looks; the owner attracts it when it waits */
 	c = owner == EPSET_SHARED ? set->ctx : inst_ctx();
+	/* first: whoever takes the notifications away after that says so here */
+	atomic_store(&i->told, owner);
 	if (file_kind(i->file) == FILE_LISTENER)
 		tas_listen_arm(c, s);
 	else
 		tas_sock_notify(c, s);
-	atomic_store(&i->told, owner);
 	return true;
 }
 
 /* The kernel said so some time ago; others may have taken what there was. */
 static bool kernel_is_ready(struct epitem *i)
 {
-	struct pollfd p = { .fd = i->fd, .events = POLLIN };
+	/* the number it was added by may be closed, and a copy be left */
+	struct pollfd p = { .fd = fd_of(i->file, i->fd), .events = POLLIN };
 
-	i->kernel_ready = fd_look(i->fd) == i->file && own_poll_now(&p, 1) > 0;
+	i->kernel_ready = p.fd >= 0 && own_poll_now(&p, 1) > 0;
 	return i->kernel_ready;
 }
 

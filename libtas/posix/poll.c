@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 
 #include "libtas/posix/epset.h"
 #include "libtas/posix/fdtab.h"
@@ -49,6 +50,8 @@ static struct file *ours(int fd)
 		return f;
 	if (kind != FILE_EPOLL)
 		return NULL;
+	if (!__libc_single_threaded && inst_attached())
+		return f; /* another thread may add the first flow while we sleep */
 	set = atomic_load_explicit(&f->set, memory_order_acquire);
 	return set != NULL && atomic_load_explicit(&set->active, memory_order_relaxed) != 0 ? f : NULL;
 }

@@ -436,6 +436,18 @@ static void a_listener_reports_both_sides(void **state)
 	assert_int_equal(now(set), 0);
 }
 
+static void a_listener_is_asked_by_the_copy_that_is_left(void **state)
+{
+	int set = set_new(), copy = px_dup(px_listener);
+
+	(void)state;
+	add(set, px_listener, EPOLLIN, 1);
+	assert_int_equal(px_close(px_listener), 0);
+	px_listener = copy;
+	to_listener();
+	assert_event(set, EPOLLIN, 1);
+}
+
 static void a_shot_of_a_listener_silences_both_sides(void **state)
 {
 	int set = set_new();
@@ -642,6 +654,24 @@ static void *poll_set(void *arg)
 	return NULL;
 }
 
+static void who_polls_a_set_sees_what_is_added(void **state)
+{
+	int set = set_new(), fd = px_flow(1, 0);
+	struct sleeper poller = { .set = set, .ms = 20000, .result = -2 };
+	struct file *f = set_of(set)->file;
+
+	(void)state;
+	px_arrive(1, 1);
+	pthread_create(&poller.thread, NULL, poll_set, &poller);
+	assert_soon(!waitlist_empty(&f->waiters));
+	usleep(2000);
+	add(set, fd, EPOLLIN, 1);
+	for (int i = 0; i < 5000 && poller.result == -2; i++)
+		usleep(1000);
+	assert_int_equal(poller.result, 1);
+	pthread_join(poller.thread, NULL);
+}
+
 /* Two threads share the set and leave; the third, in poll, takes the set's context over from them. */
 static void who_polls_a_shared_set_is_served_when_the_others_have_gone(void **state)
 {
@@ -701,6 +731,7 @@ int main(void)
 		T(a_shot_of_a_listener_silences_both_sides), T(a_socket_registered_before_it_connects_moves),
 		T(a_sleeper_is_woken_by_what_another_thread_adds), T(only_the_kernels_wait_is_cancelled),
 		T(two_sleepers_get_one_event_each), T(timeouts_are_kept),
+		T(a_listener_is_asked_by_the_copy_that_is_left), T(who_polls_a_set_sees_what_is_added),
 		T(who_polls_a_shared_set_is_served_when_the_others_have_gone),
 		T(what_closed_is_given_back_by_a_set_of_the_kernels) };
 
