@@ -108,9 +108,10 @@ static int merge(struct polling *p)
 	return ready;
 }
 
+/* What is ready, or -EINTR: Linux lets the signals of the mask in even if there is no time to wait. */
 static int collect(struct polling *p, bool last)
 {
-	int ready;
+	int ready, error = 0;
 
 	wait_drain(&p->sleep);
 	ready = look_at_ours(p);
@@ -118,12 +119,14 @@ static int collect(struct polling *p, bool last)
 		looked = ticks_now();
 		tas_check(inst_peek());
 		blank_ours(p);
-		p->kernel_ready = own_poll_now(p->kernel, p->n);
+		p->kernel_ready = own_ppoll(p->kernel, p->n, &(struct timespec){ 0, 0 },
+			last ? p->mask : NULL);
+		error = p->kernel_ready < 0 ? errno : 0;
 	}
 	if (p->kernel_ready > 0)
 		ready = merge(p);
 	p->kernel_ready = -1;
-	return ready;
+	return ready == 0 && error == EINTR ? -EINTR : ready;
 }
 
 /* --- sleeping --- */
@@ -223,7 +226,7 @@ static int wait_loop(struct polling *p)
 
 		wait_init(&p->sleep, inst_ctx());
 		ready = collect(p, last && error == 0);
-		if (ready > 0)
+		if (ready != 0)
 			return ready;
 		if (error != 0 || last)
 			return error;

@@ -98,18 +98,32 @@ static int from_poll(const struct sets *s, const struct pollfd *fds, nfds_t n)
 	return bits;
 }
 
+/* Leaves out what poll reports and select does not, or takes all in again. */
+static void leave_out(struct pollfd *fds, nfds_t n, bool out)
+{
+	for (nfds_t i = 0; i < n; i++) {
+		if (fds[i].fd < 0)
+			fds[i].fd = ~fds[i].fd;
+		if (out && fds[i].revents != 0)
+			fds[i].fd = ~fds[i].fd;
+	}
+}
+
 static int select_listed(const struct sets *s, struct pollfd *fds, tas_ns deadline, const sigset_t *mask)
 {
 	nfds_t n = to_poll(s, fds);
 
-	for (;;) {
-		int ready = poll_mixed(fds, n, deadline, mask);
+	for (bool quiet = false;; quiet = !quiet) {
+		/* what only hung up is left out for a nap, not for ever: something else may come of it */
+		tas_ns nap = quiet ? inst_clock() + WAIT_NAP_NS / 100 : TAS_NS_NEVER;
+		int ready = poll_mixed(fds, n, min_u64(deadline, nap), mask);
 
 		if (ready >= 0)
 			ready = from_poll(s, fds, n);
 		/* a hang-up alone is nothing that a set for writing asks for: go on, as poll never does */
 		if (ready != 0 || deadline == 0 || (deadline != TAS_NS_NEVER && inst_clock() >= deadline))
 			return ready;
+		leave_out(fds, n, !quiet);
 	}
 }
 

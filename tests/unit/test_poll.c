@@ -254,13 +254,61 @@ static void select_speaks_of_sets(void **state)
 	assert_errno(px_select(fd + 1, &in, NULL, NULL, &zero), EINVAL);
 }
 
+/* A set for writing does not ask for a hang-up, which poll reports whatever it is asked for. */
+static void select_sleeps_beside_what_only_hung_up(void **state)
+{
+	int fd = px_flow(1, 0), pipes[2];
+	struct timeval some = { 0, 200000 };
+	struct timespec before, after;
+	fd_set in, out;
+
+	(void)state;
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	assert_int_equal(px_close(pipes[1]), 0);
+	FD_ZERO(&in);
+	FD_ZERO(&out);
+	FD_SET(fd, &in);
+	FD_SET(pipes[0], &out);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+	assert_int_equal(px_select(FD_SETSIZE, &in, &out, NULL, &some), 0);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+	assert_true((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec < 100000000);
+	FD_SET(fd, &in);
+	FD_SET(pipes[0], &in);
+	assert_int_equal(px_select(FD_SETSIZE, &in, &out, NULL, NULL), 1);
+	assert_true(FD_ISSET(pipes[0], &in));
+}
+
+static void the_mask_holds_without_time_to_wait(void **state)
+{
+	struct pollfd p = { .fd = px_flow(1, 0), .events = POLLIN };
+	struct timespec none = { 0, 0 };
+	sigset_t block, open;
+
+	(void)state;
+	signal(SIGUSR1, handler);
+	sigemptyset(&open);
+	sigemptyset(&block);
+	sigaddset(&block, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &block, NULL);
+	handled = 0;
+	pthread_kill(pthread_self(), SIGUSR1);
+	assert_int_equal(px_ppoll(&p, 1, &none, NULL), 0);
+	assert_int_equal(handled, 0);
+	assert_errno(px_ppoll(&p, 1, &none, &open), EINTR);
+	assert_int_equal(handled, 1);
+	pthread_sigmask(SIG_UNBLOCK, &block, NULL);
+	signal(SIGUSR1, SIG_DFL);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
 	const struct CMUnitTest tests[] = { T(what_is_ready_is_counted), T(timeouts_are_kept),
 		T(more_than_a_stack_holds), T(a_sleeper_wakes_for_either_kind),
 		T(the_mask_holds_while_it_sleeps), T(a_sleeper_is_not_cancelled),
-		T(what_is_closed_beside_a_poll_is_no_fault), T(select_speaks_of_sets) };
+		T(what_is_closed_beside_a_poll_is_no_fault), T(select_speaks_of_sets),
+		T(select_sleeps_beside_what_only_hung_up), T(the_mask_holds_without_time_to_wait) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
