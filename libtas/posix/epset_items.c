@@ -36,7 +36,7 @@ void epitem_signal(struct epitem *i, enum epitem_signal signal)
 	do
 		atomic_store_explicit(&i->incoming_next, first, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak(&set->incoming, &first, i));
-	waitlist_wake_one(&set->sleepers);
+	waitlist_wake_one(&set->sleepers); /* its fence is for what we look at next, too */
 	if (unlikely(atomic_load_explicit(&set->kernel_waiters, memory_order_relaxed) != 0))
 		epset_kick(set);
 	if (unlikely(set->file->items != NULL || !waitlist_empty(&set->file->waiters)))

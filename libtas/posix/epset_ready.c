@@ -211,8 +211,12 @@ unsigned epset_harvest(struct epset *set, struct epoll_event *events, unsigned m
 	if (!px_lock_enter(&set->lock))
 		return 0;
 	n = harvest_locked(set, events, max);
-	if (max > 0 && set->ready_first != NULL)
+	if (max > 0 && set->ready_first != NULL) {
+		/* the list is no locked instruction's; a set that is not shared has no sleepers but us */
+		if (atomic_load_explicit(&set->owner, memory_order_relaxed) == EPSET_SHARED)
+			atomic_thread_fence(memory_order_seq_cst);
 		waitlist_wake_one(&set->sleepers);
+	}
 	px_lock_leave(&set->lock);
 	return n;
 }

@@ -48,14 +48,27 @@ static inline bool waitlist_empty(const struct waitlist *l)
 	return atomic_load_explicit(&l->waiting, memory_order_relaxed) == 0;
 }
 
+/* Between what makes something true and the look for who waits for it; pairs with the join. Whoever wakes
+ * has it from tasd's memory or has made it true by a locked instruction, which on x86 is fence enough. */
+static inline void waitlist_fence(void)
+{
+#ifdef __x86_64__
+	atomic_signal_fence(memory_order_seq_cst);
+#else
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
 static inline void waitlist_wake(struct waitlist *l, uint32_t events)
 {
+	waitlist_fence();
 	if (unlikely(!waitlist_empty(l)))
 		waitlist_wake_slow(l, events);
 }
 
 static inline void waitlist_wake_one(struct waitlist *l)
 {
+	waitlist_fence();
 	if (unlikely(!waitlist_empty(l)))
 		waitlist_wake_one_slow(l);
 }
