@@ -69,7 +69,7 @@ struct file {
 	struct epitem *items;
 	union {
 		_Atomic(struct opts *)
-			opts;      /* sockets: what was set, shared with the listener; NULL: nothing */
+			opts; /* sockets: what was set, shared with the listener; NULL: nothing */
 		_Atomic(struct epset *) set; /* FILE_EPOLL; NULL while it begins and ends */
 	};
 	struct px_pooled pooled;
