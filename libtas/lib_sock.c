@@ -356,6 +356,12 @@ int tas_shutdown(struct tas_ctx *c, struct tas_sock *s, unsigned how)
 	return 0;
 }
 
+void tas_push(struct tas_ctx *c, struct tas_sock *s)
+{
+	if (lib_sock_ours(c, s, 0) == 0 && (!lib_moved(s) || lib_pull(c, s) == 0))
+		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS, 0);
+}
+
 static void option_set(struct tas_ctx *c, struct tas_sock *s, uint32_t bit, bool on)
 {
 	if (lib_sock_ours(c, s, 0) != 0 || (lib_moved(s) && lib_pull(c, s) != 0))

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/inst.h"
@@ -63,18 +65,34 @@ static ssize_t fill_once(struct file *f, int fd, off64_t *offset, size_t len, un
 	return done > 0 ? (ssize_t)done : got;
 }
 
+/* The file ended before the count did: its last part was sent as one that more follows. */
+static void push(struct file *f)
+{
+	struct tas_sock *s = file_sock(f);
+
+	if (s != NULL)
+		tas_push(inst_ctx(), s);
+}
+
 static ssize_t send_file(struct file *f, int in, off64_t *offset, size_t count)
 {
 	uint64_t deadline = 0;
+	unsigned flags = 0;
 	size_t done = 0;
 
 	while (done < count) {
 		size_t part = count - done < PART ? count - done : PART;
-		ssize_t put = fill_once(f, in, offset, part, part < count - done ? TAS_MORE : 0);
+		unsigned last = flags;
+		ssize_t put;
 		int error;
 
-		if (put == 0)
+		flags = part < count - done ? TAS_MORE : 0;
+		put = fill_once(f, in, offset, part, flags);
+		if (put == 0) {
+			if (last & TAS_MORE)
+				push(f);
 			break;
+		}
 		if (put > 0) {
 			done += (size_t)put;
 			continue;
@@ -91,6 +109,14 @@ static ssize_t send_file(struct file *f, int in, off64_t *offset, size_t count)
 	return (ssize_t)done;
 }
 
+/* Linux wants a file that has positions; the others answer ESPIPE where it says EINVAL. */
+static int seekable(int fd)
+{
+	if (lseek(fd, 0, SEEK_CUR) >= 0)
+		return 0;
+	return errno == ESPIPE ? -EINVAL : -errno;
+}
+
 ssize_t px_sendfile(int out, int in, off64_t *offset, size_t count)
 {
 	struct file *f;
@@ -105,9 +131,8 @@ ssize_t px_sendfile(int out, int in, off64_t *offset, size_t count)
 	if (f == NULL)
 		return REAL(sendfile64)(out, in, offset, count);
 	position = offset != NULL ? *offset : 0;
-	if (position < 0)
-		sent = -EINVAL;
-	else
+	sent = position < 0 ? -EINVAL : offset == NULL ? seekable(in) : 0;
+	if (sent == 0)
 		sent = send_file(f, in, offset != NULL ? &position : NULL,
 			count < COUNT_MAX ? count : COUNT_MAX);
 	if (sent > 0 && offset != NULL)
@@ -132,14 +157,37 @@ static int pipe_wait(int fd, short events, unsigned flags)
 	return n == 0 ? -EAGAIN : 0;
 }
 
+/* Bytes that can be read without waiting; none in a pipe that nobody writes to any more: -EPIPE. */
+static ssize_t pipe_bytes(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int bytes = 0;
+
+	if (REAL(ioctl)(fd, FIONREAD, &bytes) != 0)
+		return -errno;
+	if (bytes == 0 && REAL(poll)(&p, 1, 0) == 1 && (p.revents & (POLLIN | POLLHUP)) == POLLHUP)
+		return -EPIPE;
+	return bytes;
+}
+
 static ssize_t pipe_to_flow(int in, struct file *f, size_t len, unsigned flags)
 {
 	uint64_t deadline = 0;
-	ssize_t put;
-	int error = pipe_wait(in, POLLIN, flags);
+	int error = 0;
 
 	while (error == 0) {
-		put = fill_once(f, in, NULL, len, flags & SPLICE_F_MORE ? TAS_MORE : 0);
+		ssize_t have, put;
+
+		error = pipe_wait(in, POLLIN, flags);
+		have = error == 0 ? pipe_bytes(in) : 0;
+		if (have == -EPIPE)
+			return 0;
+		if (have <= 0) { /* or another reader had them */
+			error = have < 0 ? (int)have : error;
+			continue;
+		}
+		put = fill_once(f, in, NULL, len < (size_t)have ? len : (size_t)have,
+			flags & SPLICE_F_MORE ? TAS_MORE : 0);
 		if (put != -EAGAIN)
 			return put;
 		error = io_wait_out(f, 0, &deadline);

@@ -160,13 +160,66 @@ static void a_file_goes_out_from_its_position(void **state)
 	close(file);
 }
 
+static void what_has_no_positions_is_no_file(void **state)
+{
+	int fd = px_flow(1, SOCK_NONBLOCK), pipes[2], pair[2];
+	off64_t at = 0;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(write(pipes[1], "0123456789", 10), 10);
+	assert_int_equal(write(pair[1], "0123456789", 10), 10);
+	assert_errno(px_sendfile(fd, pipes[0], NULL, 10), EINVAL);
+	assert_errno(px_sendfile(fd, pair[0], NULL, 10), EINVAL);
+	assert_errno(px_sendfile(fd, pipes[0], &at, 10), ESPIPE);
+	px_close_range((unsigned)pipes[0], (unsigned)pair[1], 0);
+}
+
+static void the_end_of_a_file_is_not_held_back_for_more(void **state)
+{
+	int fd = px_flow(1, SOCK_NONBLOCK), file = memfd_create("file", MFD_CLOEXEC);
+	struct abi_bell b = { 0 }, last = { 0 };
+	off64_t at = 0;
+
+	(void)state;
+	assert_int_equal(ftruncate(file, 2000), 0);
+	assert_int_equal(px_sendfile(fd, file, &at, 1 << 30), 2000);
+	while (rig_bell(&r, 0, 0, &b))
+		last = b;
+	assert_int_equal(last.tx_end, 2000);
+	assert_int_equal(last.flags & (ABI_BELL_OPTIONS | ABI_BELL_MORE), ABI_BELL_OPTIONS);
+	close(file);
+}
+
+static void a_pipe_is_read_no_further_than_it_goes(void **state)
+{
+	int fd = px_flow(1, SOCK_NONBLOCK), pipes[2];
+	ssize_t first = RIG_RING - 96;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(px_write(fd, data, (size_t)first), first);
+	px_acknowledge(1, (uint64_t)first, false);
+	assert_int_equal(write(pipes[1], data, 96), 96); /* to the ring's end, where another span begins */
+	alarm(20);
+	assert_int_equal(px_splice(pipes[0], NULL, fd, NULL, 1000, 0), 96);
+	alarm(0);
+	assert_errno(px_splice(pipes[0], NULL, fd, NULL, 1000, SPLICE_F_NONBLOCK), EAGAIN);
+	close(pipes[1]);
+	assert_int_equal(px_splice(pipes[0], NULL, fd, NULL, 1000, 0), 0);
+	close(pipes[0]);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
 	const struct CMUnitTest tests[] = { T(what_fits_is_taken), T(bytes_stand_in_the_ring_as_given),
 		T(what_the_listener_passed_on_holds_for_the_first_bytes),
 		T(a_broken_pipe_signals_unless_asked_not_to), T(a_time_limit_gives_what_went_out),
-		T(a_waiting_sender_sends_it_all), T(a_file_goes_out_from_its_position) };
+		T(a_waiting_sender_sends_it_all), T(a_file_goes_out_from_its_position),
+		T(what_has_no_positions_is_no_file), T(the_end_of_a_file_is_not_held_back_for_more),
+		T(a_pipe_is_read_no_further_than_it_goes) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
