@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "libtas/posix/fork.h"
+#include "libtas/posix/inst.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
 
@@ -129,6 +130,18 @@ static long wait_call(long number, const long a[6])
 	}
 }
 
+static bool copies_process(long number, const long a[6])
+{
+	uint64_t flags; /* the first member of struct clone_args */
+
+	if (number == SYS_clone)
+		return !(a[0] & CLONE_VM);
+	if (number != SYS_clone3 || a[0] == 0 || (size_t)a[1] < sizeof(flags))
+		return false;
+	memcpy(&flags, P(const void *, 0), sizeof(flags));
+	return !(flags & CLONE_VM);
+}
+
 /* A copy of the process made by number: both go on from here. */
 static long fork_call(long number, const long a[6])
 {
@@ -138,10 +151,10 @@ static long fork_call(long number, const long a[6])
 	if (number == SYS_fork)
 		return px_Fork();
 #endif
-	if (number != SYS_clone || a[0] & CLONE_VM)
+	if (!copies_process(number, a))
 		return NOT_OURS;
 	fork_prepare();
-	pid = real_syscall(SYS_clone, a[0], a[1], a[2], a[3], a[4], a[5]);
+	pid = real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (pid == 0)
 		fork_child();
 	else
@@ -149,9 +162,21 @@ static long fork_call(long number, const long a[6])
 	return pid;
 }
 
+/* Its operations would pass by epoll_ctl, accept and the rest: programs that find no io_uring use those. */
+static long ring_call(long number, const long a[6])
+{
+	(void)a;
+	if (number != SYS_io_uring_setup)
+		return NOT_OURS;
+	inst_unsupported("io_uring_setup", number);
+	errno = ENOSYS;
+	return -1;
+}
+
 long px_syscall(long number, const long a[6])
 {
-	static long (*const calls[])(long, const long[6]) = { file_call, socket_call, wait_call, fork_call };
+	static long (*const calls[])(long, const long[6]) = { file_call, socket_call, wait_call, fork_call,
+		ring_call };
 
 	for (unsigned i = 0; i < ARRAY_LEN(calls); i++) {
 		long result = calls[i](number, a);
