@@ -51,15 +51,23 @@ static void linger(struct file *f, int seconds)
 			.deadline = inst_clock() + (tas_ns)seconds * NS_PER_SEC });
 }
 
+/* A connection that found no descriptor is a connection that nobody accepted: its peer is told by RST. */
+static void stash_close(struct file *f)
+{
+	struct tas_sock *s = atomic_load(&f->stash) != NULL ? atomic_exchange(&f->stash, NULL) : NULL;
+
+	if (s != NULL)
+		tas_close(inst_ctx(), s, true);
+}
+
 static void sock_close(struct file *f)
 {
 	struct tas_sock *s = file_sock(f);
 	int seconds = file_kind(f) == FILE_FLOW ? opt_linger_s(f) : -1;
 
+	stash_close(f);
 	if (s == NULL)
 		return;
-	if (atomic_load(&f->stash) != NULL)
-		tas_close(inst_ctx(), atomic_exchange(&f->stash, NULL), false);
 	if (seconds > 0 && !tas_sock_inherited(s))
 		linger(f, seconds);
 	tas_close(inst_ctx(), s, seconds == 0);
@@ -106,6 +114,7 @@ void file_decelerate(struct file *f, bool abort_it)
 	atomic_store_explicit(&f->sock, NULL, memory_order_relaxed);
 	file_flag(f, FILE_CONNECTING | FILE_SHUT_RD | FILE_SHUT_WR | FILE_KERNEL_SIDE, false);
 	tas_close(inst_ctx(), s, abort_it);
+	stash_close(f);
 	epset_moved(f);
 	file_tell(f, UINT32_MAX >> 1); /* who waits on it looks again */
 }

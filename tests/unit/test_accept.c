@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_accept.c - accepting where descriptors are short. */
+#include "tests/unit/px_rig.h"
+
+#include <sys/resource.h>
+
+/* As accept4, without a free number. */
+static int accept_without_room(void)
+{
+	struct rlimit few, before;
+	int fd, saved;
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	few = (struct rlimit){ 3, before.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &few);
+	fd = px_accept4(px_listener, NULL, NULL, 0);
+	saved = errno;
+	setrlimit(RLIMIT_NOFILE, &before);
+	errno = saved;
+	return fd;
+}
+
+/* The flow at record `rec` was told to be aborted. */
+static bool was_aborted(uint32_t rec)
+{
+	struct abi_bell b;
+	bool was = false;
+
+	while (rig_bell(&r, 0, 0, &b))
+		was |= b.flow == rig_rec(&r, rec)->flow &&
+			(b.flags & (ABI_BELL_CLOSE | ABI_BELL_ABORT)) == (ABI_BELL_CLOSE | ABI_BELL_ABORT);
+	return was;
+}
+
+static void a_connection_without_a_number_waits_for_one(void **state)
+{
+	int fd;
+
+	(void)state;
+	px_close(px_flow(1, 0)); /* the library has what it needs for itself */
+	rig_incoming(&r, 2, 1);
+	assert_errno(accept_without_room(), EMFILE);
+	fd = px_accept4(px_listener, NULL, NULL, 0);
+	assert_true(fd >= 0);
+	px_arrive(2, 5);
+	assert_int_equal(px_recv(fd, (char[10]){ 0 }, 10, 0), 5);
+}
+
+static void it_ends_with_its_listener(void **state)
+{
+	(void)state;
+	px_close(px_flow(1, 0));
+	rig_incoming(&r, 2, 1);
+	assert_errno(accept_without_room(), EMFILE);
+	assert_int_equal(px_shutdown(px_listener, SHUT_RD), 0);
+	assert_true(was_aborted(2));
+	assert_int_equal(px_listen(px_listener, 5), 0);
+	assert_errno(px_accept4(px_listener, NULL, NULL, SOCK_NONBLOCK), EAGAIN);
+
+	rig_incoming(&r, 3, 1);
+	assert_errno(accept_without_room(), EMFILE);
+	px_close(px_listener);
+	assert_true(was_aborted(3));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
+	const struct CMUnitTest tests[] = { T(a_connection_without_a_number_waits_for_one),
+		T(it_ends_with_its_listener) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
