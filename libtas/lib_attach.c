@@ -126,6 +126,10 @@ static int hello(struct tas *t, struct ctl_msg *m, int *fds, unsigned *nfds)
 
 	hello_fill(t, &m->hello);
 	error = raw_request(t, m, CTL_HELLO, fds, 1 + ABI_CORES_MAX, nfds);
+	if (error == -EMFILE) {
+		SAY(t, "no descriptor is left for what tasd sends: see ulimit -n");
+		return error;
+	}
 	if (error != 0) {
 		SAY(t, "tasd at ", t->path, " does not answer");
 		return error;
@@ -173,11 +177,17 @@ static int attach_opened(struct tas *t, struct lib_att **out)
 
 	if (error == 0)
 		error = map_region(t, &m.hello, nfds > 0 ? fds[0] : -1, out);
+	if (error == 0 && nfds > 0 && nfds != 1 + (*out)->cores)
+		error = -EPROTO;
 	for (unsigned i = 0; i < nfds; i++) {
-		if (error == 0 && i > 0 && i <= (*out)->cores)
-			lib_fd_take(t, &(*out)->core_fd[i - 1], fds[i]);
+		if (error == 0 && i > 0)
+			error = lib_fd_take(t, &(*out)->core_fd[i - 1], fds[i]);
 		else
 			lib_close(&t->os, fds[i]);
+	}
+	if (error != 0 && *out != NULL) { /* a core that cannot be woken carries nothing */
+		lib_att_put(*out);
+		*out = NULL;
 	}
 	return error;
 }
@@ -256,6 +266,8 @@ int lib_request(struct tas *t, struct ctl_msg *m, enum ctl_type type, int *fds, 
 	error = raw_request(t, m, type, fds, max, nfds);
 	if (error == 0)
 		return -(int)m->status;
+	if (error == -EMFILE) /* an answer, but for its descriptors */
+		return error;
 	lib_att_die(t);
 	return -ENOTCONN;
 }

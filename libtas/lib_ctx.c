@@ -139,6 +139,16 @@ static void rings_init(struct lib_rings *r, struct lib_att *a, const struct ctl_
 	}
 }
 
+/* Is there a number for a descriptor? tasd gives no context a second time. */
+static bool number_is_left(struct tas *t)
+{
+	int fd = (int)LIB_SYS(&t->os, SYS_eventfd2, 0, EFD_CLOEXEC);
+
+	if (fd >= 0)
+		lib_close(&t->os, fd);
+	return fd >= 0;
+}
+
 /* Asks tasd for rings; the eventfd is made non-blocking, so that emptying it never waits. */
 static struct lib_rings *rings_new(struct tas *t, struct lib_att *a)
 {
@@ -148,7 +158,7 @@ static struct lib_rings *rings_new(struct tas *t, struct lib_att *a)
 	unsigned nfds = 0;
 	int fd = -1, error;
 
-	if (n == a->contexts_max)
+	if (n == a->contexts_max || !number_is_left(t))
 		return NULL;
 	error = lib_request(t, &m, CTL_CONTEXT, &fd, 1, &nfds);
 	if (error != 0 && nfds == 1)

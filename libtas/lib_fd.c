@@ -66,20 +66,24 @@ static int register_locked(struct tas *t, _Atomic int *place, int fd, bool own)
 	return 0;
 }
 
-/* Puts `fd` under a high number; on failure it is still what it was. */
+/* Puts `fd` under a high number, one of our own at the limit under the number it has; on failure it is still
+ * what it was. */
 static int take(struct tas *t, _Atomic int *place, int fd, bool own)
 {
 	int high = dup_high(t, fd), error;
 
+	if (high == -EMFILE && own)
+		high = fd;
 	if (high < 0)
 		return high;
-	if (!lib_lock_enter(&t->os, &t->fd_lock)) {
-		lib_close(&t->os, high);
-		return -EBUSY;
+	if (lib_lock_enter(&t->os, &t->fd_lock)) {
+		error = register_locked(t, place, high, own);
+		lib_lock_leave(&t->os, &t->fd_lock);
+	} else {
+		error = -EBUSY;
 	}
-	error = register_locked(t, place, high, own);
-	lib_lock_leave(&t->os, &t->fd_lock);
-	lib_close(&t->os, error == 0 ? fd : high);
+	if (high != fd)
+		lib_close(&t->os, error == 0 ? fd : high);
 	return error;
 }
 

@@ -273,8 +273,8 @@ static inline bool lib_att_alive(const struct lib_att *a)
 
 /* With ctl_lock held. */
 int lib_attach_locked(struct tas *t, char *why, size_t why_size);
-/* With ctl_lock held: a request and its answer; the answer's status as -errno, or -ENOTCONN after tasd's
- * death. */
+/* With ctl_lock held: a request and its answer; the answer's status as -errno; -EMFILE if its descriptors
+ * found no numbers; -ENOTCONN after tasd's death. */
 int lib_request(struct tas *t, struct ctl_msg *m, enum ctl_type type, int *fds, unsigned max, unsigned *nfds);
 /* With ctl_lock held: tasd is gone. */
 void lib_att_die(struct tas *t);
@@ -453,8 +453,8 @@ static inline int lib_sock_ours(struct tas_ctx *c, struct tas_sock *s, uint32_t 
 
 /* --- lib_fd.c --- */
 
-/* Moves `fd` to a high number with close-on-exec and stores it in *place, where it is known from now on;
- * the number given is free in any case. 0 or -errno, with *place -1. */
+/* Moves `fd` to a high number with close-on-exec and stores it in *place, where it is known from now on. It
+ * stays where it is if no number is left. On failure it is closed: -errno, with *place -1. */
 int lib_fd_take(struct tas *t, _Atomic int *place, int fd);
 /* Closes it and sets *place to -1; nothing if it is -1 already. */
 void lib_fd_drop(struct tas *t, _Atomic int *place);

@@ -106,11 +106,12 @@ static int link_request(void *arg, struct ctl_msg *msg, int *fds, unsigned max, 
 	if (n <= 0)
 		return n < 0 ? (int)n : -ECONNRESET;
 	*nfds = link_take_fds(t, &h, fds, max);
-	if (n == sizeof(*msg) && msg->sequence == sequence)
-		return 0;
-	while (*nfds > 0)
+	error = n != sizeof(*msg) || msg->sequence != sequence ? -EPROTO
+		: h.msg_flags & MSG_CTRUNC                     ? -EMFILE
+							       : 0;
+	while (error != 0 && *nfds > 0)
 		lib_close(&t->os, fds[--*nfds]);
-	return -EPROTO;
+	return error;
 }
 
 static void *link_map(void *arg, int memfd, uint64_t size)

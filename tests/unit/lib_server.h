@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -23,7 +24,19 @@ struct server {
 	/* once each */
 	_Atomic bool wrong_sequence, short_answer, hang_up;
 	_Atomic unsigned surplus_fds;
+	_Atomic bool no_numbers; /* the process's limit leaves none for the descriptors of an answer */
+	_Atomic bool core_missing;
 };
+
+/* No number is left from now on. */
+static inline void server_numbers_out(struct rlimit *before)
+{
+	struct rlimit none;
+
+	getrlimit(RLIMIT_NOFILE, before);
+	none = (struct rlimit){ STDERR_FILENO + 1, before->rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+}
 
 static inline void server_send(struct server *v, struct ctl_msg *m, const int *fds, unsigned n)
 {
@@ -32,6 +45,8 @@ static inline void server_send(struct server *v, struct ctl_msg *m, const int *f
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *c = (void *)control;
 
+	if (n > 0 && atomic_exchange(&v->no_numbers, false))
+		server_numbers_out(&(struct rlimit){ 0 });
 	if (n > 0) {
 		h.msg_control = control;
 		h.msg_controllen = CMSG_SPACE(n * sizeof(int));
@@ -53,7 +68,8 @@ static inline void server_answer(struct server *v, struct ctl_msg *m)
 	rig_request(&v->rig, m, fds, 1, &n);
 	if (m->type == CTL_HELLO && m->status == 0) {
 		fds[n++] = v->rig.memfd;
-		fds[n++] = dup(v->core_fd);
+		if (!atomic_exchange(&v->core_missing, false))
+			fds[n++] = dup(v->core_fd);
 	}
 	for (own = n; extra > 0; extra--)
 		fds[n++] = fds[own - 1];

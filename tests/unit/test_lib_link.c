@@ -117,6 +117,67 @@ static void descriptors_too_many_are_closed(void **state)
 	assert_int_equal(open_fds(), before + 1); /* the server's own eventfd */
 }
 
+static void an_attachment_wants_all_its_descriptors(void **state)
+{
+	struct rlimit before;
+	char why[200] = "";
+	int error;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &before);
+	v.no_numbers = true;
+	error = tas_attach(t, why, sizeof(why));
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(error, -EMFILE);
+	assert_non_null(strstr(why, "descriptor"));
+	server_quiet(&v);
+	v.core_missing = true;
+	t->tried_error = 0; /* at once */
+	assert_int_equal(tas_attach(t, NULL, 0), -EPROTO);
+	server_quiet(&v);
+	t->tried_error = 0;
+	assert_int_equal(tas_attach(t, NULL, 0), 0);
+}
+
+static void a_context_is_asked_for_when_it_can_be_taken(void **state)
+{
+	struct rlimit before;
+
+	(void)state;
+	tas_attach(t, NULL, 0);
+	server_numbers_out(&before);
+	for (int i = 0; i < 20; i++)
+		tas_ctx_poll(tas_ctx_self(t));
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(v.rig.asked[CTL_CONTEXT], 0);
+	v.no_numbers = true; /* the last one goes while tasd answers */
+	tas_ctx_poll(tas_ctx_self(t));
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(v.rig.asked[CTL_CONTEXT], 1);
+	assert_true(tas_attached(t));
+	assert_int_equal(t->att->nr_rings, 0);
+	tas_ctx_poll(tas_ctx_self(t));
+	assert_int_equal(t->att->nr_rings, 1);
+	assert_true(t->att->rings[0].fd >= 0);
+}
+
+static void at_the_limit_a_descriptor_keeps_its_number(void **state)
+{
+	int fd = dup(STDIN_FILENO);
+	_Atomic int place = -1;
+	struct rlimit before;
+
+	(void)state;
+	server_numbers_out(&before);
+	assert_int_equal(lib_fd_take(t, &place, fd), 0);
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(place, fd);
+	assert_true(tas_fd_is_internal(t, fd));
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	lib_fd_drop(t, &place);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
 static void an_answer_to_another_request_is_none(void **state)
 {
 	struct tas_connect_opt opt = { .remote_port = 1 };
@@ -180,6 +241,9 @@ int main(void)
 		TEST(every_descriptor_is_high_and_closed_on_exec),
 		TEST(nothing_leaks_over_many_attachments),
 		TEST(descriptors_too_many_are_closed),
+		TEST(an_attachment_wants_all_its_descriptors),
+		TEST(a_context_is_asked_for_when_it_can_be_taken),
+		TEST(at_the_limit_a_descriptor_keeps_its_number),
 		TEST(an_answer_to_another_request_is_none),
 		TEST(a_short_answer_is_none),
 		TEST(a_hang_up_instead_of_an_answer_is_the_end),
