@@ -9,7 +9,15 @@
 enum {
 	SPINS = 200, /* looks at a taken lock before others get the processor */
 	YIELDS = 20, /* times others get it before we sleep */
+	BARRIER_PAGE = 4096,
 };
+
+/* Processors that tell each other of a changed page without an interrupt. */
+#if defined(__x86_64__) || defined(__i386__)
+#define BARRIER_BY_BROADCAST false
+#else
+#define BARRIER_BY_BROADCAST true
+#endif
 
 _Thread_local uint32_t lib_thread;
 static _Atomic uint32_t threads;  /* numbers given out */
@@ -81,6 +89,32 @@ void lib_lock_leave_slow(const struct tas_os *os, struct lib_lock *l)
 		LIB_SYS(os, SYS_futex, (long)&l->word, FUTEX_WAKE_PRIVATE, 1);
 }
 
+/* Where membarrier is refused since it was registered (a filter for system calls): a page that is in use loses
+ * its right to be written, for which the kernel interrupts the other threads. Without that, more than a tick of
+ * the scheduler goes by. */
+static void barrier_by_page(const struct tas_os *os)
+{
+	const struct timespec ticks = { 0, 20 * (long)NS_PER_MS };
+	char *page = lib_map(os, BARRIER_PAGE, true);
+	long error = -ENOMEM;
+
+	if (page != NULL) {
+		*(volatile char *)page = 1;
+		error = LIB_SYS(os, SYS_mprotect, (long)page, BARRIER_PAGE, PROT_READ);
+		lib_unmap(os, page, BARRIER_PAGE);
+	}
+	if (error != 0 || BARRIER_BY_BROADCAST)
+		LIB_SYS(os, SYS_nanosleep, (long)&ticks, 0);
+}
+
+static void barrier_everywhere(const struct tas_os *os)
+{
+	if (LIB_SYS(os, SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
+		return;
+	atomic_store_explicit(&bias_allowed, false, memory_order_relaxed);
+	barrier_by_page(os);
+}
+
 /* With word held: nobody enters by `inside` any more, and nobody is inside by it. */
 static void lock_unbias(const struct tas_os *os, struct lib_lock *l)
 {
@@ -92,7 +126,7 @@ static void lock_unbias(const struct tas_os *os, struct lib_lock *l)
 	if (favourite == 0)
 		return;
 	/* on every thread: the favourite's store to `inside` is seen here, or our store to `bias` there */
-	LIB_SYS(os, SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	barrier_everywhere(os);
 	for (unsigned tries = 0; atomic_load_explicit(&l->inside, memory_order_acquire) != 0; tries++) {
 		if (tries < SPINS)
 			relax();

@@ -2,12 +2,15 @@
 /* test_lib_lock.c - one thread inside at a time, whoever the favourite is, and no thread waits for itself. */
 #include "libtas/lib_lock.h"
 
+#include <errno.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -278,6 +281,72 @@ static void a_handler_gets_in_or_is_refused_but_never_hangs(void **state)
 	assert_true(handled.sum == handled.twin);
 }
 
+/* --- a filter for system calls --- */
+
+static _Atomic unsigned protects;
+static _Atomic bool protect_refused;
+
+/* membarrier can be registered, and is refused from then on. */
+static long filtered(long number, ...)
+{
+	va_list args;
+	long a[6];
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	protects += number == SYS_mprotect;
+	if ((number == SYS_membarrier && a[0] == MEMBARRIER_CMD_PRIVATE_EXPEDITED) ||
+		(number == SYS_mprotect && protect_refused)) {
+		errno = EPERM;
+		return -1;
+	}
+	return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+static const struct tas_os filter = { .syscall = filtered };
+
+static void *visitor_under_filter(void *arg)
+{
+	struct lib_lock *l = arg;
+
+	lib_lock_enter(&filter, l);
+	lib_lock_leave(&filter, l);
+	return NULL;
+}
+
+static void visited(struct lib_lock *l)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, visitor_under_filter, l);
+	pthread_join(thread, NULL);
+	assert_int_equal(l->bias, LOCK_PLAIN);
+}
+
+static void without_membarrier_another_barrier_is_used(void **state)
+{
+	struct lib_lock l[3] = { 0 };
+
+	(void)state;
+	lib_lock_init(&filter);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(lib_lock_enter(&filter, &l[i]));
+		lib_lock_leave(&filter, &l[i]);
+		assert_int_equal(l[i].bias, lib_me());
+	}
+	visited(&l[0]);
+	assert_int_equal(protects, 1);
+	protect_refused = true; /* it ends all the same */
+	visited(&l[1]);
+	assert_int_equal(protects, 2);
+	lib_lock_enter(&filter, &l[2]); /* no more favourites */
+	assert_int_equal(l[2].bias, LOCK_PLAIN);
+	lib_lock_leave(&filter, &l[2]);
+	lib_lock_init(&os);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +358,7 @@ int main(void)
 		cmocka_unit_test(a_favourite_can_be_named),
 		cmocka_unit_test(no_two_threads_are_inside_together),
 		cmocka_unit_test(taking_the_favour_lets_nobody_in_beside),
+		cmocka_unit_test(without_membarrier_another_barrier_is_used),
 		cmocka_unit_test(a_handler_gets_in_or_is_refused_but_never_hangs),
 	};
 
