@@ -172,20 +172,29 @@ static void look_for_tasd(const struct sockaddr_un *addr)
 
 /* --- the command --- */
 
+static bool is_command(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* What execvp will find, to be looked at before. */
 static bool find_command(const char *name, char path[PATH_MAX])
 {
 	const char *dirs = getenv("PATH"), *next;
+	int length;
 
 	if (strchr(name, '/') != NULL) {
 		snprintf(path, PATH_MAX, "%s", name);
-		return access(path, F_OK) == 0;
+		return is_command(path);
 	}
 	for (dirs = dirs != NULL ? dirs : "/usr/bin:/bin"; dirs != NULL;
 		dirs = next != NULL ? next + 1 : NULL) {
 		next = strchr(dirs, ':');
-		snprintf(path, PATH_MAX, "%.*s/%s", next != NULL ? (int)(next - dirs) : (int)strlen(dirs),
-			dirs, name);
-		if (access(path, X_OK) == 0)
+		length = next != NULL ? (int)(next - dirs) : (int)strlen(dirs);
+		snprintf(path, PATH_MAX, "%.*s%s%s", length, dirs, length > 0 ? "/" : "./", name);
+		if (is_command(path))
 			return true;
 	}
 	return false;
@@ -239,15 +248,16 @@ int main(int argc, char **argv)
 
 	quiet = quiet_given != NULL && strcmp(quiet_given, "1") == 0;
 
-	if (!find_command(argv[first], command))
-		fail(EXIT_NOT_FOUND, argv[first], "command not found");
 	find_library(library);
 	choose_socket(&o, &addr);
 	look_for_tasd(&addr);
-	look_at_command(command);
+	if (find_command(argv[first], command))
+		look_at_command(command);
 	preload(library);
 	if (o.strict)
 		setenv("TAS_STRICT", "1", 1);
-	execv(command, argv + first);
-	fail(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN, command, strerror(errno));
+	execvp(argv[first], argv + first);
+	if (errno == ENOENT)
+		fail(EXIT_NOT_FOUND, argv[first], "command not found");
+	fail(EXIT_CANNOT_RUN, argv[first], strerror(errno));
 }

@@ -150,3 +150,15 @@ here tas-run nosuchprogram 2>"$WORK/said" || code=$?
 assert_eq "exit code of a missing program" $code 127
 TAS_QUIET=1 here tas-run true 2>"$WORK/said"
 assert_eq "words of a quiet one" "$(wc -l <"$WORK/said")" 0
+
+say "tas-run finds programs as a shell does"
+mkdir -p "$WORK/first/tool" "$WORK/second"
+echo 'echo "tool $1"' >"$WORK/second/tool" # no first line that names an interpreter
+chmod +x "$WORK/second/tool"
+assert_eq "beside a directory of its name" \
+	"$(PATH=$WORK/first:$WORK/second:$PATH here tas-run -- tool one 2>/dev/null)" "tool one"
+assert_eq "in the directory where we are" \
+	"$(cd "$WORK/second" && PATH=:$PATH here tas-run -- tool two 2>/dev/null)" "tool two"
+code=0
+PATH=$WORK/first:$PATH here tas-run -- tool 2>/dev/null || code=$?
+assert_eq "exit code of a directory" $code 126
