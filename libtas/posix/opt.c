@@ -230,10 +230,39 @@ static int set_by_kernel(int fd, struct file *f, const struct opt_row *row, cons
 	return keep_and_apply(f, row, back, back_size);
 }
 
-static int set_by_fresh_socket(struct file *f, const struct opt_row *row, const void *value, socklen_t size)
+static struct px_lock placeholder_lock;
+
+/* No number is left for a fresh socket: the value is tried on the placeholder, which other connections have,
+ * too, and which gets its own back. */
+static int set_by_placeholder(int fd, struct file *f, const struct opt_row *row, const void *value,
+	socklen_t size)
+{
+	uint8_t own[OPT_BYTES] = { 0 };
+	socklen_t own_size = sizeof(own);
+	int result, saved;
+
+	if (!px_lock_enter(&placeholder_lock)) {
+		errno = ENOBUFS; /* a handler inside of the same */
+		return -1;
+	}
+	result = REAL(getsockopt)(fd, row->level, row->name, own, &own_size);
+	if (result == 0) {
+		result = set_by_kernel(fd, f, row, value, size);
+		saved = errno;
+		REAL(setsockopt)(fd, row->level, row->name, own, own_size);
+		errno = saved;
+	}
+	px_lock_leave(&placeholder_lock);
+	return result;
+}
+
+static int set_by_fresh_socket(int placeholder, struct file *f, const struct opt_row *row, const void *value,
+	socklen_t size)
 {
 	int fd = REAL(socket)(f->family, SOCK_STREAM | SOCK_CLOEXEC, 0), result;
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		return set_by_placeholder(placeholder, f, row, value, size);
 	if (fd < 0) {
 		errno = ENOBUFS;
 		return -1;
@@ -280,7 +309,7 @@ static int set_accelerated(int fd, struct file *f, const struct opt_row *row, co
 	if (!file_has(f, FILE_PLACEHOLDER))
 		return set_by_kernel(fd, f, row, value, size);
 	if (!row->is_bool)
-		return set_by_fresh_socket(f, row, value, size);
+		return set_by_fresh_socket(fd, f, row, value, size);
 	if (size < sizeof(int)) {
 		errno = EINVAL;
 		return -1;

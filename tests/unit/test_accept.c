@@ -63,11 +63,34 @@ static void it_ends_with_its_listener(void **state)
 	assert_true(was_aborted(3));
 }
 
+static void options_are_set_without_a_number_too(void **state)
+{
+	int fd = px_flow(1, 0), other = px_flow(2, 0), ttl = 33, none, bad, ok;
+	struct rlimit few, before;
+	socklen_t size = sizeof(ttl);
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &before);
+	few = (struct rlimit){ 3, before.rlim_max };
+	px_getsockopt(other, IPPROTO_IP, IP_TTL, &none, &size);
+	setrlimit(RLIMIT_NOFILE, &few);
+	ok = px_setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+	bad = px_setsockopt(other, IPPROTO_IP, IP_TTL, &(int){ 999 }, sizeof(int));
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(ok, 0);
+	assert_int_equal(bad, -1);
+	ttl = 0;
+	assert_int_equal(px_getsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, &size), 0);
+	assert_int_equal(ttl, 33);
+	assert_int_equal(px_getsockopt(other, IPPROTO_IP, IP_TTL, &ttl, &size), 0);
+	assert_int_equal(ttl, none);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
 	const struct CMUnitTest tests[] = { T(a_connection_without_a_number_waits_for_one),
-		T(it_ends_with_its_listener) };
+		T(it_ends_with_its_listener), T(options_are_set_without_a_number_too) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
