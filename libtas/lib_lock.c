@@ -89,9 +89,9 @@ void lib_lock_leave_slow(const struct tas_os *os, struct lib_lock *l)
 		LIB_SYS(os, SYS_futex, (long)&l->word, FUTEX_WAKE_PRIVATE, 1);
 }
 
-/* Where membarrier is refused since it was registered (a filter for system calls): a page that is in use loses
- * its right to be written, for which the kernel interrupts the other threads. Without that, more than a tick of
- * the scheduler goes by. */
+/* Where membarrier is refused since it was registered (a filter for system calls): a page that is in use
+ * loses its right to be written, for which the kernel interrupts the other threads. Without that, more
+ * than a tick of the scheduler goes by. */
 static void barrier_by_page(const struct tas_os *os)
 {
 	const struct timespec ticks = { 0, 20 * (long)NS_PER_MS };

@@ -19,7 +19,8 @@
  *     bias == me ? in : out       wait until inside == 0
  *
  * Either the favourite sees LOCK_PLAIN, or the other sees it inside. Where membarrier is refused, locks
- * are plain from the start; where it is refused later, another barrier takes its place once for each lock. Measured: a message in and out costs 75 cycles with favourites, 210 without.
+ * are plain from the start; where it is refused later, another barrier takes its place once for each lock.
+ * Measured: a message in and out costs 75 cycles with favourites, 210 without.
  *
  * Threads are told apart by a number that is given out once in the life of the process. */
 #ifndef TAS_LIB_LOCK_H

@@ -256,8 +256,8 @@ void tas_set_nodelay(struct tas_ctx *c, struct tas_sock *s, bool on);
 void tas_set_cork(struct tas_ctx *c, struct tas_sock *s, bool on);
 /* What TAS_MORE holds back goes out now. */
 void tas_push(struct tas_ctx *c, struct tas_sock *s);
-/* Both options, of a connection that was accepted just now: tasd learns of them by the first bytes sent, without a
- * message of their own. */
+/* Both options, of a connection that was accepted just now: tasd learns of them by the first bytes sent,
+ * without a message of their own. */
 void tas_preset(struct tas_sock *s, bool nodelay, bool cork);
 
 enum tas_shut { TAS_SHUT_RD = 1, TAS_SHUT_WR = 2 };

@@ -153,7 +153,7 @@ assert_eq "words of a quiet one" "$(wc -l <"$WORK/said")" 0
 
 say "tas-run finds programs as a shell does"
 mkdir -p "$WORK/first/tool" "$WORK/second"
-echo 'echo "tool $1"' >"$WORK/second/tool" # no first line that names an interpreter
+echo "echo tool \"\$1\"" >"$WORK/second/tool" # no first line that names an interpreter
 chmod +x "$WORK/second/tool"
 assert_eq "beside a directory of its name" \
 	"$(PATH=$WORK/first:$WORK/second:$PATH here tas-run -- tool one 2>/dev/null)" "tool one"
