@@ -58,7 +58,7 @@ struct rig {
 	size_t used;
 	struct abi_header *header;
 	struct rig_ctx ctx[RIG_CTX_MAX];
-	uint32_t nctx;
+	_Atomic uint32_t nctx; /* another thread may look at those that are complete */
 	uint64_t notified[RIG_FLOWS]; /* position plus one of a flow's last notification */
 	uint32_t notified_ring[RIG_FLOWS];
 
@@ -121,7 +121,7 @@ static inline void rig_context(struct rig *r, struct ctl_context *answer, int *f
 	size_t slots = sizeof(struct abi_notify_ring) + RIG_FLOWS * sizeof(uint32_t);
 
 	memset(x, 0, sizeof(*x));
-	answer->id = r->nctx++;
+	answer->id = r->nctx;
 	answer->off = rig_carve(r, sizeof(struct abi_context));
 	x->shm = (void *)(r->base + answer->off);
 	x->shm->id = answer->id;
@@ -137,6 +137,7 @@ static inline void rig_context(struct rig *r, struct ctl_context *answer, int *f
 	x->eventfd = eventfd(0, EFD_CLOEXEC);
 	fds[0] = dup(x->eventfd);
 	*nfds = 1;
+	r->nctx++;
 }
 
 static inline uint32_t rig_flow(struct rig *r, uint32_t rec, uint32_t gen, uint32_t listener);
