@@ -58,7 +58,7 @@ struct rig {
 	size_t used;
 	struct abi_header *header;
 	struct rig_ctx ctx[RIG_CTX_MAX];
-	_Atomic uint32_t nctx; /* another thread may look at those that are complete */
+	_Atomic uint32_t nctx;        /* another thread may look at those that are complete */
 	uint64_t notified[RIG_FLOWS]; /* position plus one of a flow's last notification */
 	uint32_t notified_ring[RIG_FLOWS];
 
