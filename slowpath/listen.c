@@ -48,8 +48,6 @@ void listeners_free(struct listeners *ls)
 	free(ls);
 }
 
-static unsigned bucket_of(uint16_t port) { return port; }
-
 static struct listener *by_id(struct listeners *ls, uint64_t id)
 {
 	struct listener like = { .id = id };
@@ -74,7 +72,7 @@ static bool takes_v6(struct net_addr addr) { return !addr_is_v4(addr); }
 
 static bool covers(const struct listener *l, const struct flow_key *key, bool any)
 {
-	if (l->port != be16toh(key->local_port) || addr_is_any(l->addr) != any)
+	if (addr_is_any(l->addr) != any)
 		return false;
 	if (!any)
 		return addr_eq(l->addr, key->local);
@@ -88,12 +86,12 @@ static struct listener *pick(struct listeners *ls, const struct flow_key *key, b
 	struct listener *l;
 	uint32_t n = 0, at;
 
-	LIST_FOREACH(l, &ls->bucket[bucket_of(be16toh(key->local_port))], bucket)
+	LIST_FOREACH(l, &ls->of_port[be16toh(key->local_port)], same_port)
 		n += covers(l, key, any);
 	if (n == 0)
 		return NULL;
 	at = n > 1 ? flow_key_hash(key) % n : 0;
-	LIST_FOREACH(l, &ls->bucket[bucket_of(be16toh(key->local_port))], bucket)
+	LIST_FOREACH(l, &ls->of_port[be16toh(key->local_port)], same_port)
 		if (covers(l, key, any) && at-- == 0)
 			return l;
 	return NULL;
@@ -300,12 +298,12 @@ static int conflict(struct listeners *ls, const struct ctl_listen *m, uid_t uid)
 	uint32_t sharers = 0;
 	struct listener *l = NULL;
 
-	LIST_FOREACH(l, &ls->bucket[bucket_of(m->port)], bucket) {
+	LIST_FOREACH(l, &ls->of_port[m->port], same_port) {
 		bool family = (takes_v4(l->addr, l->flags) && takes_v4(m->addr, m->flags)) ||
 			(takes_v6(l->addr) && takes_v6(m->addr));
 		bool address = addr_is_any(l->addr) || addr_is_any(m->addr) || addr_eq(l->addr, m->addr);
 
-		if (l->port != m->port || !family || !address)
+		if (!family || !address)
 			continue;
 		if (!(l->flags & m->flags & CTL_LISTEN_REUSEPORT) || l->uid != uid)
 			return EADDRINUSE;
@@ -320,9 +318,9 @@ static struct listener *inherited_too(struct listeners *ls, const struct ctl_lis
 {
 	struct listener *l = NULL;
 
-	LIST_FOREACH(l, &ls->bucket[bucket_of(m->port)], bucket) {
-		if (m->secret != 0 && l->secret == m->secret && l->port == m->port &&
-			addr_eq(l->addr, m->addr) && l->flags == m->flags)
+	LIST_FOREACH(l, &ls->of_port[m->port], same_port) {
+		if (m->secret != 0 && l->secret == m->secret && addr_eq(l->addr, m->addr) &&
+			l->flags == m->flags)
 			return l;
 	}
 	return NULL;
@@ -369,7 +367,7 @@ static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 		listener_free(l);
 		return error;
 	}
-	LIST_INSERT_HEAD(&ls->bucket[bucket_of(l->port)], l, bucket);
+	LIST_INSERT_HEAD(&ls->of_port[l->port], l, same_port);
 	RB_INSERT(listener_ids, &ls->ids, l);
 	ls->count++;
 	m->id = l->id;
@@ -493,7 +491,7 @@ void listen_op_close(void *arg, uint64_t id)
 
 	if (l == NULL)
 		return;
-	LIST_REMOVE(l, bucket);
+	LIST_REMOVE(l, same_port);
 	RB_REMOVE(listener_ids, &sp->listeners->ids, l);
 	sp->listeners->count--;
 	abort_all(sp, &l->ready, ECONNRESET);

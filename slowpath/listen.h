@@ -22,7 +22,6 @@
 struct sp;
 
 enum {
-	LISTEN_BUCKETS = 65536, /* one for each port: nobody walks the listeners of others */
 	LISTEN_ACCEPTORS_MAX = 256,
 	LISTEN_SHARERS_MAX = 1024, /* listeners of one port (REUSEPORT): each SYN looks at all of them */
 };
@@ -40,7 +39,7 @@ struct conn_queue { /* flow ids through conn.pending_next/prev */
 };
 
 struct listener {
-	LIST_ENTRY(listener) bucket;
+	LIST_ENTRY(listener) same_port;
 	RB_ENTRY(listener) by_id;
 	uint64_t id;
 	uint64_t secret;      /* of those that may join: they inherited it from one process */
@@ -64,7 +63,7 @@ RB_HEAD(listener_ids, listener);
 RB_PROTOTYPE(listener_ids, listener, by_id, listener_cmp)
 
 struct listeners {
-	struct listener_list bucket[LISTEN_BUCKETS];
+	struct listener_list of_port[UINT16_MAX + 1]; /* nobody walks the listeners of other ports */
 	struct listener_ids ids;
 	uint64_t next_id;
 	uint32_t count;
