@@ -287,7 +287,7 @@ static unsigned context_poll(struct fp_core *c, struct app *a, struct app_queue 
 		atomic_store_explicit(&q->bell->consumed, produced, memory_order_release);
 		return 0;
 	}
-	for (n = 0; n<waiting && * turn> 0; n++) {
+	for (n = 0; *turn > 0 && n < waiting; n++) {
 		struct abi_bell b;
 
 		memcpy(&b, (const void *)&q->bell->slot[q->bell_consumed & (ABI_BELL_SLOTS - 1)], sizeof(b));
