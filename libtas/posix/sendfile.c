@@ -165,7 +165,7 @@ static ssize_t pipe_bytes(int fd)
 
 	if (REAL(ioctl)(fd, FIONREAD, &bytes) != 0)
 		return -errno;
-	if (bytes == 0 && REAL(poll)(&p, 1, 0) == 1 && (p.revents & (POLLIN | POLLHUP)) == POLLHUP)
+	if (bytes == 0 && own_poll_now(&p, 1) == 1 && (p.revents & (POLLIN | POLLHUP)) == POLLHUP)
 		return -EPIPE;
 	return bytes;
 }
