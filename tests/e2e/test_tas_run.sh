@@ -70,7 +70,7 @@ assert_eq "exit code without a command" "$code" 125
 runs -i "$INSTANCE" -- true
 says 0 0
 
-say "what is not implemented: an errno, or the end of the program with the call's name"
+say "a call that libtas does not have: an errno, or the end of the program with the call's name"
 spawn "$CLI" echo "$BUILD/tests/e2e/echo" 7
 wait_for 10 "the echo server" in_cli bash -c "exec 3<>/dev/tcp/$CLI_IP/7"
 carried_begin
