@@ -30,6 +30,7 @@
 #include "fastpath/port_probe.h"
 #include "fastpath/port_wake.h"
 #include "fastpath/stats.h"
+#include "fastpath/steer.h"
 #include "include/base/time.h"
 #include "include/net/rtt.h"
 #include "include/net/seg.h"
@@ -44,7 +45,8 @@ enum {
 };
 
 struct fp_conf {
-	uint32_t cores; /* that may ever run, 1..FP_CORES_MAX */
+	uint32_t cores;     /* that may ever run, 1..FP_CORES_MAX */
+	uint32_t cores_min; /* that serve at the start; 0: all */
 	uint32_t flows_max;
 	uint32_t apps_max;
 	uint32_t delack_us; /* longest delay of an acknowledgement */
@@ -76,9 +78,12 @@ struct fastpath;
 struct fp_core {
 	alignas(CACHE_LINE) struct fastpath *fp;
 	uint16_t id;    /* == fp->conf.cores for the slow path */
-	uint16_t queue; /* of the port */
+	uint16_t queue; /* of the port, to transmit */
 	bool is_slow;
-	tas_ns now; /* of this pass */
+	uint8_t nqueues, queue_next; /* received from, in turn: steer.h */
+	uint8_t queues[PORT_QUEUES_MAX];
+	uint32_t steer_seen; /* version of fp->steer that these are of */
+	tas_ns now;          /* of this pass */
 	uint32_t now_us;
 	uint32_t ntx;
 	uint32_t tso_mbufs; /* in chains among tx */
@@ -131,7 +136,7 @@ struct fastpath {
 	struct fp_wake_ops wake;
 	struct fp_core *core[FP_CORES_MAX + 1]; /* the last in use is the slow path's */
 	struct fp_core *slow;
-	uint32_t nr_cores;
+	struct steer steer;
 	/* slots of flows: free ones, and removed ones that wait for their grace period; the slow path's */
 	uint32_t *free_flow;
 	uint32_t nr_free;
@@ -159,6 +164,16 @@ bool core_has_work(struct fp_core *c);
 /* Around sleep: no bells are looked at in between; the applications are told, and so is RCU. */
 void core_sleep_begin(struct fp_core *c);
 void core_sleep_end(struct fp_core *c);
+/* Other queues than those that the core polled in its last pass may be its own now. */
+static inline bool core_steer_is_old(const struct fp_core *c)
+{
+	return c->steer_seen != atomic_load_explicit(&c->fp->steer.version, memory_order_acquire);
+}
+/* Does it serve, or only finish what it had? */
+static inline bool core_serves(const struct fp_core *c)
+{
+	return c->id < atomic_load_explicit(&c->fp->steer.cores, memory_order_relaxed);
+}
 /* Applications that are quiet are not polled; the rim calls this when the eventfd of (app, this core) fired.
  */
 void core_app_rang(struct fp_core *c, uint16_t app);

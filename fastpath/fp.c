@@ -77,7 +77,7 @@ static bool cores_take(struct fastpath *fp)
 		rte_rcu_qsbr_thread_online(fp->qsbr, i);
 	}
 	fp->slow = fp->core[fp->conf.cores];
-	fp->nr_cores = fp->conf.cores;
+	steer_init(fp, fp->conf.cores_min != 0 ? fp->conf.cores_min : fp->conf.cores);
 	return true;
 }
 

@@ -23,8 +23,8 @@
 #define PORT_WAKE_NAP_NS (2 * NS_PER_MS)
 
 enum {
-	PORT_WAKE_WAIT_MAX = 8,      /* queues one core may wait for */
-	PORT_WAKE_SOCKETS_MAX = 256, /* of a process, that are looked through */
+	PORT_WAKE_WAIT_MAX = PORT_QUEUES_MAX, /* queues one core may wait for */
+	PORT_WAKE_SOCKETS_MAX = 256,          /* of a process, that are looked through */
 };
 
 struct port_wake {

@@ -106,13 +106,35 @@ static enum rx_verdict rx_segment(struct fp_core *c, uint32_t id, const struct s
 	return v;
 }
 
+/* The queue that comes first has room for a whole burst, and each comes first in its turn. */
+static unsigned burst_of_queues(struct fp_core *c, struct rte_mbuf **pkts)
+{
+	unsigned n = 0;
+
+	c->queue_next = (uint8_t)(c->queue_next + 1 < c->nqueues ? c->queue_next + 1 : 0);
+	for (unsigned i = 0, q = c->queue_next; i < c->nqueues && n < FP_BATCH; i++) {
+		n += rte_eth_rx_burst(c->fp->port->id, c->queues[q], pkts + n, (uint16_t)(FP_BATCH - n));
+		q = q + 1 < c->nqueues ? q + 1 : 0;
+	}
+	return n;
+}
+
+static inline unsigned burst(struct fp_core *c, struct rte_mbuf **pkts)
+{
+	if (unlikely(core_steer_is_old(c)))
+		steer_look(c);
+	if (likely(c->nqueues == 1))
+		return rte_eth_rx_burst(c->fp->port->id, c->queues[0], pkts, FP_BATCH);
+	return burst_of_queues(c, pkts);
+}
+
 unsigned rx_poll(struct fp_core *c)
 {
 	struct rte_mbuf *pkts[FP_BATCH];
 	struct batch b;
 	unsigned n;
 
-	n = rte_eth_rx_burst(c->fp->port->id, c->queue, pkts, FP_BATCH);
+	n = burst(c, pkts);
 	if (n == 0)
 		return 0;
 	parse_batch(c, pkts, n, &b);

@@ -72,6 +72,8 @@
 	X(CORE_PASSES, "core_passes", "passes", "loop passes of fast-path cores")                           \
 	X(CORE_BUSY_NS, "core_busy_ns", "ns", "time of passes that found work")                             \
 	X(CORE_SLEEPS, "core_sleeps", "times", "fast-path cores went to sleep")                             \
+	X(CORES_ADDED, "cores_added", "times", "one more core began to serve, for the load")                \
+	X(CORES_REMOVED, "cores_removed", "times", "one core less: the others do without it")               \
 	X(SLOW_BUSY_NS, "slow_busy_ns", "ns", "time the slow path worked")
 
 enum tas_counter {

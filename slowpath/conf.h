@@ -49,7 +49,7 @@ struct conf_ip {
 };
 
 struct conf_fastpath {
-	uint32_t cores_max;
+	uint32_t cores_max, cores_min;
 	cpu_set_t cpus;   /* empty: any */
 	uint32_t idle_ms; /* 0: never sleep */
 };

@@ -114,27 +114,29 @@ static void check_cpus(struct conf_reading *r)
 		f->cores_max);
 }
 
-static void check_order(struct conf_reading *r, const char *low_name, uint32_t low, const char *high_name,
-	uint32_t high)
+static void check_order(struct conf_reading *r, const char *section, const char *low_name, uint32_t low,
+	const char *high_name, uint32_t high)
 {
 	char where[64];
 
-	if (low <= high || is_bad(r, "tcp", low_name) || is_bad(r, "tcp", high_name))
+	if (low <= high || is_bad(r, section, low_name) || is_bad(r, section, high_name))
 		return;
-	snprintf(where, sizeof(where), "tcp.%s", low_name);
-	conf_complain(r, line_of_either(r, "tcp", low_name, high_name), where,
+	snprintf(where, sizeof(where), "%s.%s", section, low_name);
+	conf_complain(r, line_of_either(r, section, low_name, high_name), where,
 		"%u is more than %s = %u; allowed: at most %u", low, high_name, high, high);
 }
 
 void conf_check(struct conf_reading *r)
 {
 	const struct conf_tcp *t = &r->conf->tcp;
+	const struct conf_fastpath *f = &r->conf->fastpath;
 
 	check_required(r);
 	check_gateway(r);
 	check_buffers(r);
 	check_cpus(r);
-	check_order(r, "rto_min_ms", t->rto_min_ms, "rto_max_ms", t->rto_max_ms);
-	check_order(r, "rto_initial_ms", t->rto_initial_ms, "rto_max_ms", t->rto_max_ms);
-	check_order(r, "rto_min_ms", t->rto_min_ms, "rto_initial_ms", t->rto_initial_ms);
+	check_order(r, "fastpath", "cores_min", f->cores_min, "cores_max", f->cores_max);
+	check_order(r, "tcp", "rto_min_ms", t->rto_min_ms, "rto_max_ms", t->rto_max_ms);
+	check_order(r, "tcp", "rto_initial_ms", t->rto_initial_ms, "rto_max_ms", t->rto_max_ms);
+	check_order(r, "tcp", "rto_min_ms", t->rto_min_ms, "rto_initial_ms", t->rto_initial_ms);
 }

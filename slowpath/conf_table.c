@@ -63,7 +63,10 @@ const struct conf_key conf_keys[] = {
 	{ KEY(ip, gateway), TEXT(CONF_ADDR, "an IPv4 address inside a subnet of ip.address, or nothing", ""),
 		.flags = CONF_OR_EMPTY, .help = "Router for everything outside the subnets." },
 
-	{ KEY(fastpath, cores_max), INT(1, 64, "cores", "1"), .help = "Fast-path cores used at most." },
+	{ KEY(fastpath, cores_max), INT(1, 64, "cores", "1"),
+		.help = "Fast-path cores used at most, each with a queue of the device." },
+	{ KEY(fastpath, cores_min), INT(1, 64, "cores", "1"),
+		.help = "Cores that serve at the least; more up to cores_max join when these are busy." },
 	{ KEY(fastpath, cpus), TEXT(CONF_CPUS, "a list such as 1-3,5 with numbers 0..1023, or nothing", ""),
 		.flags = CONF_OR_EMPTY, .help = "CPUs the fast-path cores may run on; without a list, any." },
 	{ KEY(fastpath, idle_ms), INT(0, 10000, "ms", "10"),

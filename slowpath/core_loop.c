@@ -7,14 +7,15 @@
 #include <rte_cycles.h>
 
 enum {
-	LOOK_NS = 50 * 1000,               /* between looks for those who ring by a system call */
-	LONG_PASS_NS = 50 * 1000,          /* so long a pass was perhaps not ours alone */
-	SETTLE_NS = 1000 * 1000,           /* between looks at the CPU's clock while the CPU is shared */
-	YIELD_PASSES = 10,                 /* without work, until others may run if they want to */
-	STOLEN_NS = 100 * 1000,            /* taken from us at once: somebody else wants this CPU */
-	NAP_MIN_NS = 60 * 1000,            /* the kernel oversleeps by as much */
-	SHARED_IDLE_NS = 2 * 1000,         /* of patience where others want the CPU */
-	SHARED_HOLD_NS = 200 * 1000 * 1000 /* until we try again: costs them at most 1.5 % */
+	LOOK_NS = 50 * 1000,                /* between looks for those who ring by a system call */
+	LONG_PASS_NS = 50 * 1000,           /* so long a pass was perhaps not ours alone */
+	SETTLE_NS = 1000 * 1000,            /* between looks at the CPU's clock while the CPU is shared */
+	YIELD_PASSES = 10,                  /* without work, until others may run if they want to */
+	STOLEN_NS = 100 * 1000,             /* taken from us at once: somebody else wants this CPU */
+	NAP_MIN_NS = 60 * 1000,             /* the kernel oversleeps by as much */
+	SHARED_IDLE_NS = 2 * 1000,          /* of patience where others want the CPU */
+	SHARED_HOLD_NS = 200 * 1000 * 1000, /* until we try again: costs them at most 1.5 % */
+	UNUSED_IDLE_NS = 10 * 1000 * 1000,  /* of patience of a core that is not to serve */
 };
 
 static tas_ns now(const struct core_loop *l) { return tsc_to_ns(l->tsc, rte_rdtsc()); }
@@ -29,10 +30,15 @@ void core_loop_init(struct core_loop *l, struct fp_core *core, struct wake *wake
 		.tsc = tsc_scale_of(rte_get_tsc_hz()),
 		.idle_ns = core->fp->conf.idle_us * NS_PER_US,
 	};
-	port_wake_open(&l->port, core->fp->port, core->queue);
 }
 
-void core_loop_fini(struct core_loop *l) { port_wake_close(&l->port); }
+static void ports_close(struct core_loop *l)
+{
+	while (l->nports > 0)
+		port_wake_close(&l->port[--l->nports]);
+}
+
+void core_loop_fini(struct core_loop *l) { ports_close(l); }
 
 void core_loop_stop(struct core_loop *l)
 {
@@ -115,6 +121,19 @@ static void look_for_rings(struct core_loop *l)
 		core_app_rang(l->core, r.app[i]);
 }
 
+/* Sleep is on the queues that the core's last pass polled. */
+static void ports_follow(struct core_loop *l)
+{
+	const struct fp_core *c = l->core;
+
+	if (l->steer_seen == c->steer_seen)
+		return;
+	ports_close(l);
+	for (; l->nports < c->nqueues; l->nports++)
+		port_wake_open(&l->port[l->nports], c->fp->port, c->queues[l->nports]);
+	l->steer_seen = c->steer_seen;
+}
+
 static tas_ns until_due(const struct fp_core *c, tas_ns from)
 {
 	tas_ns due = core_deadline(c);
@@ -130,7 +149,7 @@ static void block(struct core_loop *l, tas_ns timeout)
 
 	/* Nothing of anybody is in our hands: a grace period need not wait for us. */
 	rte_rcu_qsbr_thread_offline(c->fp->qsbr, c->id);
-	port_wake_wait(&l->port, 1, wake_core_epfd(l->wake, c->id), timeout);
+	port_wake_wait(l->port, l->nports, wake_core_epfd(l->wake, c->id), timeout);
 	rte_rcu_qsbr_thread_online(c->fp->qsbr, c->id);
 	add(l, CNT_CORE_SLEEPS, 1);
 }
@@ -142,16 +161,20 @@ static void go_to_sleep(struct core_loop *l)
 	struct fp_core *c = l->core;
 	tas_ns begin = now(l), timeout;
 
+	ports_follow(l);
 	core_sleep_begin(c);
-	port_wake_arm(&l->port);
-	if (pass(l, begin) == 0 && !core_has_work(c) && !atomic_load(&l->stop)) {
+	for (unsigned i = 0; i < l->nports; i++)
+		port_wake_arm(&l->port[i]);
+	if (pass(l, begin) == 0 && !core_has_work(c) && l->steer_seen == c->steer_seen &&
+		!core_steer_is_old(c) && !atomic_load(&l->stop)) {
 		timeout = until_due(c, begin);
 		if (l->busy > 0 && begin < l->shared_until)
 			settle(l);
 		if (timeout >= NAP_MIN_NS)
 			block(l, timeout);
 	}
-	port_wake_disarm(&l->port);
+	for (unsigned i = 0; i < l->nports; i++)
+		port_wake_disarm(&l->port[i]);
 	core_sleep_end(c);
 	look_for_rings(l);
 	clocks_meet(l);
@@ -161,7 +184,11 @@ static void go_to_sleep(struct core_loop *l)
  * another thread waits for the CPU, that may be the very application that would give it work. */
 static tas_ns patience(const struct core_loop *l, tas_ns t)
 {
-	return t >= l->shared_until ? l->idle_ns : min_u64(l->idle_ns, SHARED_IDLE_NS);
+	tas_ns usual = l->idle_ns != 0 ? l->idle_ns : TAS_NS_NEVER;
+
+	if (unlikely(!core_serves(l->core)))
+		usual = min_u64(usual, UNUSED_IDLE_NS);
+	return t >= l->shared_until || l->idle_ns == 0 ? usual : min_u64(usual, SHARED_IDLE_NS);
 }
 
 /* The application that would give us work may wait for this very CPU; if nobody does, it takes 200 ns. */
@@ -174,7 +201,7 @@ static void let_others_run(struct core_loop *l, tas_ns t)
 
 static void idle_pass(struct core_loop *l, tas_ns t)
 {
-	if (l->idle_ns != 0 && t - l->core->last_work_ns >= patience(l, t))
+	if (t - l->core->last_work_ns >= patience(l, t))
 		go_to_sleep(l);
 	else if (++l->idle_passes % YIELD_PASSES == 0)
 		let_others_run(l, t);

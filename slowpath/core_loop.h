@@ -22,7 +22,9 @@
 struct core_loop {
 	alignas(CACHE_LINE) struct fp_core *core;
 	struct wake *wake;
-	struct port_wake port;
+	struct port_wake port[PORT_WAKE_WAIT_MAX]; /* of the queues that the core polls */
+	unsigned nports;
+	uint32_t steer_seen; /* version of fp->steer that these are of */
 	struct tsc_scale tsc;
 	tas_ns idle_ns;      /* without work for so long it sleeps; 0: never */
 	tas_ns shared_until; /* until then it sleeps at once, because others want its CPU */

@@ -28,8 +28,8 @@ const char *query_endpoint(struct net_addr a, uint16_t port, char *buf, size_t s
 #define QUERY_APPS_HEAD                                                             \
 	"App   Pid      User   State     Contexts  Flows   Listeners  Memory KiB  " \
 	"Faults  Program\n"
-#define QUERY_CORES_HEAD                                                           \
-	"Core  State   Busy s      Passes        Sleeps      Apps  Rx packets    " \
+#define QUERY_CORES_HEAD                                                                   \
+	"Core  Buckets State   Busy s      Passes        Sleeps      Apps  Rx packets    " \
 	"Tx packets    Rx bytes        Tx bytes\n"
 
 bool query_status(struct query *q, const struct query_source *s, tas_ns now, struct query_row *row);

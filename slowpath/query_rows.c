@@ -34,7 +34,7 @@ static void status_json(const struct query_source *s, const struct status_view *
 	row_number(row, "pid", (uint64_t)getpid());
 	row_number(row, "uptime_s", v->uptime_s);
 	row_string(row, "device", s->conf->port.device);
-	row_number(row, "cores", s->fp->nr_cores);
+	row_number(row, "cores", atomic_load(&s->fp->steer.cores));
 	row_number(row, "cores_max", s->fp->conf.cores);
 	row_number(row, "flows", v->flows);
 	row_number(row, "flows_max", s->fp->conf.flows_max);
@@ -51,7 +51,7 @@ static void status_text(const struct query_source *s, const struct status_view *
 	row_put(row, "tasd %s, instance %s, pid %d, up %" PRIu64 ":%02u:%02u\n", TAS_VERSION,
 		s->conf->tasd.instance, getpid(), up / 3600, (unsigned)(up / 60 % 60), (unsigned)(up % 60));
 	row_put(row, "device        %s\n", s->conf->port.device);
-	row_put(row, "cores         %u of %u\n", s->fp->nr_cores, s->fp->conf.cores);
+	row_put(row, "cores         %u of %u\n", atomic_load(&s->fp->steer.cores), s->fp->conf.cores);
 	row_put(row, "flows         %u of %u\n", v->flows, s->fp->conf.flows_max);
 	row_put(row, "applications  %u of %u, %" PRIu64 " KiB of shared memory\n", v->apps,
 		s->conf->memory.apps_max, v->app_memory / 1024);
@@ -203,9 +203,21 @@ bool query_apps(struct query *q, const struct query_source *s, tas_ns now, struc
 
 /* --- cores --- */
 
+/* Of the port's buckets (steer.h) how many are the core's; none: it does not serve. */
+static unsigned buckets_of(const struct fp_core *c)
+{
+	const struct steer *s = &c->fp->steer;
+	unsigned n = 0;
+
+	for (unsigned b = 0; b < s->buckets; b++)
+		n += s->owner[b] == c->id;
+	return n;
+}
+
 static void core_json(const struct fp_core *c, bool asleep, struct query_row *row)
 {
 	row_number(row, "core", c->id);
+	row_number(row, "buckets", buckets_of(c));
 	row_string(row, "state", asleep ? "asleep" : "awake");
 	row_number(row, "busy_ns", c->counter[CNT_CORE_BUSY_NS]);
 	row_number(row, "passes", c->counter[CNT_CORE_PASSES]);
@@ -219,7 +231,7 @@ static void core_json(const struct fp_core *c, bool asleep, struct query_row *ro
 
 static void core_text(const struct fp_core *c, bool asleep, struct query_row *row)
 {
-	row_put(row, "%-5u %-7s %-11.3f %-13" PRIu64 " %-11" PRIu64 " %-5u ", c->id,
+	row_put(row, "%-5u %-7u %-7s %-11.3f %-13" PRIu64 " %-11" PRIu64 " %-5u ", c->id, buckets_of(c),
 		asleep ? "asleep" : "awake", (double)c->counter[CNT_CORE_BUSY_NS] / NS_PER_SEC,
 		c->counter[CNT_CORE_PASSES], c->counter[CNT_CORE_SLEEPS], c->napps);
 	row_put(row, "%-13" PRIu64 " %-13" PRIu64 " %-15" PRIu64 " %" PRIu64, c->counter[CNT_RX_PACKETS],

@@ -137,6 +137,7 @@ int sp_create(struct sp *sp, const struct sp_conf *sc, char *err, size_t err_siz
 	ports_init(&sp->ports, tcp->port_range.low, tcp->port_range.high, sc->secrets + ISN_SECRET_LEN);
 	sp->challenges = limit_of(SP_CHALLENGES_PER_S, SP_CHALLENGES_PER_S);
 	sp->rsts = limit_of(SP_RSTS_PER_S, SP_RSTS_PER_S / 10);
+	sp_scale_init(sp);
 	neigh_announce(&sp->neigh, sc->now);
 	return 0;
 }
@@ -241,6 +242,7 @@ unsigned sp_poll(struct sp *sp, tas_ns now)
 	listen_poll(sp);
 	work += apps_poll(sp->apps, now);
 	fp_reclaim(sp->fp);
+	work += sp_scale_poll(sp);
 	core_flush(sp->fp->slow);
 	return work;
 }
@@ -251,6 +253,7 @@ tas_ns sp_deadline(const struct sp *sp)
 
 	next = min_u64(min_u64(next, sp->cc_next), sp->listeners->retry_at);
 	next = min_u64(next, apps_deadline(sp->apps, sp->now));
+	next = min_u64(next, sp_scale_deadline(sp));
 	/* slots of flows wait for the cores to pass: look soon, but not at once */
 	return sp->fp->nr_graves > 0 ? min_u64(next, sp->now + 10 * NS_PER_MS) : next;
 }

@@ -2,7 +2,7 @@
 /* sp.h - the slow path of one instance: policy and everything rare. One thread; no OS below the rim: time
  * comes as an argument, frames come from fp->punts and go by fp_send().
  *
- *   sp_poll: punts, events, timers, neighbours, congestion control, applications, reclaim, flush
+ *   sp_poll: punts, events, timers, neighbours, congestion control, applications, reclaim, scaling, flush
  */
 #ifndef TAS_SLOWPATH_SP_H
 #define TAS_SLOWPATH_SP_H
@@ -25,6 +25,7 @@
 #include "slowpath/ports.h"
 #include "slowpath/room.h"
 #include "slowpath/route.h"
+#include "slowpath/sp_scale.h"
 #include "slowpath/timer.h"
 
 enum {
@@ -86,6 +87,7 @@ struct sp {
 	struct listeners *listeners;
 	struct room_queue room[NR_ROOM_CLASSES];
 	struct limit challenges, rsts;
+	struct sp_scale scale;
 	struct rtt_bounds rto;
 	uint32_t *cc_list; /* flows that congestion control visits, dense */
 	uint32_t cc_count, cc_at;

@@ -71,6 +71,7 @@ static void fit_cores(struct tasd *t)
 		tas_log(TAS_LOG_WARNING, "device %s has %u queues: %u cores instead of cores_max = %u",
 			t->conf.port.device, cores, cores, t->conf.fastpath.cores_max);
 	t->conf.fastpath.cores_max = cores;
+	t->conf.fastpath.cores_min = min_u32(t->conf.fastpath.cores_min, cores);
 	t->want.rxq = t->want.txq = (uint16_t)cores;
 }
 
@@ -133,6 +134,7 @@ static int fast_path_take(struct tasd *t)
 	struct fp_wake_ops ops;
 	struct fp_conf fc = {
 		.cores = t->conf.fastpath.cores_max,
+		.cores_min = t->conf.fastpath.cores_min,
 		.flows_max = t->conf.memory.flows_max,
 		.apps_max = t->conf.memory.apps_max,
 		.delack_us = t->conf.tcp.delack_ms * 1000,

@@ -91,7 +91,8 @@ static struct app_end *acceptor_of(struct app_world *w, unsigned proc, struct ne
 
 		if (w->plan[i].server == proc && w->plan[i].local_port == port &&
 			w->end[i][0].state != ENDS_NOT_BEGUN &&
-			addr_eq(remote, host_addr(host_of(w, w->plan[i].client))))
+			addr_eq(remote, host_addr(host_of(w, w->plan[i].client))) &&
+			(found == NULL || e->state == ENDS_NOT_BEGUN)) /* a port may have served before */
 			found = e;
 	}
 	return found;

@@ -46,6 +46,7 @@ static void draw_conf(struct tas_conf *c, struct tas_rand *r, enum draw_kind kin
 	conf_defaults(c);
 	c->port.mtu = kind != DRAW_WILD || !one_in(r, 3) ? 1500 : 576 + below(r, 4000);
 	c->fastpath.cores_max = 1 + (kind == DRAW_WILD ? below(r, 3) : 0);
+	c->fastpath.cores_min = 1 + below(r, c->fastpath.cores_max);
 	c->port.rx_descriptors = c->port.tx_descriptors = kind == DRAW_WILD ? 64u << below(r, 5) : 512;
 	c->fastpath.idle_ms = below(r, 3) * 5;
 	c->memory.flows_max = 512;
@@ -113,6 +114,8 @@ static void draw_troubles(struct draw_host *h, struct tas_rand *r)
 	}
 	if (one_in(r, 3))
 		h->resteer_ppm = (uint32_t)log_between(r, 100, 300000);
+	if (h->conf.fastpath.cores_min < h->conf.fastpath.cores_max)
+		h->busy_percent = 1 + below(r, 120);
 	if (one_in(r, 6))
 		h->starve_ppm = (uint32_t)log_between(r, 5, 200);
 	if (one_in(r, 6))

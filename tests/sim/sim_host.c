@@ -122,6 +122,7 @@ static void stack_take(struct host *h, tas_ns now)
 	struct app_rim rim = { h, on_context_open, on_context_close, on_core_open, on_core_close };
 	struct app_ops ops = sp_app_ops(&h->sp);
 	struct fp_conf fc = { .cores = h->conf.fastpath.cores_max,
+		.cores_min = h->conf.fastpath.cores_min,
 		.flows_max = h->conf.memory.flows_max,
 		.apps_max = h->conf.memory.apps_max,
 		.delack_us = h->conf.tcp.delack_ms * 1000,
@@ -223,12 +224,20 @@ static unsigned queue_of(struct host *h, const uint8_t *bytes, uint32_t len)
 	return (key.local_port ^ key.remote_port ^ (key.local_port ^ key.remote_port) >> 8) % cores;
 }
 
+/* A receive interrupt, for whoever sleeps on the queue. */
+static void wake_receiver(struct host *h, unsigned queue)
+{
+	for (unsigned i = 0; i < h->conf.fastpath.cores_max; i++)
+		if (memchr(h->fp.core[i]->queues, (int)queue, h->fp.core[i]->nqueues) != NULL)
+			wake(&h->core[i]);
+}
+
 bool host_deliver(struct host *h, const uint8_t *bytes, uint32_t len)
 {
 	unsigned q = queue_of(h, bytes, len);
 	struct rte_mbuf *m = rte_pktmbuf_alloc(h->pool);
 
-	wake(&h->core[q]); /* a receive interrupt */
+	wake_receiver(h, q);
 	if (m == NULL || rte_pktmbuf_tailroom(m) < len) {
 		rte_pktmbuf_free(m);
 		h->stats.rx_full++;
@@ -320,7 +329,7 @@ static unsigned core_falls_asleep(struct host *h, unsigned core, tas_ns now)
 
 	core_sleep_begin(c);
 	work = core_poll(c, now);
-	if (work == 0 && !core_has_work(c) && core_deadline(c) > now) {
+	if (work == 0 && !core_has_work(c) && core_deadline(c) > now && !core_steer_is_old(c)) {
 		h->core[core].asleep = true;
 		h->stats.sleeps++;
 		rte_rcu_qsbr_thread_offline(h->fp.qsbr, c->id);
@@ -338,6 +347,14 @@ static void core_wakes(struct host *h, unsigned core)
 	core_sleep_end(h->fp.core[core]);
 }
 
+/* Virtual passes take no time: how busy a core was, and so how many serve, the seed decides. */
+static void worked(struct host *h, unsigned core, tas_ns since)
+{
+	if (h->busy_percent > 0)
+		h->fp.core[core]->counter[CNT_CORE_BUSY_NS] += min_u64(since, 100 * NS_PER_MS) *
+			rand_below(&h->rand, 2 * h->busy_percent) / 100;
+}
+
 static unsigned core_pass(struct host *h, unsigned core, tas_ns now)
 {
 	struct host_thread *t = &h->core[core];
@@ -352,6 +369,8 @@ static unsigned core_pass(struct host *h, unsigned core, tas_ns now)
 	take_rings(h, core);
 	work = core_poll(h->fp.core[core], now);
 	h->stats.passes++;
+	if (work > 0)
+		worked(h, core, now - t->last_work);
 	if (work > 0)
 		t->last_work = now;
 	else if (idle != 0 && now - t->last_work >= idle)

@@ -51,9 +51,10 @@ struct host {
 	/* what the run makes happen */
 	uint32_t stall_ppm; /* per pass and thread */
 	tas_ns stall_max;
-	uint32_t resteer_ppm; /* a frame comes to another core than those before */
-	uint32_t starve_ppm;  /* per pass: packet buffers run out for a while */
-	uint32_t jam_ppm;     /* per pass: the port's transmit rings are not emptied for a while */
+	uint32_t busy_percent; /* of the time between passes that found work, on average */
+	uint32_t resteer_ppm;  /* a frame comes to another core than those before */
+	uint32_t starve_ppm;   /* per pass: packet buffers run out for a while */
+	uint32_t jam_ppm;      /* per pass: the port's transmit rings are not emptied for a while */
 	tas_ns jammed_to;
 	tas_ns starved_to;
 	uint32_t hoarded;

@@ -84,6 +84,7 @@ static void hosts_begin(struct run *r)
 		h->arg = h;
 		h->stall_ppm = dh->stall_ppm;
 		h->stall_max = dh->stall_max;
+		h->busy_percent = dh->busy_percent;
 		h->resteer_ppm = dh->resteer_ppm;
 		h->starve_ppm = dh->starve_ppm;
 		h->jam_ppm = dh->jam_ppm;
@@ -390,11 +391,11 @@ void sim_describe(uint64_t seed, const struct sim_options *opt, FILE *to)
 	for (unsigned i = 0; i < d.hosts; i++) {
 		const struct conf_tcp *t = &d.host[i].conf.tcp;
 
-		fprintf(to, "  %c: %u cores, mtu %u, %s%s%s%s, rings %u/%u, delack %u ms; ", 'A' + i,
-			d.host[i].conf.fastpath.cores_max, d.host[i].conf.port.mtu, t->congestion,
-			t->timestamps ? ", ts" : "", t->sack ? ", sack" : "",
-			t->window_scaling ? ", wscale" : "", d.host[i].conf.memory.rx_buffer,
-			d.host[i].conf.memory.tx_buffer, t->delack_ms);
+		fprintf(to, "  %c: %u to %u cores, mtu %u, %s%s%s%s, rings %u/%u, delack %u ms; ", 'A' + i,
+			d.host[i].conf.fastpath.cores_min, d.host[i].conf.fastpath.cores_max,
+			d.host[i].conf.port.mtu, t->congestion, t->timestamps ? ", ts" : "",
+			t->sack ? ", sack" : "", t->window_scaling ? ", wscale" : "",
+			d.host[i].conf.memory.rx_buffer, d.host[i].conf.memory.tx_buffer, t->delack_ms);
 		describe_link(&d.host[i].link, to);
 		fprintf(to, "\n");
 	}

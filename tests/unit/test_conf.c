@@ -129,7 +129,7 @@ static void an_unknown_key_is_named_with_those_that_exist(void **state)
 {
 	(void)state;
 	load_wrong(BASE "[fastpath]\ncores = 1\n", 6,
-		"\"cores\" is not a key of [fastpath]; allowed: cores_max, cpus, idle_ms");
+		"\"cores\" is not a key of [fastpath]; allowed: cores_max, cores_min, cpus, idle_ms");
 }
 
 static void a_key_in_the_wrong_section_is_told_where_it_belongs(void **state)
@@ -350,6 +350,9 @@ static void a_list_of_cpus_is_long_enough_for_the_cores(void **state)
 	(void)state;
 	load_ok(BASE "[fastpath]\ncores_max = 3\ncpus = 1-3\n");
 	load_ok(BASE "[fastpath]\ncores_max = 3\ncpus =\n");
+	load_ok(BASE "[fastpath]\ncores_max = 3\ncores_min = 3\n");
+	load_wrong(BASE "[fastpath]\ncores_max = 3\ncores_min = 4\n", 7,
+		"fastpath.cores_min: 4 is more than cores_max = 3; allowed: at most 3");
 	load_wrong(BASE "[fastpath]\ncores_max = 4\ncpus = 1-3\n", 7, "3 CPUs are fewer than cores_max = 4");
 }
 

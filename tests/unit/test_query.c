@@ -321,11 +321,11 @@ static void each_core_has_a_row(void **state)
 	r->fp.core[1]->asleep = 1;
 	a = ask(r, "cores");
 	assert_int_equal(lines(&a), 1 + RIG_CORES);
-	has(&a, "1     asleep  2.500 ");
+	has(&a, "1     1       asleep  2.500 ");
 	free(a.text);
 	a = ask(r, "cores json");
 	is_json(&a);
-	has(&a, "\"core\": 1, \"state\": \"asleep\", \"busy_ns\": 2500000000");
+	has(&a, "\"core\": 1, \"buckets\": 1, \"state\": \"asleep\", \"busy_ns\": 2500000000");
 	free(a.text);
 	rig_end(r);
 }
