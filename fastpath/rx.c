@@ -54,6 +54,7 @@ static void rx_other(struct fp_core *c, struct rte_mbuf *m, enum pkt_kind kind)
 		count(c, CNT_RX_BAD_HEADER, 1);
 		port_offload_suspect(c->fp->port, m);
 		break;
+	case PKT_FRAGMENT: count(c, CNT_RX_FRAGMENTS, 1); break;
 	default: count(c, CNT_RX_IGNORED, 1);
 	}
 	rte_pktmbuf_free(m);
