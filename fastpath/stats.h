@@ -19,6 +19,8 @@
 	X(RX_BAD_HEADER, "rx_bad_header", "packets", "dropped: lengths or header fields impossible")        \
 	X(RX_IGNORED, "rx_ignored", "packets", "dropped: not for this service (other protocol or address)") \
 	X(RX_FRAGMENTS, "rx_fragments", "packets", "dropped: fragments, which nobody here puts together")   \
+	X(RX_MARTIAN, "rx_martian", "packets",                                                              \
+		"dropped: TCP from an address that no other host can have, or sent to many on the link")    \
 	X(RX_PUNTED, "rx_punted", "packets", "handed from the fast path to the slow path")                  \
 	X(RX_PUNT_FULL, "rx_punt_full", "packets", "dropped: too many packets waited for the slow path")    \
 	X(TCP_RX_SEGMENTS, "tcp_rx_segments", "segments", "TCP segments of open connections")               \

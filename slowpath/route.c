@@ -113,16 +113,19 @@ static bool is_broadcast_of_ours(const struct routes *r, struct net_addr a)
 	return false;
 }
 
-static bool is_host(const struct routes *r, struct net_addr a)
+/* RFC 1122 3.2.1.3 (b), 0.0.0.0/8: whoever has no address yet. */
+static bool is_this_network(struct net_addr a) { return addr_is_v4(a) && a.b[12] == 0; }
+
+bool route_is_host(const struct routes *r, struct net_addr a)
 {
-	return is_unicast(a) && !addr_is_loopback(a) && !is_broadcast_of_ours(r, a);
+	return is_unicast(a) && !addr_is_loopback(a) && !is_this_network(a) && !is_broadcast_of_ours(r, a);
 }
 
 bool route_on_link(const struct routes *r, struct net_addr a, struct net_addr *src)
 {
 	const struct route *best = find(r, a);
 
-	if (best == NULL || !addr_is_any(best->gateway) || !is_host(r, a))
+	if (best == NULL || !addr_is_any(best->gateway) || !route_is_host(r, a))
 		return false;
 	if (src != NULL)
 		*src = best->src;
@@ -140,7 +143,7 @@ struct route_result route_lookup(const struct routes *r, struct net_addr dst)
 			.found = true,
 			.local = true };
 	best = find(r, dst);
-	if (best == NULL || !is_host(r, dst))
+	if (best == NULL || !route_is_host(r, dst))
 		return (struct route_result){ 0 };
 	return (struct route_result){
 		.next_hop = addr_is_any(best->gateway) ? dst : best->gateway,

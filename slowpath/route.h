@@ -52,6 +52,9 @@ int route_add_default(struct routes *r, struct net_addr gateway);
 struct route_result route_lookup(const struct routes *r, struct net_addr dst);
 
 bool route_is_local(const struct routes *r, struct net_addr a);
+/* Could one host, we or another, have it (RFC 1122 3.2.1.3)? None has a wildcard, loopback, multicast or
+ * broadcast address, be it of a subnet of ours. */
+bool route_is_host(const struct routes *r, struct net_addr a);
 /* Is a in a subnet of ours, and could it be a host there? Then *src (may be NULL) is our address in it. */
 bool route_on_link(const struct routes *r, struct net_addr a, struct net_addr *src);
 

@@ -170,6 +170,26 @@ static void icmp_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct fl
 		conn_icmp_error(sp, &error);
 }
 
+/* What comes from no single host, or from ourselves, or was sent to many on the link is never answered: each
+ * answer would go to hosts that did not ask, or to us (RFC 9293 3.9.2.3, RFC 1122 4.2.3.10). */
+static bool between_two_hosts(const struct sp *sp, const uint8_t *frame, const struct flow_key *key)
+{
+	const struct rte_ether_hdr *eth = (const struct rte_ether_hdr *)frame;
+
+	return route_is_host(&sp->routes, key->remote) && !route_is_local(&sp->routes, key->remote) &&
+		rte_is_unicast_ether_addr(&eth->dst_addr) && rte_is_unicast_ether_addr(&eth->src_addr);
+}
+
+static void segment_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg)
+{
+	if (!route_is_local(&sp->routes, key->local))
+		sp_count(sp, CNT_RX_IGNORED, 1);
+	else if (!between_two_hosts(sp, frame, key))
+		sp_count(sp, CNT_RX_MARTIAN, 1);
+	else
+		tcp_in(sp, frame, key, seg);
+}
+
 static void punt_in(struct sp *sp, struct rte_mbuf *m)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), answer[ICMP_ERROR_MAX];
@@ -179,10 +199,7 @@ static void punt_in(struct sp *sp, struct rte_mbuf *m)
 
 	/* the fast path found the checksums right */
 	switch (pkt_parse(frame, len, PKT_VERIFIED_IP | PKT_VERIFIED_L4, &key, &seg)) {
-	case PKT_TCP:
-		if (route_is_local(&sp->routes, key.local))
-			tcp_in(sp, frame, &key, &seg);
-		break;
+	case PKT_TCP: segment_in(sp, frame, &key, &seg); break;
 	case PKT_ARP: neigh_arp_in(&sp->neigh, frame, len, sp->now); break;
 	case PKT_ICMP: icmp_in(sp, frame, len, &key, &seg); break;
 	case PKT_OTHER_L4:

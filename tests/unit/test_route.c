@@ -111,6 +111,7 @@ static void addresses_that_no_host_has_are_not_found(void **state)
 {
 	(void)state;
 	expect_none("0.0.0.0");
+	expect_none("0.1.2.3");
 	expect_none("255.255.255.255");
 	expect_none("10.0.0.255");
 	expect_none("10.0.1.127");
@@ -119,6 +120,19 @@ static void addresses_that_no_host_has_are_not_found(void **state)
 	expect_none("::");
 	expect_none("::1");
 	expect_none("ff02::1");
+}
+
+static void hosts_are_told_from_what_no_host_has(void **state)
+{
+	static const char *const none[] = { "0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "239.255.0.1",
+		"255.255.255.255", "10.0.0.255", "10.0.1.127", "::", "::1", "ff02::1" };
+	static const char *const host[] = { "10.0.0.1", "10.0.0.7", "10.0.1.255", "8.8.8.8", "2001:db8::9" };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(none) / sizeof(*none); i++)
+		assert_false(route_is_host(&r, addr(none[i])));
+	for (unsigned i = 0; i < sizeof(host) / sizeof(*host); i++)
+		assert_true(route_is_host(&r, addr(host[i])));
 }
 
 /* RFC 3021. */
@@ -219,6 +233,7 @@ int main(void)
 		cmocka_unit_test_setup(others_go_by_the_gateway_of_the_longest_prefix, setup),
 		cmocka_unit_test_setup(our_addresses_are_local, setup),
 		cmocka_unit_test_setup(addresses_that_no_host_has_are_not_found, setup),
+		cmocka_unit_test_setup(hosts_are_told_from_what_no_host_has, setup),
 		cmocka_unit_test_setup(a_link_of_two_hosts_has_no_broadcast_address, setup),
 		cmocka_unit_test_setup(the_families_have_default_routes_of_their_own, setup),
 		cmocka_unit_test_setup(on_link_means_in_a_subnet_of_ours_and_names_our_address_there, setup),

@@ -161,6 +161,7 @@ TEST(packets_for_others_are_not_answered)
 	rig_run();
 	silence();
 	assert_int_equal(app_unread(p), 0);
+	assert_int_equal(counted(CNT_RX_IGNORED), 1);
 }
 
 TEST(other_ethernet_types_are_dropped)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_tcp_in.c - blind attacks on open connections (RFC 5961), TIME-WAIT, and segments of no connection. */
 #include <errno.h>
+#include <string.h>
 
 #include "tests/unit/rig_tcp.h"
 
@@ -292,6 +293,65 @@ TEST(reset_is_never_answered_by_a_reset) /* RFC 9293 3.10.7.1 */
 	silence();
 }
 
+/* --- what comes from no host --- */
+
+/* A SYN for the listener and a segment of no connection, spoiled alike: neither is answered, or leaves
+ * anything. */
+static void martian(unsigned at, const void *bytes, unsigned n)
+{
+	static const struct rig_seg sent[] = { { .flags = SYN }, { .flags = ACK, .seq = 7, .ack = 9 } };
+	uint64_t before = counted(CNT_RX_MARTIAN);
+	struct peer *p = peer_new();
+	uint8_t frame[RIG_FRAME_MAX];
+
+	for (unsigned i = 0; i < ARRAY_LEN(sent); i++) {
+		uint32_t len = peer_frame(p, sent[i], frame);
+
+		memcpy(frame + at, bytes, n);
+		frame_reseal(frame, len);
+		give_frame(frame, len);
+		rig_run();
+	}
+	assert_int_equal(counted(CNT_RX_MARTIAN), before + ARRAY_LEN(sent));
+	assert_int_equal(flows_in_use(), 0);
+	silence();
+}
+
+TEST(source_that_no_other_host_can_have_is_not_answered) /* RFC 9293 3.9.2.3, RFC 1122 4.2.3.10 */
+{
+	static const uint8_t source[][4] = { { 224, 0, 0, 1 }, { 239, 1, 2, 3 }, { 255, 255, 255, 255 },
+		{ 127, 0, 0, 1 }, { 0, 0, 0, 0 }, { 0, 0, 0, 7 }, { 10, 0, 0, 255 },
+		{ 10, 0, 0, 1 } /* ourselves: LAND */ };
+
+	assert_int_equal(app_listens(0, RIG_PORT, 8), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(source); i++)
+		martian(14 + 12, source[i], 4);
+}
+
+TEST(frame_to_or_from_many_is_not_answered) /* RFC 1122 3.3.6, 4.2.3.10 */
+{
+	assert_int_equal(app_listens(0, RIG_PORT, 8), 0);
+	martian(0, "\xff\xff\xff\xff\xff\xff", 6);
+	martian(0, "\x01\x00\x5e\0\0\x01", 6);
+	martian(6, "\xff\xff\xff\xff\xff\xff", 6);
+	martian(6, "\x01\x00\x5e\0\0\x01", 6);
+}
+
+TEST(own_port_and_address_open_nothing) /* LAND: a simultaneous open with ourselves */
+{
+	uint8_t frame[RIG_FRAME_MAX];
+	struct peer *p = peer_new(.port = RIG_PORT);
+	uint32_t len = peer_frame(p, (struct rig_seg){ .flags = SYN }, frame);
+
+	assert_int_equal(app_listens(0, RIG_PORT, 8), 0);
+	memcpy(frame + 14 + 12, "\x0a\0\0\x01", 4);
+	frame_reseal(frame, len);
+	give_frame(frame, len);
+	wait_ms(5000);
+	assert_int_equal(flows_in_use(), 0);
+	silence();
+}
+
 TEST(resets_are_limited)
 {
 	struct peer *p = peer_new();
@@ -327,6 +387,9 @@ int main(void)
 		RIG_TEST(reset_in_time_wait_ends_nothing_by_chance),
 		RIG_TEST(segments_of_no_connection_are_reset),
 		RIG_TEST(reset_is_never_answered_by_a_reset),
+		RIG_TEST(source_that_no_other_host_can_have_is_not_answered),
+		RIG_TEST(frame_to_or_from_many_is_not_answered),
+		RIG_TEST(own_port_and_address_open_nothing),
 		RIG_TEST(resets_are_limited),
 	};
 
