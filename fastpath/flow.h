@@ -235,6 +235,7 @@ struct flow_cold {
 	uint32_t segs_in, segs_out, rtx_segs;
 	uint32_t rcv_mss;
 	uint64_t max_snd_wnd;
+	tas_ns answered_ns, probed_ns; /* when flow_may_answer(), flow_may_answer_probe() last said yes */
 };
 
 static inline uint64_t flow_tx_nxt(const struct flow *f) { return f->tx_una + f->tx_inflight; }
@@ -250,6 +251,16 @@ static inline tcp_seq flow_rx_seq(const struct flow *f, uint64_t off)
 	return seq_add(f->irs, 1 + (uint32_t)off);
 }
 static inline bool flow_fin_sent(const struct flow *f) { return f->tx_inflight > f->tx_avail; }
+
+/* May a segment that is not acceptable, or is doubtful, and that carries nothing be answered now? If so it
+ * counts as answered. It may itself be such an answer, of an end that disagrees with us about the numbers,
+ * and two that answer each other's answers never end. So at most once in 500 ms, as Linux
+ * (tcp_invalid_ratelimit); each connection for itself, so that nobody learns from it about another's (RFC
+ * 5961 7, CVE-2016-5696). */
+bool flow_may_answer(struct flow_cold *k, tas_ns now);
+/* The same for what looks like a probe of the window or of whether we are there. Each is worth an answer:
+ * they come at least an RTO apart. Closer than 10 ms they are no probes but ends that are one byte apart. */
+bool flow_may_answer_probe(struct flow_cold *k, tas_ns now);
 
 /* Asserts what must hold whenever the lock is free. */
 void flow_check(const struct flow *f);

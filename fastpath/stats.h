@@ -27,8 +27,7 @@
 	X(TCP_RX_PAYLOAD, "tcp_rx_payload_bytes", "bytes", "new payload placed for applications, in order") \
 	X(TCP_RX_OOO, "tcp_rx_out_of_order", "segments", "arrived past a gap and kept")                     \
 	X(TCP_RX_DUP, "tcp_rx_duplicate", "segments", "held only bytes we had, or that did not fit")        \
-	X(TCP_RX_OUTSIDE, "tcp_rx_outside_window", "segments",                                              \
-		"outside the receive window: acknowledged and dropped")                                     \
+	X(TCP_RX_OUTSIDE, "tcp_rx_outside_window", "segments", "dropped: outside the receive window")       \
 	X(TCP_RX_PAWS, "tcp_rx_paws", "segments", "dropped: timestamp older than the last (PAWS)")          \
 	X(TCP_RX_DUP_ACKS, "tcp_rx_duplicate_acks", "segments", "duplicate acknowledgements received")      \
 	X(TCP_RX_CE, "tcp_rx_ce", "segments", "arrived marked: congestion on their way (ECN)")              \

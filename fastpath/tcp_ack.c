@@ -143,10 +143,13 @@ static inline bool is_duplicate(const struct flow *f, const struct seg *seg)
 		((uint32_t)seg->wnd << f->snd_wscale) == f->snd_wnd;
 }
 
-static enum ack_result ack_refuse(struct tcp t)
+/* RFC 5961 5.2. */
+static enum ack_result ack_refuse(struct tcp t, const struct seg *seg)
 {
-	count(t.c, CNT_TCP_RX_CHALLENGE, 1);
-	tcp_ack_soon(t); /* RFC 5961 5.2; at most one a pass and flow */
+	if (seg_seq_len(seg) > 0 || flow_may_answer(t.k, t.c->now)) {
+		count(t.c, CNT_TCP_RX_CHALLENGE, 1);
+		tcp_ack_soon(t);
+	}
 	return ACK_REFUSED;
 }
 
@@ -159,7 +162,7 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 	bool probed = f->snd_wnd == 0 && f->tx_inflight == 0 && t.k->backoff > 0;
 
 	if (unlikely(ahead > (int64_t)f->tx_inflight || ahead < -(int64_t)t.k->max_snd_wnd))
-		return ack_refuse(t);
+		return ack_refuse(t, seg);
 	if (unlikely(ahead < 0))
 		return ACK_ACCEPTED; /* old: its payload may still be new */
 

@@ -42,8 +42,8 @@ static inline void tcp_cc_wake(struct tcp t)
 
 enum ack_result {
 	ACK_ACCEPTED,
-	ACK_REFUSED, /* acknowledges what was never sent, or is absurdly old: the segment was answered and is
-			to be dropped */
+	ACK_REFUSED, /* acknowledges what was never sent, or is absurdly old: the segment was answered, if
+			that was due, and is to be dropped */
 };
 
 /* RFC 9293 3.10.7.4, fifth: acknowledgement, SACK, window. */

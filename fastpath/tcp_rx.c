@@ -2,6 +2,7 @@
 /* tcp_rx.c - a segment arrives in a synchronized state (RFC 9293 3.10.7.4), but for SYN and RST. */
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
+#include "include/net/rtt.h"
 
 /* The part of [off, off+len) inside the receive window; len 0 if none. Distances from rx_nxt. */
 struct rcv_span {
@@ -45,7 +46,7 @@ static inline bool seq_acceptable(const struct flow *f, int32_t head, uint32_t l
  * segment. */
 #define PAWS_IDLE_NS (24ull * 24 * 3600 * NS_PER_SEC)
 
-static inline bool paws_rejects(struct tcp t, const struct seg *seg)
+static inline bool is_older(struct tcp t, const struct seg *seg)
 {
 	return (t.f->flags & FLOW_TS) && seg->has_ts && (int32_t)(seg->ts_val - t.f->ts_recent) < 0 &&
 		/* signed: another core, with a younger clock, may have taken it */
@@ -59,6 +60,42 @@ static inline void ts_update(struct tcp t, const struct seg *seg, int32_t head)
 		return;
 	t.f->ts_recent = seg->ts_val;
 	t.k->ts_recent_ns = t.c->now;
+}
+
+/* RFC 9293 3.10.7.4, first: what is not acceptable is acknowledged. What carries something comes again by the
+ * peer's timer only, so it is always answered. */
+static void answer(struct tcp t, const struct seg *seg, int32_t head)
+{
+	if (seg_seq_len(seg) > 0 ||
+		(head == -1 ? flow_may_answer_probe(t.k, t.c->now) : flow_may_answer(t.k, t.c->now)))
+		tcp_ack_soon(t);
+}
+
+/* A duplicate acknowledgement that another overtook on its way still tells of a loss, and can do no harm: it
+ * carries nothing, acknowledges nothing new, and the window is that of the other (tcp_disordered_ack() of
+ * Linux; RFC 7323 5.3 would drop it). */
+static bool is_overtaken_duplicate(struct tcp t, const struct seg *seg, int32_t head)
+{
+	const struct flow *f = t.f;
+	uint32_t wnd = (uint32_t)seg->wnd << f->snd_wscale;
+	int32_t after_wl1 = (int32_t)(seg->seq.v - f->wl1);
+	bool renews_window = after_wl1 > 0 || (after_wl1 == 0 && (wnd > f->snd_wnd || wnd == 0));
+	uint32_t rto_us = rtt_rto_us(f->srtt_us, t.k->rttvar_us, &t.c->fp->conf.rto);
+
+	return (seg->flags & RTE_TCP_ACK_FLAG) && seg_seq_len(seg) == 0 && head == 0 &&
+		seq_eq(seg->ack, flow_tx_seq(f, f->tx_una)) && !renews_window &&
+		f->ts_recent - seg->ts_val <= rto_us / 1000;
+}
+
+/* Its timestamp is older than the last: it is of the past, but for a duplicate acknowledgement. */
+static TAS_NOINLINE void rx_older(struct tcp t, const struct seg *seg, const uint8_t *frame, int32_t head)
+{
+	if (is_overtaken_duplicate(t, seg, head)) {
+		tcp_ack_in(t, seg, frame);
+		return;
+	}
+	count(t.c, CNT_TCP_RX_PAWS, 1);
+	answer(t, seg, head);
 }
 
 static inline void ring_write(struct tcp t, uint64_t off, const uint8_t *data, uint32_t len)
@@ -205,14 +242,13 @@ enum rx_verdict tcp_rx(struct fp_core *c, uint32_t id, const struct seg *seg, co
 
 	t.k->segs_in++;
 	count(c, CNT_TCP_RX_SEGMENTS, 1);
-	if (unlikely(paws_rejects(t, seg))) {
-		count(c, CNT_TCP_RX_PAWS, 1);
-		tcp_ack_soon(t);
+	if (unlikely(is_older(t, seg))) {
+		rx_older(t, seg, frame, head);
 		return RX_DONE;
 	}
 	if (unlikely(!seq_acceptable(f, head, seg->payload_len))) {
 		count(c, CNT_TCP_RX_OUTSIDE, 1);
-		tcp_ack_soon(t);
+		answer(t, seg, head);
 		return RX_DONE;
 	}
 	if (unlikely(!(seg->flags & RTE_TCP_ACK_FLAG)))
