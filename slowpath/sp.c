@@ -135,7 +135,7 @@ int sp_create(struct sp *sp, const struct sp_conf *sc, char *err, size_t err_siz
 	icmp_sp_init(&sp->icmp, &sp->routes);
 	sp->isn = isn_of(sc->secrets);
 	ports_init(&sp->ports, tcp->port_range.low, tcp->port_range.high, sc->secrets + ISN_SECRET_LEN);
-	sp->challenges = limit_of(SP_CHALLENGES_PER_S, SP_CHALLENGES_PER_S);
+	sp->challenges = challenge_of(sc->secrets + ISN_SECRET_LEN + PORTS_SECRET_LEN);
 	sp->rsts = limit_of(SP_RSTS_PER_S, SP_RSTS_PER_S / 10);
 	sp_scale_init(sp);
 	neigh_announce(&sp->neigh, sc->now);

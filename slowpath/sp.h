@@ -15,6 +15,7 @@
 #include "slowpath/app.h"
 #include "slowpath/app_flow.h"
 #include "slowpath/cc_flow.h"
+#include "slowpath/challenge.h"
 #include "slowpath/conf.h"
 #include "slowpath/conn_keepalive.h"
 #include "slowpath/icmp_sp.h"
@@ -34,10 +35,8 @@ enum {
 	SP_TIMERS_BURST = 1024,
 	SP_CC_BURST = 10000, /* flows congestion control visits in one pass */
 	SP_NEIGHBOURS_MAX = 4096,
-	SP_CHALLENGES_PER_S =
-		1000, /* RFC 5961 7: challenge acknowledgements; tcp_challenge_ack_limit of old Linux */
 	SP_RSTS_PER_S = 10000, /* for segments that belong to no connection */
-	SP_SECRETS_LEN = 2 * ISN_SECRET_LEN,
+	SP_SECRETS_LEN = ISN_SECRET_LEN + PORTS_SECRET_LEN + CHALLENGE_SECRET_LEN,
 };
 
 /* Where a passively opened connection is until it was accepted. */
@@ -61,6 +60,7 @@ struct conn {
 	uint8_t room;                        /* which, enum room_class + 1; 0: it does not */
 	uint32_t neigh;                      /* held entry, or NEIGH_NONE */
 	uint32_t rx_size, tx_size;
+	tas_ns fin_answer_due;  /* TIME_WAIT: its FIN, if it comes again, is not answered before */
 	uint32_t timer_base_us; /* FIN_WAIT_2, TIME_WAIT, persist: since when */
 	uint32_t segs_seen;     /* received, and una, when the timer last expired */
 	uint64_t una_seen;
@@ -86,7 +86,8 @@ struct sp {
 	struct ports ports;
 	struct listeners *listeners;
 	struct room_queue room[NR_ROOM_CLASSES];
-	struct limit challenges, rsts;
+	struct challenge challenges;
+	struct limit rsts;
 	struct sp_scale scale;
 	struct rtt_bounds rto;
 	uint32_t *cc_list; /* flows that congestion control visits, dense */

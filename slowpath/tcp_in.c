@@ -9,6 +9,8 @@
 #include "slowpath/sp.h"
 #include "slowpath/tcp_out.h"
 
+#define FIN_ANSWERS_APART (100 * NS_PER_MS) /* half the least RTO of Linux */
+
 /* RFC 5961 3.2: only a RST at exactly the next sequence number is obeyed; one elsewhere in the window is
  * asked about. */
 static void rst_in(struct sp *sp, uint32_t id, int32_t head)
@@ -51,6 +53,22 @@ static bool may_reuse(const struct flow *f, const struct seg *seg)
 	return seq_dist(flow_rx_seq(f, f->rx_nxt), seg->seq) > 0;
 }
 
+/* RFC 9293 3.10.7.4, eighth. Our acknowledgement was lost: a peer that waits for it is answered whatever the
+ * limits of challenges are, but not more often than any peer repeats itself. */
+static void fin_again(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	n->timer_base_us = ns_to_us32(sp->now);
+	if (n->app_gone)
+		room_offer(sp, id, ROOM_TIME_WAIT);
+	conn_timer_arm(sp, id);
+	if (sp->now < n->fin_answer_due)
+		return;
+	n->fin_answer_due = sp->now + FIN_ANSWERS_APART;
+	out_ack(sp, id);
+}
+
 /* Returns true if the connection made way for a new one. */
 static bool time_wait_in(struct sp *sp, uint32_t id, const struct seg *seg)
 {
@@ -66,13 +84,9 @@ static bool time_wait_in(struct sp *sp, uint32_t id, const struct seg *seg)
 			conn_end(sp, id, 0);
 		return false;
 	}
-	if (seg->flags & RTE_TCP_FIN_FLAG) {
-		sp->conn[id].timer_base_us = ns_to_us32(sp->now);
-		if (sp->conn[id].app_gone)
-			room_offer(sp, id, ROOM_TIME_WAIT);
-		conn_timer_arm(sp, id);
-	}
-	if (seg_seq_len(seg) > 0 || head != 0)
+	if ((seg->flags & RTE_TCP_FIN_FLAG) && head + (int64_t)seg_seq_len(seg) == 0)
+		fin_again(sp, id);
+	else if (seg_seq_len(seg) > 0 || head != 0)
 		out_challenge_ack(sp, id);
 	return false;
 }

@@ -131,7 +131,7 @@ void out_ack(struct sp *sp, uint32_t id)
 
 void out_challenge_ack(struct sp *sp, uint32_t id)
 {
-	if (!limit_pass(&sp->challenges, sp->now))
+	if (!flow_may_answer(&sp->fp->cold[id], sp->now) || !challenge_pass(&sp->challenges, sp->now))
 		return;
 	sp_count(sp, CNT_TCP_RX_CHALLENGE, 1);
 	out_ack(sp, id);

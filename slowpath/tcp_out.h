@@ -16,7 +16,8 @@ struct sp;
 void out_syn(struct sp *sp, uint32_t id);
 /* A bare acknowledgement as the flow stands. */
 void out_ack(struct sp *sp, uint32_t id);
-/* The same, as answer to something doubtful (RFC 5961), at most SP_CHALLENGES_PER_S. */
+/* The same, as answer to something doubtful (RFC 5961), as far as the limits of the connection
+ * (flow_may_answer()) and of all (challenge.h) allow. */
 void out_challenge_ack(struct sp *sp, uint32_t id);
 /* Aborts an open connection. */
 void out_rst(struct sp *sp, uint32_t id);

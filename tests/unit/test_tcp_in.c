@@ -27,6 +27,7 @@ TEST(reset_within_the_window_is_asked_about) /* RFC 5961 3.2 (3) */
 
 	give(p, .flags = RST, .seq = 2);
 	expect(p, .seq = 1, .ack = 1);
+	wait_ms(500);
 	give(p, .flags = RST | ACK, .seq = 60000, .ack = 1);
 	expect(p, .seq = 1, .ack = 1);
 	assert_true(open_still(p));
@@ -67,8 +68,10 @@ TEST(syn_in_an_open_connection_is_asked_about) /* RFC 5961 4.2, wherever it stan
 	for (unsigned i = 0; i < ARRAY_LEN(seq); i++) {
 		give(p, .flags = SYN, .seq = seq[i]);
 		expect(p, .seq = 1, .ack = 1);
+		wait_ms(500);
 		give(p, .flags = SYN | ACK, .seq = seq[i], .ack = 1);
 		expect(p, .seq = 1, .ack = 1);
+		wait_ms(500);
 	}
 	assert_true(open_still(p));
 	silence();
@@ -86,24 +89,61 @@ TEST(peer_that_lost_its_memory_gets_through) /* RFC 9293 3.5.1, figure 9 */
 	expect(q, .flags = SYN | ACK, .ack = 1);
 }
 
-TEST(challenges_are_limited) /* RFC 5961 7 */
+/* How many answers p gets to what is doubtful without end, for a second; then all is as before it. */
+static unsigned challenges_in_a_second(struct peer *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 4000; i++) {
+		give(p, .flags = i % 2 == 0 ? SYN : RST, .seq = 100);
+		n += overlook();
+		wait_us(250);
+		n += overlook();
+	}
+	wait_ms(2000);
+	return n;
+}
+
+TEST(challenges_of_a_connection_are_limited) /* RFC 5961 7 */
 {
 	struct peer *p = established();
-	unsigned sent = 0;
 
-	for (unsigned i = 0; i < SP_CHALLENGES_PER_S + 500; i++) {
-		give(p, .flags = SYN, .seq = 100);
-		sent += overlook();
-	}
-	assert_int_equal(sent, SP_CHALLENGES_PER_S);
-	wait_ms(100);
-	for (unsigned i = 0; i < 500; i++) {
-		give(p, .flags = SYN, .seq = 100);
-		sent += overlook();
-	}
-	assert_in_range(sent, SP_CHALLENGES_PER_S + 90, SP_CHALLENGES_PER_S + 110);
+	assert_int_equal(challenges_in_a_second(p), 2);
 	give(p, .seq = 1, .ack = 1, .len = 10); /* which holds up nothing else */
 	expect(p, .seq = 1, .ack = 11);
+}
+
+TEST(challenges_of_one_tell_nothing_about_another) /* CVE-2016-5696: an exact limit over all was counted */
+{
+	struct peer *spy = established(), *victim = established();
+	unsigned alone = challenges_in_a_second(spy), beside;
+
+	give(victim, .flags = RST, .seq = 2); /* a guess that was near: answered, to the victim */
+	expect(victim, .seq = 1, .ack = 1);
+	beside = challenges_in_a_second(spy);
+	assert_int_equal(alone, beside);
+}
+
+TEST(challenges_of_all_connections_are_limited) /* RFC 5961 7 */
+{
+	struct peer *p[5];
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(p); i++)
+		p[i] = established();
+	rig.sp.challenges.second = rig.now / NS_PER_SEC;
+	rig.sp.challenges.left = 3; /* of this second */
+	for (unsigned i = 0; i < ARRAY_LEN(p); i++) {
+		give(p[i], .flags = SYN, .seq = 100);
+		sent += overlook();
+	}
+	assert_int_equal(sent, 3);
+	wait_ms(1000);
+	for (unsigned i = 0; i < ARRAY_LEN(p); i++) {
+		give(p[i], .flags = SYN, .seq = 100);
+		sent += overlook();
+	}
+	assert_int_equal(sent, 8);
 }
 
 TEST(urgent_data_are_data) /* the research prototype sent such a flow to the slow path for ever */
@@ -170,6 +210,36 @@ TEST(fin_again_in_time_wait_is_acknowledged_and_restarts_it) /* RFC 9293 3.10.7.
 	wait_ms(2000);
 	assert_int_equal(flows_in_use(), 0);
 	silence();
+}
+
+TEST(fin_again_is_acknowledged_whatever_the_limits_of_challenges) /* many may close at once */
+{
+	struct peer *p = time_wait(established());
+
+	rig.sp.challenges.second = rig.now / NS_PER_SEC;
+	rig.sp.challenges.left = 0;
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 2);
+	expect(p, .seq = 2, .ack = 2);
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 2); /* closer than any peer's timer: not at once again */
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 2);
+	silence();
+	wait_ms(200);
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 2);
+	expect(p, .seq = 2, .ack = 2);
+	assert_int_equal(counted(CNT_TCP_RX_CHALLENGE), 0);
+	silence();
+}
+
+TEST(another_fin_in_time_wait_does_not_restart_it) /* RFC 9293 3.10.7.4: the retransmission of the one does */
+{
+	struct peer *p = time_wait(established());
+
+	wait_ms(TIME_WAIT_MS - 1000);
+	give(p, .flags = FIN | ACK, .seq = 70, .ack = 2);
+	give(p, .flags = FIN | ACK, .seq = 0u - 70, .ack = 2);
+	wait_ms(1100);
+	assert_int_equal(flows_in_use(), 0);
+	overlook();
 }
 
 TEST(pure_acknowledgement_in_time_wait_is_not_answered) /* or two in TIME-WAIT would never end */
@@ -373,11 +443,15 @@ int main(void)
 		RIG_TEST(reset_with_an_old_timestamp_is_obeyed),
 		RIG_TEST(syn_in_an_open_connection_is_asked_about),
 		RIG_TEST(peer_that_lost_its_memory_gets_through),
-		RIG_TEST(challenges_are_limited),
+		RIG_TEST(challenges_of_a_connection_are_limited),
+		RIG_TEST(challenges_of_one_tell_nothing_about_another),
+		RIG_TEST(challenges_of_all_connections_are_limited),
 		RIG_TEST(urgent_data_are_data),
 		RIG_TEST(old_data_after_close_are_only_acknowledged),
 		RIG_TEST(time_wait_holds_no_memory_of_the_application),
 		RIG_TEST(fin_again_in_time_wait_is_acknowledged_and_restarts_it),
+		RIG_TEST(fin_again_is_acknowledged_whatever_the_limits_of_challenges),
+		RIG_TEST(another_fin_in_time_wait_does_not_restart_it),
 		RIG_TEST(pure_acknowledgement_in_time_wait_is_not_answered),
 		RIG_TEST(old_data_in_time_wait_are_acknowledged),
 		RIG_TEST(syn_with_a_later_number_takes_the_place),
