@@ -419,15 +419,17 @@ static void handshake_timeout(struct sp *sp, uint32_t id)
 	conn_timer_arm(sp, id);
 }
 
-/* Has it been in vain for long enough? A peer that answers probes may keep its window closed (RFC
- * 1122 4.2.2.17), but not for ever to an application that is gone. */
+/* Has it been in vain for long enough? A peer that answers may keep its window closed (RFC 1122 4.2.2.17), be
+ * it to probes or, if it closed the window over what was on its way, to what is sent again (RFC 9293 3.8.6.1;
+ * as Linux); but not for ever to an application that is gone. */
 static bool give_up(struct sp *sp, uint32_t id)
 {
 	const struct flow *f = &sp->fp->flows[id];
 	const struct flow_cold *k = &sp->fp->cold[id];
 	struct conn *n = &sp->conn[id];
 	uint32_t most = sp->conf->tcp.retries;
-	bool answers = !n->app_gone && f->tx_inflight == 0 && n->segs_seen != k->segs_in;
+	bool closed = f->tx_inflight == 0 || f->snd_wnd == 0;
+	bool answers = !n->app_gone && closed && n->segs_seen != k->segs_in;
 
 	if (keep_user_timeout(sp, id))
 		return true;

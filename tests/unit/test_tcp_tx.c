@@ -404,6 +404,81 @@ TEST(peer_that_answers_probes_is_never_given_up) /* RFC 1122 4.2.2.17 */
 	assert_int_equal(events_of(p) & ABI_EV_RESET, 0);
 }
 
+/* A peer whose memory ran out takes back what it offered, with our data on their way. */
+static struct peer *window_closed_over_data(void)
+{
+	struct peer *p = sending(established(.nodelay = true), 3);
+
+	p->wnd = 0;
+	give(p, .seq = 1, .ack = 1 + MSS);
+	assert_true(flow_of(p)->tx_inflight > 0);
+	silence();
+	return p;
+}
+
+TEST(peer_that_closes_its_window_over_data_is_never_given_up) /* RFC 9293 3.8.6.1, RFC 1122 4.2.2.17 */
+{
+	struct peer *p;
+
+	rig.conf.tcp.retries = 3;
+	p = window_closed_over_data();
+	for (unsigned n = 0; n < 12; n++) {
+		wait_sent(130000);
+		expect(p, .seq = 1 + MSS, .ack = 1, .len = MSS);
+		give(p, .seq = 1, .ack = 1 + MSS); /* no place for it yet */
+	}
+	assert_int_equal(events_of(p) & ABI_EV_RESET, 0);
+	p->wnd = 65536;
+	give(p, .seq = 1, .ack = 1 + 2 * MSS);
+	expect(p, .seq = 1 + 2 * MSS, .ack = 1, .len = MSS);
+	silence();
+}
+
+TEST(peer_that_closed_its_window_over_data_and_is_silent_is_given_up) /* as Linux */
+{
+	struct peer *p;
+
+	rig.conf.tcp.retries = 3;
+	p = window_closed_over_data();
+	for (unsigned n = 0; n < 3; n++) {
+		wait_sent(130000);
+		expect(p, .seq = 1 + MSS, .ack = 1, .len = MSS);
+	}
+	wait_ms(20000);
+	assert_int_equal(rec_of(p)->error, ETIMEDOUT);
+	silence();
+}
+
+TEST(peer_that_talks_but_takes_nothing_is_given_up) /* its window is open: RFC 9293 3.8.3, R2 */
+{
+	struct peer *p;
+
+	rig.conf.tcp.retries = 3;
+	p = sending(established(.nodelay = true), 1);
+	for (unsigned n = 0; n < 3; n++) {
+		wait_sent(130000);
+		expect(p, .seq = 1, .ack = 1, .len = MSS);
+		give(p, .seq = 1, .ack = 1);
+	}
+	wait_ms(20000);
+	assert_int_equal(rec_of(p)->error, ETIMEDOUT);
+}
+
+TEST(peer_that_keeps_its_window_closed_to_nobody_is_given_up) /* tcp_orphan_retries of Linux */
+{
+	struct peer *p = window_closed_over_data();
+	unsigned n = 0;
+
+	app_closes(p);
+	overlook();
+	for (; flows_in_use() > 0 && n < 20; n++) {
+		wait_sent(130000);
+		if (overlook() > 0)
+			give(p, .seq = 1, .ack = 1 + MSS);
+	}
+	assert_in_range(n, 2, 10);
+}
+
 TEST(peer_that_does_not_answer_probes_is_given_up) /* as Linux */
 {
 	struct peer *p;
@@ -535,6 +610,10 @@ int main(void)
 		RIG_TEST(closed_window_is_probed_ever_more_rarely),
 		RIG_TEST(data_flow_when_the_window_opens_after_thirty_seconds),
 		RIG_TEST(peer_that_answers_probes_is_never_given_up),
+		RIG_TEST(peer_that_closes_its_window_over_data_is_never_given_up),
+		RIG_TEST(peer_that_closed_its_window_over_data_and_is_silent_is_given_up),
+		RIG_TEST(peer_that_talks_but_takes_nothing_is_given_up),
+		RIG_TEST(peer_that_keeps_its_window_closed_to_nobody_is_given_up),
 		RIG_TEST(peer_that_does_not_answer_probes_is_given_up),
 		RIG_TEST(first_probe_waits_a_whole_timeout),
 		RIG_TEST(closed_window_is_probed_after_an_hour_of_sending),
