@@ -178,7 +178,11 @@ static unsigned delayed_poll(struct fp_core *c)
 }
 
 /* What MORE held back for long enough goes as it is. A flow that began to hold anew meanwhile is on the list
- * from the first time: it waits less than the 200 ms. */
+ * from the first time: it waits less than the 200 ms.
+ *
+ * A flow that ended has nothing to send, and must not go from this list to another: with on_list 0 for an
+ * instant between the two its slot counts as free (grave_empty() takes no lock), and the list would have the
+ * slot's next flow, which knows nothing of it. A live flow is not given back while its lock is held. */
 static unsigned held_poll(struct fp_core *c)
 {
 	unsigned n = 0;
@@ -192,8 +196,10 @@ static unsigned held_poll(struct fp_core *c)
 		rte_spinlock_lock(&f->lock);
 		c->held.head = k->held_next;
 		k->on_list &= (uint8_t)~LIST_HELD;
-		f->flags &= ~(uint32_t)FLOW_MORE;
-		list_push_ready(c, id);
+		if ((TCP_STATES_FAST >> f->state) & 1) {
+			f->flags &= ~(uint32_t)FLOW_MORE;
+			list_push_ready(c, id);
+		}
 		rte_spinlock_unlock(&f->lock);
 	}
 	return n;

@@ -216,7 +216,8 @@ void flow_remove(struct fastpath *fp, uint32_t id)
 	fp->nr_graves++;
 }
 
-/* Nothing refers to the slot any more: no core is still at it, no list and no queued event names it. */
+/* Nothing refers to the slot any more: no core is still at it, no list and no queued event names it. Nothing
+ * will, either: who finds a flow that was removed on a list takes it off, and puts it on no other. */
 static bool grave_empty(struct fastpath *fp, const struct flow_grave *g)
 {
 	return rte_rcu_qsbr_check(fp->qsbr, g->token, false) == 1 && fp->cold[g->id].on_list == 0 &&

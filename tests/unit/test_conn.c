@@ -487,6 +487,46 @@ TEST(nothing_is_sent_after_a_reset) /* what was owed or waited is dropped */
 	silence();
 }
 
+/* Frames of others that fill the core's burst: nothing more is sent in its next pass. */
+static void burst_is_full(struct fp_core *c)
+{
+	while (c->ntx < FP_TX_BATCH) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(rig.pool);
+
+		assert_non_null(rte_pktmbuf_append(m, 60));
+		c->tx[c->ntx++] = m;
+	}
+}
+
+static void wire_emptied(void)
+{
+	struct rte_mbuf *m;
+
+	while (rte_ring_dequeue(rig.out, (void **)&m) == 0)
+		rte_pktmbuf_free(m);
+}
+
+/* Else its slot is somebody else's between the two (core.c, held_poll()). */
+TEST(flow_that_ended_goes_from_no_list_to_another)
+{
+	struct peer *p = established();
+	struct fp_core *c = rig.fp.core[0];
+
+	app_writes_more(p, 10);
+	app_aborts(p);
+	expect(p, .flags = RST | ACK, .seq = 1, .ack = 1);
+	assert_int_equal(cold_of(p)->on_list, LIST_HELD);
+	assert_int_equal(flows_in_use(), 1);
+	rig.core_stands = true;
+	wait_ms(300); /* what is held back is due */
+	burst_is_full(c);
+	core_poll(c, rig.now);
+	assert_int_equal(cold_of(p)->on_list, 0);
+	wire_emptied();
+	rig.core_stands = false;
+	assert_gone();
+}
+
 TEST(reset_ends_what_nobody_has)
 {
 	struct peer *p = established();
@@ -529,6 +569,7 @@ int main(void)
 		RIG_TEST(reset_in_close_wait_is_a_broken_pipe),
 		RIG_TEST(four_tuple_is_free_at_once_after_a_reset),
 		RIG_TEST(nothing_is_sent_after_a_reset),
+		RIG_TEST(flow_that_ended_goes_from_no_list_to_another),
 		RIG_TEST(reset_ends_what_nobody_has),
 	};
 
