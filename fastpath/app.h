@@ -11,6 +11,7 @@
 #ifndef TAS_FASTPATH_APP_H
 #define TAS_FASTPATH_APP_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,11 +24,14 @@
 /* One core's (or the slow path's) use of one context. */
 struct app_queue {
 	alignas(CACHE_LINE) struct abi_notify_ring *notify;
-	struct abi_bell_ring *bell; /* NULL for the slow path */
-	uint64_t notify_produced;   /* private copy of notify->produced */
-	uint64_t bell_consumed;     /* private copy of bell->consumed */
-	uint32_t wake_pending;      /* on the core's list of contexts to wake when the pass ends */
+	struct abi_bell_ring *bell;  /* NULL for the slow path */
+	uint64_t notify_produced;    /* private copy of notify->produced */
+	uint64_t bell_consumed;      /* private copy of bell->consumed */
+	struct app_context *ctx;     /* whose it is */
+	struct app_queue *wake_next; /* in the core's list of those to wake when the pass ends */
+	bool wake_pending;           /* it is in that list */
 };
+static_assert(sizeof(struct app_queue) == CACHE_LINE, "a notification touches one line of ours");
 
 struct app_context {
 	struct abi_context *shm;

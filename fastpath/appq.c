@@ -50,10 +50,12 @@ static void push(struct fp_core *c, struct app *a, struct flow *f)
 	count(c, CNT_APP_NOTIFIES, 1);
 	if (q->wake_pending)
 		return;
-	if (unlikely(c->nwakes == ARRAY_LEN(c->wakes)))
-		core_flush(c);
-	q->wake_pending = 1;
-	c->wakes[c->nwakes++] = (struct core_wake){ .app = f->app, .ctx = f->ctx };
+	q->wake_pending = true;
+	if (c->wakes == NULL)
+		c->wakes = q;
+	else
+		c->wakes_last->wake_next = q;
+	c->wakes_last = q;
 }
 
 /* Does an entry of this flow wait unread in a ring of its context? */

@@ -316,11 +316,14 @@ static void tx_flush(struct fp_core *c)
 
 static void wake_contexts(struct fp_core *c)
 {
-	for (unsigned i = 0; i < c->nwakes; i++) {
-		struct app *a = &c->fp->apps[c->wakes[i].app];
-		struct app_context *x = &a->ctx[c->wakes[i].ctx];
+	struct app_queue *next;
 
-		x->queue[c->id].wake_pending = 0;
+	for (struct app_queue *q = c->wakes; q != NULL; q = next) {
+		struct app_context *x = q->ctx;
+
+		next = q->wake_next;
+		q->wake_next = NULL;
+		q->wake_pending = false;
 		if (atomic_load_explicit(&x->shm->asleep, memory_order_relaxed) == 0 ||
 			atomic_exchange(&x->shm->asleep, 0) == 0)
 			continue;
@@ -328,7 +331,7 @@ static void wake_contexts(struct fp_core *c)
 		if (c->fp->wake.context != NULL)
 			c->fp->wake.context(c->fp->wake.arg, x->eventfd);
 	}
-	c->nwakes = 0;
+	c->wakes = NULL;
 }
 
 static void wake_cores(struct fp_core *c)
@@ -349,7 +352,7 @@ void core_flush(struct fp_core *c)
 {
 	if (!c->is_slow)
 		tx_flush(c);
-	if (c->nwakes == 0 && !c->slow_needs_wake && !c->wakes_any_core)
+	if (c->wakes == NULL && !c->slow_needs_wake && !c->wakes_any_core)
 		return;
 	/* pairs with the fence of every sleeper between storing `asleep` and looking again: what was
 	 * published above is seen by a sleeper that we do not see asleep. Once a pass, not once a message. */

@@ -102,12 +102,10 @@ struct fp_core {
 
 	uint32_t napps; /* applications whose bells are polled */
 	uint16_t *apps;
-	tas_ns *app_busy_ns; /* [apps_max] when each last rang */
-	uint16_t *app_next;  /* [apps_max] the context with which its next turn begins */
-	uint32_t nwakes;
-	struct core_wake {
-		uint16_t app, ctx;
-	} wakes[FP_BATCH * 8];
+	tas_ns *app_busy_ns;                  /* [apps_max] when each last rang */
+	uint16_t *app_next;                   /* [apps_max] the context with which its next turn begins */
+	struct app_queue *wakes, *wakes_last; /* contexts to be woken when this pass ends, FIFO; each is in
+						 it at most once, so that it needs no room and has no end */
 
 	struct rte_ring *sends;  /* mbufs of the slow path, ready for the wire */
 	struct rte_ring *kicks;  /* uint32_t: a flow to look at, or CORE_KICK_APP | application id */

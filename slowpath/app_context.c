@@ -31,7 +31,8 @@ static void context_lay_out(struct app *a, unsigned cores, struct app_context *x
 	for (unsigned i = 0; i <= cores; i++, notify += notify_ring_size(a)) {
 		struct app_queue *q = &x->queue[i];
 
-		*q = (struct app_queue){ .notify = (struct abi_notify_ring *)(void *)(a->base + notify) };
+		*q = (struct app_queue){ .notify = (struct abi_notify_ring *)(void *)(a->base + notify),
+			.ctx = x };
 		atomic_store_explicit(&q->notify->produced, 0, memory_order_relaxed);
 		atomic_store_explicit(&q->notify->consumed, 0, memory_order_relaxed);
 		x->shm->notify_off[i] = notify;

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
 
 #include "fastpath/port.h"
 #include "slowpath/log.h"
@@ -71,6 +73,13 @@ static void port_take(void)
 	rig.port.mac = (struct rte_ether_addr){ { 2, 0, 0, 0, 0, 1 } };
 }
 
+static uint16_t on_burst(uint16_t port TAS_UNUSED, uint16_t queue TAS_UNUSED, struct rte_mbuf **m TAS_UNUSED,
+	uint16_t n, void *arg TAS_UNUSED)
+{
+	rig.bursts++;
+	return n;
+}
+
 void rig_open(void)
 {
 	struct app_ops ops = sp_app_ops(&rig.sp);
@@ -90,6 +99,8 @@ void rig_open(void)
 		return;
 	rig.open = true;
 	port_take();
+	rig.burst_hook = rte_eth_add_tx_callback(rig.port.id, 0, on_burst, NULL);
+	must(rig.burst_hook == NULL, "no hook");
 	must(fp_create(&rig.fp, &fc, &rig.port, rig.pool, NULL, err, sizeof(err)), err);
 	must(apps_init(&rig.apps, &rig.fp, &rig.conf, &ops, &rim), "applications");
 	for (unsigned i = 0; i < sizeof(sc.secrets); i++)
@@ -116,6 +127,8 @@ int rig_teardown(void **state TAS_UNUSED)
 	sp_destroy(&rig.sp);
 	apps_fini(&rig.apps);
 	fp_destroy(&rig.fp);
+	rte_eth_remove_tx_callback(rig.port.id, 0, rig.burst_hook);
+	rte_free((void *)(uintptr_t)rig.burst_hook);
 	port_close(&rig.port);
 	ring_end(rig.in);
 	ring_end(rig.out);
@@ -265,7 +278,9 @@ void rig_run(void)
 	rig_open();
 	for (unsigned passes = 0; work > 0; passes++) {
 		assert_true(passes < PASSES_MAX); /* it never comes to rest */
+		rig.bursts = 0;
 		work = rig.core_stands ? 0 : core_poll(rig.fp.core[0], rig.now);
+		assert_in_range(rig.bursts, 0, 1);
 		work += rig.slow_stands ? 0 : sp_poll(&rig.sp, rig.now);
 		flows_check();
 		work += wire_poll();

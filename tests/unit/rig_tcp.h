@@ -7,8 +7,8 @@
  *
  * Numbers of a trace are relative, as tcpdump shows them: a side's SYN is 0, its first byte is 1. Byte n of
  * either stream is known, so payload is checked wherever it comes out, and so are all checksums. After every
- * pass what must hold of a flow is asserted, and at the end every packet buffer must be home. The peer is
- * written byte by byte, without the stack's own builders and parsers. RIG_TRACE=1 prints what goes by.
+ * pass what must hold of a flow is asserted, and that it sent one burst at most; at the end every packet
+ * buffer must be home. The peer is written byte by byte, without the stack's own builders and parsers. RIG_TRACE=1 prints what goes by.
  *
  * Owner: one test at a time; everything hangs off `rig`, which RIG_TEST opens with the defaults of tasd.conf
  * (but for newreno, whose windows are easily foreseen). A test may change rig.conf before its first verb. */
@@ -137,6 +137,8 @@ struct rig {
 	struct peer peer[RIG_PEERS];
 	unsigned npeers;
 	uint16_t next_port;
+	unsigned bursts; /* that the core has sent since its pass began */
+	const struct rte_eth_rxtx_callback *burst_hook;
 	struct rig_frame sent[RIG_FRAMES]; /* by the host, not expected yet */
 	unsigned sent_head, sent_tail;
 	unsigned arp_requests;

@@ -498,6 +498,45 @@ TEST(sleeping_context_is_woken_once) /* abi.h: whoever finds `asleep` set clears
 	overlook();
 }
 
+/* Whoever flushes in the middle of a pass sends, and makes system calls, with a flow's lock held. */
+TEST(pass_that_wakes_many_contexts_sends_one_burst)
+{
+	enum { MANY = 1000 };
+	struct abi_context *x[MANY];
+	struct fp_core *c;
+	struct peer *p;
+
+	rig.conf.memory.app_contexts_max = MANY;
+	p = established();
+	c = rig.fp.core[0];
+	for (unsigned i = 0; i < MANY; i++) {
+		struct ctl_context m;
+		int end;
+
+		if (i >= RIG_CONTEXTS)
+			assert_int_equal(app_context_add(&rig.apps, p->app->id, &m, &end), 0);
+		x[i] = rig.fp.apps[p->app->id].ctx[i].shm;
+		x[i]->asleep = 1;
+	}
+	tcp_ack_now(c, p->flow); /* a frame that waits for the end of the pass */
+	rig.bursts = 0;
+	for (unsigned i = 0; i < MANY; i++) {
+		flow_of(p)->ctx = (uint16_t)i;
+		flow_of(p)->notify_pos = 0;
+		app_notify(c, flow_of(p), 0, 0);
+	}
+	assert_int_equal(rig.bursts, 0);
+	assert_int_equal(counted(CNT_APP_WAKES), 0);
+	core_poll(c, rig.now);
+	assert_int_equal(rig.bursts, 1);
+	assert_int_equal(counted(CNT_APP_WAKES), MANY);
+	for (unsigned i = 0; i < MANY; i++)
+		assert_int_equal(x[i]->asleep, 0);
+	rig_run();
+	expect(p, .seq = 1, .ack = 1);
+	silence();
+}
+
 TEST(quiet_application_is_not_looked_at) /* after 10 ms its bell is a system call; idle ones cost nothing */
 {
 	struct peer *p = established();
@@ -543,6 +582,7 @@ int main(void)
 		RIG_TEST(space_is_told_when_a_quarter_is_free),
 		RIG_TEST(space_that_is_there_is_told_at_once),
 		RIG_TEST(sleeping_context_is_woken_once),
+		RIG_TEST(pass_that_wakes_many_contexts_sends_one_burst),
 		RIG_TEST(quiet_application_is_not_looked_at),
 	};
 

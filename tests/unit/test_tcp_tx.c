@@ -2,6 +2,7 @@
 /* test_tcp_tx.c - what is sent, and when. */
 #include <errno.h>
 
+#include "slowpath/tcp_out.h"
 #include "tests/unit/rig_tcp.h"
 
 enum { MSS = 1448 };
@@ -75,6 +76,31 @@ TEST(no_flow_takes_more_than_its_turn)
 	expect(b, .seq = 1, .ack = 1, .len = 100);
 	assert_in_range(before, 1, 2 * FP_TX_QUOTA);
 	overlook();
+}
+
+TEST(all_that_a_pass_sends_goes_in_one_burst) /* of every stage: receive, applications, slow path, end */
+{
+	struct peer *gap = established(), *app = established(.nodelay = true), *slow = established(),
+		    *kicked = established(), *last = established();
+	struct fp_core *c = rig.fp.core[0];
+
+	rig.core_stands = true;
+	app_writes(app, 10);
+	give(gap, .seq = 101, .ack = 1, .len = 10);
+	give(last, .seq = 1, .ack = 1, .len = 10);
+	out_ack(&rig.sp, slow->flow);
+	tcp_ack_now(rig.fp.slow, kicked->flow);
+	rig.bursts = 0;
+	core_poll(c, rig.now);
+	assert_int_equal(rig.bursts, 1);
+	rig.core_stands = false;
+	rig_run();
+	expect(gap, .seq = 1, .ack = 1, .sack = { { 101, 111 } });
+	expect(slow, .seq = 1, .ack = 1);
+	expect(app, .seq = 1, .ack = 1, .len = 10);
+	expect(last, .seq = 1, .ack = 11);
+	expect(kicked, .seq = 1, .ack = 1);
+	silence();
 }
 
 TEST(without_packet_buffers_it_is_sent_later)
@@ -589,6 +615,7 @@ int main(void)
 		RIG_TEST(first_flight_is_ten_segments),
 		RIG_TEST(fin_rides_on_the_last_data),
 		RIG_TEST(no_flow_takes_more_than_its_turn),
+		RIG_TEST(all_that_a_pass_sends_goes_in_one_burst),
 		RIG_TEST(without_packet_buffers_it_is_sent_later),
 		RIG_TEST(port_that_sums_is_told_what),
 		RIG_TEST(window_halves_for_each_timeout_without_sending),

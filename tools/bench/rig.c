@@ -99,6 +99,7 @@ static void context_make(struct rig *r, uint64_t *at, uint32_t slots)
 	a->ctx[0].shm = shm = region_take(a, at, sizeof(*shm));
 	shm->cores = 1;
 	for (unsigned c = 0; c < 2; c++) {
+		q[c].ctx = &a->ctx[0];
 		q[c].notify = region_take(a, at, sizeof(struct abi_notify_ring) + slots * sizeof(uint32_t));
 		shm->notify_off[c] = (uint64_t)((char *)q[c].notify - a->base);
 	}
