@@ -42,6 +42,7 @@ enum {
 	FP_TX_QUOTA = 16,    /* segments a flow may send in one turn */
 	FP_PUNTS_MAX = 1024, /* packets that may wait for the slow path */
 	FP_SEND_BURST = 64,  /* frames from the slow path a pass takes */
+	FP_SECRET_LEN = sizeof(struct flow_key),
 };
 
 struct fp_conf {
@@ -53,9 +54,10 @@ struct fp_conf {
 	uint32_t idle_us;   /* a core without work for this long may sleep; 0 = never */
 	uint32_t zone;      /* flow_key.zone of the port */
 	struct rtt_bounds rto;
-	uint32_t restart_segments; /* window of a flow that was idle (RFC 5681 4.1); 0: as it was */
-	int numa_node;             /* -1 = any */
-	const char *name;          /* unique in the process: DPDK objects are named after it */
+	uint32_t restart_segments;     /* window of a flow that was idle (RFC 5681 4.1); 0: as it was */
+	int numa_node;                 /* -1 = any */
+	const char *name;              /* unique in the process: DPDK objects are named after it */
+	uint8_t secret[FP_SECRET_LEN]; /* random, of the flow table: from the kernel at the rim */
 };
 
 /* How the rim wakes a sleeper. Both may be called from any thread; NULL members are allowed in simulation. */

@@ -16,6 +16,8 @@
 
 enum { SENDS_MAX = 1024 };
 
+static_assert((int)FP_SECRET_LEN == (int)FLOW_TABLE_SECRET_LEN, "it is the flow table's");
+
 static void *zalloc(const struct fastpath *fp, const char *what, size_t size)
 {
 	return rte_zmalloc_socket(what, size, CACHE_LINE, fp->conf.numa_node);
@@ -96,7 +98,7 @@ static bool tables_take(struct fastpath *fp)
 	fp->apps = zalloc(fp, "apps", (size_t)conf->apps_max * sizeof(*fp->apps));
 	fp->punts = ring_of(fp, "punt", 0, sizeof(void *), FP_PUNTS_MAX, RING_F_SC_DEQ);
 	fp->table = flow_table_create(name_of(fp, "flows", 0, name), conf->flows_max, conf->numa_node,
-		fp->qsbr);
+		fp->qsbr, conf->secret);
 	if (!fp->flows || !fp->cold || !fp->free_flow || !fp->graves || !fp->apps || !fp->punts || !fp->table)
 		return false;
 	while (fp->nr_free < conf->flows_max) { /* the lowest id is taken first */

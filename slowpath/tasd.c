@@ -146,6 +146,7 @@ static int fast_path_take(struct tasd *t)
 	};
 	char err[ERR_MAX] = "";
 
+	arc4random_buf(fc.secret, sizeof(fc.secret));
 	wake_fp_ops(&t->wake, &ops);
 	return told(fp_create(&t->fp, &fc, &t->port, t->pool, &ops, err, sizeof(err)), err);
 }

@@ -134,6 +134,8 @@ static void stack_take(struct host *h, tas_ns now)
 	struct sp_conf sc = { .fp = &h->fp, .conf = &h->conf, .apps = &h->apps, .now = now };
 	char err[256] = "";
 
+	for (unsigned i = 0; i < sizeof(fc.secret); i++)
+		fc.secret[i] = (uint8_t)rand_u64(&h->rand);
 	must(fp_create(&h->fp, &fc, &h->port, h->pool, &wake_ops, err, sizeof(err)), "fast path", err);
 	must(apps_init(&h->apps, &h->fp, &h->conf, &ops, &rim), "applications", "");
 	for (unsigned i = 0; i < sizeof(sc.secrets); i++)

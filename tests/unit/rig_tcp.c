@@ -101,6 +101,8 @@ void rig_open(void)
 	port_take();
 	rig.burst_hook = rte_eth_add_tx_callback(rig.port.id, 0, on_burst, NULL);
 	must(rig.burst_hook == NULL, "no hook");
+	for (unsigned i = 0; i < sizeof(fc.secret); i++)
+		fc.secret[i] = (uint8_t)(i * 57 + 11);
 	must(fp_create(&rig.fp, &fc, &rig.port, rig.pool, NULL, err, sizeof(err)), err);
 	must(apps_init(&rig.apps, &rig.fp, &rig.conf, &ops, &rim), "applications");
 	for (unsigned i = 0; i < sizeof(sc.secrets); i++)

@@ -200,6 +200,8 @@ static struct rig *create(uint32_t flows, uint32_t ring_size, bool shared)
 	*r = (struct rig){ .flows = flows, .ring_size = ring_size, .shared = shared, .now = NS_PER_SEC };
 	r->peer = calloc(flows, sizeof(*r->peer));
 	port_make(r);
+	for (unsigned i = 0; i < sizeof(conf.secret); i++)
+		conf.secret[i] = (uint8_t)(i * 57 + 11);
 	if (fp_create(&r->fp, &conf, &r->port, r->pool, NULL, err, sizeof(err)) != 0)
 		die(err);
 	app_make(r);
