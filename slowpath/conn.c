@@ -9,6 +9,7 @@
 #include "include/base/assert.h"
 #include "include/net/rtt.h"
 #include "slowpath/conn_keepalive.h"
+#include "slowpath/conn_neigh.h"
 #include "slowpath/sp.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_out.h"
@@ -51,10 +52,7 @@ static void bury(struct sp *sp, uint32_t id)
 		n->linked = false;
 		flow_unlink(sp->fp, id);
 	}
-	if (n->neigh != NEIGH_NONE) {
-		neigh_release(&sp->neigh, n->neigh);
-		n->neigh = NEIGH_NONE;
-	}
+	conn_neigh_leave(sp, id);
 	timer_cancel(&sp->timers, id);
 	sp_cc_forget(sp, id);
 	listen_forget(sp, id);

@@ -58,7 +58,8 @@ struct conn {
 	uint32_t pending_next, pending_prev; /* in one of its queues */
 	uint32_t room_next, room_prev;       /* among those that make way (room.h) */
 	uint8_t room;                        /* which, enum room_class + 1; 0: it does not */
-	uint32_t neigh;                      /* held entry, or NEIGH_NONE */
+	uint32_t neigh;                      /* held entry, or NEIGH_NONE (conn_neigh.h) */
+	uint32_t neigh_next, neigh_prev;     /* among those that go through it */
 	uint32_t rx_size, tx_size;
 	uint32_t timer_base_us; /* FIN_WAIT_2, TIME_WAIT, persist: since when */
 	uint32_t segs_seen;     /* received, and una, when the timer last expired */
@@ -80,6 +81,7 @@ struct sp {
 	struct timers timers; /* index: the flow */
 	struct routes routes;
 	struct neigh neigh;
+	uint32_t *neigh_conns; /* [SP_NEIGHBOURS_MAX] the first flow that goes through each, or FLOW_NONE */
 	struct icmp_sp icmp;
 	struct isn isn;
 	struct ports ports;
