@@ -209,6 +209,9 @@ void tcp_ack_now(struct fp_core *c, uint32_t id);
 /* The retransmission timer expired: what is outstanding is deemed lost, cwnd is one segment (RFC
  * 6298 5.4-5.7, 5681 3.1). */
 void tcp_on_timeout(struct fp_core *c, uint32_t id);
+/* f->mss was lowered, for the path takes no larger segments: what is outstanding in such is lost, and sent
+ * again at once, not being congestion without a smaller window (RFC 1191 6.4, Linux's simple retransmit). */
+void tcp_on_too_large(struct fp_core *c, uint32_t id);
 /* One byte past the peer's zero window, or an empty segment with an old sequence number (RFC 9293 3.8.6.1).
  */
 void tcp_send_probe(struct fp_core *c, uint32_t id);
