@@ -125,7 +125,7 @@ struct fastpath {
 	struct flow_cold *cold; /* [flows_max] */
 	struct flow_table *table;
 	struct rte_rcu_qsbr *qsbr;    /* thread ids: cores, then the slow path */
-	struct app *apps;             /* [apps_max] */
+	struct app *apps;             /* [apps_max], and one for the slow path's own use, never live */
 	struct rte_ring *punts;       /* mbufs, many cores to the slow path */
 	_Atomic uint32_t slow_asleep; /* set by the slow path's loop before it blocks */
 	struct fp_wake_ops wake;

@@ -93,7 +93,7 @@ static bool tables_take(struct fastpath *fp)
 	fp->cold = zalloc(fp, "cold", (size_t)conf->flows_max * sizeof(*fp->cold));
 	fp->free_flow = zalloc(fp, "free", (size_t)conf->flows_max * sizeof(*fp->free_flow));
 	fp->graves = zalloc(fp, "graves", (size_t)conf->flows_max * sizeof(*fp->graves));
-	fp->apps = zalloc(fp, "apps", (size_t)conf->apps_max * sizeof(*fp->apps));
+	fp->apps = zalloc(fp, "apps", ((size_t)conf->apps_max + 1) * sizeof(*fp->apps));
 	fp->punts = ring_of(fp, "punt", 0, sizeof(void *), FP_PUNTS_MAX, RING_F_SC_DEQ);
 	fp->table = flow_table_create(name_of(fp, "flows", 0, name), conf->flows_max, conf->numa_node,
 		fp->qsbr);

@@ -67,6 +67,7 @@ struct conf_memory {
 	uint64_t app_memory_max;
 	uint32_t app_flows_max; /* a power of two */
 	uint32_t app_contexts_max;
+	uint64_t unaccepted_max;
 	uint64_t dpdk_memory;
 };
 

@@ -88,6 +88,9 @@ const struct conf_key conf_keys[] = {
 		.help = "Connections of one application at one time." },
 	{ KEY(memory, app_contexts_max), INT(1, 1024, "contexts", "128"),
 		.help = "Contexts of one application; every thread that uses sockets has one." },
+	{ KEY(memory, unaccepted_max), SIZE(0, 1024 * G, "64M"),
+		.help = "Memory for what arrives on connections that no process has accepted yet; one "
+			"listener may take a quarter." },
 	{ KEY(memory, dpdk_memory), SIZE(64 * M, 1024 * G, "256M"),
 		.help = "Memory given to DPDK, for packets and tables." },
 

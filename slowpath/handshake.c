@@ -241,7 +241,7 @@ acked:
 	flow_complete(sp, id, seg);
 	follow_neighbour(sp, id);
 	conn_event(sp, id, EV_SYN_ACKED);
-	return f->app != APP_NONE;
+	return true;
 }
 
 /* --- active --- */

@@ -152,7 +152,7 @@ void sp_destroy(struct sp *sp)
 	listeners_free(sp->listeners);
 	free(sp->cc_list);
 	for (uint32_t i = 0; sp->conn != NULL && i < sp->fp->conf.flows_max; i++)
-		free(sp->conn[i].stripped);
+		free(sp->conn[i].kept);
 	free(sp->conn);
 	memset(sp, 0, sizeof(*sp));
 }

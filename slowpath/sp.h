@@ -69,8 +69,9 @@ struct conn {
 	uint16_t peer_mss;
 	uint8_t syn_count; /* TCP_SYNCNT, or 0 */
 	struct keep keep;
-	struct stripped *stripped; /* bytes on their way to another process (conn.c) */
-	tas_ns syn_sent_ns;        /* 0: sent more than once, no RTT sample (Karn) */
+	uint8_t kept_log2;
+	char *kept;         /* ring of 1 << kept_log2 bytes: what nobody accepted (unaccepted.h); or NULL */
+	tas_ns syn_sent_ns; /* 0: sent more than once, no RTT sample (Karn) */
 };
 
 struct sp {
@@ -87,6 +88,7 @@ struct sp {
 	struct ports ports;
 	struct listeners *listeners;
 	struct room_queue room[NR_ROOM_CLASSES];
+	uint64_t unaccepted_bytes; /* of all connections' rings in `kept` */
 	struct limit challenges, rsts;
 	struct rtt_bounds rto;
 	uint32_t *cc_list; /* flows that congestion control visits, dense */

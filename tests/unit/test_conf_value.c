@@ -68,6 +68,7 @@ static const struct {
 		LIST("1048575", "1025G", "0", SIZE_JUNK) },
 	{ "memory", "app_flows_max", "32768", LIST("64", "1048576"), LIST("32", "96", "2097152", INT_JUNK) },
 	{ "memory", "app_contexts_max", "128", LIST("1", "1024"), LIST("0", "1025", INT_JUNK) },
+	{ "memory", "unaccepted_max", "64M", LIST("0", "1M", "1024G"), LIST("1025G", SIZE_JUNK) },
 	{ "memory", "dpdk_memory", "256M", LIST("64M", "1024G"), LIST("63M", "256", "1025G", SIZE_JUNK) },
 	{ "tcp", "congestion", "cubic", LIST("cubic", "newreno", "dctcp"), LIST("", "bbr", "Cubic", "reno") },
 	{ "tcp", "rto_min_ms", "200", LIST("1", "120000"), LIST("0", "120001", "200ms", INT_JUNK) },
