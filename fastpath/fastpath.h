@@ -47,9 +47,9 @@ struct fp_conf {
 	uint32_t cores; /* that may ever run, 1..FP_CORES_MAX */
 	uint32_t flows_max;
 	uint32_t apps_max;
-	uint32_t delack_us; /* longest delay of an acknowledgement */
-	uint32_t idle_us;   /* a core without work for this long may sleep; 0 = never */
-	uint32_t zone;      /* flow_key.zone of the port */
+	uint32_t delack_us[NR_DELAYED_FOR]; /* longest delays of an acknowledgement, ascending */
+	uint32_t idle_us;                   /* a core without work for this long may sleep; 0 = never */
+	uint32_t zone;                      /* flow_key.zone of the port */
 	struct rtt_bounds rto;
 	uint32_t restart_segments; /* window of a flow that was idle (RFC 5681 4.1); 0: as it was */
 	int numa_node;             /* -1 = any */
@@ -86,10 +86,10 @@ struct fp_core {
 	tas_ns tx_moved_ns; /* ... and took something at this time */
 	struct rte_mbuf *tx[FP_TX_BATCH];
 
-	struct fp_list ready;   /* have data to send and no reason to wait */
-	struct fp_list delayed; /* owe an acknowledgement, in order of due time */
-	struct fp_list held;    /* hold back what fills no segment (FLOW_MORE), in order of time */
-	uint32_t nacks;         /* flows that owe one before this pass ends */
+	struct fp_list ready;                   /* have data to send and no reason to wait */
+	struct fp_list delayed[NR_DELAYED_FOR]; /* owe an acknowledgement, in order of due time */
+	struct fp_list held; /* hold back what fills no segment (FLOW_MORE), in order of time */
+	uint32_t nacks;      /* flows that owe one before this pass ends */
 	uint32_t acks[FP_BATCH * 4];
 	struct pace_wheel *pace;
 	uint8_t wakes_cores[FP_CORES_MAX]; /* to be woken when this pass ends: they got a kick or a frame */

@@ -43,7 +43,9 @@ static bool core_take(struct fastpath *fp, struct fp_core *c)
 {
 	const struct fp_conf *conf = &fp->conf;
 
-	c->ready = c->delayed = c->held = (struct fp_list){ FLOW_NONE, FLOW_NONE };
+	c->ready = c->held = (struct fp_list){ FLOW_NONE, FLOW_NONE };
+	for (unsigned i = 0; i < NR_DELAYED_FOR; i++)
+		c->delayed[i] = c->ready;
 	c->events = ring_of(fp, "ev", c->id, 4, conf->flows_max, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (c->is_slow)
 		return c->events != NULL;

@@ -75,6 +75,7 @@ static const struct {
 	{ "tcp", "rto_max_ms", "120000", LIST("100", "600000"), LIST("99", "600001", INT_JUNK) },
 	{ "tcp", "rto_initial_ms", "1000", LIST("1", "60000"), LIST("0", "60001", INT_JUNK) },
 	{ "tcp", "delack_ms", "4", LIST("0", "500"), LIST("501", "-1", INT_JUNK) },
+	{ "tcp", "delack_answer_ms", "40", LIST("0", "500"), LIST("501", "-1", INT_JUNK) },
 	{ "tcp", "time_wait_ms", "60000", LIST("1", "600000"), LIST("0", "600001", INT_JUNK) },
 	{ "tcp", "fin_wait2_ms", "60000", LIST("1", "600000"), LIST("0", "600001", INT_JUNK) },
 	{ "tcp", "syn_retries", "6", LIST("1", "127"), LIST("0", "128", INT_JUNK) },
