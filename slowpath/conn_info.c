@@ -99,9 +99,11 @@ void conn_icmp_error(struct sp *sp, const struct icmp_error *e)
 	f = &sp->fp->flows[id];
 	conn_lock(sp, id);
 	at = seq_dist(flow_tx_seq(f, f->tx_una), e->seq);
-	if (f->state == TCP_SYN_SENT && seq_eq(e->seq, f->iss) && effect.hard)
+	if (f->state == TCP_SYN_SENT && seq_eq(e->seq, f->iss) && effect.hard) {
+		sp_count(sp, CNT_TCP_ATTEMPT_FAILS, 1);
 		conn_end(sp, id, effect.err); /* as Linux, which waits for no timeout here */
-	else if (((TCP_STATES_FAST >> f->state) & 1) && at >= 0 && at < (int64_t)f->tx_inflight)
+	} else if (((TCP_STATES_FAST >> f->state) & 1) && at >= 0 && at < (int64_t)f->tx_inflight) {
 		data_error(sp, id, &effect, e->mtu);
+	}
 	conn_unlock(sp, id);
 }

@@ -44,6 +44,7 @@ TEST(hard_error_about_our_syn_ends_the_attempt) /* RFC 1122 4.2.3.9 */
 
 	give_icmp(p, UNREACHABLE, PORT, 0, 0);
 	assert_int_equal(events_of(p), ABI_EV_RESET);
+	assert_int_equal(counted(CNT_TCP_ATTEMPT_FAILS), 1);
 	assert_int_equal(rec_of(p)->error, ECONNREFUSED);
 }
 
