@@ -165,6 +165,20 @@ static void bell_rx(struct tcp t, uint64_t rx_read)
 		tcp_ack_soon(t);
 }
 
+/* The next request's acknowledgement may wait for the next answer: not long, if the peer sent more only when
+ * it had got the last one, as Nagle's algorithm does with a request in two pieces. */
+static inline void answered(struct tcp t)
+{
+	uint32_t is = FLOW_PINGPONG | FLOW_PATIENT;
+
+	if (unlikely(t.f->flags & FLOW_ACK_LATE)) {
+		t.f->flags &= ~(uint32_t)FLOW_ACK_LATE;
+		if ((int32_t)(t.k->rx_last_us - t.k->ack_late_us) > 0)
+			is = FLOW_PINGPONG;
+	}
+	t.f->flags |= is;
+}
+
 /* An end that is not within a ring's length of una is an older message, however far off: bell_check(). */
 static void bell_tx(struct tcp t, uint64_t tx_end)
 {
@@ -174,9 +188,8 @@ static void bell_tx(struct tcp t, uint64_t tx_end)
 	if (avail <= f->tx_avail || avail > flow_tx_size(f) || (f->flags & (FLOW_TX_FIN | FLOW_FIN_DONE)))
 		return;
 	f->tx_avail = (uint32_t)avail;
-	if (t.c->now_us - t.k->rx_last_us < t.c->fp->conf.delack_us)
-		f->flags |= FLOW_PINGPONG; /* an answer: the next request's acknowledgement may wait for the
-					      next answer */
+	if (t.c->now_us - t.k->rx_last_us < t.c->fp->conf.delack_us[DELAYED_FOR_ANSWER])
+		answered(t);
 }
 
 static void bell_options(struct tcp t, const struct abi_bell *b)

@@ -50,33 +50,36 @@ void list_push_ready(struct fp_core *c, uint32_t id)
 static void delayed_remove(struct fp_core *c, uint32_t id)
 {
 	struct flow_cold *cold = c->fp->cold, *k = &cold[id];
+	struct fp_list *l = &c->delayed[k->delayed_for];
 
-	if (c->delayed.head == id)
-		c->delayed.head = k->delayed_next;
+	if (l->head == id)
+		l->head = k->delayed_next;
 	else
 		cold[k->delayed_prev].delayed_next = k->delayed_next;
-	if (c->delayed.tail == id)
-		c->delayed.tail = k->delayed_prev;
+	if (l->tail == id)
+		l->tail = k->delayed_prev;
 	else
 		cold[k->delayed_next].delayed_prev = k->delayed_prev;
 	k->on_list &= (uint8_t)~LIST_DELAYED;
 }
 
-/* The list is in order of due time. A flow that is still there, for an acknowledgement that data carried,
- * comes to its end: what is behind it must not wait for its new time. On another core's list it keeps its
+/* Each list is in order of due time. A flow that is still on one, for an acknowledgement that data carried,
+ * comes to an end: what is behind it must not wait for its new time. On another core's list it keeps its
  * place: that list is not ours to change. */
-void list_push_delayed(struct fp_core *c, uint32_t id)
+void list_push_delayed(struct fp_core *c, uint32_t id, enum delayed_for what)
 {
 	struct flow_cold *k = &c->fp->cold[id];
+	struct fp_list *l = &c->delayed[what];
 
 	if (unlikely(k->on_list & LIST_DELAYED)) {
-		if (k->delayed_core != c->id || c->delayed.tail == id)
+		if (k->delayed_core != c->id || l->tail == id)
 			return;
 		delayed_remove(c, id);
 	}
-	k->delayed_prev = c->delayed.head == FLOW_NONE ? FLOW_NONE : c->delayed.tail;
+	k->delayed_prev = l->head == FLOW_NONE ? FLOW_NONE : l->tail;
 	k->delayed_core = (uint8_t)c->id;
-	list_push(c, &c->delayed, id, LIST_DELAYED);
+	k->delayed_for = (uint8_t)what;
+	list_push(c, l, id, LIST_DELAYED);
 }
 
 void list_push_held(struct fp_core *c, uint32_t id)
@@ -116,15 +119,18 @@ void tcp_ack_soon(struct tcp t)
 
 void tcp_ack_later(struct tcp t)
 {
+	enum delayed_for what;
+
 	if (t.f->ack != ACK_NONE)
 		return;
 	if (t.c->is_slow) {
 		tcp_ack_soon(t);
 		return;
 	}
+	what = t.f->flags & FLOW_PATIENT ? DELAYED_FOR_ANSWER : DELAYED_FOR_MORE;
 	t.f->ack = ACK_DELAYED;
-	t.k->ack_due_us = t.c->now_us + t.c->fp->conf.delack_us;
-	list_push_delayed(t.c, t.id);
+	t.k->ack_due_us = t.c->now_us + t.c->fp->conf.delack_us[what];
+	list_push_delayed(t.c, t.id, what);
 }
 
 /* Acknowledgements that this pass owes and that no data carried. */
@@ -145,10 +151,22 @@ static unsigned acks_flush(struct fp_core *c)
 	return n;
 }
 
-/* Returns false if the head is not due yet. */
-static bool delayed_pop(struct fp_core *c)
+/* The application was not quick enough to answer with it: it answers later, or the peer waits for this. */
+static void delayed_in_vain(struct fp_core *c, uint32_t id)
 {
-	uint32_t id = c->delayed.head;
+	struct flow *f = &c->fp->flows[id];
+
+	f->flags &= ~(uint32_t)(FLOW_PINGPONG | FLOW_PATIENT);
+	f->flags |= FLOW_ACK_LATE;
+	c->fp->cold[id].ack_late_us = c->now_us;
+	f->ack = ACK_NONE;
+	tcp_ack_now(c, id);
+}
+
+/* Returns false if the head is not due yet. */
+static bool delayed_pop(struct fp_core *c, struct fp_list *l)
+{
+	uint32_t id = l->head;
 	struct flow *f = &c->fp->flows[id];
 	struct flow_cold *k = &c->fp->cold[id];
 	bool due;
@@ -157,22 +175,18 @@ static bool delayed_pop(struct fp_core *c)
 	due = f->ack != ACK_DELAYED || us32_reached(c->now_us, k->ack_due_us);
 	if (due) {
 		delayed_remove(c, id);
-		if (f->ack == ACK_DELAYED) {
-			f->flags &= ~(uint32_t)FLOW_PINGPONG; /* the application was not quick enough to
-								 answer with it */
-			f->ack = ACK_NONE;
-			tcp_ack_now(c, id);
-		}
+		if (f->ack == ACK_DELAYED)
+			delayed_in_vain(c, id);
 	}
 	rte_spinlock_unlock(&f->lock);
 	return due;
 }
 
-static unsigned delayed_poll(struct fp_core *c)
+static inline unsigned delayed_poll(struct fp_core *c, struct fp_list *l)
 {
 	unsigned n = 0;
 
-	while (n < FP_BATCH && c->delayed.head != FLOW_NONE && core_tx_room(c) > FP_BATCH && delayed_pop(c))
+	while (n < FP_BATCH && l->head != FLOW_NONE && core_tx_room(c) > FP_BATCH && delayed_pop(c, l))
 		n++;
 	return n;
 }
@@ -379,7 +393,8 @@ unsigned core_poll(struct fp_core *c, tas_ns now)
 	work += kick_poll(c);
 	work += held_poll(c);
 	work += tx_poll(c);
-	work += delayed_poll(c);
+	work += delayed_poll(c, &c->delayed[DELAYED_FOR_MORE]);
+	work += delayed_poll(c, &c->delayed[DELAYED_FOR_ANSWER]);
 	acks_flush(c);
 	core_flush(c);
 	rte_rcu_qsbr_quiescent(c->fp->qsbr, c->id);
@@ -404,8 +419,9 @@ tas_ns core_deadline(const struct fp_core *c)
 	if (c->ready.head != FLOW_NONE || c->ntx > 0)
 		return c->now;
 	next = pace_next(c->pace);
-	if (c->delayed.head != FLOW_NONE)
-		next = min_u64(next, ns_of_us32(c, cold[c->delayed.head].ack_due_us));
+	for (const struct fp_list *l = c->delayed; l < c->delayed + NR_DELAYED_FOR; l++)
+		if (l->head != FLOW_NONE)
+			next = min_u64(next, ns_of_us32(c, cold[l->head].ack_due_us));
 	if (c->held.head != FLOW_NONE)
 		next = min_u64(next, ns_of_us32(c, cold[c->held.head].held_since_us + MORE_HOLD_US));
 	return next;

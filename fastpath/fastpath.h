@@ -50,9 +50,9 @@ struct fp_conf {
 	uint32_t cores_min; /* that serve at the start; 0: all */
 	uint32_t flows_max;
 	uint32_t apps_max;
-	uint32_t delack_us; /* longest delay of an acknowledgement */
-	uint32_t idle_us;   /* a core without work for this long may sleep; 0 = never */
-	uint32_t zone;      /* flow_key.zone of the port */
+	uint32_t delack_us[NR_DELAYED_FOR]; /* longest delays of an acknowledgement, ascending */
+	uint32_t idle_us;                   /* a core without work for this long may sleep; 0 = never */
+	uint32_t zone;                      /* flow_key.zone of the port */
 	struct rtt_bounds rto;
 	uint32_t restart_segments;     /* window of a flow that was idle (RFC 5681 4.1); 0: as it was */
 	int numa_node;                 /* -1 = any */
@@ -93,10 +93,10 @@ struct fp_core {
 	tas_ns tx_moved_ns; /* ... and took something at this time */
 	struct rte_mbuf *tx[FP_TX_BATCH];
 
-	struct fp_list ready;   /* have data to send and no reason to wait */
-	struct fp_list delayed; /* owe an acknowledgement, in order of due time */
-	struct fp_list held;    /* hold back what fills no segment (FLOW_MORE), in order of time */
-	uint32_t nacks;         /* flows that owe one before this pass ends */
+	struct fp_list ready;                   /* have data to send and no reason to wait */
+	struct fp_list delayed[NR_DELAYED_FOR]; /* owe an acknowledgement, in order of due time */
+	struct fp_list held; /* hold back what fills no segment (FLOW_MORE), in order of time */
+	uint32_t nacks;      /* flows that owe one before this pass ends */
 	uint32_t acks[FP_BATCH * 4];
 	struct pace_wheel *pace;
 	uint8_t wakes_cores[FP_CORES_MAX]; /* to be woken when this pass ends: they got a kick or a frame */
@@ -130,7 +130,7 @@ struct fastpath {
 	struct flow_cold *cold; /* [flows_max] */
 	struct flow_table *table;
 	struct rte_rcu_qsbr *qsbr;    /* thread ids: cores, then the slow path */
-	struct app *apps;             /* [apps_max] */
+	struct app *apps;             /* [apps_max], and one for the slow path's own use, never live */
 	struct rte_ring *punts;       /* mbufs, many cores to the slow path */
 	_Atomic uint32_t slow_asleep; /* set by the slow path's loop before it blocks */
 	struct fp_wake_ops wake;
@@ -224,6 +224,9 @@ void tcp_ack_now(struct fp_core *c, uint32_t id);
 /* The retransmission timer expired: what is outstanding is deemed lost, cwnd is one segment (RFC
  * 6298 5.4-5.7, 5681 3.1). */
 void tcp_on_timeout(struct fp_core *c, uint32_t id);
+/* f->mss was lowered, for the path takes no larger segments: what is outstanding in such is lost, and sent
+ * again at once, not being congestion without a smaller window (RFC 1191 6.4, Linux's simple retransmit). */
+void tcp_on_too_large(struct fp_core *c, uint32_t id);
 /* One byte past the peer's zero window, or an empty segment with an old sequence number (RFC 9293 3.8.6.1).
  */
 void tcp_send_probe(struct fp_core *c, uint32_t id);

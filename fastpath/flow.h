@@ -80,6 +80,8 @@ enum flow_flags {
 	FLOW_CWR = 1 << 21,          /* the window was reduced: the next new data says so */
 	FLOW_DCTCP = 1 << 22,        /* ECN as RFC 8257 has it */
 	FLOW_SHARED = 1 << 23,       /* several processes have or had it: messages of each may be late */
+	FLOW_PATIENT = 1 << 24,      /* they may wait as long as an answer takes */
+	FLOW_ACK_LATE = 1 << 25,     /* one waited in vain for an answer, until cold.ack_late_us */
 	FLOW_CWND_LIMITED = 1 << 15, /* the window, not the application, held back data since congestion
 					control looked last */
 };
@@ -109,6 +111,13 @@ enum flow_ack {
 
 enum {
 	REASS_MAX = 32, /* intervals kept: out of order received, and of the SACK scoreboard */
+};
+
+/* What a delayed acknowledgement waits for. */
+enum delayed_for {
+	DELAYED_FOR_MORE,   /* more data, or a quick answer */
+	DELAYED_FOR_ANSWER, /* the answer of an application that answers */
+	NR_DELAYED_FOR
 };
 
 /* flow_cold.on_list */
@@ -194,7 +203,8 @@ struct flow_cold {
 	uint32_t paced_next; /* link in the pacing wheel */
 	uint32_t ready_next; /* links of the core's lists; FLOW_NONE ends one */
 	uint32_t delayed_next, delayed_prev, held_next;
-	uint8_t delayed_core; /* whose list of delayed acknowledgements it is on */
+	uint8_t delayed_core; /* whose list of delayed acknowledgements it is on, */
+	uint8_t delayed_for;  /* and on which, enum delayed_for */
 	uint8_t on_list;      /* enum flow_list bits: a slot is not reused before it is on none */
 	uint8_t quick_acks;   /* segments still to be acknowledged at once */
 	uint8_t backoff;      /* RTO doublings, or persist probes */
@@ -208,6 +218,7 @@ struct flow_cold {
 	uint64_t snd_sml;       /* offset after the last segment sent that was not full (Minshall's Nagle) */
 	uint32_t ack_due_us;    /* when a delayed acknowledgement must go */
 	uint32_t held_since_us; /* when it came on the list of flows that hold something back */
+	uint32_t ack_late_us;   /* with FLOW_ACK_LATE */
 	uint32_t rx_last_us;    /* when data last arrived */
 	uint32_t rto_base_us;   /* the retransmission timer counts from here: the oldest data's first sending,
 				 * the last progress, or   the last retransmission of the head (RFC 6298 5) */

@@ -45,7 +45,9 @@ static bool core_take(struct fastpath *fp, struct fp_core *c)
 {
 	const struct fp_conf *conf = &fp->conf;
 
-	c->ready = c->delayed = c->held = (struct fp_list){ FLOW_NONE, FLOW_NONE };
+	c->ready = c->held = (struct fp_list){ FLOW_NONE, FLOW_NONE };
+	for (unsigned i = 0; i < NR_DELAYED_FOR; i++)
+		c->delayed[i] = c->ready;
 	c->events = ring_of(fp, "ev", c->id, 4, conf->flows_max, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (c->is_slow)
 		return c->events != NULL;
@@ -95,7 +97,7 @@ static bool tables_take(struct fastpath *fp)
 	fp->cold = zalloc(fp, "cold", (size_t)conf->flows_max * sizeof(*fp->cold));
 	fp->free_flow = zalloc(fp, "free", (size_t)conf->flows_max * sizeof(*fp->free_flow));
 	fp->graves = zalloc(fp, "graves", (size_t)conf->flows_max * sizeof(*fp->graves));
-	fp->apps = zalloc(fp, "apps", (size_t)conf->apps_max * sizeof(*fp->apps));
+	fp->apps = zalloc(fp, "apps", ((size_t)conf->apps_max + 1) * sizeof(*fp->apps));
 	fp->punts = ring_of(fp, "punt", 0, sizeof(void *), FP_PUNTS_MAX, RING_F_SC_DEQ);
 	fp->table = flow_table_create(name_of(fp, "flows", 0, name), conf->flows_max, conf->numa_node,
 		fp->qsbr, conf->secret);

@@ -7,6 +7,9 @@
  * outstanding is, but for what was SACKed. What was deemed lost is [rtx_nxt, lost_to) without the
  * scoreboard's intervals.
  *
+ * A message from the path that segments were too large for it (RFC 1191) says the same, and nothing of
+ * congestion.
+ *
  * A retransmission that is lost itself: when more than two segments' worth sent after it was SACKed while una
  * stays, the piece at una is sent once more (the timer would find that, too, only later). */
 #include "fastpath/tcp_int.h"
@@ -199,5 +202,23 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 	k->timeouts++;
 	k->timeout_delivered = k->delivered;
 	count(c, CNT_TCP_TIMEOUTS, 1);
+	tcp_tx(c, id);
+}
+
+/* In the state after a timeout, but with the window as it was. */
+void tcp_on_too_large(struct fp_core *c, uint32_t id)
+{
+	struct tcp t = tcp_of(c, id);
+	struct flow *f = t.f;
+	struct flow_cold *k = t.k;
+
+	if (f->tx_inflight <= f->mss)
+		return;
+	f->dup_acks = 0;
+	f->flags |= FLOW_LOSS;
+	f->flags &= ~(uint32_t)(FLOW_RECOVERY | FLOW_RTT_TIMED);
+	k->recover = k->lost_to = flow_tx_nxt(f);
+	k->rtx_nxt = f->tx_una;
+	k->rtx_again = false;
 	tcp_tx(c, id);
 }

@@ -52,6 +52,10 @@
 	X(TCP_TX_RSTS, "tcp_tx_resets", "segments", "RST segments sent")                                    \
 	X(TCP_LISTEN_OVERFLOWS, "tcp_listen_overflows", "connections",                                      \
 		"connection requests dropped: backlog full")                                                \
+	X(TCP_UNACCEPTED_DROPPED, "tcp_unaccepted_dropped", "segments",                                     \
+		"not kept: nobody had accepted their connection, and no memory was left for it")            \
+	X(TCP_UNACCEPTED_RESETS, "tcp_unaccepted_resets", "connections",                                    \
+		"reset: their process left without accepting them, and no memory was left to keep them")    \
 	X(TCP_TIME_WAIT_ENDED, "tcp_time_wait_ended", "connections",                                        \
 		"ended early in TIME_WAIT to make way for new ones")                                        \
 	X(TCP_EMBRYOS_ENDED, "tcp_embryos_ended", "connections",                                            \

@@ -88,7 +88,7 @@ void app_core(struct fp_core *c, struct flow *f);
 
 /* --- core.c: lists of flows --- */
 void list_push_ready(struct fp_core *c, uint32_t id);
-void list_push_delayed(struct fp_core *c, uint32_t id);
+void list_push_delayed(struct fp_core *c, uint32_t id, enum delayed_for what);
 void list_push_paced(struct fp_core *c, uint32_t id);
 void list_push_held(struct fp_core *c, uint32_t id);
 static inline uint32_t core_tx_room(const struct fp_core *c) { return FP_TX_BATCH - c->ntx; }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "include/base/compiler.h"
 #include "include/base/log.h"
 #include "include/net/addr.h"
 #include "include/net/rtt.h"
@@ -67,6 +68,7 @@ struct conf_memory {
 	uint64_t app_memory_max;
 	uint32_t app_flows_max; /* a power of two */
 	uint32_t app_contexts_max;
+	uint64_t unaccepted_max;
 	uint64_t dpdk_memory;
 };
 
@@ -77,7 +79,7 @@ struct conf_ports {
 struct conf_tcp {
 	char congestion[16]; /* "cubic", "newreno" or "dctcp" */
 	uint32_t rto_min_ms, rto_max_ms, rto_initial_ms;
-	uint32_t delack_ms;
+	uint32_t delack_ms, delack_answer_ms;
 	uint32_t time_wait_ms, fin_wait2_ms;
 	uint32_t syn_retries, synack_retries, retries;
 	uint32_t backlog_max;
@@ -100,6 +102,12 @@ struct tas_conf {
 static inline struct rtt_bounds conf_rto(const struct conf_tcp *t)
 {
 	return (struct rtt_bounds){ t->rto_min_ms * 1000, t->rto_max_ms * 1000, t->rto_initial_ms * 1000 };
+}
+
+/* Who wants none delayed wants none delayed. */
+static inline uint32_t conf_delack_answer_us(const struct conf_tcp *t)
+{
+	return t->delack_ms == 0 ? 0 : max_u32(t->delack_ms, t->delack_answer_ms) * 1000;
 }
 
 /* All zeros is a good beginning. */

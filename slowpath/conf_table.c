@@ -91,6 +91,9 @@ const struct conf_key conf_keys[] = {
 		.help = "Connections of one application at one time." },
 	{ KEY(memory, app_contexts_max), INT(1, 1024, "contexts", "128"),
 		.help = "Contexts of one application; every thread that uses sockets has one." },
+	{ KEY(memory, unaccepted_max), SIZE(0, 1024 * G, "64M"),
+		.help = "Memory for what arrives on connections that no process has accepted yet; one "
+			"listener may take a quarter." },
 	{ KEY(memory, dpdk_memory), SIZE(64 * M, 1024 * G, "256M"),
 		.help = "Memory given to DPDK, for packets and tables." },
 
@@ -102,7 +105,11 @@ const struct conf_key conf_keys[] = {
 	{ KEY(tcp, rto_initial_ms), INT(1, 60000, "ms", "1000"),
 		.help = "Retransmission timeout until a round trip was measured." },
 	{ KEY(tcp, delack_ms), INT(0, 500, "ms", "4"),
-		.help = "An acknowledgement waits this long for an answer to ride on; 0 sends it at once." },
+		.help = "An acknowledgement waits this long for more to acknowledge, or an answer to ride "
+			"on; 0 sends it at once." },
+	{ KEY(tcp, delack_answer_ms), INT(0, 500, "ms", "40"),
+		.help = "The same where the application has answered within this time; not less than "
+			"`delack_ms`." },
 	{ KEY(tcp, time_wait_ms), INT(1, 600000, "ms", "60000"), .help = "Length of TIME_WAIT." },
 	{ KEY(tcp, fin_wait2_ms), INT(1, 600000, "ms", "60000"),
 		.help = "How long a connection that was closed here waits for the peer to close." },

@@ -2,16 +2,16 @@
 #include "slowpath/conn.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "fastpath/fastpath.h"
 #include "include/base/assert.h"
 #include "include/net/rtt.h"
 #include "slowpath/conn_keepalive.h"
+#include "slowpath/conn_neigh.h"
 #include "slowpath/sp.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_out.h"
+#include "slowpath/unaccepted.h"
 
 enum { ORPHAN_RETRIES = 8 }; /* tcp_orphan_retries of Linux */
 
@@ -51,18 +51,14 @@ static void bury(struct sp *sp, uint32_t id)
 		n->linked = false;
 		flow_unlink(sp->fp, id);
 	}
-	if (n->neigh != NEIGH_NONE) {
-		neigh_release(&sp->neigh, n->neigh);
-		n->neigh = NEIGH_NONE;
-	}
+	conn_neigh_leave(sp, id);
 	timer_cancel(&sp->timers, id);
 	sp_cc_forget(sp, id);
+	unaccepted_drop(sp, id);
 	listen_forget(sp, id);
 	room_keep(sp, id);
 	if (!n->app_gone)
 		return;
-	free(n->stripped);
-	n->stripped = NULL;
 	app_flow_free_buffers(sp->apps, id);
 	flow_remove(sp->fp, id);
 }
@@ -182,53 +178,13 @@ void conn_establish(struct sp *sp, uint32_t id)
 		tcp_tx(sp->fp->slow, id);
 }
 
-/* --- taking a connection from one process's region to another's, before anybody accepted it --- */
-
-struct stripped {
-	uint32_t len;
-	char bytes[];
-};
-
-bool conn_strip(struct sp *sp, uint32_t id)
-{
-	struct flow *f = &sp->fp->flows[id];
-	const char *ring = app_page(&sp->fp->apps[f->app], f->rx_page);
-	uint32_t size = flow_rx_size(f), len = f->rx_unread;
-	uint64_t from = f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0) - len;
-	struct stripped *s = malloc(sizeof(*s) + len);
-
-	if (s == NULL)
-		return false;
-	s->len = len;
-	for (uint32_t i = 0; i < len; i++)
-		s->bytes[i] = ring[(from + i) & (size - 1)];
-	sp->fp->cold[id].reass.n = 0; /* what arrived past a gap comes again */
-	f->flags &= ~(uint32_t)FLOW_OOO;
-	app_flow_free_buffers(sp->apps, id);
-	sp->conn[id].stripped = s;
-	sp->conn[id].app_gone = true;
-	return true;
-}
-
-static void stripped_put_back(struct sp *sp, uint32_t id)
-{
-	struct flow *f = &sp->fp->flows[id];
-	struct stripped *s = sp->conn[id].stripped;
-	char *ring = app_page(&sp->fp->apps[f->app], f->rx_page);
-	uint64_t from = f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0) - s->len;
-
-	for (uint32_t i = 0; i < s->len; i++)
-		ring[(from + i) & (flow_rx_size(f) - 1)] = s->bytes[i];
-	free(s);
-	sp->conn[id].stripped = NULL;
-}
-
 void conn_handed(struct sp *sp, uint32_t id)
 {
+	struct flow *f = &sp->fp->flows[id];
+
 	sp->conn[id].app_gone = false;
-	if (sp->conn[id].stripped != NULL)
-		stripped_put_back(sp, id);
-	app_notify(sp->fp->slow, &sp->fp->flows[id], ABI_EV_ACCEPT, 0);
+	unaccepted_give(sp, id);
+	app_notify(sp->fp->slow, f, ABI_EV_ACCEPT | (f->flags & FLOW_RX_FIN ? ABI_EV_RX_FIN : 0u), 0);
 }
 
 /* --- what the fast path saw --- */

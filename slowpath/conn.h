@@ -39,11 +39,8 @@ void conn_end(struct sp *sp, uint32_t id, int error);
 void conn_abort(struct sp *sp, uint32_t id, int error);
 /* The handshake is complete and `f` filled: the fast path may have it. Tells the application `event`. */
 void conn_establish(struct sp *sp, uint32_t id);
-/* It got its place in the region of a process that accepts. */
+/* It got its place in the region of a process that accepts, which gets what arrived before (unaccepted.h). */
 void conn_handed(struct sp *sp, uint32_t id);
-/* Takes it out of its application's region, keeping what was received: conn_handed() gives it to the next
- * process. False: no memory. */
-bool conn_strip(struct sp *sp, uint32_t id);
 
 /* The events that the fast path collected (flow.events). Takes the lock. */
 void conn_flow_events(struct sp *sp, uint32_t id);

@@ -61,23 +61,26 @@ int conn_op_info(void *arg, uint32_t flow, struct ctl_info *info)
 	return rc;
 }
 
-/* RFC 1191, 6.5: what fits the path is known now. Never below 552 bytes of packet, as Linux (min_pmtu):
- * forged messages must not make connections crawl. */
-static void lower_mss(struct flow *f, uint16_t mtu)
+/* RFC 1191, 6.5: what fits the path is known now; true if that is less than before. Never below 552 bytes of
+ * packet, as Linux (min_pmtu): forged messages must not make connections crawl. */
+static bool lower_mss(struct flow *f, uint16_t mtu)
 {
 	uint32_t headers = 40 + (f->flags & FLOW_TS ? 12 : 0), least = 552 - headers;
 	uint32_t mss = max_u32(mtu > headers ? mtu - headers : 0, least);
 
-	if (mss < f->mss)
-		f->mss = (uint16_t)mss;
+	if (mss >= f->mss)
+		return false;
+	f->mss = (uint16_t)mss;
+	return true;
 }
 
-/* About data in flight: what was too large is sent again in smaller pieces by the timer; other errors are
- * kept, for they may explain it if nothing is heard any more. */
+/* About data in flight: what was too large is sent again in smaller pieces, once for all the messages that a
+ * flight of it brings about; other errors are kept, for they may explain it if nothing is heard any more. */
 static void data_error(struct sp *sp, uint32_t id, const struct icmp_sp_effect *effect, uint16_t mtu)
 {
 	if (effect->pmtu) {
-		lower_mss(&sp->fp->flows[id], mtu);
+		if (lower_mss(&sp->fp->flows[id], mtu))
+			tcp_on_too_large(sp->fp->slow, id);
 	} else if (effect->err != 0) {
 		sp->conn[id].soft_error = effect->err;
 		sp->conn[id].soft_segs_in = sp->fp->cold[id].segs_in;
@@ -96,9 +99,11 @@ void conn_icmp_error(struct sp *sp, const struct icmp_error *e)
 	f = &sp->fp->flows[id];
 	conn_lock(sp, id);
 	at = seq_dist(flow_tx_seq(f, f->tx_una), e->seq);
-	if (f->state == TCP_SYN_SENT && seq_eq(e->seq, f->iss) && effect.hard)
+	if (f->state == TCP_SYN_SENT && seq_eq(e->seq, f->iss) && effect.hard) {
+		sp_count(sp, CNT_TCP_ATTEMPT_FAILS, 1);
 		conn_end(sp, id, effect.err); /* as Linux, which waits for no timeout here */
-	else if (((TCP_STATES_FAST >> f->state) & 1) && at >= 0 && at < (int64_t)f->tx_inflight)
+	} else if (((TCP_STATES_FAST >> f->state) & 1) && at >= 0 && at < (int64_t)f->tx_inflight) {
 		data_error(sp, id, &effect, e->mtu);
+	}
 	conn_unlock(sp, id);
 }

@@ -9,6 +9,7 @@
 #include "include/net/rtt.h"
 #include "include/net/tcp_opt.h"
 #include "slowpath/conn.h"
+#include "slowpath/conn_neigh.h"
 #include "slowpath/sp.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_out.h"
@@ -187,15 +188,14 @@ static void follow_neighbour(struct sp *sp, uint32_t id)
 	struct route_result r = route_lookup(&sp->routes, sp->fp->cold[id].key.remote);
 	struct rte_ether_addr mac;
 	enum neigh_result known;
+	uint32_t neigh;
 
 	if (n->neigh != NEIGH_NONE || !r.found || r.local) /* a simultaneous open has one already */
 		return;
-	known = neigh_resolve(&sp->neigh, r.next_hop, sp->now, &n->neigh, &mac);
-	if (known == NEIGH_FULL) {
-		n->neigh = NEIGH_NONE;
+	known = neigh_resolve(&sp->neigh, r.next_hop, sp->now, &neigh, &mac);
+	if (known == NEIGH_FULL)
 		return;
-	}
-	neigh_hold(&sp->neigh, n->neigh);
+	conn_neigh_join(sp, id, neigh);
 	if (known != NEIGH_KNOWN)
 		return;
 	if (memcmp(hdr->bytes, &mac, sizeof(mac)) == 0)
@@ -241,7 +241,7 @@ acked:
 	flow_complete(sp, id, seg);
 	follow_neighbour(sp, id);
 	conn_event(sp, id, EV_SYN_ACKED);
-	return f->app != APP_NONE;
+	return true;
 }
 
 /* --- active --- */
@@ -375,14 +375,13 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 	struct flow *f = &sp->fp->flows[id];
 	struct conn *n = &sp->conn[id];
 	struct rte_ether_addr mac = { 0 };
-	enum neigh_result known = neigh_resolve(&sp->neigh, next_hop, sp->now, &n->neigh, &mac);
+	uint32_t neigh;
+	enum neigh_result known = neigh_resolve(&sp->neigh, next_hop, sp->now, &neigh, &mac);
 	int rc;
 
-	if (known == NEIGH_FULL) {
-		n->neigh = NEIGH_NONE;
+	if (known == NEIGH_FULL)
 		return ENOBUFS;
-	}
-	neigh_hold(&sp->neigh, n->neigh);
+	conn_neigh_join(sp, id, neigh);
 	flow_begin(sp, id, m->rx_size, m->tx_size, former);
 	f->flags |= (sp->conf->tcp.timestamps ? FLOW_TS : 0u) | (sp->conf->tcp.sack ? FLOW_SACK : 0u) |
 		(m->flags & CTL_LISTEN_NODELAY ? FLOW_NODELAY : 0u);
@@ -443,39 +442,4 @@ int handshake_op_route(void *arg, struct ctl_connect *m)
 	m->local = r.local ? m->remote : r.src;
 	m->prefix_len = r.prefix_len;
 	return r.local ? EADDRINUSE : 0; /* EADDRINUSE: the address is tasd's own */
-}
-
-static void neighbour_known(struct sp *sp, uint32_t id, const struct rte_ether_addr *mac)
-{
-	struct conn *n = &sp->conn[id];
-
-	if (mac == NULL) {
-		if (sp->fp->flows[id].state == TCP_SYN_SENT && n->syn_wait) {
-			sp_count(sp, CNT_TCP_ATTEMPT_FAILS, 1);
-			conn_end(sp, id, EHOSTUNREACH);
-		}
-		return;
-	}
-	hdr_tmpl_set_dst_mac(&sp->fp->cold[id].hdr, mac);
-	if (n->syn_wait) {
-		n->syn_wait = false;
-		n->retries = 0; /* nothing was sent yet */
-		n->syn_sent_ns = sp->now;
-		n->timer_base_us = ns_to_us32(sp->now);
-		out_syn(sp, id);
-		conn_timer_arm(sp, id);
-	}
-}
-
-void handshake_neighbour(struct sp *sp, uint32_t neigh, const struct rte_ether_addr *mac)
-{
-	if (sp->neigh.entry[neigh].holds == 0)
-		return;
-	for (uint32_t id = 0; id < sp->fp->conf.flows_max; id++) {
-		if (sp->conn[id].neigh != neigh || sp->fp->flows[id].state == TCP_FREE)
-			continue;
-		conn_lock(sp, id);
-		neighbour_known(sp, id, mac);
-		conn_unlock(sp, id);
-	}
 }

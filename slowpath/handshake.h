@@ -10,8 +10,6 @@
 #include "include/abi/ctl.h"
 #include <stdbool.h>
 
-#include <rte_ether.h>
-
 #include "include/net/flow_key.h"
 #include "include/net/seg.h"
 
@@ -28,8 +26,5 @@ bool handshake_segment_in(struct sp *sp, uint32_t id, const uint8_t *frame, cons
 /* As struct app_ops wants them; arg is struct sp. */
 int handshake_op_connect(void *sp, uint16_t app, struct ctl_connect *m);
 int handshake_op_route(void *sp, struct ctl_connect *m);
-
-/* A neighbour's address became known or changed (mac), or it does not answer (NULL). */
-void handshake_neighbour(struct sp *sp, uint32_t neigh, const struct rte_ether_addr *mac);
 
 #endif

@@ -9,6 +9,7 @@
 #include "include/base/assert.h"
 #include "slowpath/conn.h"
 #include "slowpath/sp.h"
+#include "slowpath/unaccepted.h"
 
 #define RETRY_NS (100 * NS_PER_MS)
 
@@ -428,7 +429,8 @@ static bool take_back_one(struct sp *sp, struct listener *l, uint32_t id)
 		app_flow_accepted(sp->apps, id);
 		return false;
 	}
-	if (f->tx_avail > 0 || !conn_strip(sp, id)) {
+	if (f->tx_avail > 0 || !unaccepted_strip(sp, id)) {
+		sp->conn[id].app_gone = true; /* the process forgot it */
 		conn_abort(sp, id, ECONNRESET);
 		return false;
 	}

@@ -3,8 +3,8 @@
  *
  * Guarantee: connections are handed over in the order in which they completed, each to one process that armed
  * the listener; what a process did not accept before it left goes to the next, in order. A listener with no
- * armed process keeps completed connections waiting up to its backlog. Owner: the slow path. Functions that
- * take a flow want its lock held unless they say otherwise. */
+ * armed process keeps completed connections waiting up to its backlog, and what they bring (unaccepted.h).
+ * Owner: the slow path. Functions that take a flow want its lock held unless they say otherwise. */
 #ifndef TAS_SLOWPATH_LISTEN_H
 #define TAS_SLOWPATH_LISTEN_H
 
@@ -56,6 +56,7 @@ struct listener {
 	uint32_t nacceptors, turn;
 	struct acceptor *acceptor;
 	uint64_t accepted, overflows;
+	uint64_t unaccepted_bytes; /* memory that its connections have in tasd (unaccepted.h) */
 };
 
 LIST_HEAD(listener_list, listener);

@@ -12,6 +12,7 @@
 #include "include/net/pkt.h"
 #include "slowpath/conn.h"
 #include "slowpath/conn_keepalive.h"
+#include "slowpath/conn_neigh.h"
 #include "slowpath/handshake.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_in.h"
@@ -32,7 +33,7 @@ static void on_neigh_event(void *arg, enum neigh_event event, uint32_t id, struc
 	const struct rte_ether_addr *mac)
 {
 	(void)addr;
-	handshake_neighbour(arg, id, event == NEIGH_EV_FAILED ? NULL : mac);
+	conn_neigh_event(arg, id, event == NEIGH_EV_FAILED ? NULL : mac);
 }
 
 static void on_neigh_conflict(void *arg, struct net_addr addr, const struct rte_ether_addr *mac)
@@ -102,7 +103,7 @@ static int parts_take(struct sp *sp, const struct sp_conf *sc)
 	sp->conn = calloc(flows, sizeof(*sp->conn));
 	sp->cc_list = calloc(flows, sizeof(*sp->cc_list));
 	sp->listeners = listeners_create();
-	if (sp->conn == NULL || sp->cc_list == NULL || sp->listeners == NULL)
+	if (sp->conn == NULL || sp->cc_list == NULL || sp->listeners == NULL || conn_neigh_init(sp) != 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < flows; i++)
 		sp->conn[i].neigh = NEIGH_NONE, sp->conn[i].cc_slot = FLOW_NONE;
@@ -148,10 +149,11 @@ void sp_destroy(struct sp *sp)
 		neigh_fini(&sp->neigh);
 	if (sp->timers.node != NULL)
 		timers_fini(&sp->timers);
+	conn_neigh_fini(sp);
 	listeners_free(sp->listeners);
 	free(sp->cc_list);
 	for (uint32_t i = 0; sp->conn != NULL && i < sp->fp->conf.flows_max; i++)
-		free(sp->conn[i].stripped);
+		free(sp->conn[i].kept);
 	free(sp->conn);
 	memset(sp, 0, sizeof(*sp));
 }

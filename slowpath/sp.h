@@ -58,7 +58,8 @@ struct conn {
 	uint32_t pending_next, pending_prev; /* in one of its queues */
 	uint32_t room_next, room_prev;       /* among those that make way (room.h) */
 	uint8_t room;                        /* which, enum room_class + 1; 0: it does not */
-	uint32_t neigh;                      /* held entry, or NEIGH_NONE */
+	uint32_t neigh;                      /* held entry, or NEIGH_NONE (conn_neigh.h) */
+	uint32_t neigh_next, neigh_prev;     /* among those that go through it */
 	uint32_t rx_size, tx_size;
 	tas_ns fin_answer_due;  /* TIME_WAIT: its FIN, if it comes again, is not answered before */
 	uint32_t timer_base_us; /* FIN_WAIT_2, TIME_WAIT, persist: since when */
@@ -69,8 +70,9 @@ struct conn {
 	uint16_t peer_mss;
 	uint8_t syn_count; /* TCP_SYNCNT, or 0 */
 	struct keep keep;
-	struct stripped *stripped; /* bytes on their way to another process (conn.c) */
-	tas_ns syn_sent_ns;        /* 0: sent more than once, no RTT sample (Karn) */
+	uint8_t kept_log2;
+	char *kept;         /* ring of 1 << kept_log2 bytes: what nobody accepted (unaccepted.h); or NULL */
+	tas_ns syn_sent_ns; /* 0: sent more than once, no RTT sample (Karn) */
 };
 
 struct sp {
@@ -81,11 +83,13 @@ struct sp {
 	struct timers timers; /* index: the flow */
 	struct routes routes;
 	struct neigh neigh;
+	uint32_t *neigh_conns; /* [SP_NEIGHBOURS_MAX] the first flow that goes through each, or FLOW_NONE */
 	struct icmp_sp icmp;
 	struct isn isn;
 	struct ports ports;
 	struct listeners *listeners;
 	struct room_queue room[NR_ROOM_CLASSES];
+	uint64_t unaccepted_bytes; /* of all connections' rings in `kept` */
 	struct challenge challenges;
 	struct limit rsts;
 	struct sp_scale scale;

@@ -137,7 +137,7 @@ static int fast_path_take(struct tasd *t)
 		.cores_min = t->conf.fastpath.cores_min,
 		.flows_max = t->conf.memory.flows_max,
 		.apps_max = t->conf.memory.apps_max,
-		.delack_us = t->conf.tcp.delack_ms * 1000,
+		.delack_us = { t->conf.tcp.delack_ms * 1000, conf_delack_answer_us(&t->conf.tcp) },
 		.idle_us = t->conf.fastpath.idle_ms * 1000,
 		.rto = conf_rto(&t->conf.tcp),
 		.restart_segments = t->conf.tcp.initial_cwnd,

@@ -8,6 +8,7 @@
 #include "slowpath/handshake.h"
 #include "slowpath/sp.h"
 #include "slowpath/tcp_out.h"
+#include "slowpath/unaccepted.h"
 
 #define FIN_ANSWERS_APART (100 * NS_PER_MS) /* half the least RTO of Linux */
 
@@ -40,6 +41,15 @@ static void synchronized_in(struct sp *sp, uint32_t id, const uint8_t *frame, co
 		return;
 	}
 	tcp_rx(sp->fp->slow, id, seg, frame);
+}
+
+/* A process has it, or had it, or nobody has accepted it yet. */
+static void established_in(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
+{
+	if (sp->conn[id].where == CONN_READY && !(seg->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG)))
+		unaccepted_in(sp, id, frame, seg);
+	else
+		synchronized_in(sp, id, frame, seg);
 }
 
 /* A new connection may take the place of one in TIME_WAIT if nothing of the old one can be mistaken for it
@@ -104,13 +114,9 @@ static bool connection_in(struct sp *sp, uint32_t id, const uint8_t *frame, cons
 	case TCP_SYN_RCVD:
 		if (handshake_segment_in(sp, id, frame, seg) &&
 			(seg->payload_len > 0 || (seg->flags & RTE_TCP_FIN_FLAG)))
-			synchronized_in(sp, id, frame, seg);
+			established_in(sp, id, frame, seg);
 		return false;
-	default:
-		/* while nobody accepts there is no place for what it brings: it comes again when one does */
-		if (f->app != APP_NONE || (f->flags & FLOW_ORPHAN) || (seg->flags & RTE_TCP_RST_FLAG))
-			synchronized_in(sp, id, frame, seg);
-		return false;
+	default: established_in(sp, id, frame, seg); return false;
 	}
 }
 

@@ -22,7 +22,7 @@ PATH=$BUILD/slowpath:$BUILD/tools:$e2e_root/tools:$PATH
 export TAS_LIB=$BUILD/libtas/libtas.so # tas-run preloads this one and not an installed one
 
 INSTANCE=e2e-$$
-SRV=$INSTANCE-srv CLI=$INSTANCE-cli
+SRV=$INSTANCE-srv CLI=$INSTANCE-cli RTR=$INSTANCE-rtr
 TASD_IP=10.77.0.1 CLI_IP=10.77.0.2
 WORK=$(mktemp -d "/tmp/$INSTANCE.XXXXXX")
 chmod 755 "$WORK" # servers that dropped root read their files there
@@ -60,6 +60,30 @@ ns_make() { # [MTU]
 	ip -n "$CLI" address add "$CLI_IP/24" dev cli0
 }
 
+# The same with a router between the two, in namespace $RTR, and $CLI in a network of its own, whose packets to
+# the router, and from there alone, may have only so many bytes:
+#
+#     tasd $TASD_IP --- srv0 --- rtr0 $RTR_IP [$RTR] rtr1 10.78.0.254 --- cli0 $FAR_IP
+RTR_IP=10.77.0.254 FAR_IP=10.78.0.2
+ns_make_routed() { # MTU
+	local namespace
+
+	for namespace in "$SRV" "$RTR" "$CLI"; do
+		ip netns add "$namespace"
+	done
+	ip link add srv0 netns "$SRV" type veth peer name rtr0 netns "$RTR"
+	ip link add cli0 netns "$CLI" type veth peer name rtr1 mtu "$1" netns "$RTR"
+	e2e_device "$SRV" srv0
+	e2e_device "$RTR" rtr0
+	e2e_device "$RTR" rtr1
+	e2e_device "$CLI" cli0
+	ip -n "$RTR" address add $RTR_IP/24 dev rtr0
+	ip -n "$RTR" address add 10.78.0.254/24 dev rtr1
+	ip -n "$CLI" address add $FAR_IP/24 dev cli0
+	ip -n "$CLI" route add default via 10.78.0.254 mtu lock "$1" advmss 1460
+	ip netns exec "$RTR" sysctl -q -w net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0
+}
+
 # A device as AF_PACKET needs it at both ends: finished checksums, no frames larger than the MTU, and no
 # kernel that speaks up by itself.
 e2e_device() { # NAMESPACE DEVICE
@@ -71,6 +95,7 @@ e2e_device() { # NAMESPACE DEVICE
 
 in_srv() { ip netns exec "$SRV" "$@"; }
 in_cli() { ip netns exec "$CLI" "$@"; }
+in_rtr() { ip netns exec "$RTR" "$@"; }
 under_tas() { in_srv tas-run -i "$INSTANCE" -- "$@"; }
 
 # --- processes
@@ -184,7 +209,7 @@ e2e_end() {
 	for ((i = ${#e2e_pids[@]} - 1; i >= 0; i--)); do
 		stop "${e2e_pids[i]}"
 	done
-	for namespace in "$SRV" "$CLI"; do
+	for namespace in "$SRV" "$CLI" "$RTR"; do
 		[ -e "/run/netns/$namespace" ] || continue
 		for pid in $(ip netns pids "$namespace"); do
 			kill -KILL "$pid" 2>/dev/null

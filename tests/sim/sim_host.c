@@ -125,7 +125,7 @@ static void stack_take(struct host *h, tas_ns now)
 		.cores_min = h->conf.fastpath.cores_min,
 		.flows_max = h->conf.memory.flows_max,
 		.apps_max = h->conf.memory.apps_max,
-		.delack_us = h->conf.tcp.delack_ms * 1000,
+		.delack_us = { h->conf.tcp.delack_ms * 1000, conf_delack_answer_us(&h->conf.tcp) },
 		.idle_us = h->conf.fastpath.idle_ms * 1000,
 		.rto = conf_rto(&h->conf.tcp),
 		.restart_segments = h->conf.tcp.initial_cwnd,

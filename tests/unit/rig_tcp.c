@@ -87,7 +87,7 @@ void rig_open(void)
 	struct fp_conf fc = { .cores = 1,
 		.flows_max = rig.conf.memory.flows_max,
 		.apps_max = rig.conf.memory.apps_max,
-		.delack_us = rig.conf.tcp.delack_ms * 1000,
+		.delack_us = { rig.conf.tcp.delack_ms * 1000, conf_delack_answer_us(&rig.conf.tcp) },
 		.rto = conf_rto(&rig.conf.tcp),
 		.restart_segments = rig.conf.tcp.initial_cwnd,
 		.numa_node = SOCKET_ID_ANY,

@@ -44,6 +44,7 @@ TEST(hard_error_about_our_syn_ends_the_attempt) /* RFC 1122 4.2.3.9 */
 
 	give_icmp(p, UNREACHABLE, PORT, 0, 0);
 	assert_int_equal(events_of(p), ABI_EV_RESET);
+	assert_int_equal(counted(CNT_TCP_ATTEMPT_FAILS), 1);
 	assert_int_equal(rec_of(p)->error, ECONNREFUSED);
 }
 
@@ -99,18 +100,85 @@ TEST(error_is_forgotten_when_the_peer_is_heard_again) /* as in Linux */
 	overlook();
 }
 
-TEST(too_big_a_segment_is_sent_again_in_smaller_ones) /* RFC 1191 6.3 */
-{
-	struct peer *p = established(.nodelay = true);
+/* Where piece i begins, once the path takes no more than 1400 bytes. */
+#define PIECE 1348
+#define PIECE_AT(i) (1 + (uint32_t)(i)*PIECE)
 
-	app_writes(p, 2 * MSS);
-	overlook();
+static void expect_pieces(struct peer *p, uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from; i < from + n; i++)
+		expect(p, .seq = PIECE_AT(i), .ack = 1, .len = PIECE);
+}
+
+/* RFC 1191 6.4: at once, and without a smaller window, for it is no congestion. */
+TEST(too_big_segments_are_sent_again_in_smaller_ones)
+{
+	struct peer *p = sending(established(.nodelay = true), 10);
+	uint32_t cwnd = flow_of(p)->cwnd;
+
 	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, 1);
-	assert_int_equal(flow_of(p)->mss, 1400 - 52);
-	wait_ms(202);
-	expect(p, .seq = 1, .ack = 1, .len = 1348);
-	give(p, .seq = 1, .ack = 1 + 1348);
-	expect(p, .seq = 1 + 1348, .ack = 1, .len = 1348);
+	assert_int_equal(flow_of(p)->mss, PIECE);
+	expect_pieces(p, 0, 10);
+	expect(p, .seq = PIECE_AT(10), .ack = 1, .len = 10 * MSS - 10 * PIECE);
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, 1 + MSS); /* about the others of the flight */
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, 1 + 2 * MSS);
+	silence();
+	assert_int_equal(flow_of(p)->cwnd, cwnd);
+	give(p, .seq = 1, .ack = PIECE_AT(5)); /* what is acknowledged in part is not sent a third time */
+	silence();
+	give(p, .seq = 1, .ack = 1 + 10 * MSS);
+	assert_int_equal(rec_of(p)->tx_una, 10 * MSS);
+	assert_true(flow_of(p)->cwnd >= cwnd);
+	assert_int_equal(counted(CNT_TCP_TIMEOUTS) + counted(CNT_TCP_FAST_RECOVERIES), 0);
+	app_writes(p, PIECE);
+	expect(p, .seq = 1 + 10 * MSS, .ack = 1, .len = PIECE);
+}
+
+TEST(too_big_segments_are_sent_again_to_a_peer_without_sack)
+{
+	struct peer *p = sending(established(.nodelay = true, .no_sack = true), 4);
+
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, 1);
+	expect_pieces(p, 0, 4);
+	expect(p, .seq = PIECE_AT(4), .ack = 1, .len = 4 * MSS - 4 * PIECE);
+	for (uint32_t i = 1; i < 4; i++)
+		give(p, .seq = 1, .ack = PIECE_AT(i));
+	silence();
+	give(p, .seq = 1, .ack = 1 + 4 * MSS);
+	assert_int_equal(rec_of(p)->tx_una, 4 * MSS);
+}
+
+TEST(what_fitted_in_spite_of_too_big_ones_is_not_sent_again) /* SACKed, or too little to have been too big */
+{
+	struct peer *p = sending(established(.nodelay = true), 3), *q = established(.nodelay = true);
+
+	app_writes(p, 100);
+	expect(p, .seq = AT(3), .ack = 1, .len = 100);
+	acked_to(p, 0, { AT(3), AT(3) + 100 });
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, 1);
+	expect_pieces(p, 0, 3);
+	expect(p, .seq = PIECE_AT(3), .ack = 1, .len = 3 * MSS - 3 * PIECE);
+	silence();
+	app_writes(q, 1000);
+	expect(q, .seq = 1, .ack = 1, .len = 1000);
+	give_icmp(q, UNREACHABLE, TOO_BIG, 1400, 1);
+	assert_int_equal(flow_of(q)->mss, PIECE);
+	silence();
+}
+
+TEST(too_big_segments_that_were_lost_before_are_sent_again_in_smaller_ones) /* after a timeout */
+{
+	struct peer *p = sending(established(.nodelay = true), 3);
+
+	wait_sent(1000);
+	expect_segment(p, 0);
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, 1);
+	expect(p, .seq = 1, .ack = 1, .len = PIECE);
+	silence(); /* the window of a timeout */
+	give(p, .seq = 1, .ack = PIECE_AT(1));
+	overlook();
+	give(p, .seq = 1, .ack = 1 + 3 * MSS);
+	assert_int_equal(rec_of(p)->tx_una, 3 * MSS);
 }
 
 TEST(too_big_is_believed_only_about_what_is_in_flight) /* RFC 5927 4.1 */
@@ -169,7 +237,10 @@ int main(void)
 		RIG_TEST(errors_never_end_an_open_connection),
 		RIG_TEST(error_about_data_explains_the_silence_after_it),
 		RIG_TEST(error_is_forgotten_when_the_peer_is_heard_again),
-		RIG_TEST(too_big_a_segment_is_sent_again_in_smaller_ones),
+		RIG_TEST(too_big_segments_are_sent_again_in_smaller_ones),
+		RIG_TEST(too_big_segments_are_sent_again_to_a_peer_without_sack),
+		RIG_TEST(what_fitted_in_spite_of_too_big_ones_is_not_sent_again),
+		RIG_TEST(too_big_segments_that_were_lost_before_are_sent_again_in_smaller_ones),
 		RIG_TEST(too_big_is_believed_only_about_what_is_in_flight),
 		RIG_TEST(too_small_a_path_is_not_believed),
 		RIG_TEST(connection_tells_about_itself),

@@ -314,6 +314,7 @@ TEST(acknowledgement_waits_for_no_other_flow) /* though that came on the list fi
 	give(b, .seq = seen, .ack = 1, .len = 10); /* behind it */
 	app_writes(a, 10);                         /* carries what a owes */
 	expect(a, .seq = 1, .ack = seen + 10, .len = 10);
+	flow_of(a)->flags &= ~(uint32_t)FLOW_PATIENT; /* the next waits as long as that of b */
 	wait_us(3000);
 	give(a, .seq = seen + 10, .ack = 11, .len = 10);
 	assert_in_range(wait_sent(100), 800 * NS_PER_US, 1000 * NS_PER_US);

@@ -191,7 +191,7 @@ static struct rig *create(uint32_t flows, uint32_t ring_size, bool shared)
 	struct fp_conf conf = { .cores = 1,
 		.flows_max = max_u32(flows, 64),
 		.apps_max = 1,
-		.delack_us = 1000000,
+		.delack_us = { 1000000, 1000000 },
 		.numa_node = SOCKET_ID_ANY,
 		.name = "bench" };
 	char err[256];

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "slowpath/conn_neigh.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "include/base/assert.h"
+#include "slowpath/conn.h"
+#include "slowpath/sp.h"
+#include "slowpath/tcp_out.h"
+
+int conn_neigh_init(struct sp *sp)
+{
+	sp->neigh_conns = calloc(SP_NEIGHBOURS_MAX, sizeof(*sp->neigh_conns));
+	if (sp->neigh_conns == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < SP_NEIGHBOURS_MAX; i++)
+		sp->neigh_conns[i] = FLOW_NONE;
+	return 0;
+}
+
+void conn_neigh_fini(struct sp *sp) { free(sp->neigh_conns); }
+
+void conn_neigh_join(struct sp *sp, uint32_t id, uint32_t neigh)
+{
+	struct conn *n = &sp->conn[id];
+	uint32_t *head = &sp->neigh_conns[neigh];
+
+	TAS_ASSERT(n->neigh == NEIGH_NONE);
+	neigh_hold(&sp->neigh, neigh);
+	n->neigh = neigh;
+	n->neigh_prev = FLOW_NONE;
+	n->neigh_next = *head;
+	if (*head != FLOW_NONE)
+		sp->conn[*head].neigh_prev = id;
+	*head = id;
+}
+
+void conn_neigh_leave(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	if (n->neigh == NEIGH_NONE)
+		return;
+	if (n->neigh_prev == FLOW_NONE)
+		sp->neigh_conns[n->neigh] = n->neigh_next;
+	else
+		sp->conn[n->neigh_prev].neigh_next = n->neigh_next;
+	if (n->neigh_next != FLOW_NONE)
+		sp->conn[n->neigh_next].neigh_prev = n->neigh_prev;
+	neigh_release(&sp->neigh, n->neigh);
+	n->neigh = NEIGH_NONE;
+}
+
+static void neighbour_silent(struct sp *sp, uint32_t id)
+{
+	if (sp->fp->flows[id].state != TCP_SYN_SENT || !sp->conn[id].syn_wait)
+		return;
+	sp_count(sp, CNT_TCP_ATTEMPT_FAILS, 1);
+	conn_end(sp, id, EHOSTUNREACH);
+}
+
+static void neighbour_known(struct sp *sp, uint32_t id, const struct rte_ether_addr *mac)
+{
+	struct conn *n = &sp->conn[id];
+
+	hdr_tmpl_set_dst_mac(&sp->fp->cold[id].hdr, mac);
+	if (!n->syn_wait)
+		return;
+	n->syn_wait = false;
+	n->retries = 0; /* nothing was sent yet */
+	n->syn_sent_ns = sp->now;
+	n->timer_base_us = ns_to_us32(sp->now);
+	out_syn(sp, id);
+	conn_timer_arm(sp, id);
+}
+
+void conn_neigh_event(struct sp *sp, uint32_t neigh, const struct rte_ether_addr *mac)
+{
+	for (uint32_t id = sp->neigh_conns[neigh], next; id != FLOW_NONE; id = next) {
+		next = sp->conn[id].neigh_next; /* this one may end */
+		conn_lock(sp, id);
+		if (mac == NULL)
+			neighbour_silent(sp, id);
+		else
+			neighbour_known(sp, id, mac);
+		conn_unlock(sp, id);
+	}
+}
