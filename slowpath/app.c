@@ -43,7 +43,9 @@ int apps_init(struct apps *as, struct fastpath *fp, const struct tas_conf *conf,
 
 	TAS_ASSERT(fp->conf.apps_max >= n && n < APP_NONE);
 	*as = (struct apps){ .fp = fp, .conf = conf, .ops = *ops, .rim = *rim, .strikes = region_strikes() };
-	as->holds = (struct holds){ .left = on_left, .closed = on_closed, .arg = as };
+	users_init(&as->users);
+	users_limit(&as->users, SHARE_APPS, n);
+	as->holds = (struct holds){ .users = &as->users, .left = on_left, .closed = on_closed, .arg = as };
 	as->slot = calloc(n, sizeof(*as->slot));
 	as->free_id = calloc(n, sizeof(*as->free_id));
 	as->dying = calloc(2 * n, sizeof(*as->dying));
@@ -79,6 +81,7 @@ static void slot_free(struct apps *as, uint16_t id)
 	region_destroy(&s->region);
 	if (as->holds.app != NULL) /* not while the instance ends */
 		hold_app_reset(&as->holds, id);
+	users_give(&as->users, s->who.uid, SHARE_APPS, 1);
 	*s = (struct app_slot){ .state = APP_FREE };
 	as->free_id[(as->free_head + as->nr_free++) % as->conf->memory.apps_max] = id;
 }
@@ -92,6 +95,7 @@ void apps_fini(struct apps *as)
 	free(as->slot);
 	free(as->free_id);
 	free(as->dying);
+	users_fini(&as->users);
 	*as = (struct apps){ 0 };
 }
 
@@ -199,11 +203,9 @@ static int slot_make(struct apps *as, uint16_t id, const struct app_who *who)
 
 static uint16_t id_take(struct apps *as)
 {
-	uint16_t id;
+	uint16_t id = as->free_id[as->free_head];
 
-	if (as->nr_free == 0)
-		return APP_NONE;
-	id = as->free_id[as->free_head];
+	TAS_ASSERT(as->nr_free > 0);
 	as->free_head = (as->free_head + 1) % as->conf->memory.apps_max;
 	as->nr_free--;
 	return id;
@@ -216,18 +218,6 @@ static void hello_answer(const struct apps *as, uint16_t id, struct ctl_hello *h
 	h->region_size = region_size(as);
 	h->app = id;
 	h->cores = as->fp->conf.cores;
-}
-
-/* As with newcomers: one user other than root has at most three quarters, so that others find a place. */
-static bool user_has_enough(const struct apps *as, uid_t uid)
-{
-	uint32_t max = as->conf->memory.apps_max, mine = 0;
-
-	if (uid == 0)
-		return false;
-	for (uint32_t id = 0; id < max; id++)
-		mine += as->slot[id].state != APP_FREE && as->slot[id].who.uid == uid;
-	return mine >= max - max / 4;
 }
 
 static int refuse_memory(struct apps *as, int error, char *why, size_t why_size)
@@ -247,14 +237,13 @@ int app_hello(struct apps *as, struct ctl_hello *h, const struct app_who *who, t
 
 	if (!abi_matches(h))
 		return refuse_abi(as, h, why, why_size);
-	if (user_has_enough(as, who->uid))
-		return refuse(as, EUSERS, why, why_size,
-			"this user has three quarters of the processes that tasd serves: raise [memory] "
-			"apps_max");
-	id = id_take(as);
-	if (id == APP_NONE)
+	if (as->nr_free == 0)
 		return refuse(as, EUSERS, why, why_size,
 			"tasd serves as many processes as it may: raise [memory] apps_max");
+	if (!users_take(&as->users, who->uid, SHARE_APPS, 1))
+		return refuse(as, EUSERS, why, why_size,
+			"this user has its share of the processes that tasd serves: raise [memory] apps_max");
+	id = id_take(as);
 	error = slot_make(as, id, who);
 	if (error != 0) {
 		slot_free(as, id);

@@ -7,7 +7,7 @@
  * accepted. Then its listeners go, its connections one by one as close() would (app_ops.close_flow), and when
  * they are done and every core has passed a grace period, region, descriptors and id. An offender that is cut
  * off is not heard. At a limit the newcomer is refused in words and what exists goes on; no user but root can
- * take all places.
+ * take all places (users.h).
  *
  *   FREE -> MAPPING -> LIVE -> ENDING -> CLOSING -> DRAINING -> GRACE -> FREE
  *           hello      mapped  gone      heard      flows done  cores have all looked away
@@ -28,6 +28,7 @@
 #include "slowpath/conf.h"
 #include "slowpath/hold.h"
 #include "slowpath/region.h"
+#include "slowpath/users.h"
 
 enum {
 	APP_FAULTS_MAX = 1024,  /* bad messages before an application is cut off */
@@ -151,6 +152,7 @@ struct apps {
 	struct app_rim rim;
 	struct app_slot *slot; /* [apps_max] */
 	struct holds holds;
+	struct users users;
 	uint16_t *free_id; /* FIFO, so that an id rests before it is used again */
 	uint32_t free_head, nr_free;
 	uint16_t *dying; /* [2 * apps_max] those in ENDING, CLOSING or GRACE */

@@ -44,7 +44,6 @@ static void newcomer_add(struct ctl *c, struct client *l)
 {
 	l->deadline = c->now + CTL_PATIENCE;
 	TAILQ_INSERT_TAIL(&c->newcomers, l, link);
-	c->nr_newcomers++;
 }
 
 static void list_leave(struct ctl *c, struct client *l)
@@ -53,7 +52,7 @@ static void list_leave(struct ctl *c, struct client *l)
 		TAILQ_REMOVE(&c->attached, l, link);
 	} else {
 		TAILQ_REMOVE(&c->newcomers, l, link);
-		c->nr_newcomers--;
+		users_give(&c->apps->users, l->rq.who.uid, SHARE_NEWCOMERS, 1);
 	}
 }
 
@@ -68,7 +67,7 @@ void client_attached(struct ctl *c, struct client *l)
 void client_progress(struct ctl *c, struct client *l)
 {
 	if (l->deadline != TAS_NS_NEVER) {
-		list_leave(c, l);
+		TAILQ_REMOVE(&c->newcomers, l, link);
 		newcomer_add(c, l);
 	}
 }
@@ -141,24 +140,6 @@ static bool who_take(int fd, struct app_who *who)
 	return true;
 }
 
-static uint32_t newcomers_of(const struct ctl *c, uid_t uid)
-{
-	const struct client *l;
-	uint32_t n = 0;
-
-	TAILQ_FOREACH(l, &c->newcomers, link)
-		n += l->rq.who.uid == uid;
-	return n;
-}
-
-static bool may_enter(const struct ctl *c, uid_t uid)
-{
-	if (c->nr_newcomers >= CTL_NEWCOMERS_MAX)
-		return false;
-	return uid == 0 || c->nr_newcomers < CTL_NEWCOMERS_USER_MAX ||
-		newcomers_of(c, uid) < CTL_NEWCOMERS_USER_MAX;
-}
-
 /* A process of another pid namespace has no number here; its end is then seen by its socket alone. */
 static int client_watch(struct ctl *c, struct client *l)
 {
@@ -182,7 +163,12 @@ static bool client_new(struct ctl *c, int fd)
 	l->socket = (struct watch){ WATCH_CLIENT, l };
 	l->process = (struct watch){ WATCH_PROCESS, l };
 	ctl_io_prepare(fd);
-	if (!who_take(fd, &l->rq.who) || !may_enter(c, l->rq.who.uid) || client_watch(c, l) != 0) {
+	if (!who_take(fd, &l->rq.who) || !users_take(&c->apps->users, l->rq.who.uid, SHARE_NEWCOMERS, 1)) {
+		free(l);
+		return false;
+	}
+	if (client_watch(c, l) != 0) {
+		users_give(&c->apps->users, l->rq.who.uid, SHARE_NEWCOMERS, 1);
 		ctl_unwatch(c, fd);
 		if (l->pidfd >= 0)
 			close(l->pidfd);
@@ -346,6 +332,7 @@ int ctl_start(struct ctl **out, const struct ctl_conf *cc, char *err, size_t err
 	TAILQ_INIT(&c->graveyard);
 	TAILQ_INIT(&c->holds);
 	TAILQ_INIT(&c->holds_graveyard);
+	users_limit(&c->apps->users, SHARE_NEWCOMERS, CTL_NEWCOMERS_MAX);
 	open_files_raise();
 	c->apps->low_ports = ctl_cred_low_ports();
 	error = resources_take(c, cc, err, err_size);

@@ -53,7 +53,6 @@ struct ctl {
 	struct clients attached, graveyard;
 	struct ctl_holds holds, holds_graveyard;
 	struct client **by_app; /* [apps_max] */
-	uint32_t nr_newcomers;
 	tas_ns now;
 	struct ctl_stats stats;
 	struct log_limit log;

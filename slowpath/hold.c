@@ -17,13 +17,6 @@ static int ref_cmp(const struct hold_ref *a, const struct hold_ref *b)
 /* cppcheck-suppress unknownMacro ; libbsd's */
 RB_GENERATE_INTERNAL(hold_refs, hold_ref, link, ref_cmp, TAS_UNUSED static)
 
-static int user_cmp(const struct hold_user *a, const struct hold_user *b)
-{
-	return (a->user > b->user) - (a->user < b->user);
-}
-
-RB_GENERATE_INTERNAL(hold_users, hold_user, link, user_cmp, TAS_UNUSED static)
-
 static struct hold_ref *ref_find(const struct hold_refs *refs, uint64_t key)
 {
 	struct hold_ref like = { .key = key };
@@ -81,7 +74,7 @@ int holds_init(struct holds *hs, uint32_t apps_max)
 	hs->app = calloc(apps_max, sizeof(*hs->app));
 	hs->apps_max = apps_max;
 	hs->nr_holds = hs->nr_refs = 0;
-	RB_INIT(&hs->users);
+	users_limit(hs->users, SHARE_HOLDS, HOLDS_MAX);
 	LIST_INIT(&hs->all);
 	LIST_INIT(&hs->ended);
 	return hs->app != NULL ? 0 : -ENOMEM;
@@ -98,34 +91,6 @@ static void gones_free(struct cover_gones *gone)
 		RB_REMOVE(cover_gones, gone, g);
 		free(g);
 	}
-}
-
-/* One hold more of a user's; false if there are too many, or no memory. */
-static bool user_enter(struct holds *hs, uint32_t user)
-{
-	struct hold_user *u = RB_FIND(hold_users, &hs->users, &(struct hold_user){ .user = user });
-
-	if (u == NULL) {
-		u = calloc(1, sizeof(*u));
-		if (u == NULL)
-			return false;
-		u->user = user;
-		RB_INSERT(hold_users, &hs->users, u);
-	}
-	if (user != 0 && u->nr_holds >= HOLDS_USER_MAX)
-		return false;
-	u->nr_holds++;
-	return true;
-}
-
-static void user_leave(struct holds *hs, uint32_t user)
-{
-	struct hold_user *u = RB_FIND(hold_users, &hs->users, &(struct hold_user){ .user = user });
-
-	if (--u->nr_holds > 0)
-		return;
-	RB_REMOVE(hold_users, &hs->users, u);
-	free(u);
 }
 
 /* With everything but its references. */
@@ -147,7 +112,7 @@ static void holds_free(struct holds *hs, struct hold_list *list)
 
 	LIST_FOREACH_SAFE(h, list, all, next) {
 		refs_free(hs, &h->refs, NOBODY);
-		user_leave(hs, h->user);
+		users_give(hs->users, h->user, SHARE_HOLDS, 1);
 		release(h);
 	}
 }
@@ -352,7 +317,8 @@ struct hold *hold_fork(struct holds *hs, uint16_t parent, uint64_t token)
 	if (h == NULL)
 		return NULL;
 	*h = (struct hold){ .token = token, .parent = parent, .child = NOBODY, .user = a->user };
-	if (!inherit(hs, h, a) || !cover_all(hs, h, parent) || !user_enter(hs, h->user)) {
+	if (!inherit(hs, h, a) || !cover_all(hs, h, parent) ||
+		!users_take(hs->users, h->user, SHARE_HOLDS, 1)) {
 		refs_free(hs, &h->refs, NOBODY); /* the parent has them: none is closed by this */
 		covers_leave(h);
 		release(h);
@@ -451,7 +417,7 @@ void hold_free(struct holds *hs, struct hold *h)
 	TAS_ASSERT(h->ended && hold_waited_for(h) == NULL);
 	LIST_REMOVE(h, all);
 	hs->nr_holds--;
-	user_leave(hs, h->user);
+	users_give(hs->users, h->user, SHARE_HOLDS, 1);
 	release(h);
 }
 

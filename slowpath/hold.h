@@ -26,9 +26,11 @@
 #include <bsd/sys/queue.h>
 #include <bsd/sys/tree.h>
 
+#include "slowpath/users.h"
+
 enum {
 	HOLDS_APP_MAX = 1024,       /* of one parent, while it lives */
-	HOLDS_USER_MAX = 4096,      /* of one user other than root, whose parents may be long gone */
+	HOLDS_MAX = 8192,           /* of all, whose parents may be long gone; shared by users.h */
 	HOLD_REFS_APP_MAX = 8192,   /* of a process and its forks' holds, while it lives */
 	HOLD_REFS_MAX = 256 * 1024, /* of all */
 };
@@ -68,7 +70,7 @@ struct hold {
 	uint32_t nr_refs;
 	uint16_t parent; /* APP_NONE once its slot was given back */
 	uint16_t child;  /* who attached with the token, or APP_NONE */
-	uint32_t user;   /* the parent's */
+	uid_t user;      /* the parent's */
 	uint64_t token;
 	bool ended; /* the child's end hung up: covers nothing any more */
 };
@@ -80,19 +82,13 @@ struct hold_app { /* what a process has */
 	uint64_t forks;
 	struct cover_list forked; /* what keeps its flows, youngest first */
 	struct hold *from;        /* the hold it came from, or NULL */
-	uint32_t user;            /* set by who attaches it */
+	uid_t user;               /* set by who attaches it */
 };
-
-struct hold_user { /* who has holds */
-	RB_ENTRY(hold_user) link;
-	uint32_t user, nr_holds;
-};
-RB_HEAD(hold_users, hold_user);
 
 struct holds {
 	struct hold_app *app; /* [apps_max] */
 	struct hold_list all, ended;
-	struct hold_users users;
+	struct users *users;
 	uint32_t apps_max, nr_holds, nr_refs;
 	uint64_t last_id; /* of a listener */
 	/* Called when `app` no longer has the listener, and when nobody has. */
@@ -101,7 +97,8 @@ struct holds {
 	void *arg;
 };
 
-/* `left`, `closed` and `arg` are the caller's to set. 0 or -ENOMEM. Fini calls neither: the instance ends. */
+/* `users`, `left`, `closed` and `arg` are the caller's to set. 0 or -ENOMEM. Fini calls neither: the instance
+ * ends. */
 int holds_init(struct holds *hs, uint32_t apps_max);
 void holds_fini(struct holds *hs);
 

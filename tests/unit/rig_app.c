@@ -28,7 +28,7 @@ static struct rig_app *start(unsigned index, uint64_t fork_token)
 		.bell_size = sizeof(struct abi_bell),
 		.context_size = sizeof(struct abi_context),
 		.fork_token = fork_token };
-	struct app_who who = { .pid = 1, .program = "rig" };
+	struct app_who who = { .pid = 1, .uid = rig.uid[index], .program = "rig" };
 	char why[256] = "";
 
 	*a = (struct rig_app){ .attached = true };

@@ -134,6 +134,7 @@ struct rig {
 	struct sp sp;
 	tas_ns now;
 	struct rig_app app[RIG_APPS];
+	uid_t uid[RIG_APPS]; /* whose process each is, from its start on */
 	struct peer peer[RIG_PEERS];
 	unsigned npeers;
 	uint16_t next_port;
