@@ -45,6 +45,8 @@ int apps_init(struct apps *as, struct fastpath *fp, const struct tas_conf *conf,
 	*as = (struct apps){ .fp = fp, .conf = conf, .ops = *ops, .rim = *rim, .strikes = region_strikes() };
 	users_init(&as->users);
 	users_limit(&as->users, SHARE_APPS, n);
+	as->cost.users = &as->users;
+	cost_begin(&as->cost);
 	as->holds = (struct holds){ .users = &as->users, .left = on_left, .closed = on_closed, .arg = as };
 	as->slot = calloc(n, sizeof(*as->slot));
 	as->free_id = calloc(n, sizeof(*as->free_id));
@@ -151,6 +153,7 @@ static int region_make(struct apps *as, uint16_t id)
 {
 	struct app_slot *s = &as->slot[id];
 	uint32_t pages = (uint32_t)(region_size(as) / REGION_PAGE);
+	uint32_t header = HEADER_PAGES;
 	char name[64];
 	int error;
 
@@ -159,7 +162,7 @@ static int region_make(struct apps *as, uint16_t id)
 	if (error == 0)
 		error = buf_init(&s->pool, pages);
 	if (error == 0)
-		error = region_populate(&s->region, 0, HEADER_PAGES * REGION_PAGE);
+		error = region_populate(&s->region, 0, HEADER_PAGES * REGION_PAGE, &header);
 	if (error == 0)
 		buf_free(&s->pool, HEADER_PAGES, pages - HEADER_PAGES);
 	return error;
@@ -243,6 +246,7 @@ int app_hello(struct apps *as, struct ctl_hello *h, const struct app_who *who, t
 	if (!users_take(&as->users, who->uid, SHARE_APPS, 1))
 		return refuse(as, EUSERS, why, why_size,
 			"this user has its share of the processes that tasd serves: raise [memory] apps_max");
+	cost_spend(&as->cost, who->uid, COST_ATTACH);
 	id = id_take(as);
 	error = slot_make(as, id, who);
 	if (error != 0) {

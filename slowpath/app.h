@@ -17,6 +17,7 @@
 #ifndef TAS_SLOWPATH_APP_H
 #define TAS_SLOWPATH_APP_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,6 +27,7 @@
 #include "include/base/log.h"
 #include "slowpath/buf.h"
 #include "slowpath/conf.h"
+#include "slowpath/cost.h"
 #include "slowpath/hold.h"
 #include "slowpath/region.h"
 #include "slowpath/users.h"
@@ -153,6 +155,7 @@ struct apps {
 	struct app_slot *slot; /* [apps_max] */
 	struct holds holds;
 	struct users users;
+	struct cost cost;  /* begun anew by whoever makes a pass */
 	uint16_t *free_id; /* FIFO, so that an id rests before it is used again */
 	uint32_t free_head, nr_free;
 	uint16_t *dying; /* [2 * apps_max] those in ENDING, CLOSING or GRACE */
@@ -196,6 +199,10 @@ void app_cut_off(struct apps *as, uint16_t app, const char *why);
 
 /* --- requests of a live application; an errno, the answer in place --- */
 
+/* Nothing was done but a part of the work that it takes: the same request is to come again in a later pass.
+ * Also of app_context_add(). */
+#define APP_LATER EAGAIN
+
 int app_listen(struct apps *as, uint16_t app, struct ctl_listen *l);
 int app_unlisten(struct apps *as, uint16_t app, const struct ctl_listen *l);
 int app_arm(struct apps *as, uint16_t app, struct ctl_listen *l);
@@ -209,6 +216,12 @@ struct hold *app_fork(struct apps *as, uint16_t app, uint64_t token);
 void app_fork_end(struct apps *as, struct hold *h);
 /* Its child closed this before it attached. */
 void app_fork_leave(struct apps *as, struct hold *h, const struct ctl_adopt *a);
+
+/* What was done for it, in units of cost.h. */
+static inline void app_spend(struct apps *as, uint16_t app, uint64_t units)
+{
+	cost_spend(&as->cost, as->slot[app].who.uid, units);
+}
 
 static inline bool app_is_live(const struct apps *as, uint16_t app)
 {

@@ -160,8 +160,8 @@ static bool client_new(struct ctl *c, int fd)
 	if (l == NULL)
 		return false;
 	*l = (struct client){ .fd = fd, .pidfd = -1, .rq = { .app = APP_NONE } };
-	l->socket = (struct watch){ WATCH_CLIENT, l };
-	l->process = (struct watch){ WATCH_PROCESS, l };
+	l->socket = (struct watch){ .kind = WATCH_CLIENT, .of = l };
+	l->process = (struct watch){ .kind = WATCH_PROCESS, .of = l };
 	ctl_io_prepare(fd);
 	if (!who_take(fd, &l->rq.who) || !users_take(&c->apps->users, l->rq.who.uid, SHARE_NEWCOMERS, 1)) {
 		free(l);
@@ -175,6 +175,7 @@ static bool client_new(struct ctl *c, int fd)
 		free(l);
 		return false;
 	}
+	cost_spend(&c->apps->cost, l->rq.who.uid, COST_ENTER);
 	newcomer_add(c, l);
 	c->stats.accepted++;
 	c->stats.clients++;
@@ -203,7 +204,7 @@ static void turn_away_next(struct ctl *c)
 
 static void accept_some(struct ctl *c)
 {
-	for (unsigned i = 0; i < ACCEPT_BURST; i++) {
+	for (unsigned i = 0; i < ACCEPT_BURST && c->apps->cost.left > 0; i++) {
 		int fd = accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
@@ -261,18 +262,37 @@ static void bury(struct ctl *c)
 	}
 }
 
+/* One by one, for the kernel puts who was looked at behind the others: if the pass is spent before all had
+ * their turn, the next begins with those that had none. */
+static unsigned events_poll(struct ctl *c)
+{
+	struct epoll_event e;
+	unsigned n = 0;
+
+	for (c->turn++; n < EVENTS_BURST && c->apps->cost.left > 0; n++) {
+		struct watch *w;
+
+		if (epoll_wait(c->epfd, &e, 1, 0) != 1)
+			break;
+		w = e.data.ptr;
+		if (w->turn == c->turn)
+			break;
+		w->turn = c->turn;
+		dispatch(c, w, e.events);
+	}
+	return n;
+}
+
 unsigned ctl_poll(struct ctl *c, tas_ns now)
 {
-	struct epoll_event events[EVENTS_BURST];
-	int n = epoll_wait(c->epfd, events, EVENTS_BURST, 0);
-	unsigned expired;
+	unsigned n;
 
 	c->now = now;
-	for (int i = 0; i < n; i++)
-		dispatch(c, events[i].data.ptr, events[i].events);
-	expired = newcomers_expire(c);
+	cost_begin(&c->apps->cost);
+	n = events_poll(c);
+	n += newcomers_expire(c);
 	bury(c);
-	return (n > 0 ? (unsigned)n : 0) + expired;
+	return n;
 }
 
 tas_ns ctl_deadline(const struct ctl *c)
@@ -315,7 +335,7 @@ static int resources_take(struct ctl *c, const struct ctl_conf *cc, char *err, s
 	if (c->fd < 0)
 		return c->fd;
 	strlcpy(c->path, cc->path, sizeof(c->path));
-	c->listener = (struct watch){ WATCH_LISTENER, NULL };
+	c->listener = (struct watch){ .kind = WATCH_LISTENER };
 	return ctl_watch(c, c->fd, EPOLLIN, &c->listener);
 }
 

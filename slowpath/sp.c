@@ -233,12 +233,13 @@ unsigned sp_poll(struct sp *sp, tas_ns now)
 	sp->now = now;
 	sp->fp->slow->now = now;
 	sp->fp->slow->now_us = ns_to_us32(now);
+	cost_begin(&sp->apps->cost);
 	work = punts_poll(sp);
 	work += events_poll(sp);
 	work += timers_expire(&sp->timers, now, SP_TIMERS_BURST, on_timer, sp);
 	work += neigh_poll(&sp->neigh, now);
 	work += sp_cc_poll(sp);
-	listen_poll(sp);
+	work += listen_poll(sp);
 	work += apps_poll(sp->apps, now);
 	fp_reclaim(sp->fp);
 	core_flush(sp->fp->slow);
@@ -249,7 +250,7 @@ tas_ns sp_deadline(const struct sp *sp)
 {
 	tas_ns next = min_u64(timers_next(&sp->timers), neigh_next(&sp->neigh));
 
-	next = min_u64(min_u64(next, sp->cc_next), sp->listeners->retry_at);
+	next = min_u64(min_u64(next, sp->cc_next), listen_deadline(sp));
 	next = min_u64(next, apps_deadline(sp->apps, sp->now));
 	/* slots of flows wait for the cores to pass: look soon, but not at once */
 	return sp->fp->nr_graves > 0 ? min_u64(next, sp->now + 10 * NS_PER_MS) : next;

@@ -36,7 +36,7 @@ void users_fini(struct users *us)
 
 void users_limit(struct users *us, enum user_share what, uint64_t max) { us->max[what] = max; }
 
-static struct user *user_find(const struct users *us, uid_t uid)
+struct user *users_find(const struct users *us, uid_t uid)
 {
 	struct user like = { .uid = uid };
 
@@ -45,7 +45,7 @@ static struct user *user_find(const struct users *us, uid_t uid)
 
 uint64_t users_has(const struct users *us, uid_t uid, enum user_share what)
 {
-	const struct user *u = user_find(us, uid);
+	const struct user *u = users_find(us, uid);
 
 	return u != NULL ? u->has[what] : 0;
 }
@@ -63,7 +63,7 @@ bool users_may_take(const struct users *us, uid_t uid, enum user_share what, uin
 
 static struct user *user_have(struct users *us, uid_t uid)
 {
-	struct user *u = user_find(us, uid);
+	struct user *u = users_find(us, uid);
 
 	if (u != NULL)
 		return u;
@@ -90,7 +90,7 @@ bool users_take(struct users *us, uid_t uid, enum user_share what, uint64_t n)
 
 void users_give(struct users *us, uid_t uid, enum user_share what, uint64_t n)
 {
-	struct user *u = user_find(us, uid);
+	struct user *u = users_find(us, uid);
 
 	if (n == 0)
 		return;

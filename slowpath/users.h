@@ -26,7 +26,8 @@ enum user_share {
 struct user {
 	RB_ENTRY(user) link;
 	uid_t uid;
-	uint64_t sum; /* of all it has */
+	uint64_t sum;             /* of all it has */
+	uint64_t cost, cost_pass; /* cost.h: spent, as of that pass */
 	uint64_t has[NR_USER_SHARES];
 };
 RB_HEAD(user_tree, user);
@@ -48,6 +49,8 @@ bool users_may_take(const struct users *us, uid_t uid, enum user_share what, uin
 bool users_take(struct users *us, uid_t uid, enum user_share what, uint64_t n);
 /* It had taken them. */
 void users_give(struct users *us, uid_t uid, enum user_share what, uint64_t n);
+/* NULL: it has nothing. */
+struct user *users_find(const struct users *us, uid_t uid);
 uint64_t users_has(const struct users *us, uid_t uid, enum user_share what);
 
 #endif

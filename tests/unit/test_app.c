@@ -220,7 +220,7 @@ static void rings_of_contexts_lie_apart_inside_the_region(void **state)
 		struct app_flow_spec spec = { .app = app, .rx_size = 4096, .tx_size = 4096 };
 		uint32_t flow = rig_flow(r);
 
-		if (app_flow_attach(&r->apps, flow, &spec) != 0)
+		if (rig_flow_attach(r, flow, &spec) != 0)
 			break;
 		mark(a->base, taken, (uint64_t)r->fp.flows[flow].rx_page << 12, 4096, a->size);
 		mark(a->base, taken, (uint64_t)r->fp.flows[flow].tx_page << 12, 4096, a->size);
@@ -258,7 +258,7 @@ static void contexts_have_a_limit(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
 		rig_context(r, app);
-	assert_int_equal(app_context_add(&r->apps, app, &c, &fd), ENOSPC);
+	assert_int_equal(rig_context_add(r, app, &c, &fd), ENOSPC);
 	assert_int_equal(fd, -1);
 	rig_end(r);
 }
@@ -277,7 +277,7 @@ static void a_context_that_does_not_fit_the_quota_is_refused(void **state)
 	app = rig_attach(r);
 	rig_context(r, app);
 	free_pages = r->apps.slot[app].pool.free_pages;
-	assert_int_equal(app_context_add(&r->apps, app, &c, &fd), ENOMEM);
+	assert_int_equal(rig_context_add(r, app, &c, &fd), ENOMEM);
 	assert_int_equal(r->apps.slot[app].pool.free_pages, free_pages);
 	assert_int_equal(r->fp.apps[app].nctx, 1);
 	rig_end(r);
@@ -295,7 +295,7 @@ static void a_context_without_a_descriptor_to_wake_it_is_refused(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(app_context_add(&r->apps, app, &c, &fd), EMFILE);
+	assert_int_equal(rig_context_add(r, app, &c, &fd), EMFILE);
 	assert_int_equal(fd, -1);
 	assert_int_equal(r->apps.slot[app].pool.free_pages, free_pages);
 	rig_end(r);
