@@ -50,6 +50,7 @@ static void bury(struct sp *sp, uint32_t id)
 	if (n->linked) {
 		n->linked = false;
 		flow_unlink(sp->fp, id);
+		ports_ended(&sp->ports, &sp->fp->cold[id].key, sp->now);
 	}
 	if (n->neigh != NEIGH_NONE) {
 		neigh_release(&sp->neigh, n->neigh);

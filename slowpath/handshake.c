@@ -294,26 +294,42 @@ bool handshake_segment_in(struct sp *sp, uint32_t id, const uint8_t *frame, cons
 						       : syn_rcvd_in(sp, id, frame, seg);
 }
 
-static bool key_in_use(void *arg, const struct flow_key *key)
+/* One may be used again that has been in TIME_WAIT for a second and whose packets timestamps tell from those
+ * of another (RFC 6191; tcp_tw_reuse of Linux). */
+static enum port_use key_use(const struct sp *sp, const struct flow_key *key)
 {
-	struct sp *sp = arg;
-
-	return flow_lookup(sp->fp, key) != FLOW_NONE;
-}
-
-/* As key_in_use(), but for a connection that has been in TIME_WAIT for a second and whose packets timestamps
- * tell from those of another (RFC 6191; tcp_tw_reuse of Linux). */
-static bool key_kept(void *arg, const struct flow_key *key)
-{
-	struct sp *sp = arg;
 	uint32_t id = flow_lookup(sp->fp, key);
 	const struct flow *f;
 
 	if (id == FLOW_NONE)
-		return false;
+		return PORT_FREE;
 	f = &sp->fp->flows[id];
 	return f->state != TCP_TIME_WAIT || !(f->flags & FLOW_TS) || !sp->conf->tcp.timestamps ||
-		ns_to_us32(sp->now) - sp->conn[id].timer_base_us < REUSE_AFTER_US;
+			ns_to_us32(sp->now) - sp->conn[id].timer_base_us < REUSE_AFTER_US
+		? PORT_TAKEN
+		: PORT_REUSABLE;
+}
+
+struct port_search {
+	const struct sp *sp;
+	uint32_t lookups;
+};
+
+static enum port_use port_use(void *arg, const struct flow_key *key)
+{
+	struct port_search *s = arg;
+
+	s->lookups++;
+	return key_use(s->sp, key);
+}
+
+static int port_choose(struct sp *sp, uint16_t app, struct flow_key *key)
+{
+	struct port_search s = { .sp = sp };
+	int error = ports_choose(&sp->ports, key, port_use, &s, sp->now);
+
+	app_spend(sp->apps, app, s.lookups / COST_LOOKUPS);
+	return -error;
 }
 
 /* From the port of another user's listener a connection would take the place of one to that listener: by
@@ -341,10 +357,8 @@ static int connect_key(struct sp *sp, const struct ctl_connect *m, const struct 
 	if (m->local_port != 0 && port_of_another(sp, key, app))
 		return EADDRINUSE;
 	if (m->local_port != 0)
-		return key_kept(sp, key) ? EADDRNOTAVAIL : 0;
-	if (ports_choose(&sp->ports, key, key_in_use, sp) == 0)
-		return 0;
-	return -ports_choose(&sp->ports, key, key_kept, sp);
+		return key_use(sp, key) == PORT_TAKEN ? EADDRNOTAVAIL : 0;
+	return port_choose(sp, app, key);
 }
 
 /* Ends the connection in TIME_WAIT that has this key; false if there is none. Where its numbers ended: in

@@ -217,6 +217,23 @@ TEST(four_tuples_are_used_once) /* and ephemeral ports do not collide */
 	}
 }
 
+TEST(port_that_comes_free_is_found_at_once)
+{
+	struct peer *p[4], *late;
+
+	rig.conf.tcp.port_range = (struct conf_ports){ 50000, 50003 };
+	for (unsigned i = 0; i < 4; i++)
+		p[i] = connected(.port = 7);
+	late = peer_new(.port = 7);
+	late->local_port = 0;
+	assert_int_equal(app_connects(late), EADDRNOTAVAIL);
+	app_aborts(p[2]);
+	overlook();
+	assert_int_equal(app_connects(late), 0);
+	assert_int_equal(late->local_port, p[2]->local_port);
+	overlook();
+}
+
 TEST(port_of_another_user_is_not_to_be_connected_from)
 {
 	struct peer *p = peer_new();
@@ -546,6 +563,7 @@ int main(void)
 		RIG_TEST(close_while_connecting_leaves_nothing),
 		RIG_TEST(data_written_while_connecting_go_with_the_connection),
 		RIG_TEST(four_tuples_are_used_once),
+		RIG_TEST(port_that_comes_free_is_found_at_once),
 		RIG_TEST(port_of_another_user_is_not_to_be_connected_from),
 		RIG_TEST(syn_waits_for_the_neighbour),
 		RIG_TEST(neighbour_that_does_not_answer_is_no_route),
