@@ -320,7 +320,7 @@ static enum port_use port_use(void *arg, const struct flow_key *key)
 	struct port_search *s = arg;
 
 	s->lookups++;
-	return key_use(s->sp, key);
+	return listen_has_port(s->sp->listeners, be16toh(key->local_port)) ? PORT_TAKEN : key_use(s->sp, key);
 }
 
 static int port_choose(struct sp *sp, uint16_t app, struct flow_key *key)

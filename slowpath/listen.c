@@ -107,6 +107,8 @@ struct listener *listen_find(struct listeners *ls, const struct flow_key *key)
 	return l != NULL ? l : pick(ls, key, true);
 }
 
+bool listen_has_port(const struct listeners *ls, uint16_t port) { return !LIST_EMPTY(&ls->of_port[port]); }
+
 /* As in Linux: a queue of `backlog` and one more. */
 bool listen_full(const struct listener *l) { return l->ready.count + l->handed.count > l->backlog; }
 
@@ -391,6 +393,15 @@ static int listen_again(struct listener *l, uint16_t app, struct ctl_listen *m)
 	return acceptor_of(l, app) != NULL ? EEXIST : add_acceptor(l, app, m->cookie);
 }
 
+/* Whoever listened on all ports of the range would keep everybody from connecting. */
+static bool port_take(struct sp *sp, struct listener *l)
+{
+	if (l->port < sp->ports.low || l->port > sp->ports.high)
+		return true;
+	l->has_port = users_take(&sp->apps->users, l->uid, SHARE_PORTS, 1);
+	return l->has_port;
+}
+
 static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 {
 	struct listeners *ls = sp->listeners;
@@ -422,6 +433,8 @@ static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 	memcpy(l->congestion, m->congestion, sizeof(l->congestion));
 	l->congestion[sizeof(l->congestion) - 1] = 0;
 	error = add_acceptor(l, app, m->cookie);
+	if (error == 0 && !port_take(sp, l))
+		error = ENOBUFS;
 	if (error != 0) {
 		listener_free(l);
 		return error;
@@ -553,6 +566,8 @@ void listen_op_close(void *arg, uint64_t id)
 	LIST_REMOVE(l, same_port);
 	RB_REMOVE(listener_ids, &sp->listeners->ids, l);
 	sp->listeners->count--;
+	if (l->has_port)
+		users_give(&sp->apps->users, l->uid, SHARE_PORTS, 1);
 	wants(sp, l, LISTENER_NOTHING);
 	abort_all(sp, &l->ready, ECONNRESET);
 	abort_all(sp, &l->handed, ECONNRESET);

@@ -52,6 +52,7 @@ struct listener {
 	uint64_t id;
 	uint64_t secret;      /* of those that may join: they inherited it from one process */
 	uid_t uid;            /* whose process made it */
+	bool has_port;        /* SHARE_PORTS */
 	struct net_addr addr; /* any: every address */
 	uint16_t port;        /* host order */
 	uint16_t flags;       /* CTL_LISTEN_* */
@@ -86,6 +87,8 @@ const struct listener *listen_after(const struct listeners *ls, uint64_t id);
 /* The most specific listener for a packet to (local, local_port); among several with REUSEPORT one by the
  * hash. */
 struct listener *listen_find(struct listeners *ls, const struct flow_key *key);
+/* Nobody connects from a port on which somebody listens, at whatever address (as Linux). */
+bool listen_has_port(const struct listeners *ls, uint16_t port);
 /* Is there no place for one more complete connection? Asked of a SYN, and again when the handshake ends. */
 bool listen_full(const struct listener *l);
 /* A connection found no place. */

@@ -20,6 +20,7 @@ enum user_share {
 	SHARE_NEWCOMERS, /* clients of the control socket that have not attached */
 	SHARE_APPS,
 	SHARE_HOLDS, /* of children that have not attached */
+	SHARE_PORTS, /* of the range that connections are made from, with a listener */
 	NR_USER_SHARES
 };
 

@@ -234,6 +234,42 @@ TEST(port_that_comes_free_is_found_at_once)
 	overlook();
 }
 
+TEST(nobody_connects_from_a_port_on_which_somebody_listens)
+{
+	struct peer *p;
+
+	rig.conf.tcp.port_range = (struct conf_ports){ 50000, 50003 };
+	assert_int_equal(app_listens(1, 50001, 8), 0);
+	assert_int_equal(app_listens(1, 50002, 8), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		p = connected(.port = 7);
+		assert_true(p->local_port == 50000 || p->local_port == 50003);
+	}
+	p = peer_new(.port = 7);
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), EADDRNOTAVAIL);
+	assert_int_equal(app_unlistens(1, 50002), 0);
+	wait_us(PORTS_FULL_NS / NS_PER_US);
+	assert_int_equal(app_connects(p), 0);
+	overlook();
+}
+
+TEST(nobody_listens_on_all_ports_to_connect_from)
+{
+	struct peer *p;
+
+	rig.uid[1] = 1000;
+	rig.conf.tcp.port_range = (struct conf_ports){ 50000, 50003 };
+	for (uint16_t port = 50000; port < 50003; port++)
+		assert_int_equal(app_listens(1, port, 8), 0);
+	assert_int_equal(app_listens(1, 50003, 8), ENOBUFS);
+	assert_int_equal(app_listens(1, 49999, 8), 0);
+	p = connected(.port = 7);
+	assert_int_equal(p->local_port, 50003);
+	assert_int_equal(app_unlistens(1, 50000), 0);
+	assert_int_equal(app_listens(1, 50000, 8), 0);
+}
+
 TEST(port_of_another_user_is_not_to_be_connected_from)
 {
 	struct peer *p = peer_new();
@@ -564,6 +600,8 @@ int main(void)
 		RIG_TEST(data_written_while_connecting_go_with_the_connection),
 		RIG_TEST(four_tuples_are_used_once),
 		RIG_TEST(port_that_comes_free_is_found_at_once),
+		RIG_TEST(nobody_connects_from_a_port_on_which_somebody_listens),
+		RIG_TEST(nobody_listens_on_all_ports_to_connect_from),
 		RIG_TEST(port_of_another_user_is_not_to_be_connected_from),
 		RIG_TEST(syn_waits_for_the_neighbour),
 		RIG_TEST(neighbour_that_does_not_answer_is_no_route),
