@@ -323,7 +323,6 @@ void app_cut_off(struct apps *as, uint16_t app, const char *why)
 	tas_log_limited(&as->cut_log, as->now, TAS_LOG_WARNING, "%s (pid %d, user %u) was cut off: %s",
 		who->program, who->pid, who->uid, why);
 	live_end(as, app);
-	hold_app_gone(&as->holds, app);
 	dying_add(as, app, APP_CLOSING);
 	if (as->cut != NULL)
 		as->cut(as->cut_arg, app);
@@ -355,7 +354,19 @@ static void ending_step(struct apps *as, uint16_t app, unsigned *budget)
 		return;
 	s->close_next = 0;
 	s->state = APP_CLOSING;
-	hold_app_gone(&as->holds, app);
+}
+
+/* Its listeners first, then its connections. True when all is on its way. */
+static bool closing_step(struct apps *as, uint16_t app, unsigned *budget)
+{
+	struct app_slot *s = &as->slot[app];
+	unsigned most = min_u32(*budget, APP_LISTENERS_BURST), dropped = hold_app_gone(&as->holds, app, most);
+
+	*budget -= dropped;
+	if (dropped == most)
+		return false;
+	*budget -= app_flows_close(as, app, *budget);
+	return s->close_next == s->recs_begun;
 }
 
 /* One step of one that is dying; true if it is to be looked at again. */
@@ -370,8 +381,7 @@ static bool dying_step(struct apps *as, uint16_t app, unsigned *budget)
 	if (s->state == APP_ENDING)
 		return true;
 	if (s->state == APP_CLOSING) {
-		*budget -= app_flows_close(as, app, *budget);
-		if (s->close_next < s->recs_begun)
+		if (!closing_step(as, app, budget))
 			return true;
 		s->state = APP_DRAINING;
 		app_flow_gone(as, app);

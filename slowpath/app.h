@@ -33,8 +33,9 @@
 #include "slowpath/users.h"
 
 enum {
-	APP_FAULTS_MAX = 1024,  /* bad messages before an application is cut off */
-	APP_CLOSE_BURST = 1024, /* flows of a dead application closed in one pass */
+	APP_FAULTS_MAX = 1024,    /* bad messages before an application is cut off */
+	APP_CLOSE_BURST = 1024,   /* flows of dead applications closed in one pass */
+	APP_LISTENERS_BURST = 64, /* and listeners of one that they leave */
 	APP_BUFFER_MIN = 4096,
 	APP_BUFFER_MAX = 1 << 24, /* bytes of one payload ring */
 };

@@ -128,7 +128,10 @@ int app_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a)
 
 struct hold *app_fork(struct apps *as, uint16_t app, uint64_t token)
 {
-	return hold_fork(&as->holds, app, token);
+	struct hold *h = hold_fork(&as->holds, app, token);
+
+	app_spend(as, app, COST_FORK + (h != NULL ? (h->nr_refs + h->nr_covers) / COST_REFS : 0));
+	return h;
 }
 
 void app_fork_end(struct apps *as, struct hold *h)

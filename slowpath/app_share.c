@@ -332,19 +332,17 @@ static void wait_again(struct apps *as, uint16_t app, uint32_t rec)
 unsigned app_holds_release(struct apps *as, unsigned burst)
 {
 	struct hold *h;
-	unsigned n = 0;
+	unsigned left = burst;
 
-	while (n < burst && (h = LIST_FIRST(&as->holds.ended)) != NULL) {
-		struct cover *c = hold_waited_for(h);
+	while (left > 0 && (h = LIST_FIRST(&as->holds.ended)) != NULL) {
+		struct cover *c = hold_release(&as->holds, h, &left);
 
-		if (c == NULL) {
-			hold_free(&as->holds, h);
+		if (c == NULL || left == 0)
 			continue;
-		}
 		wait_again(as, c->parent, c->flows);
-		n++;
+		left--;
 	}
-	return n;
+	return burst - left;
 }
 
 /* --- who may have it --- */
@@ -439,7 +437,7 @@ static int place_make(struct apps *as, uint16_t app, uint32_t flow, uint16_t ctx
 	rec = app_rec_make(as, flow, app, f->rx_log2, f->tx_log2);
 	if (rec < 0)
 		return (int)-rec;
-	error = cover_give_up(c, hold_flow_key(flow, f->gen));
+	error = cover_give_up(&as->holds, c, hold_flow_key(flow, f->gen));
 	if (error != 0) {
 		app_rec_end(as, app, (uint32_t)rec, true);
 		return -error;
@@ -548,13 +546,15 @@ int app_share_let_go(struct apps *as, const struct hold *h, uint32_t flow)
 {
 	struct cover *c;
 	struct place from;
+	int error;
 
 	settle(as, flow);
 	c = has_home(as, flow) ? inherited(as, h, flow, &from) : NULL;
 	if (c == NULL)
 		return ENOENT;
-	if (cover_give_up(c, hold_flow_key(flow, as->fp->flows[flow].gen)) != 0)
-		return ENOMEM;
+	error = cover_give_up(&as->holds, c, hold_flow_key(flow, as->fp->flows[flow].gen));
+	if (error != 0)
+		return -error;
 	inherited_ends(as, c, from);
 	return 0;
 }
