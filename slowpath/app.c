@@ -45,6 +45,7 @@ int apps_init(struct apps *as, struct fastpath *fp, const struct tas_conf *conf,
 	*as = (struct apps){ .fp = fp, .conf = conf, .ops = *ops, .rim = *rim, .strikes = region_strikes() };
 	users_init(&as->users);
 	users_limit(&as->users, SHARE_APPS, n);
+	as->copied.flow = FLOW_NONE;
 	as->cost.users = &as->users;
 	cost_begin(&as->cost);
 	as->holds = (struct holds){ .users = &as->users, .left = on_left, .closed = on_closed, .arg = as };

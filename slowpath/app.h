@@ -148,6 +148,15 @@ struct app_slot {
 	tas_ns since;         /* attached */
 };
 
+/* Bytes of a flow that were copied to where it is about to move, before its lock is taken (app_share.c). */
+struct app_copied {
+	uint32_t flow; /* FLOW_NONE: nothing is */
+	uint16_t app;
+	uint32_t rec;
+	uint64_t rx_to, tx_to; /* all that there was, up to here */
+	uint64_t locked;       /* bytes that were left for under the lock, the last time */
+};
+
 struct apps {
 	struct fastpath *fp;
 	const struct tas_conf *conf;
@@ -156,6 +165,7 @@ struct apps {
 	struct app_slot *slot; /* [apps_max] */
 	struct holds holds;
 	struct users users;
+	struct app_copied copied;
 	struct cost cost;  /* begun anew by whoever makes a pass */
 	uint16_t *free_id; /* FIFO, so that an id rests before it is used again */
 	uint32_t free_head, nr_free;

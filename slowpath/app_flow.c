@@ -258,9 +258,10 @@ unsigned app_flows_settle(struct apps *as, uint16_t app, unsigned burst)
 unsigned app_flows_close(struct apps *as, uint16_t app, unsigned burst)
 {
 	struct app_slot *s = &as->slot[app];
+	uint64_t from = as->cost.spent;
 	unsigned n = 0;
 
-	for (; n < burst && s->close_next < s->recs_begun; n++) {
+	for (; n < burst && s->close_next < s->recs_begun && as->cost.spent - from < COST_PASS; n++) {
 		uint32_t rec = s->close_next++;
 
 		if (s->recs[rec].flow != FLOW_NONE)

@@ -66,7 +66,11 @@ void app_rec_end(struct apps *as, uint16_t app, uint32_t rec, bool rings);
 int app_share_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a);
 /* It closed it, or the inherited right to it. */
 int app_share_close(struct apps *as, uint16_t app, struct ctl_adopt *a);
-/* The same for a hold, whose child has not attached. */
+/* The process is about to be heard to have closed it (FLOW_EV_CLOSE). If it will move then, its bytes are
+ * copied now, as no lock is held; what was copied is good until app_share_heard(). */
+void app_share_foresee_close(struct apps *as, uint32_t flow);
+void app_share_heard(struct apps *as);
+/* The same as app_share_close() for a hold, whose child has not attached. */
 int app_share_let_go(struct apps *as, const struct hold *h, uint32_t flow);
 /* A process no longer has the flow of this record: its end if nobody else has it. No lock is held. */
 void app_share_leave(struct apps *as, uint16_t app, uint32_t rec, enum app_close how, uint64_t upto);

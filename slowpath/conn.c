@@ -315,6 +315,8 @@ void conn_flow_events(struct sp *sp, uint32_t id)
 	struct flow *f = &sp->fp->flows[id];
 	uint16_t ev;
 
+	if (f->events & FLOW_EV_CLOSE)
+		app_share_foresee_close(sp->apps, id);
 	conn_lock(sp, id);
 	ev = f->events;
 	f->events = 0;
@@ -324,6 +326,7 @@ void conn_flow_events(struct sp *sp, uint32_t id)
 	}
 	events_take(sp, id, ev);
 	conn_unlock(sp, id);
+	app_share_heard(sp->apps);
 }
 
 void conn_op_settle(void *arg, uint32_t flow)
@@ -332,11 +335,14 @@ void conn_op_settle(void *arg, uint32_t flow)
 	struct flow *f = &sp->fp->flows[flow];
 	uint16_t ev;
 
+	if (f->events & FLOW_EV_CLOSE)
+		app_share_foresee_close(sp->apps, flow);
 	conn_lock(sp, flow);
 	ev = f->events;
 	f->events &= FLOW_EV_QUEUED;
 	events_take(sp, flow, ev);
 	conn_unlock(sp, flow);
+	app_share_heard(sp->apps);
 }
 
 /* --- timers --- */

@@ -35,6 +35,7 @@ void cost_spend(struct cost *c, uid_t uid, uint64_t units)
 {
 	struct user *u = users_find(c->users, uid);
 
+	c->spent += units;
 	c->left -= (uint32_t)min_u64(units, c->left);
 	if (u == NULL) /* it has nothing any more */
 		return;

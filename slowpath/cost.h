@@ -35,6 +35,7 @@ enum {
 struct cost {
 	struct users *users;
 	uint64_t pass;
+	uint64_t spent; /* ever */
 	uint32_t left;
 };
 

@@ -207,16 +207,19 @@ static unsigned punts_poll(struct sp *sp)
 
 static unsigned events_poll(struct sp *sp)
 {
-	uint32_t id[SP_EVENTS_BURST];
+	const struct cost *cost = &sp->apps->cost;
 	unsigned done = 0;
 
+	/* some cost more than others: a flow may move to another process with megabytes */
 	for (unsigned c = 0; c <= sp->fp->conf.cores; c++) {
-		unsigned n = rte_ring_dequeue_burst_elem(sp->fp->core[c]->events, id, sizeof(id[0]),
-			SP_EVENTS_BURST, NULL);
+		uint64_t from = cost->spent;
+		uint32_t id;
 
-		for (unsigned i = 0; i < n; i++)
-			conn_flow_events(sp, id[i]);
-		done += n;
+		for (unsigned n = 0; n < SP_EVENTS_BURST && cost->spent - from < COST_PASS; n++, done++) {
+			if (rte_ring_dequeue_elem(sp->fp->core[c]->events, &id, sizeof(id)) != 0)
+				break;
+			conn_flow_events(sp, id);
+		}
 	}
 	return done;
 }

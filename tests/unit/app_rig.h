@@ -18,6 +18,7 @@
 enum { RIG_CORES = 2, RIG_FLOWS = 8192, RIG_APPS = 8, RIG_IDS = 1024 };
 
 static uint32_t rig_apps_max = RIG_APPS; /* for the rigs made from here on */
+static uint64_t rig_memory_max = 8 << 20;
 
 struct app_rig {
 	struct tas_conf conf;
@@ -189,7 +190,7 @@ static inline struct app_rig *rig_new_with(const struct app_rim *rim)
 	r.conf.memory.rx_buffer = 64 << 10;
 	r.conf.memory.tx_buffer = 32 << 10;
 	r.conf.memory.apps_max = rig_apps_max;
-	r.conf.memory.app_memory_max = 8 << 20;
+	r.conf.memory.app_memory_max = rig_memory_max;
 	r.conf.memory.app_flows_max = 2048;
 	r.conf.memory.app_contexts_max = 4;
 	assert_int_equal(fp_create(&r.fp, &fc, NULL, NULL, NULL, err, sizeof(err)), 0);
