@@ -40,6 +40,31 @@ uint32_t conn_new(struct sp *sp, const struct flow_key *key)
 	return id;
 }
 
+bool conn_neigh_take(struct sp *sp, uint32_t id, uint32_t neigh, uid_t uid)
+{
+	struct neigh_entry *e = &sp->neigh.entry[neigh];
+
+	if (e->holds == 0 && !users_take(&sp->apps->users, uid, SHARE_NEIGHBOURS, 1))
+		return false;
+	if (e->holds == 0)
+		e->holder = uid;
+	neigh_hold(&sp->neigh, neigh);
+	sp->conn[id].neigh = neigh;
+	return true;
+}
+
+static void conn_neigh_give(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	if (n->neigh == NEIGH_NONE)
+		return;
+	neigh_release(&sp->neigh, n->neigh);
+	if (sp->neigh.entry[n->neigh].holds == 0)
+		users_give(&sp->apps->users, sp->neigh.entry[n->neigh].holder, SHARE_NEIGHBOURS, 1);
+	n->neigh = NEIGH_NONE;
+}
+
 void conn_lock(struct sp *sp, uint32_t id) { flow_lock_slow(&sp->fp->flows[id]); }
 
 /* Takes a dead flow apart as far as the application lets go of it. */
@@ -52,10 +77,7 @@ static void bury(struct sp *sp, uint32_t id)
 		flow_unlink(sp->fp, id);
 		ports_ended(&sp->ports, &sp->fp->cold[id].key, sp->now);
 	}
-	if (n->neigh != NEIGH_NONE) {
-		neigh_release(&sp->neigh, n->neigh);
-		n->neigh = NEIGH_NONE;
-	}
+	conn_neigh_give(sp, id);
 	timer_cancel(&sp->timers, id);
 	sp_cc_forget(sp, id);
 	listen_forget(sp, id);
@@ -65,6 +87,7 @@ static void bury(struct sp *sp, uint32_t id)
 	free(n->stripped);
 	n->stripped = NULL;
 	app_flow_free_buffers(sp->apps, id);
+	room_give(sp, id);
 	flow_remove(sp->fp, id);
 }
 
@@ -89,8 +112,10 @@ static void act_send_fin(struct sp *sp, uint32_t id) { tcp_tx(sp->fp->slow, id);
 static void act_fin_wait_2(struct sp *sp, uint32_t id)
 {
 	sp->conn[id].timer_base_us = ns_to_us32(sp->now);
-	if (sp->conn[id].app_gone)
+	if (sp->conn[id].app_gone) {
 		app_flow_free_buffers(sp->apps, id);
+		room_offer(sp, id, ROOM_ORPHAN);
+	}
 	conn_timer_arm(sp, id);
 }
 

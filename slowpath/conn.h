@@ -29,6 +29,8 @@ enum conn_event {
 /* A new flow for a connection with this key, state CLOSED, locked, in the table; FLOW_NONE if there is no
  * room or the key is in use. */
 uint32_t conn_new(struct sp *sp, const struct flow_key *key);
+/* It goes through this neighbour, whose entry it holds; false if its user may have no more of them. */
+bool conn_neigh_take(struct sp *sp, uint32_t id, uint32_t neigh, uid_t uid);
 void conn_lock(struct sp *sp, uint32_t id);
 void conn_unlock(struct sp *sp, uint32_t id);
 

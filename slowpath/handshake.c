@@ -167,6 +167,10 @@ void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key
 		listen_overflowed(sp, l);
 		return;
 	}
+	if (!room_may_take(sp, l->uid)) {
+		sp_count(sp, CNT_TCP_NO_MEMORY, 1);
+		return;
+	}
 	/* In a flood of SYNs each waits as long as it takes to send that many: who answers sooner gets in. */
 	if (l->embryos.count >= sp->conf->tcp.backlog_max)
 		room_end_embryo(sp, l->embryos.head);
@@ -187,21 +191,34 @@ static void follow_neighbour(struct sp *sp, uint32_t id)
 	struct route_result r = route_lookup(&sp->routes, sp->fp->cold[id].key.remote);
 	struct rte_ether_addr mac;
 	enum neigh_result known;
+	uint32_t neigh;
 
 	if (n->neigh != NEIGH_NONE || !r.found || r.local) /* a simultaneous open has one already */
 		return;
-	known = neigh_resolve(&sp->neigh, r.next_hop, sp->now, &n->neigh, &mac);
-	if (known == NEIGH_FULL) {
-		n->neigh = NEIGH_NONE;
-		return;
-	}
-	neigh_hold(&sp->neigh, n->neigh);
-	if (known != NEIGH_KNOWN)
+	known = neigh_resolve(&sp->neigh, r.next_hop, sp->now, &neigh, &mac);
+	if (known == NEIGH_FULL || !conn_neigh_take(sp, id, neigh, n->user) || known != NEIGH_KNOWN)
 		return;
 	if (memcmp(hdr->bytes, &mac, sizeof(mac)) == 0)
 		neigh_confirm(&sp->neigh, n->neigh, sp->now);
 	else
 		hdr_tmpl_set_dst_mac(hdr, &mac);
+}
+
+/* Nothing of an embryo counts yet. */
+static bool may_complete(struct sp *sp, uint32_t id)
+{
+	struct listener *l = sp->conn[id].listener;
+
+	if (l == NULL)
+		return true;
+	if (listen_full(l)) {
+		listen_overflowed(sp, l);
+		return false;
+	}
+	if (room_take(sp, id, l->uid))
+		return true;
+	sp_count(sp, CNT_TCP_NO_MEMORY, 1);
+	return false;
 }
 
 /* RFC 9293 3.10.7.4 for SYN_RCVD. */
@@ -234,10 +251,8 @@ static bool syn_rcvd_in(struct sp *sp, uint32_t id, const uint8_t *frame, const 
 		return false;
 	}
 acked:
-	if (sp->conn[id].listener != NULL && listen_full(sp->conn[id].listener)) {
-		listen_overflowed(sp, sp->conn[id].listener); /* our SYN-ACK, sent again, asks again */
+	if (!may_complete(sp, id)) /* our SYN-ACK, sent again, asks again */
 		return false;
-	}
 	flow_complete(sp, id, seg);
 	follow_neighbour(sp, id);
 	conn_event(sp, id, EV_SYN_ACKED);
@@ -388,15 +403,14 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 		.listener = ABI_LISTENER_NONE };
 	struct flow *f = &sp->fp->flows[id];
 	struct conn *n = &sp->conn[id];
+	uid_t uid = sp->apps->slot[app].who.uid;
 	struct rte_ether_addr mac = { 0 };
-	enum neigh_result known = neigh_resolve(&sp->neigh, next_hop, sp->now, &n->neigh, &mac);
+	uint32_t neigh;
+	enum neigh_result known = neigh_resolve(&sp->neigh, next_hop, sp->now, &neigh, &mac);
 	int rc;
 
-	if (known == NEIGH_FULL) {
-		n->neigh = NEIGH_NONE;
+	if (known == NEIGH_FULL || !conn_neigh_take(sp, id, neigh, uid) || !room_take(sp, id, uid))
 		return ENOBUFS;
-	}
-	neigh_hold(&sp->neigh, n->neigh);
 	flow_begin(sp, id, m->rx_size, m->tx_size, former);
 	f->flags |= (sp->conf->tcp.timestamps ? FLOW_TS : 0u) | (sp->conf->tcp.sack ? FLOW_SACK : 0u) |
 		(m->flags & CTL_LISTEN_NODELAY ? FLOW_NODELAY : 0u);
@@ -415,6 +429,14 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 	return 0;
 }
 
+/* Asked before anything of the connection is there: who is refused takes nobody's place. */
+static bool may_take(const struct sp *sp, uid_t uid, struct net_addr next_hop)
+{
+	return room_may_take(sp, uid) &&
+		(neigh_is_held(&sp->neigh, next_hop) ||
+			users_may_take(&sp->apps->users, uid, SHARE_NEIGHBOURS, 1));
+}
+
 int handshake_op_connect(void *arg, uint16_t app, struct ctl_connect *m)
 {
 	struct sp *sp = arg;
@@ -430,6 +452,10 @@ int handshake_op_connect(void *arg, uint16_t app, struct ctl_connect *m)
 	rc = connect_key(sp, m, &r, app, &key);
 	if (rc != 0)
 		return rc;
+	if (!may_take(sp, sp->apps->slot[app].who.uid, r.next_hop)) {
+		sp_count(sp, CNT_TCP_NO_MEMORY, 1);
+		return ENOBUFS;
+	}
 	again = former_ends(sp, &key, &former);
 	id = conn_new(sp, &key);
 	if (id == FLOW_NONE)

@@ -244,6 +244,8 @@ static int attach_to(struct sp *sp, const struct listener *l, const struct accep
 		.tx_size = l->tx_size,
 		.listener = a->cookie };
 
+	if (!room_take(sp, flow, sp->apps->slot[a->app].who.uid))
+		return -ENOMEM;
 	return app_flow_attach(sp->apps, flow, &spec);
 }
 

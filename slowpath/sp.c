@@ -134,6 +134,8 @@ int sp_create(struct sp *sp, const struct sp_conf *sc, char *err, size_t err_siz
 	}
 	icmp_sp_init(&sp->icmp, &sp->routes);
 	sp->isn = isn_of(sc->secrets);
+	users_limit(&sp->apps->users, SHARE_FLOWS, sc->fp->conf.flows_max);
+	users_limit(&sp->apps->users, SHARE_NEIGHBOURS, SP_NEIGHBOURS_MAX);
 	users_limit(&sp->apps->users, SHARE_PORTS, tcp->port_range.high - tcp->port_range.low + 1u);
 	ports_init(&sp->ports, tcp->port_range.low, tcp->port_range.high, sc->secrets + ISN_SECRET_LEN);
 	sp->challenges = limit_of(SP_CHALLENGES_PER_S, SP_CHALLENGES_PER_S);

@@ -19,10 +19,12 @@
 enum user_share {
 	SHARE_NEWCOMERS, /* clients of the control socket that have not attached */
 	SHARE_APPS,
-	SHARE_HOLDS,     /* of children that have not attached */
-	SHARE_LISTENERS, /* references to them, of processes and of holds */
-	SHARE_COVERS,    /* what holds have to remember of flows */
-	SHARE_PORTS,     /* of the range that connections are made from, with a listener */
+	SHARE_HOLDS,      /* of children that have not attached */
+	SHARE_LISTENERS,  /* references to them, of processes and of holds */
+	SHARE_COVERS,     /* what holds have to remember of flows */
+	SHARE_FLOWS,      /* that make way for nobody (room.h) */
+	SHARE_NEIGHBOURS, /* that flows hold */
+	SHARE_PORTS,      /* of the range that connections are made from, with a listener */
 	NR_USER_SHARES
 };
 

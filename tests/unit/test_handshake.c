@@ -286,6 +286,34 @@ TEST(port_of_another_user_is_not_to_be_connected_from)
 
 /* --- the way to the peer --- */
 
+static int connects_to_host(unsigned index, uint32_t host)
+{
+	struct ctl_connect c = { .remote = addr_v4(htobe32(0x0a000000 | host)), .remote_port = 7 };
+	int error = app_connect(&rig.apps, app_start(index)->id, &c);
+
+	rig_run();
+	return error;
+}
+
+TEST(one_user_does_not_hold_all_neighbours)
+{
+	rig.uid[0] = 1000;
+	rig.uid[1] = 1001;
+	rig.arp_silent = true;
+	app_start(0);
+	users_limit(&rig.apps.users, SHARE_NEIGHBOURS, 4);
+	for (uint32_t host = 10; host < 13; host++)
+		assert_int_equal(connects_to_host(0, host), 0);
+	assert_int_equal(connects_to_host(0, 13), ENOBUFS);
+	assert_int_equal(connects_to_host(0, 12), 0); /* held already */
+	assert_int_equal(connects_to_host(1, 13), 0);
+	wait_ms(4000); /* none of them answers */
+	overlook();
+	assert_int_equal(users_has(&rig.apps.users, 1000, SHARE_NEIGHBOURS), 0);
+	assert_int_equal(connects_to_host(0, 13), 0);
+	overlook();
+}
+
 TEST(syn_waits_for_the_neighbour) /* RFC 826; RFC 1122 2.3.2.2 */
 {
 	struct peer *p = peer_new();
@@ -603,6 +631,7 @@ int main(void)
 		RIG_TEST(nobody_connects_from_a_port_on_which_somebody_listens),
 		RIG_TEST(nobody_listens_on_all_ports_to_connect_from),
 		RIG_TEST(port_of_another_user_is_not_to_be_connected_from),
+		RIG_TEST(one_user_does_not_hold_all_neighbours),
 		RIG_TEST(syn_waits_for_the_neighbour),
 		RIG_TEST(neighbour_that_does_not_answer_is_no_route),
 		RIG_TEST(accepted_connection_follows_its_neighbour),
