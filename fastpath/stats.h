@@ -58,10 +58,12 @@
 		"reset: their process left without accepting them, and no memory was left to keep them")    \
 	X(TCP_TIME_WAIT_ENDED, "tcp_time_wait_ended", "connections",                                        \
 		"ended early in TIME_WAIT to make way for new ones")                                        \
+	X(TCP_ORPHANS_ENDED, "tcp_orphans_ended", "connections",                                            \
+		"closed here and not by the peer, ended early to make way for new ones")                    \
 	X(TCP_EMBRYOS_ENDED, "tcp_embryos_ended", "connections",                                            \
 		"not completed by the peer, ended early to make way for new ones")                          \
 	X(TCP_NO_MEMORY, "tcp_no_memory", "connections",                                                    \
-		"refused: flow table or application memory exhausted")                                      \
+		"refused: flow table, a user's share of it, or application memory exhausted")               \
 	X(APP_BELLS, "app_bells", "messages", "messages taken from applications")                           \
 	X(APP_FAULT_HANDLE, "app_fault_handle", "messages", "ignored: flow or generation not the sender's") \
 	X(APP_FAULT_POSITION, "app_fault_position", "messages",                                             \

@@ -43,7 +43,12 @@ int apps_init(struct apps *as, struct fastpath *fp, const struct tas_conf *conf,
 
 	TAS_ASSERT(fp->conf.apps_max >= n && n < APP_NONE);
 	*as = (struct apps){ .fp = fp, .conf = conf, .ops = *ops, .rim = *rim, .strikes = region_strikes() };
-	as->holds = (struct holds){ .left = on_left, .closed = on_closed, .arg = as };
+	users_init(&as->users);
+	users_limit(&as->users, SHARE_APPS, n);
+	as->copied.flow = FLOW_NONE;
+	as->cost.users = &as->users;
+	cost_begin(&as->cost);
+	as->holds = (struct holds){ .users = &as->users, .left = on_left, .closed = on_closed, .arg = as };
 	as->slot = calloc(n, sizeof(*as->slot));
 	as->free_id = calloc(n, sizeof(*as->free_id));
 	as->dying = calloc(2 * n, sizeof(*as->dying));
@@ -79,6 +84,7 @@ static void slot_free(struct apps *as, uint16_t id)
 	region_destroy(&s->region);
 	if (as->holds.app != NULL) /* not while the instance ends */
 		hold_app_reset(&as->holds, id);
+	users_give(&as->users, s->who.uid, SHARE_APPS, 1);
 	*s = (struct app_slot){ .state = APP_FREE };
 	as->free_id[(as->free_head + as->nr_free++) % as->conf->memory.apps_max] = id;
 }
@@ -92,6 +98,7 @@ void apps_fini(struct apps *as)
 	free(as->slot);
 	free(as->free_id);
 	free(as->dying);
+	users_fini(&as->users);
 	*as = (struct apps){ 0 };
 }
 
@@ -147,6 +154,7 @@ static int region_make(struct apps *as, uint16_t id)
 {
 	struct app_slot *s = &as->slot[id];
 	uint32_t pages = (uint32_t)(region_size(as) / REGION_PAGE);
+	uint32_t header = HEADER_PAGES;
 	char name[64];
 	int error;
 
@@ -155,7 +163,7 @@ static int region_make(struct apps *as, uint16_t id)
 	if (error == 0)
 		error = buf_init(&s->pool, pages);
 	if (error == 0)
-		error = region_populate(&s->region, 0, HEADER_PAGES * REGION_PAGE);
+		error = region_populate(&s->region, 0, HEADER_PAGES * REGION_PAGE, &header);
 	if (error == 0)
 		buf_free(&s->pool, HEADER_PAGES, pages - HEADER_PAGES);
 	return error;
@@ -199,11 +207,9 @@ static int slot_make(struct apps *as, uint16_t id, const struct app_who *who)
 
 static uint16_t id_take(struct apps *as)
 {
-	uint16_t id;
+	uint16_t id = as->free_id[as->free_head];
 
-	if (as->nr_free == 0)
-		return APP_NONE;
-	id = as->free_id[as->free_head];
+	TAS_ASSERT(as->nr_free > 0);
 	as->free_head = (as->free_head + 1) % as->conf->memory.apps_max;
 	as->nr_free--;
 	return id;
@@ -216,18 +222,6 @@ static void hello_answer(const struct apps *as, uint16_t id, struct ctl_hello *h
 	h->region_size = region_size(as);
 	h->app = id;
 	h->cores = as->fp->conf.cores;
-}
-
-/* As with newcomers: one user other than root has at most three quarters, so that others find a place. */
-static bool user_has_enough(const struct apps *as, uid_t uid)
-{
-	uint32_t max = as->conf->memory.apps_max, mine = 0;
-
-	if (uid == 0)
-		return false;
-	for (uint32_t id = 0; id < max; id++)
-		mine += as->slot[id].state != APP_FREE && as->slot[id].who.uid == uid;
-	return mine >= max - max / 4;
 }
 
 static int refuse_memory(struct apps *as, int error, char *why, size_t why_size)
@@ -247,14 +241,14 @@ int app_hello(struct apps *as, struct ctl_hello *h, const struct app_who *who, t
 
 	if (!abi_matches(h))
 		return refuse_abi(as, h, why, why_size);
-	if (user_has_enough(as, who->uid))
-		return refuse(as, EUSERS, why, why_size,
-			"this user has three quarters of the processes that tasd serves: raise [memory] "
-			"apps_max");
-	id = id_take(as);
-	if (id == APP_NONE)
+	if (as->nr_free == 0)
 		return refuse(as, EUSERS, why, why_size,
 			"tasd serves as many processes as it may: raise [memory] apps_max");
+	if (!users_take(&as->users, who->uid, SHARE_APPS, 1))
+		return refuse(as, EUSERS, why, why_size,
+			"this user has its share of the processes that tasd serves: raise [memory] apps_max");
+	cost_spend(&as->cost, who->uid, COST_ATTACH);
+	id = id_take(as);
 	error = slot_make(as, id, who);
 	if (error != 0) {
 		slot_free(as, id);
@@ -330,7 +324,6 @@ void app_cut_off(struct apps *as, uint16_t app, const char *why)
 	tas_log_limited(&as->cut_log, as->now, TAS_LOG_WARNING, "%s (pid %d, user %u) was cut off: %s",
 		who->program, who->pid, who->uid, why);
 	live_end(as, app);
-	hold_app_gone(&as->holds, app);
 	dying_add(as, app, APP_CLOSING);
 	if (as->cut != NULL)
 		as->cut(as->cut_arg, app);
@@ -362,7 +355,19 @@ static void ending_step(struct apps *as, uint16_t app, unsigned *budget)
 		return;
 	s->close_next = 0;
 	s->state = APP_CLOSING;
-	hold_app_gone(&as->holds, app);
+}
+
+/* Its listeners first, then its connections. True when all is on its way. */
+static bool closing_step(struct apps *as, uint16_t app, unsigned *budget)
+{
+	struct app_slot *s = &as->slot[app];
+	unsigned most = min_u32(*budget, APP_LISTENERS_BURST), dropped = hold_app_gone(&as->holds, app, most);
+
+	*budget -= dropped;
+	if (dropped == most)
+		return false;
+	*budget -= app_flows_close(as, app, *budget);
+	return s->close_next == s->recs_begun;
 }
 
 /* One step of one that is dying; true if it is to be looked at again. */
@@ -377,8 +382,7 @@ static bool dying_step(struct apps *as, uint16_t app, unsigned *budget)
 	if (s->state == APP_ENDING)
 		return true;
 	if (s->state == APP_CLOSING) {
-		*budget -= app_flows_close(as, app, *budget);
-		if (s->close_next < s->recs_begun)
+		if (!closing_step(as, app, budget))
 			return true;
 		s->state = APP_DRAINING;
 		app_flow_gone(as, app);

@@ -7,7 +7,7 @@
  * accepted. Then its listeners go, its connections one by one as close() would (app_ops.close_flow), and when
  * they are done and every core has passed a grace period, region, descriptors and id. An offender that is cut
  * off is not heard. At a limit the newcomer is refused in words and what exists goes on; no user but root can
- * take all places.
+ * take all places (users.h).
  *
  *   FREE -> MAPPING -> LIVE -> ENDING -> CLOSING -> DRAINING -> GRACE -> FREE
  *           hello      mapped  gone      heard      flows done  cores have all looked away
@@ -17,6 +17,7 @@
 #ifndef TAS_SLOWPATH_APP_H
 #define TAS_SLOWPATH_APP_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,12 +27,15 @@
 #include "include/base/log.h"
 #include "slowpath/buf.h"
 #include "slowpath/conf.h"
+#include "slowpath/cost.h"
 #include "slowpath/hold.h"
 #include "slowpath/region.h"
+#include "slowpath/users.h"
 
 enum {
-	APP_FAULTS_MAX = 1024,  /* bad messages before an application is cut off */
-	APP_CLOSE_BURST = 1024, /* flows of a dead application closed in one pass */
+	APP_FAULTS_MAX = 1024,    /* bad messages before an application is cut off */
+	APP_CLOSE_BURST = 1024,   /* flows of dead applications closed in one pass */
+	APP_LISTENERS_BURST = 64, /* and listeners of one that they leave */
 	APP_BUFFER_MIN = 4096,
 	APP_BUFFER_MAX = 1 << 24, /* bytes of one payload ring */
 };
@@ -144,6 +148,15 @@ struct app_slot {
 	tas_ns since;         /* attached */
 };
 
+/* Bytes of a flow that were copied to where it is about to move, before its lock is taken (app_share.c). */
+struct app_copied {
+	uint32_t flow; /* FLOW_NONE: nothing is */
+	uint16_t app;
+	uint32_t rec;
+	uint64_t rx_to, tx_to; /* all that there was, up to here */
+	uint64_t locked;       /* bytes that were left for under the lock, the last time */
+};
+
 struct apps {
 	struct fastpath *fp;
 	const struct tas_conf *conf;
@@ -151,6 +164,9 @@ struct apps {
 	struct app_rim rim;
 	struct app_slot *slot; /* [apps_max] */
 	struct holds holds;
+	struct users users;
+	struct app_copied copied;
+	struct cost cost;  /* begun anew by whoever makes a pass */
 	uint16_t *free_id; /* FIFO, so that an id rests before it is used again */
 	uint32_t free_head, nr_free;
 	uint16_t *dying; /* [2 * apps_max] those in ENDING, CLOSING or GRACE */
@@ -194,6 +210,10 @@ void app_cut_off(struct apps *as, uint16_t app, const char *why);
 
 /* --- requests of a live application; an errno, the answer in place --- */
 
+/* Nothing was done but a part of the work that it takes: the same request is to come again in a later pass.
+ * Also of app_context_add(). */
+#define APP_LATER EAGAIN
+
 int app_listen(struct apps *as, uint16_t app, struct ctl_listen *l);
 int app_unlisten(struct apps *as, uint16_t app, const struct ctl_listen *l);
 int app_arm(struct apps *as, uint16_t app, struct ctl_listen *l);
@@ -207,6 +227,12 @@ struct hold *app_fork(struct apps *as, uint16_t app, uint64_t token);
 void app_fork_end(struct apps *as, struct hold *h);
 /* Its child closed this before it attached. */
 void app_fork_leave(struct apps *as, struct hold *h, const struct ctl_adopt *a);
+
+/* What was done for it, in units of cost.h. */
+static inline void app_spend(struct apps *as, uint16_t app, uint64_t units)
+{
+	cost_spend(&as->cost, as->slot[app].who.uid, units);
+}
 
 static inline bool app_is_live(const struct apps *as, uint16_t app)
 {

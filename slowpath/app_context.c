@@ -50,11 +50,12 @@ static int context_make(struct apps *as, uint16_t app, struct app_context *x, ui
 	struct app *a = &as->fp->apps[app];
 	unsigned cores = as->fp->conf.cores;
 	uint32_t pages = (uint32_t)((context_size(a, cores) + REGION_PAGE - 1) / REGION_PAGE);
-	uint32_t page = app_pages_alloc(&as->slot[app], pages);
+	uint32_t page;
+	int error = app_pages_alloc(as, app, pages, &page);
 
 	*x = (struct app_context){ .eventfd = -1 };
-	if (page == BUF_NONE)
-		return ENOMEM;
+	if (error != 0)
+		return -error;
 	x->queue = aligned_alloc(CACHE_LINE, (cores + 1) * sizeof(*x->queue));
 	if (x->queue != NULL && as->rim.context_open != NULL)
 		x->eventfd = as->rim.context_open(as->rim.arg, app_end);

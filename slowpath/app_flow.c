@@ -14,16 +14,23 @@ static_assert(CHUNK_PAGES * REGION_PAGE == ABI_REC_CHUNK * sizeof(struct abi_flo
 
 /* --- pages of the region --- */
 
-uint32_t app_pages_alloc(struct app_slot *s, uint32_t pages)
+/* Large runs are populated pass by pass: what is given back here is given again to who asks next, and then a
+ * part of it, in the end all, is there. */
+int app_pages_alloc(struct apps *as, uint16_t app, uint32_t pages, uint32_t *page)
 {
-	uint32_t page = buf_alloc(&s->pool, pages);
+	struct app_slot *s = &as->slot[app];
+	uint32_t may = min_u32(cost_left(&as->cost, s->who.uid), COST_PIECE), left = may;
+	int error;
 
-	if (page == BUF_NONE)
-		return BUF_NONE;
-	if (region_populate(&s->region, (uint64_t)page * REGION_PAGE, (uint64_t)pages * REGION_PAGE) == 0)
-		return page;
-	buf_free(&s->pool, page, pages);
-	return BUF_NONE;
+	*page = buf_alloc(&s->pool, pages);
+	if (*page == BUF_NONE)
+		return -ENOMEM;
+	error = region_populate(&s->region, (uint64_t)*page * REGION_PAGE, (uint64_t)pages * REGION_PAGE,
+		&left);
+	app_spend(as, app, may - left);
+	if (error != 0)
+		buf_free(&s->pool, *page, pages);
+	return error;
 }
 
 static uint32_t ring_pages(uint8_t log2) { return (1u << log2) / REGION_PAGE; }
@@ -36,23 +43,21 @@ static uint8_t ring_log2(uint32_t wanted, uint32_t standard)
 }
 
 /* For the record, which is going to be the flow's home or is to be one later. */
-static int rings_alloc(struct app_slot *s, struct app_rec *r, uint8_t rx_log2, uint8_t tx_log2)
+static int rings_alloc(struct apps *as, uint16_t app, struct app_rec *r, uint8_t rx_log2, uint8_t tx_log2)
 {
-	uint32_t rx = app_pages_alloc(s, ring_pages(rx_log2)), tx;
+	int error = app_pages_alloc(as, app, ring_pages(rx_log2), &r->rx_page);
 
-	if (rx == BUF_NONE)
-		return -ENOMEM;
-	tx = app_pages_alloc(s, ring_pages(tx_log2));
-	if (tx == BUF_NONE) {
-		buf_free(&s->pool, rx, ring_pages(rx_log2));
-		return -ENOMEM;
+	if (error != 0)
+		return error;
+	error = app_pages_alloc(as, app, ring_pages(tx_log2), &r->tx_page);
+	if (error != 0) {
+		buf_free(&as->slot[app].pool, r->rx_page, ring_pages(rx_log2));
+		return error;
 	}
-	r->rx_page = rx;
-	r->tx_page = tx;
 	r->rx_log2 = rx_log2;
 	r->tx_log2 = tx_log2;
 	r->has_rings = true;
-	s->nr_rings++;
+	as->slot[app].nr_rings++;
 	return 0;
 }
 
@@ -64,6 +69,16 @@ static void rings_free(struct app_slot *s, struct app_rec *r)
 	buf_free(&s->pool, r->tx_page, ring_pages(r->tx_log2));
 	r->has_rings = false;
 	s->nr_rings--;
+}
+
+int app_rings_prepare(struct apps *as, uint16_t app, uint32_t rx_size, uint32_t tx_size)
+{
+	struct app_rec r = { 0 };
+	int error = rings_alloc(as, app, &r, ring_log2(rx_size, as->conf->memory.rx_buffer),
+		ring_log2(tx_size, as->conf->memory.tx_buffer));
+
+	rings_free(&as->slot[app], &r);
+	return error;
 }
 
 /* --- records --- */
@@ -88,12 +103,13 @@ static int chunk_need(struct apps *as, uint16_t app, uint32_t rec)
 {
 	struct app *a = &as->fp->apps[app];
 	uint32_t chunk = rec / ABI_REC_CHUNK, page;
+	int error;
 
 	if (a->rec_chunk[chunk] != NULL)
 		return 0;
-	page = app_pages_alloc(&as->slot[app], CHUNK_PAGES);
-	if (page == BUF_NONE)
-		return -ENOMEM;
+	error = app_pages_alloc(as, app, CHUNK_PAGES, &page);
+	if (error != 0)
+		return error;
 	a->rec_chunk[chunk] = (struct abi_flow_rec *)(void *)app_page(a, page);
 	/* pairs with the acquire in the library, which reads it when a record of the chunk is named */
 	atomic_store_explicit(&a->header->rec_chunk_off[chunk], (uint64_t)page * REGION_PAGE,
@@ -101,7 +117,7 @@ static int chunk_need(struct apps *as, uint16_t app, uint32_t rec)
 	return 0;
 }
 
-/* A record's index, or -ENOBUFS, -ENOMEM. */
+/* A record's index, or -ENOBUFS, -ENOMEM, -EAGAIN. */
 static int64_t rec_alloc(struct apps *as, uint16_t app)
 {
 	struct app_slot *s = &as->slot[app];
@@ -110,10 +126,13 @@ static int64_t rec_alloc(struct apps *as, uint16_t app)
 	if (rec != NO_REC) {
 		s->recs_free = s->recs[rec].next;
 	} else {
+		int error;
+
 		if (s->recs_begun == as->conf->memory.app_flows_max)
 			return -ENOBUFS;
-		if (chunk_need(as, app, s->recs_begun) != 0)
-			return -ENOMEM;
+		error = chunk_need(as, app, s->recs_begun);
+		if (error != 0)
+			return error;
 		rec = s->recs_begun++;
 	}
 	s->nr_recs++;
@@ -175,7 +194,7 @@ int64_t app_rec_make(struct apps *as, uint32_t flow, uint16_t app, uint8_t rx_lo
 		.peer_rec = (uint32_t)rec,
 		.attached = forks,
 		.born = forks };
-	error = rings_alloc(s, r, rx_log2, tx_log2);
+	error = rings_alloc(as, app, r, rx_log2, tx_log2);
 	if (error != 0)
 		rec_free(s, (uint32_t)rec);
 	return error != 0 ? error : rec;
@@ -217,7 +236,7 @@ int app_flow_attach(struct apps *as, uint32_t flow, const struct app_flow_spec *
 	if (!app_is_live(as, spec->app) || spec->ctx >= atomic_load(&as->fp->apps[spec->app].nctx))
 		return -ESRCH;
 	error = attach(as, flow, spec);
-	if (error != 0)
+	if (error != 0 && error != -EAGAIN)
 		as->fp->slow->counter[CNT_TCP_NO_MEMORY]++;
 	return error;
 }
@@ -239,9 +258,10 @@ unsigned app_flows_settle(struct apps *as, uint16_t app, unsigned burst)
 unsigned app_flows_close(struct apps *as, uint16_t app, unsigned burst)
 {
 	struct app_slot *s = &as->slot[app];
+	uint64_t from = as->cost.spent;
 	unsigned n = 0;
 
-	for (; n < burst && s->close_next < s->recs_begun; n++) {
+	for (; n < burst && s->close_next < s->recs_begun && as->cost.spent - from < COST_PASS; n++) {
 		uint32_t rec = s->close_next++;
 
 		if (s->recs[rec].flow != FLOW_NONE)

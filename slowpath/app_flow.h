@@ -26,7 +26,8 @@ struct app_flow_spec {
 /* Sets rec, app, ctx, rx_page, tx_page, rx_log2 and tx_log2 of the flow and fills its record from cold.key
  * (which must be set), f->gen, f->core and f->mss. -ESRCH if the application is not live or has no such
  * context, -ENOBUFS if it has too many flows, -ENOMEM if its quota or the machine's memory is used up
- * (counted as tcp_no_memory). Nothing is left behind on failure. */
+ * (counted as tcp_no_memory), -EAGAIN if making its rings takes more than may be spent in this pass: a part
+ * is done, the next pass goes on. Nothing else is left behind on failure. */
 int app_flow_attach(struct apps *as, uint32_t flow, const struct app_flow_spec *spec);
 
 /* The application will not be told any more: its record becomes free. Does nothing if the flow has none. */
@@ -51,7 +52,7 @@ uint32_t app_flow_of_rec(const struct apps *as, uint16_t app, uint32_t rec);
 #define APP_NOT_BORN UINT64_MAX /* app_rec.born: not accepted yet */
 
 /* A record with rings of this size for the flow, which is not at home there yet. Its index or -ENOBUFS,
- * -ENOMEM. */
+ * -ENOMEM, -EAGAIN. */
 int64_t app_rec_make(struct apps *as, uint32_t flow, uint16_t app, uint8_t rx_log2, uint8_t tx_log2);
 /* Makes a record the flow's home; with the lock. */
 void app_flow_settle_in(struct apps *as, uint32_t flow, uint16_t app, uint32_t rec, uint16_t ctx);
@@ -65,7 +66,11 @@ void app_rec_end(struct apps *as, uint16_t app, uint32_t rec, bool rings);
 int app_share_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a);
 /* It closed it, or the inherited right to it. */
 int app_share_close(struct apps *as, uint16_t app, struct ctl_adopt *a);
-/* The same for a hold, whose child has not attached. */
+/* The process is about to be heard to have closed it (FLOW_EV_CLOSE). If it will move then, its bytes are
+ * copied now, as no lock is held; what was copied is good until app_share_heard(). */
+void app_share_foresee_close(struct apps *as, uint32_t flow);
+void app_share_heard(struct apps *as);
+/* The same as app_share_close() for a hold, whose child has not attached. */
 int app_share_let_go(struct apps *as, const struct hold *h, uint32_t flow);
 /* A process no longer has the flow of this record: its end if nobody else has it. No lock is held. */
 void app_share_leave(struct apps *as, uint16_t app, uint32_t rec, enum app_close how, uint64_t upto);
@@ -74,8 +79,10 @@ void app_share_forget(struct apps *as, uint16_t app, uint32_t rec);
 
 /* --- for app.c --- */
 
-/* Pages of the application's region, populated; or BUF_NONE. */
-uint32_t app_pages_alloc(struct app_slot *s, uint32_t pages);
+/* Pages of the application's region, populated. 0, -ENOMEM or -EAGAIN. */
+int app_pages_alloc(struct apps *as, uint16_t app, uint32_t pages, uint32_t *page);
+/* Rings of this size could be had just now without more ado. 0, -ENOMEM or -EAGAIN. */
+int app_rings_prepare(struct apps *as, uint16_t app, uint32_t rx_size, uint32_t tx_size);
 int app_recs_init(struct apps *as, uint16_t app);
 void app_recs_fini(struct apps *as, uint16_t app);
 /* Deals with what the fast path saw of a dead application's flows, at most `burst` records a call. Returns

@@ -56,12 +56,17 @@ int app_arm(struct apps *as, uint16_t app, struct ctl_listen *l)
 	return has_context(as, app, l->context) ? as->ops.arm(as->ops.arg, app, l) : EINVAL;
 }
 
+/* The rings come first: nothing else of a connect is done twice. */
 int app_connect(struct apps *as, uint16_t app, struct ctl_connect *c)
 {
 	terminate(c->congestion, sizeof(c->congestion));
 	if (!may_have_port(as, app, c->local_port))
 		return EACCES;
-	return has_context(as, app, c->context) ? as->ops.connect(as->ops.arg, app, c) : EINVAL;
+	if (!has_context(as, app, c->context))
+		return EINVAL;
+	if (app_rings_prepare(as, app, c->rx_size, c->tx_size) == -EAGAIN)
+		return APP_LATER;
+	return as->ops.connect(as->ops.arg, app, c);
 }
 
 /* Another's flow looks to it like one that is not there. */
@@ -123,10 +128,17 @@ int app_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a)
 
 struct hold *app_fork(struct apps *as, uint16_t app, uint64_t token)
 {
-	return hold_fork(&as->holds, app, token);
+	struct hold *h = hold_fork(&as->holds, app, token);
+
+	app_spend(as, app, COST_FORK + (h != NULL ? (h->nr_refs + h->nr_covers) / COST_REFS : 0));
+	return h;
 }
 
-void app_fork_end(struct apps *as, struct hold *h) { hold_end(&as->holds, h); }
+void app_fork_end(struct apps *as, struct hold *h)
+{
+	cost_spend(&as->cost, h->user, 1 + h->nr_refs / COST_REFS);
+	hold_end(&as->holds, h);
+}
 
 void app_fork_leave(struct apps *as, struct hold *h, const struct ctl_adopt *a)
 {

@@ -16,6 +16,11 @@
 #include "include/base/assert.h"
 #include "slowpath/app_flow.h"
 
+enum {
+	COPY_LOCKED = 64 << 10, /* bytes that may be copied while cores wait for the flow */
+	COPY_ROUNDS = 8,
+};
+
 static struct app_rec *rec_at(const struct apps *as, uint16_t app, uint32_t rec)
 {
 	return &as->slot[app].recs[rec];
@@ -194,18 +199,85 @@ static void ring_copy(char *to, const char *from, uint32_t size, uint64_t pos, u
 	}
 }
 
-/* What is unread, what came past a gap, what is unacknowledged or unsent. */
-static void bytes_copy(struct apps *as, uint32_t flow, const struct app_rec *to, const struct app *into)
+/* The parts of both streams that are in the rings. */
+struct held_bytes {
+	uint64_t rx_from, rx_to, tx_from, tx_to;
+};
+
+/* What is unread, what is unacknowledged or unsent. */
+static struct held_bytes held_of(const struct flow *f)
+{
+	return (struct held_bytes){ rx_read_of(f), f->rx_nxt, f->tx_una, flow_tx_end(f) };
+}
+
+static uint64_t held_len(const struct held_bytes *b) { return b->rx_to - b->rx_from + b->tx_to - b->tx_from; }
+
+/* Without what is there already. */
+static struct held_bytes held_rest(struct held_bytes b, const struct app_copied *done)
+{
+	b.rx_from = min_u64(max_u64(b.rx_from, done->rx_to), b.rx_to);
+	b.tx_from = min_u64(max_u64(b.tx_from, done->tx_to), b.tx_to);
+	return b;
+}
+
+static void bytes_copy(struct apps *as, uint32_t flow, struct place to, const struct held_bytes *b)
 {
 	const struct flow *f = &as->fp->flows[flow];
-	const struct flow_ranges *past = &as->fp->cold[flow].reass;
-	const struct app *from = &as->fp->apps[f->app];
-	uint64_t rx_end = past->n > 0 ? past->r[past->n - 1].to : f->rx_nxt;
+	const struct app_rec *r = rec_at(as, to.app, to.rec);
+	const struct app *from = &as->fp->apps[f->app], *into = &as->fp->apps[to.app];
 
-	ring_copy(app_page(into, to->rx_page), app_page(from, f->rx_page), flow_rx_size(f), rx_read_of(f),
-		min_u64(rx_end, rx_read_of(f) + flow_rx_size(f)));
-	ring_copy(app_page(into, to->tx_page), app_page(from, f->tx_page), flow_tx_size(f), f->tx_una,
-		flow_tx_end(f));
+	ring_copy(app_page(into, r->rx_page), app_page(from, f->rx_page), flow_rx_size(f), b->rx_from,
+		b->rx_to);
+	ring_copy(app_page(into, r->tx_page), app_page(from, f->tx_page), flow_tx_size(f), b->tx_from,
+		b->tx_to);
+	app_spend(as, to.app, held_len(b) / COST_BYTES);
+}
+
+/* A ring may hold megabytes, and cores wait for the flow's lock: most is copied without. What a stream holds
+ * between two positions does not change as long as it holds it, and what it holds no more nobody reads: only
+ * what came meanwhile is left, in the end a little. */
+static void copy_ahead(struct apps *as, uint32_t flow, struct place to)
+{
+	struct app_copied *done = &as->copied;
+	struct flow *f = &as->fp->flows[flow];
+
+	*done = (struct app_copied){ .flow = flow, .app = to.app, .rec = to.rec };
+	for (unsigned round = 0; round < COPY_ROUNDS; round++) {
+		struct held_bytes b;
+
+		flow_lock_slow(f);
+		b = held_rest(held_of(f), done);
+		rte_spinlock_unlock(&f->lock);
+		if (held_len(&b) <= COPY_LOCKED)
+			return;
+		bytes_copy(as, flow, to, &b);
+		done->rx_to = b.rx_to;
+		done->tx_to = b.tx_to;
+	}
+}
+
+void app_share_heard(struct apps *as) { as->copied.flow = FLOW_NONE; }
+
+/* With the lock: what is left, and what came past a gap unless that is much: then the peer sends it again. */
+static void copy_rest(struct apps *as, uint32_t flow, struct place to)
+{
+	struct flow *f = &as->fp->flows[flow];
+	struct flow_ranges *past = &as->fp->cold[flow].reass;
+	struct app_copied none = { 0 }, *done = &as->copied;
+	struct held_bytes b = held_of(f);
+
+	if (done->flow != flow || done->app != to.app || done->rec != to.rec)
+		done = &none;
+	b = held_rest(b, done);
+	if (past->n > 0 && past->r[past->n - 1].to - b.rx_to <= COPY_LOCKED) {
+		b.rx_to = past->r[past->n - 1].to;
+	} else {
+		past->n = 0;
+		f->flags &= ~(uint32_t)FLOW_OOO;
+	}
+	bytes_copy(as, flow, to, &b);
+	as->copied.locked = held_len(&b);
+	app_share_heard(as);
 }
 
 /* Everything that an application may know of the flow, anew; its error is all that only the record holds. */
@@ -235,7 +307,7 @@ static void move(struct apps *as, uint32_t flow, struct place to, uint16_t ctx, 
 
 	was->ctx = f->ctx;
 	home_close(as, flow);
-	bytes_copy(as, flow, rec_at(as, to.app, to.rec), &as->fp->apps[to.app]);
+	copy_rest(as, flow, to);
 	f->flags = (f->flags | FLOW_SHARED) & ~(uint32_t)FLOW_WANT_SPACE;
 	app_flow_settle_in(as, flow, to.app, to.rec, ctx);
 	record_renew(as, flow, error, gen + 1, events);
@@ -247,19 +319,27 @@ static void move(struct apps *as, uint32_t flow, struct place to, uint16_t ctx, 
 		tcp_tx(as->fp->slow, flow);
 }
 
-/* The home's process closed the flow. Another that has it open gets it, and is told. */
-static void pass_on(struct apps *as, uint32_t flow)
+/* Who else has the flow open; its home if nobody. */
+static struct place heir_of(const struct apps *as, uint32_t flow)
 {
 	struct place home = home_of(as, flow), at = next_of(as, home);
 
-	for (; at.app != home.app || at.rec != home.rec; at = next_of(as, at)) {
-		if (rec_at(as, at.app, at.rec)->waits != NULL || !app_is_live(as, at.app))
-			continue;
-		/* it asks for the flow before it goes on: its positions are of another time */
-		move(as, flow, at, rec_at(as, at.app, at.rec)->ctx, ABI_EV_MOVED);
-		app_notify(as->fp->slow, &as->fp->flows[flow], ABI_EV_MOVED, 0);
+	while ((at.app != home.app || at.rec != home.rec) &&
+		(rec_at(as, at.app, at.rec)->waits != NULL || !app_is_live(as, at.app)))
+		at = next_of(as, at);
+	return at;
+}
+
+/* The home's process closed the flow. Another that has it open gets it, and is told: it asks for the flow
+ * before it goes on, for its positions are of another time. */
+static void pass_on(struct apps *as, uint32_t flow)
+{
+	struct place heir = heir_of(as, flow);
+
+	if (is_home(as, heir.app, heir.rec))
 		return;
-	}
+	move(as, flow, heir, rec_at(as, heir.app, heir.rec)->ctx, ABI_EV_MOVED);
+	app_notify(as->fp->slow, &as->fp->flows[flow], ABI_EV_MOVED, 0);
 }
 
 /* --- leaving --- */
@@ -284,6 +364,35 @@ static bool claim_ends(struct apps *as, uint16_t app, uint32_t rec)
 	return !rec_at(as, home.app, home.rec)->left || !is_alone(as, home.app, home.rec);
 }
 
+/* A child that may come for it, after its process gave it up. */
+static struct cover *kept_by(const struct apps *as, uint16_t app, uint32_t rec, uint64_t upto)
+{
+	const struct app_rec *r = rec_at(as, app, rec);
+
+	return hold_covers(&as->holds, app, r->born, min_u64(upto, as->holds.app[app].forks), key_of(r));
+}
+
+/* It will move when its process gives it up: no lock is held yet. */
+static void foresee(struct apps *as, uint16_t app, uint32_t rec, uint64_t upto)
+{
+	const struct app_rec *r = rec_at(as, app, rec);
+	struct place heir;
+
+	if (r->waits != NULL || r->left || !is_home(as, app, rec) || is_alone(as, app, rec))
+		return;
+	heir = heir_of(as, r->flow);
+	if (!is_home(as, heir.app, heir.rec) && kept_by(as, app, rec, upto) == NULL)
+		copy_ahead(as, r->flow, heir);
+}
+
+void app_share_foresee_close(struct apps *as, uint32_t flow)
+{
+	const struct flow *f = &as->fp->flows[flow];
+
+	if ((f->flags & FLOW_SHARED) && f->app != APP_NONE && f->rec != APP_REC_NONE)
+		foresee(as, f->app, f->rec, forks_of(as, f->app, as->fp->cold[flow].close_forks));
+}
+
 static bool give_up(struct apps *as, uint16_t app, uint32_t rec, enum app_close how, uint64_t upto)
 {
 	struct app_rec *r = rec_at(as, app, rec);
@@ -293,7 +402,7 @@ static bool give_up(struct apps *as, uint16_t app, uint32_t rec, enum app_close 
 		return true;
 	r->how = (uint8_t)how;
 	r->upto = min_u64(upto, as->holds.app[app].forks);
-	c = hold_covers(&as->holds, app, r->born, r->upto, key_of(r));
+	c = kept_by(as, app, rec, r->upto);
 	if (c == NULL)
 		return claim_ends(as, app, rec);
 	wait_begin(&as->slot[app], rec, c);
@@ -315,9 +424,11 @@ void app_share_leave(struct apps *as, uint16_t app, uint32_t rec, enum app_close
 	struct flow *f = &as->fp->flows[flow];
 	bool held;
 
+	foresee(as, app, rec, upto);
 	flow_lock_slow(f);
 	held = give_up(as, app, rec, how, upto);
 	rte_spinlock_unlock(&f->lock);
+	app_share_heard(as);
 	if (!held)
 		as->ops.close_flow(as->ops.arg, flow, how);
 }
@@ -332,19 +443,18 @@ static void wait_again(struct apps *as, uint16_t app, uint32_t rec)
 unsigned app_holds_release(struct apps *as, unsigned burst)
 {
 	struct hold *h;
-	unsigned n = 0;
+	uint64_t from = as->cost.spent;
+	unsigned left = burst;
 
-	while (n < burst && (h = LIST_FIRST(&as->holds.ended)) != NULL) {
-		struct cover *c = hold_waited_for(h);
+	while (left > 0 && as->cost.spent - from < COST_PASS && (h = LIST_FIRST(&as->holds.ended)) != NULL) {
+		struct cover *c = hold_release(&as->holds, h, &left);
 
-		if (c == NULL) {
-			hold_free(&as->holds, h);
+		if (c == NULL || left == 0)
 			continue;
-		}
 		wait_again(as, c->parent, c->flows);
-		n++;
+		left--;
 	}
-	return n;
+	return burst - left;
 }
 
 /* --- who may have it --- */
@@ -439,7 +549,7 @@ static int place_make(struct apps *as, uint16_t app, uint32_t flow, uint16_t ctx
 	rec = app_rec_make(as, flow, app, f->rx_log2, f->tx_log2);
 	if (rec < 0)
 		return (int)-rec;
-	error = cover_give_up(c, hold_flow_key(flow, f->gen));
+	error = cover_give_up(&as->holds, c, hold_flow_key(flow, f->gen));
 	if (error != 0) {
 		app_rec_end(as, app, (uint32_t)rec, true);
 		return -error;
@@ -514,10 +624,13 @@ int app_share_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a)
 	}
 	if (error != 0)
 		return error;
+	if (!is_home(as, own.app, own.rec))
+		copy_ahead(as, a->flow, own);
 	flow_lock_slow(f);
 	bring_home(as, a, own);
 	answer(as, a, own);
 	rte_spinlock_unlock(&f->lock);
+	app_share_heard(as);
 	return 0;
 }
 
@@ -548,13 +661,15 @@ int app_share_let_go(struct apps *as, const struct hold *h, uint32_t flow)
 {
 	struct cover *c;
 	struct place from;
+	int error;
 
 	settle(as, flow);
 	c = has_home(as, flow) ? inherited(as, h, flow, &from) : NULL;
 	if (c == NULL)
 		return ENOENT;
-	if (cover_give_up(c, hold_flow_key(flow, as->fp->flows[flow].gen)) != 0)
-		return ENOMEM;
+	error = cover_give_up(&as->holds, c, hold_flow_key(flow, as->fp->flows[flow].gen));
+	if (error != 0)
+		return -error;
 	inherited_ends(as, c, from);
 	return 0;
 }

@@ -50,6 +50,7 @@ static void bury(struct sp *sp, uint32_t id)
 	if (n->linked) {
 		n->linked = false;
 		flow_unlink(sp->fp, id);
+		ports_ended(&sp->ports, &sp->fp->cold[id].key, sp->now);
 	}
 	conn_neigh_leave(sp, id);
 	timer_cancel(&sp->timers, id);
@@ -60,6 +61,7 @@ static void bury(struct sp *sp, uint32_t id)
 	if (!n->app_gone)
 		return;
 	app_flow_free_buffers(sp->apps, id);
+	room_give(sp, id);
 	flow_remove(sp->fp, id);
 }
 
@@ -84,8 +86,10 @@ static void act_send_fin(struct sp *sp, uint32_t id) { tcp_tx(sp->fp->slow, id);
 static void act_fin_wait_2(struct sp *sp, uint32_t id)
 {
 	sp->conn[id].timer_base_us = ns_to_us32(sp->now);
-	if (sp->conn[id].app_gone)
+	if (sp->conn[id].app_gone) {
 		app_flow_free_buffers(sp->apps, id);
+		room_offer(sp, id, ROOM_ORPHAN);
+	}
 	conn_timer_arm(sp, id);
 }
 
@@ -270,6 +274,8 @@ void conn_flow_events(struct sp *sp, uint32_t id)
 	struct flow *f = &sp->fp->flows[id];
 	uint16_t ev;
 
+	if (f->events & FLOW_EV_CLOSE)
+		app_share_foresee_close(sp->apps, id);
 	conn_lock(sp, id);
 	ev = f->events;
 	f->events = 0;
@@ -279,6 +285,7 @@ void conn_flow_events(struct sp *sp, uint32_t id)
 	}
 	events_take(sp, id, ev);
 	conn_unlock(sp, id);
+	app_share_heard(sp->apps);
 }
 
 void conn_op_settle(void *arg, uint32_t flow)
@@ -287,11 +294,14 @@ void conn_op_settle(void *arg, uint32_t flow)
 	struct flow *f = &sp->fp->flows[flow];
 	uint16_t ev;
 
+	if (f->events & FLOW_EV_CLOSE)
+		app_share_foresee_close(sp->apps, flow);
 	conn_lock(sp, flow);
 	ev = f->events;
 	f->events &= FLOW_EV_QUEUED;
 	events_take(sp, flow, ev);
 	conn_unlock(sp, flow);
+	app_share_heard(sp->apps);
 }
 
 /* --- timers --- */

@@ -21,12 +21,17 @@ int conn_neigh_init(struct sp *sp)
 
 void conn_neigh_fini(struct sp *sp) { free(sp->neigh_conns); }
 
-void conn_neigh_join(struct sp *sp, uint32_t id, uint32_t neigh)
+bool conn_neigh_join(struct sp *sp, uint32_t id, uint32_t neigh, uid_t uid)
 {
 	struct conn *n = &sp->conn[id];
+	struct neigh_entry *e = &sp->neigh.entry[neigh];
 	uint32_t *head = &sp->neigh_conns[neigh];
 
 	TAS_ASSERT(n->neigh == NEIGH_NONE);
+	if (e->holds == 0 && !users_take(&sp->apps->users, uid, SHARE_NEIGHBOURS, 1))
+		return false;
+	if (e->holds == 0)
+		e->holder = uid;
 	neigh_hold(&sp->neigh, neigh);
 	n->neigh = neigh;
 	n->neigh_prev = FLOW_NONE;
@@ -34,6 +39,7 @@ void conn_neigh_join(struct sp *sp, uint32_t id, uint32_t neigh)
 	if (*head != FLOW_NONE)
 		sp->conn[*head].neigh_prev = id;
 	*head = id;
+	return true;
 }
 
 void conn_neigh_leave(struct sp *sp, uint32_t id)
@@ -49,6 +55,8 @@ void conn_neigh_leave(struct sp *sp, uint32_t id)
 	if (n->neigh_next != FLOW_NONE)
 		sp->conn[n->neigh_next].neigh_prev = n->neigh_prev;
 	neigh_release(&sp->neigh, n->neigh);
+	if (sp->neigh.entry[n->neigh].holds == 0)
+		users_give(&sp->apps->users, sp->neigh.entry[n->neigh].holder, SHARE_NEIGHBOURS, 1);
 	n->neigh = NEIGH_NONE;
 }
 

@@ -6,7 +6,9 @@
 #ifndef TAS_SLOWPATH_CONN_NEIGH_H
 #define TAS_SLOWPATH_CONN_NEIGH_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <rte_ether.h>
 
@@ -16,8 +18,9 @@ struct sp;
 int conn_neigh_init(struct sp *sp);
 void conn_neigh_fini(struct sp *sp);
 
-/* The connection, which goes through none yet, goes through this one from now on. */
-void conn_neigh_join(struct sp *sp, uint32_t id, uint32_t neigh);
+/* The connection, which goes through none yet, goes through this one from now on; false if user `uid` may have
+ * no more neighbours (users.h). */
+bool conn_neigh_join(struct sp *sp, uint32_t id, uint32_t neigh, uid_t uid);
 /* Through none, if it went through one. */
 void conn_neigh_leave(struct sp *sp, uint32_t id);
 

@@ -44,7 +44,6 @@ static void newcomer_add(struct ctl *c, struct client *l)
 {
 	l->deadline = c->now + CTL_PATIENCE;
 	TAILQ_INSERT_TAIL(&c->newcomers, l, link);
-	c->nr_newcomers++;
 }
 
 static void list_leave(struct ctl *c, struct client *l)
@@ -53,7 +52,7 @@ static void list_leave(struct ctl *c, struct client *l)
 		TAILQ_REMOVE(&c->attached, l, link);
 	} else {
 		TAILQ_REMOVE(&c->newcomers, l, link);
-		c->nr_newcomers--;
+		users_give(&c->apps->users, l->rq.who.uid, SHARE_NEWCOMERS, 1);
 	}
 }
 
@@ -68,7 +67,7 @@ void client_attached(struct ctl *c, struct client *l)
 void client_progress(struct ctl *c, struct client *l)
 {
 	if (l->deadline != TAS_NS_NEVER) {
-		list_leave(c, l);
+		TAILQ_REMOVE(&c->newcomers, l, link);
 		newcomer_add(c, l);
 	}
 }
@@ -141,24 +140,6 @@ static bool who_take(int fd, struct app_who *who)
 	return true;
 }
 
-static uint32_t newcomers_of(const struct ctl *c, uid_t uid)
-{
-	const struct client *l;
-	uint32_t n = 0;
-
-	TAILQ_FOREACH(l, &c->newcomers, link)
-		n += l->rq.who.uid == uid;
-	return n;
-}
-
-static bool may_enter(const struct ctl *c, uid_t uid)
-{
-	if (c->nr_newcomers >= CTL_NEWCOMERS_MAX)
-		return false;
-	return uid == 0 || c->nr_newcomers < CTL_NEWCOMERS_USER_MAX ||
-		newcomers_of(c, uid) < CTL_NEWCOMERS_USER_MAX;
-}
-
 /* A process of another pid namespace has no number here; its end is then seen by its socket alone. */
 static int client_watch(struct ctl *c, struct client *l)
 {
@@ -179,16 +160,22 @@ static bool client_new(struct ctl *c, int fd)
 	if (l == NULL)
 		return false;
 	*l = (struct client){ .fd = fd, .pidfd = -1, .rq = { .app = APP_NONE } };
-	l->socket = (struct watch){ WATCH_CLIENT, l };
-	l->process = (struct watch){ WATCH_PROCESS, l };
+	l->socket = (struct watch){ .kind = WATCH_CLIENT, .of = l };
+	l->process = (struct watch){ .kind = WATCH_PROCESS, .of = l };
 	ctl_io_prepare(fd);
-	if (!who_take(fd, &l->rq.who) || !may_enter(c, l->rq.who.uid) || client_watch(c, l) != 0) {
+	if (!who_take(fd, &l->rq.who) || !users_take(&c->apps->users, l->rq.who.uid, SHARE_NEWCOMERS, 1)) {
+		free(l);
+		return false;
+	}
+	if (client_watch(c, l) != 0) {
+		users_give(&c->apps->users, l->rq.who.uid, SHARE_NEWCOMERS, 1);
 		ctl_unwatch(c, fd);
 		if (l->pidfd >= 0)
 			close(l->pidfd);
 		free(l);
 		return false;
 	}
+	cost_spend(&c->apps->cost, l->rq.who.uid, COST_ENTER);
 	newcomer_add(c, l);
 	c->stats.accepted++;
 	c->stats.clients++;
@@ -217,7 +204,7 @@ static void turn_away_next(struct ctl *c)
 
 static void accept_some(struct ctl *c)
 {
-	for (unsigned i = 0; i < ACCEPT_BURST; i++) {
+	for (unsigned i = 0; i < ACCEPT_BURST && c->apps->cost.left > 0; i++) {
 		int fd = accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
@@ -275,18 +262,37 @@ static void bury(struct ctl *c)
 	}
 }
 
+/* One by one, for the kernel puts who was looked at behind the others: if the pass is spent before all had
+ * their turn, the next begins with those that had none. */
+static unsigned events_poll(struct ctl *c)
+{
+	struct epoll_event e;
+	unsigned n = 0;
+
+	for (c->turn++; n < EVENTS_BURST && c->apps->cost.left > 0; n++) {
+		struct watch *w;
+
+		if (epoll_wait(c->epfd, &e, 1, 0) != 1)
+			break;
+		w = e.data.ptr;
+		if (w->turn == c->turn)
+			break;
+		w->turn = c->turn;
+		dispatch(c, w, e.events);
+	}
+	return n;
+}
+
 unsigned ctl_poll(struct ctl *c, tas_ns now)
 {
-	struct epoll_event events[EVENTS_BURST];
-	int n = epoll_wait(c->epfd, events, EVENTS_BURST, 0);
-	unsigned expired;
+	unsigned n;
 
 	c->now = now;
-	for (int i = 0; i < n; i++)
-		dispatch(c, events[i].data.ptr, events[i].events);
-	expired = newcomers_expire(c);
+	cost_begin(&c->apps->cost);
+	n = events_poll(c);
+	n += newcomers_expire(c);
 	bury(c);
-	return (n > 0 ? (unsigned)n : 0) + expired;
+	return n;
 }
 
 tas_ns ctl_deadline(const struct ctl *c)
@@ -329,7 +335,7 @@ static int resources_take(struct ctl *c, const struct ctl_conf *cc, char *err, s
 	if (c->fd < 0)
 		return c->fd;
 	strlcpy(c->path, cc->path, sizeof(c->path));
-	c->listener = (struct watch){ WATCH_LISTENER, NULL };
+	c->listener = (struct watch){ .kind = WATCH_LISTENER };
 	return ctl_watch(c, c->fd, EPOLLIN, &c->listener);
 }
 
@@ -346,6 +352,7 @@ int ctl_start(struct ctl **out, const struct ctl_conf *cc, char *err, size_t err
 	TAILQ_INIT(&c->graveyard);
 	TAILQ_INIT(&c->holds);
 	TAILQ_INIT(&c->holds_graveyard);
+	users_limit(&c->apps->users, SHARE_NEWCOMERS, CTL_NEWCOMERS_MAX);
 	open_files_raise();
 	c->apps->low_ports = ctl_cred_low_ports();
 	error = resources_take(c, cc, err, err_size);

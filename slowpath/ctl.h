@@ -20,9 +20,8 @@
 struct ctl;
 
 enum {
-	CTL_PATH_MAX = 108,           /* of a sockaddr_un */
-	CTL_NEWCOMERS_MAX = 1024,     /* clients that have not attached, tasctl among them */
-	CTL_NEWCOMERS_USER_MAX = 768, /* of one user other than root */
+	CTL_PATH_MAX = 108,       /* of a sockaddr_un */
+	CTL_NEWCOMERS_MAX = 1024, /* clients that have not attached, tasctl among them */
 };
 #define CTL_PATIENCE (10 * NS_PER_SEC) /* to attach, or to take the next piece of an answer */
 

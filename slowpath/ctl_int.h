@@ -17,6 +17,7 @@ enum watch_kind { WATCH_LISTENER, WATCH_CLIENT, WATCH_PROCESS, WATCH_HOLD };
 struct watch {
 	enum watch_kind kind;
 	void *of;
+	uint64_t turn; /* ctl.turn when it had its last */
 };
 
 struct client {
@@ -26,6 +27,8 @@ struct client {
 	struct request_client rq;
 	tas_ns deadline; /* of a newcomer */
 	bool dead;
+	bool waits; /* its request is to be handed in again */
+	struct ctl_msg later;
 	bool querying;
 	struct query query;
 	uint32_t query_sequence;
@@ -53,8 +56,8 @@ struct ctl {
 	struct clients attached, graveyard;
 	struct ctl_holds holds, holds_graveyard;
 	struct client **by_app; /* [apps_max] */
-	uint32_t nr_newcomers;
 	tas_ns now;
+	uint64_t turn; /* calls of ctl_poll() */
 	struct ctl_stats stats;
 	struct log_limit log;
 };

@@ -16,6 +16,11 @@ enum {
 	QUERY_BURST = 32,  /* steps of one client's answer */
 };
 
+static bool may_cost(const struct ctl *c, const struct client *l)
+{
+	return cost_may(&c->apps->cost, l->rq.who.uid);
+}
+
 static void client_events(struct ctl *c, struct client *l, uint32_t events)
 {
 	struct epoll_event e = { .events = events | EPOLLRDHUP, .data.ptr = &l->socket };
@@ -33,7 +38,7 @@ static bool hold_watch(struct ctl *c, struct hold *hold, int fd)
 	if (h == NULL)
 		return false;
 	*h = (struct ctl_hold){ .fd = fd, .hold = hold };
-	h->watch = (struct watch){ WATCH_HOLD, h };
+	h->watch = (struct watch){ .kind = WATCH_HOLD, .of = h };
 	if (ctl_watch(c, fd, EPOLLIN, &h->watch) != 0) {
 		free(h);
 		return false;
@@ -62,7 +67,7 @@ void hold_event(struct ctl *c, struct ctl_hold *h, uint32_t events)
 		hold_hung_up(c, h);
 		return;
 	}
-	for (unsigned i = 0; i < MESSAGE_BURST && h->fd >= 0; i++) {
+	for (unsigned i = 0; i < MESSAGE_BURST && cost_may(&c->apps->cost, h->hold->user); i++) {
 		struct epoll_event deaf = { .data.ptr = &h->watch };
 		struct ctl_msg m;
 		enum ctl_io got = ctl_io_recv(h->fd, &m);
@@ -70,6 +75,7 @@ void hold_event(struct ctl *c, struct ctl_hold *h, uint32_t events)
 		if (got == CTL_IO_NOTHING)
 			return;
 		if (got == CTL_IO_MESSAGE && m.type == CTL_LEAVE) {
+			cost_spend(&c->apps->cost, h->hold->user, 1);
 			app_fork_leave(c->apps, h->hold, &m.adopt);
 			continue;
 		}
@@ -126,7 +132,8 @@ static bool query_send(struct ctl *c, struct client *l, int status, const char *
 
 static void query_pump(struct ctl *c, struct client *l)
 {
-	for (unsigned i = 0; i < QUERY_BURST; i++) {
+	for (unsigned i = 0; i < QUERY_BURST && may_cost(c, l); i++) {
+		cost_spend(&c->apps->cost, l->rq.who.uid, 1);
 		if (l->row_at < l->row.len) {
 			if (!query_send(c, l, 0, l->row.text + l->row_at, l->row.len - l->row_at))
 				return;
@@ -186,17 +193,32 @@ static uint64_t token_draw(void)
 	return token;
 }
 
+/* It is writable, and so has its turn in each pass: its request is handed in again until it is dealt with.
+ * The next one stays unread. */
+static void wait_or_not(struct ctl *c, struct client *l, bool waits, const struct ctl_msg *m)
+{
+	if (waits)
+		l->later = *m;
+	if (waits != l->waits)
+		client_events(c, l, waits ? EPOLLOUT : EPOLLIN);
+	l->waits = waits;
+}
+
 static void request_take(struct ctl *c, struct client *l, struct ctl_msg *m)
 {
 	struct request r = { .msg = m, .now = c->now };
 	enum request_stage before = l->rq.stage;
 	enum request_verdict verdict;
 
+	cost_spend(&c->apps->cost, l->rq.who.uid, 1);
 	if (m->type == CTL_FORK)
 		r.random = token_draw();
 	verdict = request_handle(c->apps, &l->rq, &r);
 	if (l->rq.stage == REQUEST_ATTACHED && before != REQUEST_ATTACHED)
 		client_attached(c, l);
+	wait_or_not(c, l, verdict == REQUEST_LATER, m);
+	if (verdict == REQUEST_LATER)
+		return;
 	if (verdict == REQUEST_ANSWER)
 		answer(c, l, &r);
 	else if (verdict == REQUEST_QUERY)
@@ -205,9 +227,16 @@ static void request_take(struct ctl *c, struct client *l, struct ctl_msg *m)
 		client_drop(c, l, r.why);
 }
 
+static void request_again(struct ctl *c, struct client *l)
+{
+	struct ctl_msg m = l->later;
+
+	request_take(c, l, &m);
+}
+
 static void client_read(struct ctl *c, struct client *l)
 {
-	for (unsigned i = 0; i < MESSAGE_BURST && !l->dead; i++) {
+	for (unsigned i = 0; i < MESSAGE_BURST && !l->dead && !l->waits && may_cost(c, l); i++) {
 		struct ctl_msg m;
 
 		switch (ctl_io_recv(l->fd, &m)) {
@@ -233,6 +262,10 @@ void client_event(struct ctl *c, struct client *l, uint32_t events)
 	}
 	if (events & EPOLLIN)
 		client_read(c, l);
-	if ((events & EPOLLOUT) && !l->dead && l->querying)
+	if (!(events & EPOLLOUT) || l->dead)
+		return;
+	if (l->querying)
 		query_pump(c, l);
+	else if (l->waits && may_cost(c, l))
+		request_again(c, l);
 }

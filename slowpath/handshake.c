@@ -168,6 +168,10 @@ void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key
 		listen_overflowed(sp, l);
 		return;
 	}
+	if (!room_may_take(sp, l->uid)) {
+		sp_count(sp, CNT_TCP_NO_MEMORY, 1);
+		return;
+	}
 	/* In a flood of SYNs each waits as long as it takes to send that many: who answers sooner gets in. */
 	if (l->embryos.count >= sp->conf->tcp.backlog_max)
 		room_end_embryo(sp, l->embryos.head);
@@ -193,15 +197,29 @@ static void follow_neighbour(struct sp *sp, uint32_t id)
 	if (n->neigh != NEIGH_NONE || !r.found || r.local) /* a simultaneous open has one already */
 		return;
 	known = neigh_resolve(&sp->neigh, r.next_hop, sp->now, &neigh, &mac);
-	if (known == NEIGH_FULL)
-		return;
-	conn_neigh_join(sp, id, neigh);
-	if (known != NEIGH_KNOWN)
+	if (known == NEIGH_FULL || !conn_neigh_join(sp, id, neigh, n->user) || known != NEIGH_KNOWN)
 		return;
 	if (memcmp(hdr->bytes, &mac, sizeof(mac)) == 0)
 		neigh_confirm(&sp->neigh, n->neigh, sp->now);
 	else
 		hdr_tmpl_set_dst_mac(hdr, &mac);
+}
+
+/* Nothing of an embryo counts yet. */
+static bool may_complete(struct sp *sp, uint32_t id)
+{
+	struct listener *l = sp->conn[id].listener;
+
+	if (l == NULL)
+		return true;
+	if (listen_full(l)) {
+		listen_overflowed(sp, l);
+		return false;
+	}
+	if (room_take(sp, id, l->uid))
+		return true;
+	sp_count(sp, CNT_TCP_NO_MEMORY, 1);
+	return false;
 }
 
 /* RFC 9293 3.10.7.4 for SYN_RCVD. */
@@ -234,10 +252,8 @@ static bool syn_rcvd_in(struct sp *sp, uint32_t id, const uint8_t *frame, const 
 		return false;
 	}
 acked:
-	if (sp->conn[id].listener != NULL && listen_full(sp->conn[id].listener)) {
-		listen_overflowed(sp, sp->conn[id].listener); /* our SYN-ACK, sent again, asks again */
+	if (!may_complete(sp, id)) /* our SYN-ACK, sent again, asks again */
 		return false;
-	}
 	flow_complete(sp, id, seg);
 	follow_neighbour(sp, id);
 	conn_event(sp, id, EV_SYN_ACKED);
@@ -294,26 +310,42 @@ bool handshake_segment_in(struct sp *sp, uint32_t id, const uint8_t *frame, cons
 						       : syn_rcvd_in(sp, id, frame, seg);
 }
 
-static bool key_in_use(void *arg, const struct flow_key *key)
+/* One may be used again that has been in TIME_WAIT for a second and whose packets timestamps tell from those
+ * of another (RFC 6191; tcp_tw_reuse of Linux). */
+static enum port_use key_use(const struct sp *sp, const struct flow_key *key)
 {
-	struct sp *sp = arg;
-
-	return flow_lookup(sp->fp, key) != FLOW_NONE;
-}
-
-/* As key_in_use(), but for a connection that has been in TIME_WAIT for a second and whose packets timestamps
- * tell from those of another (RFC 6191; tcp_tw_reuse of Linux). */
-static bool key_kept(void *arg, const struct flow_key *key)
-{
-	struct sp *sp = arg;
 	uint32_t id = flow_lookup(sp->fp, key);
 	const struct flow *f;
 
 	if (id == FLOW_NONE)
-		return false;
+		return PORT_FREE;
 	f = &sp->fp->flows[id];
 	return f->state != TCP_TIME_WAIT || !(f->flags & FLOW_TS) || !sp->conf->tcp.timestamps ||
-		ns_to_us32(sp->now) - sp->conn[id].timer_base_us < REUSE_AFTER_US;
+			ns_to_us32(sp->now) - sp->conn[id].timer_base_us < REUSE_AFTER_US
+		? PORT_TAKEN
+		: PORT_REUSABLE;
+}
+
+struct port_search {
+	const struct sp *sp;
+	uint32_t lookups;
+};
+
+static enum port_use port_use(void *arg, const struct flow_key *key)
+{
+	struct port_search *s = arg;
+
+	s->lookups++;
+	return listen_has_port(s->sp->listeners, be16toh(key->local_port)) ? PORT_TAKEN : key_use(s->sp, key);
+}
+
+static int port_choose(struct sp *sp, uint16_t app, struct flow_key *key)
+{
+	struct port_search s = { .sp = sp };
+	int error = ports_choose(&sp->ports, key, port_use, &s, sp->now);
+
+	app_spend(sp->apps, app, s.lookups / COST_LOOKUPS);
+	return -error;
 }
 
 /* From the port of another user's listener a connection would take the place of one to that listener: by
@@ -341,10 +373,8 @@ static int connect_key(struct sp *sp, const struct ctl_connect *m, const struct 
 	if (m->local_port != 0 && port_of_another(sp, key, app))
 		return EADDRINUSE;
 	if (m->local_port != 0)
-		return key_kept(sp, key) ? EADDRNOTAVAIL : 0;
-	if (ports_choose(&sp->ports, key, key_in_use, sp) == 0)
-		return 0;
-	return -ports_choose(&sp->ports, key, key_kept, sp);
+		return key_use(sp, key) == PORT_TAKEN ? EADDRNOTAVAIL : 0;
+	return port_choose(sp, app, key);
 }
 
 /* Ends the connection in TIME_WAIT that has this key; false if there is none. Where its numbers ended: in
@@ -374,14 +404,14 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 		.listener = ABI_LISTENER_NONE };
 	struct flow *f = &sp->fp->flows[id];
 	struct conn *n = &sp->conn[id];
+	uid_t uid = sp->apps->slot[app].who.uid;
 	struct rte_ether_addr mac = { 0 };
 	uint32_t neigh;
 	enum neigh_result known = neigh_resolve(&sp->neigh, next_hop, sp->now, &neigh, &mac);
 	int rc;
 
-	if (known == NEIGH_FULL)
+	if (known == NEIGH_FULL || !conn_neigh_join(sp, id, neigh, uid) || !room_take(sp, id, uid))
 		return ENOBUFS;
-	conn_neigh_join(sp, id, neigh);
 	flow_begin(sp, id, m->rx_size, m->tx_size, former);
 	f->flags |= (sp->conf->tcp.timestamps ? FLOW_TS : 0u) | (sp->conf->tcp.sack ? FLOW_SACK : 0u) |
 		(m->flags & CTL_LISTEN_NODELAY ? FLOW_NODELAY : 0u);
@@ -400,6 +430,14 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 	return 0;
 }
 
+/* Asked before anything of the connection is there: who is refused takes nobody's place. */
+static bool may_take(const struct sp *sp, uid_t uid, struct net_addr next_hop)
+{
+	return room_may_take(sp, uid) &&
+		(neigh_is_held(&sp->neigh, next_hop) ||
+			users_may_take(&sp->apps->users, uid, SHARE_NEIGHBOURS, 1));
+}
+
 int handshake_op_connect(void *arg, uint16_t app, struct ctl_connect *m)
 {
 	struct sp *sp = arg;
@@ -415,6 +453,10 @@ int handshake_op_connect(void *arg, uint16_t app, struct ctl_connect *m)
 	rc = connect_key(sp, m, &r, app, &key);
 	if (rc != 0)
 		return rc;
+	if (!may_take(sp, sp->apps->slot[app].who.uid, r.next_hop)) {
+		sp_count(sp, CNT_TCP_NO_MEMORY, 1);
+		return ENOBUFS;
+	}
 	again = former_ends(sp, &key, &former);
 	id = conn_new(sp, &key);
 	if (id == FLOW_NONE)

@@ -2,6 +2,7 @@
 #include "slowpath/hold.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "include/base/assert.h"
@@ -17,12 +18,12 @@ static int ref_cmp(const struct hold_ref *a, const struct hold_ref *b)
 /* cppcheck-suppress unknownMacro ; libbsd's */
 RB_GENERATE_INTERNAL(hold_refs, hold_ref, link, ref_cmp, TAS_UNUSED static)
 
-static int user_cmp(const struct hold_user *a, const struct hold_user *b)
+static int object_cmp(const struct hold_object *a, const struct hold_object *b)
 {
-	return (a->user > b->user) - (a->user < b->user);
+	return (a->id > b->id) - (a->id < b->id);
 }
 
-RB_GENERATE_INTERNAL(hold_users, hold_user, link, user_cmp, TAS_UNUSED static)
+RB_GENERATE_INTERNAL(hold_objects, hold_object, link, object_cmp, TAS_UNUSED static)
 
 static struct hold_ref *ref_find(const struct hold_refs *refs, uint64_t key)
 {
@@ -39,12 +40,16 @@ static int gone_cmp(const struct cover_gone *a, const struct cover_gone *b)
 /* cppcheck-suppress unknownMacro ; libbsd's */
 RB_GENERATE_INTERNAL(cover_gones, cover_gone, link, gone_cmp, TAS_UNUSED static)
 
-static bool ref_make(struct holds *hs, struct hold_refs *refs, uint64_t key, struct hold_object *object)
+/* On the account of `user`. */
+static bool ref_make(struct holds *hs, uid_t user, struct hold_refs *refs, uint64_t key,
+	struct hold_object *object)
 {
 	struct hold_ref *ref = malloc(sizeof(*ref));
 
-	if (ref == NULL)
+	if (ref == NULL || !users_take(hs->users, user, SHARE_LISTENERS, 1)) {
+		free(ref);
 		return false;
+	}
 	*ref = (struct hold_ref){ .key = key, .object = object };
 	object->holders++;
 	hs->nr_refs++;
@@ -53,27 +58,29 @@ static bool ref_make(struct holds *hs, struct hold_refs *refs, uint64_t key, str
 }
 
 /* `app` is told that it left, unless it is NOBODY; the last one out closes. */
-static void ref_free(struct holds *hs, struct hold_refs *refs, struct hold_ref *ref, uint16_t app)
+static void ref_free(struct holds *hs, uid_t user, struct hold_refs *refs, struct hold_ref *ref, uint16_t app)
 {
 	struct hold_object *object = ref->object;
 
 	RB_REMOVE(hold_refs, refs, ref);
 	free(ref);
 	hs->nr_refs--;
+	users_give(hs->users, user, SHARE_LISTENERS, 1);
 	TAS_ASSERT(object->holders > 0);
 	object->holders--;
 	if (app != NOBODY)
 		hs->left(hs->arg, app, object->id);
 	if (object->holders == 0) {
+		RB_REMOVE(hold_objects, &hs->objects, object);
 		hs->closed(hs->arg, object->id);
 		free(object);
 	}
 }
 
-static void refs_free(struct holds *hs, struct hold_refs *refs, uint16_t app)
+static void refs_free(struct holds *hs, uid_t user, struct hold_refs *refs)
 {
 	while (!RB_EMPTY(refs))
-		ref_free(hs, refs, RB_MIN(hold_refs, refs), app);
+		ref_free(hs, user, refs, RB_MIN(hold_refs, refs), NOBODY);
 }
 
 int holds_init(struct holds *hs, uint32_t apps_max)
@@ -81,7 +88,10 @@ int holds_init(struct holds *hs, uint32_t apps_max)
 	hs->app = calloc(apps_max, sizeof(*hs->app));
 	hs->apps_max = apps_max;
 	hs->nr_holds = hs->nr_refs = 0;
-	RB_INIT(&hs->users);
+	users_limit(hs->users, SHARE_HOLDS, HOLDS_MAX);
+	users_limit(hs->users, SHARE_LISTENERS, HOLD_REFS_MAX);
+	users_limit(hs->users, SHARE_COVERS, COVERS_MAX);
+	RB_INIT(&hs->objects);
 	LIST_INIT(&hs->all);
 	LIST_INIT(&hs->ended);
 	return hs->app != NULL ? 0 : -ENOMEM;
@@ -90,55 +100,38 @@ int holds_init(struct holds *hs, uint32_t apps_max)
 static void ignore_left(void *arg TAS_UNUSED, uint16_t app TAS_UNUSED, uint64_t id TAS_UNUSED) {}
 static void ignore_closed(void *arg TAS_UNUSED, uint64_t id TAS_UNUSED) {}
 
-static void gones_free(struct cover_gones *gone)
+static void uncover(struct holds *hs, struct hold *h)
 {
-	while (!RB_EMPTY(gone)) {
-		struct cover_gone *g = RB_MIN(cover_gones, gone);
-
-		RB_REMOVE(cover_gones, gone, g);
-		free(g);
-	}
+	h->nr_covers--;
+	users_give(hs->users, h->user, SHARE_COVERS, 1);
 }
 
-/* One hold more of a user's; false if there are too many, or no memory. */
-static bool user_enter(struct holds *hs, uint32_t user)
+/* False if the burst was used up before. */
+static bool cover_free(struct holds *hs, struct cover *c, unsigned *burst)
 {
-	struct hold_user *u = RB_FIND(hold_users, &hs->users, &(struct hold_user){ .user = user });
+	struct cover_gone *g;
 
-	if (u == NULL) {
-		u = calloc(1, sizeof(*u));
-		if (u == NULL)
-			return false;
-		u->user = user;
-		RB_INSERT(hold_users, &hs->users, u);
+	for (; *burst > 0 && (g = RB_ROOT(&c->gone)) != NULL; --*burst) {
+		RB_REMOVE(cover_gones, &c->gone, g);
+		free(g);
+		c->nr_gone--;
+		uncover(hs, c->hold);
 	}
-	if (user != 0 && u->nr_holds >= HOLDS_USER_MAX)
+	if (*burst == 0)
 		return false;
-	u->nr_holds++;
+	--*burst;
+	LIST_REMOVE(c, others);
+	uncover(hs, c->hold);
+	free(c);
 	return true;
 }
 
-static void user_leave(struct holds *hs, uint32_t user)
+static void covers_free(struct holds *hs, struct hold *h)
 {
-	struct hold_user *u = RB_FIND(hold_users, &hs->users, &(struct hold_user){ .user = user });
+	unsigned all = UINT_MAX;
 
-	if (--u->nr_holds > 0)
-		return;
-	RB_REMOVE(hold_users, &hs->users, u);
-	free(u);
-}
-
-/* With everything but its references. */
-static void release(struct hold *h)
-{
-	while (!LIST_EMPTY(&h->covers)) {
-		struct cover *c = LIST_FIRST(&h->covers);
-
-		LIST_REMOVE(c, others);
-		gones_free(&c->gone);
-		free(c);
-	}
-	free(h);
+	while (!LIST_EMPTY(&h->covers))
+		cover_free(hs, LIST_FIRST(&h->covers), &all);
 }
 
 static void holds_free(struct holds *hs, struct hold_list *list)
@@ -146,9 +139,10 @@ static void holds_free(struct holds *hs, struct hold_list *list)
 	struct hold *h, *next;
 
 	LIST_FOREACH_SAFE(h, list, all, next) {
-		refs_free(hs, &h->refs, NOBODY);
-		user_leave(hs, h->user);
-		release(h);
+		refs_free(hs, h->user, &h->refs);
+		users_give(hs->users, h->user, SHARE_HOLDS, 1);
+		covers_free(hs, h);
+		free(h);
 	}
 }
 
@@ -159,7 +153,7 @@ void holds_fini(struct holds *hs)
 	hs->left = ignore_left;
 	hs->closed = ignore_closed;
 	for (uint32_t i = 0; i < hs->apps_max; i++)
-		refs_free(hs, &hs->app[i].refs, NOBODY);
+		refs_free(hs, hs->app[i].user, &hs->app[i].refs);
 	holds_free(hs, &hs->all);
 	holds_free(hs, &hs->ended);
 	TAS_ASSERT(hs->nr_refs == 0);
@@ -173,56 +167,42 @@ int hold_may_add(const struct holds *hs, uint16_t app, uint32_t cookie)
 
 	if (ref_find(&a->refs, cookie) != NULL)
 		return -EEXIST;
-	return a->nr_refs < HOLD_REFS_APP_MAX && hs->nr_refs < HOLD_REFS_MAX ? 0 : -ENOSPC;
-}
-
-static struct hold_object *object_in(const struct hold_refs *refs, uint64_t id)
-{
-	struct hold_ref *ref;
-
-	RB_FOREACH(ref, hold_refs, (struct hold_refs *)(uintptr_t)refs)
-	{
-		if (ref->object->id == id)
-			return ref->object;
-	}
-	return NULL;
+	return a->nr_refs < HOLD_REFS_APP_MAX && users_may_take(hs->users, a->user, SHARE_LISTENERS, 1)
+		? 0
+		: -ENOSPC;
 }
 
 static struct hold_object *object_of(const struct holds *hs, uint64_t id)
 {
-	struct hold_object *o = NULL;
-	struct hold *h;
+	struct hold_object like = { .id = id };
 
-	for (uint32_t i = 0; o == NULL && i < hs->apps_max; i++)
-		o = object_in(&hs->app[i].refs, id);
-	LIST_FOREACH(h, &hs->all, all) {
-		if (o == NULL)
-			o = object_in(&h->refs, id);
-	}
-	return o;
+	return RB_FIND(hold_objects, (struct hold_objects *)(uintptr_t)&hs->objects, &like);
 }
 
 bool hold_knows(const struct holds *hs, uint64_t id) { return object_of(hs, id) != NULL; }
 
 int hold_add(struct holds *hs, uint16_t app, uint32_t cookie, uint64_t id)
 {
+	struct hold_app *a = &hs->app[app];
 	int error = hold_may_add(hs, app, cookie);
 	struct hold_object *object, *fresh = NULL;
 
 	if (error != 0)
 		return error;
-	object = id <= hs->last_id ? object_of(hs, id) : NULL; /* ids only grow */
-	hs->last_id = max_u64(hs->last_id, id);
+	object = object_of(hs, id);
 	if (object == NULL)
 		object = fresh = calloc(1, sizeof(*object));
 	if (object == NULL)
 		return -ENOMEM;
 	object->id = id;
-	if (!ref_make(hs, &hs->app[app].refs, cookie, object)) {
+	if (!ref_make(hs, a->user, &a->refs, cookie, object)) {
 		free(fresh);
 		return -ENOMEM;
 	}
-	hs->app[app].nr_refs++;
+	if (fresh != NULL)
+		RB_INSERT(hold_objects, &hs->objects, fresh);
+	a->nr_refs++;
+	a->nr_own++;
 	return 0;
 }
 
@@ -243,7 +223,8 @@ int hold_drop(struct holds *hs, uint16_t app, uint32_t cookie)
 	if (ref == NULL)
 		return -ENOENT;
 	a->nr_refs--;
-	ref_free(hs, &a->refs, ref, app);
+	a->nr_own--;
+	ref_free(hs, a->user, &a->refs, ref, app);
 	return 0;
 }
 
@@ -256,7 +237,7 @@ static bool copy_refs(struct holds *hs, struct hold *h, const struct hold_refs *
 	{
 		if (ref_find(&h->refs, ref->object->id) != NULL)
 			continue;
-		if (hs->nr_refs >= HOLD_REFS_MAX || !ref_make(hs, &h->refs, ref->object->id, ref->object))
+		if (!ref_make(hs, h->user, &h->refs, ref->object->id, ref->object))
 			return false;
 		h->nr_refs++;
 	}
@@ -266,51 +247,57 @@ static bool copy_refs(struct holds *hs, struct hold *h, const struct hold_refs *
 static bool inherit(struct holds *hs, struct hold *h, const struct hold_app *parent)
 {
 	return copy_refs(hs, h, &parent->refs) &&
-		(parent->from == NULL || copy_refs(hs, h, &parent->from->refs)) &&
-		parent->nr_refs + h->nr_refs <= HOLD_REFS_APP_MAX;
+		(parent->from == NULL || copy_refs(hs, h, &parent->from->refs));
 }
 
 /* --- covers --- */
 
-int cover_give_up(struct cover *c, uint64_t key)
+int cover_give_up(struct holds *hs, struct cover *c, uint64_t key)
 {
-	struct cover_gone *g = malloc(sizeof(*g));
+	struct cover_gone *g, like = { .key = key };
 
+	if (RB_FIND(cover_gones, &c->gone, &like) != NULL)
+		return 0;
+	g = malloc(sizeof(*g));
 	if (g == NULL)
 		return -ENOMEM;
-	g->key = key;
-	if (RB_INSERT(cover_gones, &c->gone, g) != NULL)
+	if (!users_take(hs->users, c->hold->user, SHARE_COVERS, 1)) {
 		free(g);
+		return -ENOSPC;
+	}
+	g->key = key;
+	RB_INSERT(cover_gones, &c->gone, g);
+	c->nr_gone++;
+	c->hold->nr_covers++;
 	return 0;
 }
 
-static bool cover_add(struct holds *hs, struct hold *h, uint16_t parent, uint64_t number,
-	const struct cover_gones *gone)
+static struct cover *cover_make(struct holds *hs, struct hold *h, uint16_t parent, uint64_t number)
 {
-	struct cover_list *list = &hs->app[parent].forked;
-	struct cover *c = malloc(sizeof(*c)), *at, *last = NULL;
+	struct cover *c = malloc(sizeof(*c));
+
+	if (c == NULL || !users_take(hs->users, h->user, SHARE_COVERS, 1)) {
+		free(c);
+		return NULL;
+	}
+	*c = (struct cover){ .hold = h, .number = number, .flows = COVER_NO_FLOWS, .parent = parent };
+	h->nr_covers++;
+	return c;
+}
+
+/* What the hold's parent might still take over itself. */
+static bool cover_copy(struct holds *hs, struct hold *h, struct cover *of)
+{
+	struct cover *c = cover_make(hs, h, of->parent, of->number);
 	struct cover_gone *g;
 
 	if (c == NULL)
 		return false;
-	*c = (struct cover){ .hold = h, .number = number, .flows = COVER_NO_FLOWS, .parent = parent };
-	LIST_FOREACH(at, list, siblings) {
-		if (at->number <= number)
-			break;
-		last = at;
-	}
-	if (last != NULL)
-		LIST_INSERT_AFTER(last, c, siblings);
-	else
-		LIST_INSERT_HEAD(list, c, siblings);
-	at = LIST_FIRST(&h->covers);
-	if (at != NULL)
-		LIST_INSERT_AFTER(at, c, others);
-	else
-		LIST_INSERT_HEAD(&h->covers, c, others);
-	RB_FOREACH(g, cover_gones, (struct cover_gones *)(uintptr_t)gone)
+	LIST_INSERT_AFTER(of, c, siblings); /* as old as that one */
+	LIST_INSERT_AFTER(LIST_FIRST(&h->covers), c, others);
+	RB_FOREACH(g, cover_gones, &of->gone)
 	{
-		if (cover_give_up(c, g->key) != 0)
+		if (cover_give_up(hs, c, g->key) != 0)
 			return false;
 	}
 	return true;
@@ -329,33 +316,48 @@ static void covers_leave(struct hold *h)
 /* What the parent has, and what it might still take over itself. */
 static bool cover_all(struct holds *hs, struct hold *h, uint16_t parent)
 {
-	static const struct cover_gones none = RB_INITIALIZER(&none);
-	const struct hold_app *a = &hs->app[parent];
-	const struct cover *c;
+	struct hold_app *a = &hs->app[parent];
+	struct cover *c = cover_make(hs, h, parent, a->forks + 1);
 
-	if (!cover_add(hs, h, parent, a->forks + 1, &none))
+	if (c == NULL)
 		return false;
+	LIST_INSERT_HEAD(&a->forked, c, siblings); /* the youngest */
+	LIST_INSERT_HEAD(&h->covers, c, others);
 	if (a->from == NULL)
 		return true;
 	LIST_FOREACH(c, &a->from->covers, others) {
-		if (c->parent != NOBODY && !cover_add(hs, h, c->parent, c->number, &c->gone))
+		if (c->parent != NOBODY && !cover_copy(hs, h, c))
 			return false;
 	}
 	return true;
 }
 
+/* Asked before anything is copied: who is refused may ask again at once. */
+static bool may_fork(const struct holds *hs, const struct hold_app *a)
+{
+	uint32_t refs = a->nr_own + (a->from != NULL ? a->from->nr_refs : 0);
+	uint32_t covers = 1 + (a->from != NULL ? a->from->nr_covers : 0);
+
+	return a->nr_holds < HOLDS_APP_MAX && a->nr_refs + refs <= HOLD_REFS_APP_MAX &&
+		refs + covers <= HOLD_COPIES_MAX && users_may_take(hs->users, a->user, SHARE_HOLDS, 1) &&
+		users_may_take(hs->users, a->user, SHARE_COVERS, covers) &&
+		(refs == 0 || users_may_take(hs->users, a->user, SHARE_LISTENERS, refs));
+}
+
 struct hold *hold_fork(struct holds *hs, uint16_t parent, uint64_t token)
 {
 	struct hold_app *a = &hs->app[parent];
-	struct hold *h = a->nr_holds < HOLDS_APP_MAX ? malloc(sizeof(*h)) : NULL;
+	struct hold *h = may_fork(hs, a) ? malloc(sizeof(*h)) : NULL;
 
 	if (h == NULL)
 		return NULL;
 	*h = (struct hold){ .token = token, .parent = parent, .child = NOBODY, .user = a->user };
-	if (!inherit(hs, h, a) || !cover_all(hs, h, parent) || !user_enter(hs, h->user)) {
-		refs_free(hs, &h->refs, NOBODY); /* the parent has them: none is closed by this */
+	if (!inherit(hs, h, a) || !cover_all(hs, h, parent) ||
+		!users_take(hs->users, h->user, SHARE_HOLDS, 1)) {
+		refs_free(hs, h->user, &h->refs); /* the parent has them: none is closed by this */
 		covers_leave(h);
-		release(h);
+		covers_free(hs, h);
+		free(h);
 		return NULL;
 	}
 	a->forks++;
@@ -400,23 +402,16 @@ int hold_adopt(struct holds *hs, uint16_t child, uint64_t id, uint32_t cookie)
 		return -EEXIST;
 	if (c->nr_refs >= HOLD_REFS_APP_MAX)
 		return -ENOSPC;
+	if (!users_take(hs->users, c->user, SHARE_LISTENERS, 1)) /* who may be another than the parent's */
+		return -ENOSPC;
+	users_give(hs->users, c->from->user, SHARE_LISTENERS, 1);
 	RB_REMOVE(hold_refs, &c->from->refs, ref);
 	uncount(hs, c->from, 1);
 	ref->key = cookie;
 	RB_INSERT(hold_refs, &c->refs, ref);
 	c->nr_refs++;
+	c->nr_own++;
 	return 0;
-}
-
-struct cover *hold_waited_for(const struct hold *h)
-{
-	struct cover *c;
-
-	LIST_FOREACH(c, &h->covers, others) {
-		if (c->flows != COVER_NO_FLOWS)
-			return c;
-	}
-	return NULL;
 }
 
 void hold_let_go(struct holds *hs, struct hold *h, uint64_t id)
@@ -426,11 +421,13 @@ void hold_let_go(struct holds *hs, struct hold *h, uint64_t id)
 	if (ref == NULL)
 		return;
 	uncount(hs, h, 1);
-	ref_free(hs, &h->refs, ref, NOBODY);
+	ref_free(hs, h->user, &h->refs, ref, NOBODY);
 }
 
 void hold_end(struct holds *hs, struct hold *h)
 {
+	unsigned burst = HOLD_BURST;
+
 	TAS_ASSERT(!h->ended);
 	h->ended = true;
 	if (h->child != NOBODY)
@@ -441,18 +438,26 @@ void hold_end(struct holds *hs, struct hold *h)
 		hs->app[h->parent].nr_holds--;
 	LIST_REMOVE(h, all);
 	LIST_INSERT_HEAD(&hs->ended, h, all);
-	refs_free(hs, &h->refs, NOBODY);
-	if (hold_waited_for(h) == NULL)
-		hold_free(hs, h);
+	refs_free(hs, h->user, &h->refs);
+	hold_release(hs, h, &burst);
 }
 
-void hold_free(struct holds *hs, struct hold *h)
+struct cover *hold_release(struct holds *hs, struct hold *h, unsigned *burst)
 {
-	TAS_ASSERT(h->ended && hold_waited_for(h) == NULL);
+	TAS_ASSERT(h->ended);
+	while (!LIST_EMPTY(&h->covers)) {
+		struct cover *c = LIST_FIRST(&h->covers);
+
+		if (c->flows != COVER_NO_FLOWS)
+			return c;
+		if (!cover_free(hs, c, burst))
+			return NULL;
+	}
 	LIST_REMOVE(h, all);
 	hs->nr_holds--;
-	user_leave(hs, h->user);
-	release(h);
+	users_give(hs->users, h->user, SHARE_HOLDS, 1);
+	free(h);
+	return NULL;
 }
 
 static bool keeps(const struct cover *c, uint64_t born, uint64_t key)
@@ -487,17 +492,20 @@ struct cover *hold_cover_of(const struct hold *h, uint16_t parent, uint64_t born
 	return NULL;
 }
 
-void hold_app_gone(struct holds *hs, uint16_t app)
+unsigned hold_app_gone(struct holds *hs, uint16_t app, unsigned burst)
 {
 	struct hold_app *a = &hs->app[app];
+	unsigned n = 0;
 
 	if (a->from != NULL)
 		a->from->child = NOBODY;
 	a->from = NULL;
-	while (!RB_EMPTY(&a->refs)) {
+	for (; n < burst && !RB_EMPTY(&a->refs); n++) {
 		a->nr_refs--;
-		ref_free(hs, &a->refs, RB_MIN(hold_refs, &a->refs), app);
+		a->nr_own--;
+		ref_free(hs, a->user, &a->refs, RB_MIN(hold_refs, &a->refs), app);
 	}
+	return n;
 }
 
 void hold_app_reset(struct holds *hs, uint16_t app)

@@ -25,8 +25,11 @@ struct listeners *listeners_create(void)
 {
 	struct listeners *ls = calloc(1, sizeof(*ls));
 
-	if (ls != NULL)
-		*ls = (struct listeners){ .next_id = 1, .retry_at = TAS_NS_NEVER };
+	if (ls == NULL)
+		return NULL;
+	*ls = (struct listeners){ .next_id = 1 };
+	TAILQ_INIT(&ls->turn);
+	TAILQ_INIT(&ls->memory);
 	return ls;
 }
 
@@ -104,6 +107,8 @@ struct listener *listen_find(struct listeners *ls, const struct flow_key *key)
 
 	return l != NULL ? l : pick(ls, key, true);
 }
+
+bool listen_has_port(const struct listeners *ls, uint16_t port) { return !LIST_EMPTY(&ls->of_port[port]); }
 
 /* As in Linux: a queue of `backlog` and one more. */
 bool listen_full(const struct listener *l) { return l->ready.count + l->handed.count > l->backlog; }
@@ -206,7 +211,33 @@ static struct acceptor *next_acceptor(struct listener *l, tas_ns now)
 	return best;
 }
 
-static bool attach_to(struct sp *sp, const struct listener *l, const struct acceptor *a, uint32_t flow)
+static bool any_armed(const struct listener *l)
+{
+	for (uint32_t i = 0; i < l->nacceptors; i++)
+		if (l->acceptor[i].armed)
+			return true;
+	return false;
+}
+
+/* --- listeners that want something --- */
+
+static void wants(struct sp *sp, struct listener *l, enum listener_wants what)
+{
+	struct listeners *ls = sp->listeners;
+
+	if (l->wants == what)
+		return;
+	if (l->wants != LISTENER_NOTHING)
+		TAILQ_REMOVE(l->wants == LISTENER_TURN ? &ls->turn : &ls->memory, l, waiting);
+	l->wants = what;
+	l->retry_at = sp->now + RETRY_NS;
+	if (what != LISTENER_NOTHING)
+		TAILQ_INSERT_TAIL(what == LISTENER_TURN ? &ls->turn : &ls->memory, l, waiting);
+}
+
+/* --- handing over --- */
+
+static int attach_to(struct sp *sp, const struct listener *l, const struct acceptor *a, uint32_t flow)
 {
 	struct app_flow_spec spec = { .app = a->app,
 		.ctx = a->ctx,
@@ -214,22 +245,29 @@ static bool attach_to(struct sp *sp, const struct listener *l, const struct acce
 		.tx_size = l->tx_size,
 		.listener = a->cookie };
 
-	return app_flow_attach(sp->apps, flow, &spec) == 0;
+	if (!room_take(sp, flow, sp->apps->slot[a->app].who.uid))
+		return -ENOMEM;
+	return app_flow_attach(sp->apps, flow, &spec);
 }
 
 /* Gives the flow its place in the region of a process that accepts. False if there is none, or no memory for
- * it: then it is among the ready ones as before. */
-static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow)
+ * it, or not yet: then it is among the ready ones as before, and *wants says until when. */
+static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow, enum listener_wants *wants)
 {
 	struct acceptor *a = next_acceptor(l, sp->now);
 	struct conn *n = &sp->conn[flow];
+	int error = 0;
 
-	for (; a != NULL && !attach_to(sp, l, a, flow); a = next_acceptor(l, sp->now)) {
+	for (; a != NULL; a = next_acceptor(l, sp->now)) {
+		error = attach_to(sp, l, a, flow);
+		if (error == 0 || error == -EAGAIN)
+			break;
 		a->full_until = sp->now + RETRY_NS;
-		sp->listeners->retry_at = a->full_until;
 	}
-	if (a == NULL)
+	if (a == NULL || error != 0) {
+		*wants = error == -EAGAIN ? LISTENER_TURN : any_armed(l) ? LISTENER_MEMORY : LISTENER_NOTHING;
 		return false;
+	}
 	if (n->where == CONN_READY)
 		queue_remove(sp, &l->ready, flow);
 	queue_push(sp, &l->handed, flow);
@@ -240,40 +278,65 @@ static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow)
 
 bool listen_established(struct sp *sp, struct listener *l, uint32_t flow)
 {
+	enum listener_wants what = l->wants;
+
 	TAS_ASSERT(sp->conn[flow].where == CONN_EMBRYO);
 	queue_remove(sp, &l->embryos, flow);
 	sp->conn[flow].where = CONN_NOWHERE;
-	if (l->ready.count == 0 && hand_over(sp, l, flow))
+	if (l->ready.count == 0 && hand_over(sp, l, flow, &what))
 		return true;
+	wants(sp, l, what);
 	queue_push(sp, &l->ready, flow);
 	sp->conn[flow].where = CONN_READY;
 	return false;
 }
 
-/* Somebody can accept: what waited goes over in order, as far as there is memory. Locks are taken here. */
-static void drain_ready(struct sp *sp, struct listener *l)
+/* What waited goes over in order, as far as there is memory. Returns how many. */
+static unsigned drain_ready(struct sp *sp, struct listener *l, unsigned burst)
 {
-	bool done = true;
+	enum listener_wants what = LISTENER_TURN;
+	unsigned n = 0;
 
-	while (l->ready.count > 0 && done) {
+	for (; l->ready.count > 0 && n < burst; n++) {
 		uint32_t id = l->ready.head;
+		bool done;
 
 		conn_lock(sp, id);
-		done = hand_over(sp, l, id);
+		done = hand_over(sp, l, id, &what);
 		if (done)
 			conn_handed(sp, id);
 		conn_unlock(sp, id);
+		if (!done)
+			break;
 	}
+	wants(sp, l, LISTENER_NOTHING); /* and behind the others, if it wants another turn */
+	wants(sp, l, l->ready.count > 0 ? what : LISTENER_NOTHING);
+	return n;
 }
 
-void listen_poll(struct sp *sp)
+tas_ns listen_deadline(const struct sp *sp)
 {
-	struct listener *l = NULL;
+	const struct listeners *ls = sp->listeners;
 
-	if (sp->now < sp->listeners->retry_at)
-		return;
-	sp->listeners->retry_at = TAS_NS_NEVER;
-	RB_FOREACH(l, listener_ids, &sp->listeners->ids) { drain_ready(sp, l); }
+	if (!TAILQ_EMPTY(&ls->turn))
+		return sp->now;
+	return TAILQ_EMPTY(&ls->memory) ? TAS_NS_NEVER : TAILQ_FIRST(&ls->memory)->retry_at;
+}
+
+unsigned listen_poll(struct sp *sp)
+{
+	struct listeners *ls = sp->listeners;
+	struct listener *l, *last;
+	unsigned n = 0;
+
+	while ((l = TAILQ_FIRST(&ls->memory)) != NULL && l->retry_at <= sp->now)
+		wants(sp, l, LISTENER_TURN);
+	last = TAILQ_LAST(&ls->turn, listener_queue);
+	for (l = NULL; n < LISTEN_BURST && l != last && sp->apps->cost.left > 0; n++) {
+		l = TAILQ_FIRST(&ls->turn);
+		n += drain_ready(sp, l, LISTEN_TURN);
+	}
+	return n;
 }
 
 /* --- requests of applications --- */
@@ -333,6 +396,15 @@ static int listen_again(struct listener *l, uint16_t app, struct ctl_listen *m)
 	return acceptor_of(l, app) != NULL ? EEXIST : add_acceptor(l, app, m->cookie);
 }
 
+/* Whoever listened on all ports of the range would keep everybody from connecting. */
+static bool port_take(struct sp *sp, struct listener *l)
+{
+	if (l->port < sp->ports.low || l->port > sp->ports.high)
+		return true;
+	l->has_port = users_take(&sp->apps->users, l->uid, SHARE_PORTS, 1);
+	return l->has_port;
+}
+
 static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 {
 	struct listeners *ls = sp->listeners;
@@ -364,6 +436,8 @@ static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 	memcpy(l->congestion, m->congestion, sizeof(l->congestion));
 	l->congestion[sizeof(l->congestion) - 1] = 0;
 	error = add_acceptor(l, app, m->cookie);
+	if (error == 0 && !port_take(sp, l))
+		error = ENOBUFS;
 	if (error != 0) {
 		listener_free(l);
 		return error;
@@ -404,7 +478,7 @@ int listen_op_arm(void *arg, uint16_t app, const struct ctl_listen *m)
 		return EINVAL;
 	a->ctx = (uint16_t)m->context;
 	a->armed = true;
-	drain_ready(sp, l);
+	wants(sp, l, LISTENER_TURN);
 	return 0;
 }
 
@@ -472,7 +546,7 @@ void listen_op_leave(void *arg, uint16_t app, uint64_t id)
 		return;
 	*a = l->acceptor[--l->nacceptors];
 	take_back(sp, l, app);
-	drain_ready(sp, l);
+	wants(sp, l, LISTENER_TURN);
 }
 
 static void abort_all(struct sp *sp, struct conn_queue *q, int error)
@@ -496,6 +570,9 @@ void listen_op_close(void *arg, uint64_t id)
 	LIST_REMOVE(l, same_port);
 	RB_REMOVE(listener_ids, &sp->listeners->ids, l);
 	sp->listeners->count--;
+	if (l->has_port)
+		users_give(&sp->apps->users, l->uid, SHARE_PORTS, 1);
+	wants(sp, l, LISTENER_NOTHING);
 	abort_all(sp, &l->ready, ECONNRESET);
 	abort_all(sp, &l->handed, ECONNRESET);
 	abort_all(sp, &l->embryos, 0);

@@ -24,6 +24,8 @@ struct sp;
 enum {
 	LISTEN_ACCEPTORS_MAX = 256,
 	LISTEN_SHARERS_MAX = 1024, /* listeners of one port (REUSEPORT): each SYN looks at all of them */
+	LISTEN_BURST = 256,        /* connections that waited, dealt with in one pass */
+	LISTEN_TURN = 32,          /* of one listener, before another has its turn */
 };
 
 struct acceptor {
@@ -38,12 +40,19 @@ struct conn_queue { /* flow ids through conn.pending_next/prev */
 	uint32_t head, tail, count;
 };
 
+/* Whether listen_poll() has something to do for it: at once, or when memory may have come free. */
+enum listener_wants { LISTENER_NOTHING, LISTENER_TURN, LISTENER_MEMORY };
+
 struct listener {
 	LIST_ENTRY(listener) same_port;
+	TAILQ_ENTRY(listener) waiting;
+	enum listener_wants wants;
+	tas_ns retry_at; /* LISTENER_MEMORY */
 	RB_ENTRY(listener) by_id;
 	uint64_t id;
 	uint64_t secret;      /* of those that may join: they inherited it from one process */
 	uid_t uid;            /* whose process made it */
+	bool has_port;        /* SHARE_PORTS */
 	struct net_addr addr; /* any: every address */
 	uint16_t port;        /* host order */
 	uint16_t flags;       /* CTL_LISTEN_* */
@@ -60,6 +69,7 @@ struct listener {
 };
 
 LIST_HEAD(listener_list, listener);
+TAILQ_HEAD(listener_queue, listener);
 RB_HEAD(listener_ids, listener);
 RB_PROTOTYPE(listener_ids, listener, by_id, listener_cmp)
 
@@ -68,7 +78,7 @@ struct listeners {
 	struct listener_ids ids;
 	uint64_t next_id;
 	uint32_t count;
-	tas_ns retry_at; /* a process had no memory for a connection that is ready; or TAS_NS_NEVER */
+	struct listener_queue turn, memory; /* by what they want; the second by retry_at */
 };
 
 struct listeners *listeners_create(void);
@@ -78,6 +88,8 @@ const struct listener *listen_after(const struct listeners *ls, uint64_t id);
 /* The most specific listener for a packet to (local, local_port); among several with REUSEPORT one by the
  * hash. */
 struct listener *listen_find(struct listeners *ls, const struct flow_key *key);
+/* Nobody connects from a port on which somebody listens, at whatever address (as Linux). */
+bool listen_has_port(const struct listeners *ls, uint16_t port);
 /* Is there no place for one more complete connection? Asked of a SYN, and again when the handshake ends. */
 bool listen_full(const struct listener *l);
 /* A connection found no place. */
@@ -96,8 +108,11 @@ bool listen_established(struct sp *sp, struct listener *l, uint32_t flow);
 void listen_accepted(struct sp *sp, uint32_t flow);
 /* The connection ends before it was accepted. */
 void listen_forget(struct sp *sp, uint32_t flow);
-/* Once a pass: connections for which there was no memory are tried again. Takes locks itself. */
-void listen_poll(struct sp *sp);
+/* A bounded step: connections that wait go to the processes that accept them. Takes locks itself. Returns how
+ * many it dealt with. */
+unsigned listen_poll(struct sp *sp);
+/* When there is something to do. */
+tas_ns listen_deadline(const struct sp *sp);
 /* A connection enters SYN_RCVD. */
 void listen_embryo(struct sp *sp, struct listener *l, uint32_t flow);
 

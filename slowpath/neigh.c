@@ -18,6 +18,29 @@ enum {
 
 #define ANNOUNCE_APART_NS (2 * NS_PER_SEC) /* RFC 5227 1.1, ANNOUNCE_INTERVAL */
 
+/* --- packets that wait --- */
+
+static void queue_push(struct neigh *n, struct neigh_entry *e, void *packet)
+{
+	if (e->queued == NEIGH_QUEUE_MAX) {
+		n->ops.output(n->ops.arg, e->queue[0], NULL);
+		for (unsigned i = 1; i < NEIGH_QUEUE_MAX; i++)
+			e->queue[i - 1] = e->queue[i];
+		e->queued--;
+	}
+	e->queue[e->queued++] = packet;
+}
+
+/* mac NULL: they cannot go. */
+static void queue_flush(struct neigh *n, struct neigh_entry *e, const struct rte_ether_addr *mac)
+{
+	unsigned queued = e->queued;
+
+	e->queued = 0;
+	for (unsigned i = 0; i < queued; i++)
+		n->ops.output(n->ops.arg, e->queue[i], mac);
+}
+
 /* --- table --- */
 
 static uint32_t *bucket_of(const struct neigh *n, struct net_addr addr)
@@ -50,29 +73,42 @@ static void entry_free(struct neigh *n, uint32_t id)
 	n->used--;
 }
 
-/* Frees the stale or failed entry that no flow holds and that was not used for longest; false if none. */
-static bool evict(struct neigh *n)
+static bool is_older(const struct neigh *n, uint32_t id, uint32_t than)
 {
-	uint32_t oldest = NEIGH_NONE;
+	return than == NEIGH_NONE || n->entry[id].used_ns < n->entry[than].used_ns;
+}
+
+/* Frees the entry that no flow holds and that was not used for longest: a stale or failed one, or if there is
+ * none and `any` will do, another. False if there is none. */
+static bool evict(struct neigh *n, bool any)
+{
+	uint32_t idle = NEIGH_NONE, oldest = NEIGH_NONE;
 
 	for (uint32_t id = 0; id < n->max; id++) {
 		const struct neigh_entry *e = &n->entry[id];
 
-		if ((e->state == NEIGH_STALE || e->state == NEIGH_FAILED) && e->holds == 0 &&
-			(oldest == NEIGH_NONE || e->used_ns < n->entry[oldest].used_ns))
+		if (e->holds > 0)
+			continue;
+		if (is_older(n, id, oldest))
 			oldest = id;
+		if ((e->state == NEIGH_STALE || e->state == NEIGH_FAILED) && is_older(n, id, idle))
+			idle = id;
 	}
-	if (oldest == NEIGH_NONE)
+	if (idle == NEIGH_NONE && any)
+		idle = oldest;
+	if (idle == NEIGH_NONE)
 		return false;
-	entry_free(n, oldest);
+	queue_flush(n, &n->entry[idle], NULL);
+	entry_free(n, idle);
 	return true;
 }
 
-static uint32_t entry_new(struct neigh *n, struct net_addr addr, tas_ns now)
+/* wanted: by us, not by a host that asks for us. */
+static uint32_t entry_new(struct neigh *n, struct net_addr addr, bool wanted, tas_ns now)
 {
 	uint32_t id, *bucket = bucket_of(n, addr);
 
-	if (n->free == NEIGH_NONE && !evict(n))
+	if (n->free == NEIGH_NONE && !evict(n, wanted))
 		return NEIGH_NONE;
 	id = n->free;
 	n->free = n->entry[id].next;
@@ -109,29 +145,6 @@ int neigh_init(struct neigh *n, uint32_t max, const struct rte_ether_addr *mac, 
 	for (uint32_t i = 0; i < max; i++)
 		n->entry[i].next = i + 1 < max ? i + 1 : NEIGH_NONE;
 	return 0;
-}
-
-/* --- packets that wait --- */
-
-static void queue_push(struct neigh *n, struct neigh_entry *e, void *packet)
-{
-	if (e->queued == NEIGH_QUEUE_MAX) {
-		n->ops.output(n->ops.arg, e->queue[0], NULL);
-		for (unsigned i = 1; i < NEIGH_QUEUE_MAX; i++)
-			e->queue[i - 1] = e->queue[i];
-		e->queued--;
-	}
-	e->queue[e->queued++] = packet;
-}
-
-/* mac NULL: they cannot go. */
-static void queue_flush(struct neigh *n, struct neigh_entry *e, const struct rte_ether_addr *mac)
-{
-	unsigned queued = e->queued;
-
-	e->queued = 0;
-	for (unsigned i = 0; i < queued; i++)
-		n->ops.output(n->ops.arg, e->queue[i], mac);
 }
 
 void neigh_fini(struct neigh *n)
@@ -250,7 +263,7 @@ enum neigh_result neigh_resolve(struct neigh *n, struct net_addr addr, tas_ns no
 
 	*id = entry_find(n, addr);
 	if (*id == NEIGH_NONE)
-		*id = entry_new(n, addr, now);
+		*id = entry_new(n, addr, true, now);
 	if (*id == NEIGH_NONE)
 		return NEIGH_FULL;
 	e = &n->entry[*id];
@@ -263,6 +276,13 @@ enum neigh_result neigh_resolve(struct neigh *n, struct net_addr addr, tas_ns no
 		state_set(n, *id, NEIGH_DELAY, now + NEIGH_DELAY_NS);
 	*mac = e->mac;
 	return NEIGH_KNOWN;
+}
+
+bool neigh_is_held(const struct neigh *n, struct net_addr addr)
+{
+	uint32_t id = entry_find(n, addr);
+
+	return id != NEIGH_NONE && n->entry[id].holds > 0;
 }
 
 void neigh_hold(struct neigh *n, uint32_t id)
@@ -375,7 +395,7 @@ static void sender_in(struct neigh *n, const struct arp_pkt *a, bool to_us, tas_
 	if (id == NEIGH_NONE) {
 		if (!to_us || a->op != RTE_ARP_OP_REQUEST || !route_on_link(n->routes, sender, NULL))
 			return;
-		id = entry_new(n, sender, now);
+		id = entry_new(n, sender, false, now);
 		if (id == NEIGH_NONE)
 			return;
 		n->entry[id].mac = a->sender_mac;

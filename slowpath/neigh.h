@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* neigh.h - which hardware address a neighbour has: the ARP cache (RFC 826), in Linux's states.
- * Guarantee: bounded; only entries that no flow holds are ever evicted, and of these only stale or failed
- * ones. An entry is made only because we look for a host, or because a host of our subnets asks for us (RFC
- * 826's merge flag): announcements, and answers nobody asked for, only update what is there, at most once a
- * second for each neighbour. At most one request a second goes to a neighbour, and all requests and all
- * answers together are limited.
+ * Guarantee: bounded; only entries that no flow holds are ever evicted, stale or failed ones first, others
+ * only for one that we look for. An entry is made only because we look for a host, or because a host of our
+ * subnets asks for us (RFC 826's merge flag): announcements, and answers nobody asked for, only renew what is
+ * there, at most once a second for each neighbour. At most one request a second goes to a neighbour, and all
+ * requests and all answers together are limited.
  * Owner: the slow path. No clock, no OS: frames and news leave by callbacks.
  *
  *                                         request of a host for us -> STALE
@@ -20,6 +20,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <rte_ether.h>
 
@@ -80,6 +81,7 @@ struct neigh_entry {
 	uint8_t queued;
 	bool has_mac;
 	uint32_t holds;
+	uid_t holder;      /* whose flow was the first of these: for the caller's account */
 	uint32_t next;     /* in its hash bucket, or in the free list */
 	tas_ns used_ns;    /* for eviction: the one not used for longest */
 	tas_ns learned_ns; /* when mac was last confirmed or set */
@@ -111,13 +113,15 @@ void neigh_announce(struct neigh *n, tas_ns now);
 enum neigh_result {
 	NEIGH_KNOWN, /* *mac is set */
 	NEIGH_WAIT,  /* an event will come: NEIGH_EV_RESOLVED or NEIGH_EV_FAILED */
-	NEIGH_FULL,  /* no entry can be evicted: ENOBUFS */
+	NEIGH_FULL,  /* flows hold all entries: ENOBUFS */
 };
 
 /* The neighbour at addr (a route's next_hop); starts looking for it if need be. *id names it until it is
  * evicted; with a hold, for as long as it is held. A failed one is looked for again. */
 enum neigh_result neigh_resolve(struct neigh *n, struct net_addr addr, tas_ns now, uint32_t *id,
 	struct rte_ether_addr *mac);
+/* Do flows use the neighbour at addr? */
+bool neigh_is_held(const struct neigh *n, struct net_addr addr);
 /* A flow uses it, or does so no longer. */
 void neigh_hold(struct neigh *n, uint32_t id);
 void neigh_release(struct neigh *n, uint32_t id);

@@ -254,21 +254,26 @@ static int populate_run(struct region *r, uint64_t from, uint64_t to)
 	return 0;
 }
 
-int region_populate(struct region *r, uint64_t off, uint64_t len)
+int region_populate(struct region *r, uint64_t off, uint64_t len, uint32_t *most)
 {
 	uint64_t page = off / REGION_PAGE, end = (off + len + REGION_PAGE - 1) / REGION_PAGE, run;
-	int error = 0;
 
 	TAS_ASSERT(off <= r->size && len <= r->size - off);
-	for (; page < end && error == 0; page = run) {
+	for (;; page = run) {
+		int error;
+
 		page = run_end(r, page, end, true);
-		run = run_end(r, page, end, false);
-		if (run > page)
-			error = populate_run(r, page, run);
-		if (error == 0)
-			r->resident += (run - page) * REGION_PAGE;
+		if (page == end)
+			return 0;
+		if (*most == 0)
+			return -EAGAIN;
+		run = run_end(r, page, min_u64(end, page + *most), false);
+		error = populate_run(r, page, run);
+		if (error != 0)
+			return error;
+		*most -= (uint32_t)(run - page);
+		r->resident += (run - page) * REGION_PAGE;
 	}
-	return error;
 }
 
 /* Before it was sealed the application may have punched holes where we had populated. */

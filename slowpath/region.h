@@ -39,8 +39,9 @@ int region_create(struct region *r, uint64_t size, const char *name);
 /* Much memory goes back a little later, by a thread of its own. */
 void region_destroy(struct region *r);
 
-/* Makes the pages of [off, off + len) exist. 0, or -ENOMEM with what was there before intact. */
-int region_populate(struct region *r, uint64_t off, uint64_t len);
+/* Makes the pages of [off, off + len) exist; 0, or -ENOMEM with what was there before intact. At most *most
+ * pages, from which those that were made are taken off: -EAGAIN if that was not enough. */
+int region_populate(struct region *r, uint64_t off, uint64_t len, uint32_t *most);
 
 /* The application mapped it: sees that every way of freeing pages is closed, populates again what was
  * punched out before, and lets go of the descriptor. -EPERM if a seal is missing, -ENOMEM. Of a shared one

@@ -27,6 +27,8 @@ static enum request_verdict drop(struct request *r, const char *why)
 
 static enum request_verdict answer(struct request *r, int error)
 {
+	if (error == APP_LATER)
+		return REQUEST_LATER;
 	r->msg->status = (uint16_t)error;
 	return REQUEST_ANSWER;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* request.h - one message of a client of the control socket, and its answer.
- * Guarantee: every message gets exactly one answer, or ends its sender: what does not belong where it came
- * (out of order, unknown, descriptors that nobody asked for) is no accident and is not answered.
+ * Guarantee: every message gets exactly one answer, if need be after several passes, or ends its sender: what
+ * does not belong where it came (out of order, unknown, descriptors that nobody asked for) is no accident and
+ * is not answered.
  * No sockets here: ctl.c brings messages from processes, a simulation from its own library.
  * Owner: the slow path, one thread. */
 #ifndef TAS_SLOWPATH_REQUEST_H
@@ -37,6 +38,7 @@ struct request {
 
 enum request_verdict {
 	REQUEST_ANSWER, /* send msg and out_fd */
+	REQUEST_LATER,  /* it takes more than this pass may cost: hand in the same again in a later one */
 	REQUEST_QUERY,  /* the words of a query are in msg->text: stream the answer */
 	REQUEST_DROP,   /* end the client */
 };

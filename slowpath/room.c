@@ -32,12 +32,41 @@ void room_keep(struct sp *sp, uint32_t flow)
 	n->room = 0;
 }
 
+bool room_may_take(const struct sp *sp, uid_t uid)
+{
+	return users_may_take(&sp->apps->users, uid, SHARE_FLOWS, 1);
+}
+
+void room_give(struct sp *sp, uint32_t flow)
+{
+	struct conn *n = &sp->conn[flow];
+
+	if (n->counted)
+		users_give(&sp->apps->users, n->user, SHARE_FLOWS, 1);
+	n->counted = false;
+}
+
+bool room_take(struct sp *sp, uint32_t flow, uid_t uid)
+{
+	struct conn *n = &sp->conn[flow];
+
+	if (n->counted && n->user == uid)
+		return true;
+	if (!users_take(&sp->apps->users, uid, SHARE_FLOWS, 1))
+		return false;
+	room_give(sp, flow);
+	n->user = uid;
+	n->counted = true;
+	return true;
+}
+
 void room_offer(struct sp *sp, uint32_t flow, enum room_class class)
 {
 	struct conn *n = &sp->conn[flow];
 	struct room_queue *q = &sp->room[class];
 
 	room_keep(sp, flow);
+	room_give(sp, flow);
 	n->room = (uint8_t)(class + 1);
 	n->room_next = FLOW_NONE;
 	n->room_prev = q->tail;
@@ -67,6 +96,8 @@ void room_make(struct sp *sp)
 	while (fp->nr_free + fp->nr_graves < reserve) {
 		if (sp->room[ROOM_TIME_WAIT].count > 0)
 			end_one(sp, sp->room[ROOM_TIME_WAIT].head, CNT_TCP_TIME_WAIT_ENDED);
+		else if (sp->room[ROOM_ORPHAN].count > 0)
+			end_one(sp, sp->room[ROOM_ORPHAN].head, CNT_TCP_ORPHANS_ENDED);
 		else if (sp->room[ROOM_EMBRYO].count > 0)
 			room_end_embryo(sp, sp->room[ROOM_EMBRYO].head);
 		else

@@ -135,6 +135,9 @@ int sp_create(struct sp *sp, const struct sp_conf *sc, char *err, size_t err_siz
 	}
 	icmp_sp_init(&sp->icmp, &sp->routes);
 	sp->isn = isn_of(sc->secrets);
+	users_limit(&sp->apps->users, SHARE_FLOWS, sc->fp->conf.flows_max);
+	users_limit(&sp->apps->users, SHARE_NEIGHBOURS, SP_NEIGHBOURS_MAX);
+	users_limit(&sp->apps->users, SHARE_PORTS, tcp->port_range.high - tcp->port_range.low + 1u);
 	ports_init(&sp->ports, tcp->port_range.low, tcp->port_range.high, sc->secrets + ISN_SECRET_LEN);
 	sp->challenges = challenge_of(sc->secrets + ISN_SECRET_LEN + PORTS_SECRET_LEN);
 	sp->rsts = limit_of(SP_RSTS_PER_S, SP_RSTS_PER_S / 10);
@@ -226,16 +229,19 @@ static unsigned punts_poll(struct sp *sp)
 
 static unsigned events_poll(struct sp *sp)
 {
-	uint32_t id[SP_EVENTS_BURST];
+	const struct cost *cost = &sp->apps->cost;
 	unsigned done = 0;
 
+	/* some cost more than others: a flow may move to another process with megabytes */
 	for (unsigned c = 0; c <= sp->fp->conf.cores; c++) {
-		unsigned n = rte_ring_dequeue_burst_elem(sp->fp->core[c]->events, id, sizeof(id[0]),
-			SP_EVENTS_BURST, NULL);
+		uint64_t from = cost->spent;
+		uint32_t id;
 
-		for (unsigned i = 0; i < n; i++)
-			conn_flow_events(sp, id[i]);
-		done += n;
+		for (unsigned n = 0; n < SP_EVENTS_BURST && cost->spent - from < COST_PASS; n++, done++) {
+			if (rte_ring_dequeue_elem(sp->fp->core[c]->events, &id, sizeof(id)) != 0)
+				break;
+			conn_flow_events(sp, id);
+		}
 	}
 	return done;
 }
@@ -253,12 +259,13 @@ unsigned sp_poll(struct sp *sp, tas_ns now)
 	sp->now = now;
 	sp->fp->slow->now = now;
 	sp->fp->slow->now_us = ns_to_us32(now);
+	cost_begin(&sp->apps->cost);
 	work = punts_poll(sp);
 	work += events_poll(sp);
 	work += timers_expire(&sp->timers, now, SP_TIMERS_BURST, on_timer, sp);
 	work += neigh_poll(&sp->neigh, now);
 	work += sp_cc_poll(sp);
-	listen_poll(sp);
+	work += listen_poll(sp);
 	work += apps_poll(sp->apps, now);
 	fp_reclaim(sp->fp);
 	work += sp_scale_poll(sp);
@@ -270,7 +277,7 @@ tas_ns sp_deadline(const struct sp *sp)
 {
 	tas_ns next = min_u64(timers_next(&sp->timers), neigh_next(&sp->neigh));
 
-	next = min_u64(min_u64(next, sp->cc_next), sp->listeners->retry_at);
+	next = min_u64(min_u64(next, sp->cc_next), listen_deadline(sp));
 	next = min_u64(next, apps_deadline(sp->apps, sp->now));
 	next = min_u64(next, sp_scale_deadline(sp));
 	/* slots of flows wait for the cores to pass: look soon, but not at once */

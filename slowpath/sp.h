@@ -46,13 +46,15 @@ enum conn_where { CONN_NOWHERE, CONN_EMBRYO, CONN_READY, CONN_HANDED };
 struct conn {
 	struct cc_flow cc;
 	tas_ns cc_due;
-	uint32_t cc_slot;                    /* index in sp.cc_list, or FLOW_NONE */
-	uint8_t where;                       /* enum conn_where */
-	uint8_t retries;                     /* of SYN or SYN-ACK; window probes without an answer */
-	uint8_t cc_alg;                      /* enum cc_algorithm */
-	bool app_gone;                       /* nobody has it any more: close() came, or nobody ever had it */
-	bool syn_wait;                       /* the first SYN waits for the neighbour's hardware address */
-	bool linked;                         /* in the flow table */
+	uint32_t cc_slot; /* index in sp.cc_list, or FLOW_NONE */
+	uint8_t where;    /* enum conn_where */
+	uint8_t retries;  /* of SYN or SYN-ACK; window probes without an answer */
+	uint8_t cc_alg;   /* enum cc_algorithm */
+	bool app_gone;    /* nobody has it any more: close() came, or nobody ever had it */
+	bool syn_wait;    /* the first SYN waits for the neighbour's hardware address */
+	bool linked;      /* in the flow table */
+	bool counted;     /* for `user` (room.h) */
+	uid_t user;
 	bool wscale_offered;                 /* window scaling is on, as far as is known */
 	struct listener *listener;           /* until accepted */
 	uint32_t pending_next, pending_prev; /* in one of its queues */

@@ -72,7 +72,11 @@ void host_ring(struct host *h, unsigned core, uint16_t app)
 	wake(&h->core[core]);
 }
 
-void host_request(struct host *h) { wake(&h->slow); }
+void host_request(struct host *h)
+{
+	wake(&h->slow);
+	cost_begin(&h->apps.cost);
+}
 
 /* --- open and close --- */
 

@@ -85,7 +85,7 @@ tas_ns host_deadline(const struct host *h, tas_ns now);
 
 /* An application rings a core that does not look. */
 void host_ring(struct host *h, unsigned core, uint16_t app);
-/* Request to the control socket: the slow path's thread is awake then. */
+/* Request to the control socket: the slow path's thread is awake then, and looks at the socket. */
 void host_request(struct host *h);
 
 /* Messages of applications that no library sends. */

@@ -74,9 +74,11 @@ static int link_request(void *arg, struct ctl_msg *msg, int *fds, unsigned max, 
 	struct sim_proc *p = arg;
 
 	(void)fds, (void)max;
-	host_request(p->host);
 	*nfds = 0;
-	msg->status = (uint16_t)answer(p, msg);
+	do {
+		host_request(p->host);
+		msg->status = (uint16_t)answer(p, msg);
+	} while (msg->status == APP_LATER);
 	return 0;
 }
 

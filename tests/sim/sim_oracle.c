@@ -223,6 +223,7 @@ static void host_at_end(struct oracle *o, struct host *h)
 	must_be(o, h->letter, "flows under congestion control", h->sp.cc_count, 0);
 	must_be(o, h->letter, "listeners", h->sp.listeners->count, 0);
 	must_be(o, h->letter, "free ids of applications", h->apps.nr_free, h->conf.memory.apps_max);
+	must_be(o, h->letter, "users with a share of anything", !RB_EMPTY(&h->apps.users.tree), 0);
 	must_be(o, h->letter, "packet buffers out", host_mbufs_out(h), 0);
 	if (!o->hostile) {
 		must_be(o, h->letter, "faults of applications", host_faults(h), 0);

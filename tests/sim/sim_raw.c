@@ -66,7 +66,9 @@ static int context_new(struct sim_proc *p, unsigned i)
 	int end, error;
 
 	p->fd[i] = p->host->next_fd;
-	error = app_context_add(apps_of(p), p->app, &c, &end);
+	do
+		error = app_context_add(apps_of(p), p->app, &c, &end);
+	while (error == APP_LATER);
 	if (error != 0)
 		return -error;
 	r->ctx[i].id = c.id;
@@ -223,7 +225,9 @@ static int raw_connect(struct sim_proc *p, unsigned ctx, const struct sim_open *
 	int error;
 
 	snprintf(c.congestion, sizeof(c.congestion), "%s", o->congestion);
-	error = app_connect(apps_of(p), p->app, &c);
+	do
+		error = app_connect(apps_of(p), p->app, &c);
+	while (error == APP_LATER);
 	if (error != 0)
 		return -error;
 	s = sock_new(p, ctx, c.rec, user);

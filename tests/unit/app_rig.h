@@ -18,6 +18,7 @@
 enum { RIG_CORES = 2, RIG_FLOWS = 8192, RIG_APPS = 8, RIG_IDS = 1024 };
 
 static uint32_t rig_apps_max = RIG_APPS; /* for the rigs made from here on */
+static uint64_t rig_memory_max = 8 << 20;
 
 struct app_rig {
 	struct tas_conf conf;
@@ -189,11 +190,12 @@ static inline struct app_rig *rig_new_with(const struct app_rim *rim)
 	r.conf.memory.rx_buffer = 64 << 10;
 	r.conf.memory.tx_buffer = 32 << 10;
 	r.conf.memory.apps_max = rig_apps_max;
-	r.conf.memory.app_memory_max = 8 << 20;
+	r.conf.memory.app_memory_max = rig_memory_max;
 	r.conf.memory.app_flows_max = 2048;
 	r.conf.memory.app_contexts_max = 4;
 	assert_int_equal(fp_create(&r.fp, &fc, NULL, NULL, NULL, err, sizeof(err)), 0);
 	assert_int_equal(apps_init(&r.apps, &r.fp, &r.conf, &ops, rim != NULL ? rim : &none), 0);
+	r.apps.cost.left = UINT32_MAX; /* until somebody begins a pass */
 	return &r;
 }
 
@@ -259,12 +261,33 @@ static inline uint16_t rig_attach_as_child(struct app_rig *r, uint64_t token)
 
 static inline uint16_t rig_attach(struct app_rig *r) { return rig_attach_as_child(r, 0); }
 
+/* These two take as many passes as it needs. */
+static inline int rig_context_add(struct app_rig *r, uint16_t app, struct ctl_context *c, int *fd)
+{
+	int error;
+
+	do
+		error = app_context_add(&r->apps, app, c, fd);
+	while (error == APP_LATER);
+	return error;
+}
+
+static inline int rig_flow_attach(struct app_rig *r, uint32_t flow, const struct app_flow_spec *spec)
+{
+	int error;
+
+	do
+		error = app_flow_attach(&r->apps, flow, spec);
+	while (error == -EAGAIN);
+	return error;
+}
+
 static inline uint64_t rig_context(struct app_rig *r, uint16_t app)
 {
 	struct ctl_context c = { 0 };
 	int fd;
 
-	assert_int_equal(app_context_add(&r->apps, app, &c, &fd), 0);
+	assert_int_equal(rig_context_add(r, app, &c, &fd), 0);
 	return c.off;
 }
 
@@ -282,7 +305,7 @@ static inline int rig_try_flow(struct app_rig *r, uint16_t app, uint32_t *flow)
 	struct app_flow_spec spec = { .app = app, .listener = ABI_LISTENER_NONE };
 
 	*flow = rig_flow(r);
-	return app_flow_attach(&r->apps, *flow, &spec);
+	return rig_flow_attach(r, *flow, &spec);
 }
 
 static inline uint32_t rig_attached_flow(struct app_rig *r, uint16_t app)

@@ -28,7 +28,7 @@ static struct rig_app *start(unsigned index, uint64_t fork_token)
 		.bell_size = sizeof(struct abi_bell),
 		.context_size = sizeof(struct abi_context),
 		.fork_token = fork_token };
-	struct app_who who = { .pid = 1, .program = "rig" };
+	struct app_who who = { .pid = 1, .uid = rig.uid[index], .program = "rig" };
 	char why[256] = "";
 
 	*a = (struct rig_app){ .attached = true };
@@ -270,16 +270,22 @@ void app_shuts(struct peer *p) { app_rings(p, ABI_BELL_SHUT_WR, 0); }
 void app_closes(struct peer *p) { app_rings(p, ABI_BELL_CLOSE, 0); }
 void app_aborts(struct peer *p) { app_rings(p, ABI_BELL_CLOSE | ABI_BELL_ABORT, 0); }
 
+struct hold *app_forks(unsigned index, unsigned of)
+{
+	uint64_t token = 4711 + index;
+	struct hold *hold = app_fork(&rig.apps, app_start(of)->id, token);
+
+	start(index, token);
+	return hold;
+}
+
 void app_joins(unsigned index, unsigned of, uint16_t port)
 {
-	struct rig_app *parent = app_start(of);
-	uint64_t token = 4711 + index;
-	struct hold *hold = app_fork(&rig.apps, parent->id, token);
-	struct rig_app *a = start(index, token);
+	struct hold *hold = app_forks(index, of);
 	struct ctl_adopt m = { .cookie = port };
 
-	assert_true(hold_find(&rig.apps.holds, parent->id, port, &m.listener_id));
-	assert_int_equal(app_adopt(&rig.apps, a->id, &m), 0);
+	assert_true(hold_find(&rig.apps.holds, rig.app[of].id, port, &m.listener_id));
+	assert_int_equal(app_adopt(&rig.apps, rig.app[index].id, &m), 0);
 	app_fork_end(&rig.apps, hold);
 	rig_run();
 }

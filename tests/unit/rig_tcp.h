@@ -134,6 +134,7 @@ struct rig {
 	struct sp sp;
 	tas_ns now;
 	struct rig_app app[RIG_APPS];
+	uid_t uid[RIG_APPS]; /* whose process each is, from its start on */
 	struct peer peer[RIG_PEERS];
 	unsigned npeers;
 	uint16_t next_port;
@@ -217,6 +218,8 @@ void app_dies(unsigned index);
 int app_listens(unsigned index, uint16_t port, uint32_t backlog);
 int app_listens_unarmed(unsigned index, uint16_t port, uint32_t backlog);
 int app_arms(unsigned index, uint16_t port);
+/* Process `index` is a child of `of`. */
+struct hold *app_forks(unsigned index, unsigned of);
 /* As after fork: `index`, too, has the listener of application `of`. */
 void app_joins(unsigned index, unsigned of, uint16_t port);
 int app_unlistens(unsigned index, uint16_t port);

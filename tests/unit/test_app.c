@@ -220,7 +220,7 @@ static void rings_of_contexts_lie_apart_inside_the_region(void **state)
 		struct app_flow_spec spec = { .app = app, .rx_size = 4096, .tx_size = 4096 };
 		uint32_t flow = rig_flow(r);
 
-		if (app_flow_attach(&r->apps, flow, &spec) != 0)
+		if (rig_flow_attach(r, flow, &spec) != 0)
 			break;
 		mark(a->base, taken, (uint64_t)r->fp.flows[flow].rx_page << 12, 4096, a->size);
 		mark(a->base, taken, (uint64_t)r->fp.flows[flow].tx_page << 12, 4096, a->size);
@@ -258,7 +258,7 @@ static void contexts_have_a_limit(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
 		rig_context(r, app);
-	assert_int_equal(app_context_add(&r->apps, app, &c, &fd), ENOSPC);
+	assert_int_equal(rig_context_add(r, app, &c, &fd), ENOSPC);
 	assert_int_equal(fd, -1);
 	rig_end(r);
 }
@@ -277,7 +277,7 @@ static void a_context_that_does_not_fit_the_quota_is_refused(void **state)
 	app = rig_attach(r);
 	rig_context(r, app);
 	free_pages = r->apps.slot[app].pool.free_pages;
-	assert_int_equal(app_context_add(&r->apps, app, &c, &fd), ENOMEM);
+	assert_int_equal(rig_context_add(r, app, &c, &fd), ENOMEM);
 	assert_int_equal(r->apps.slot[app].pool.free_pages, free_pages);
 	assert_int_equal(r->fp.apps[app].nctx, 1);
 	rig_end(r);
@@ -295,141 +295,9 @@ static void a_context_without_a_descriptor_to_wake_it_is_refused(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(app_context_add(&r->apps, app, &c, &fd), EMFILE);
+	assert_int_equal(rig_context_add(r, app, &c, &fd), EMFILE);
 	assert_int_equal(fd, -1);
 	assert_int_equal(r->apps.slot[app].pool.free_pages, free_pages);
-	rig_end(r);
-}
-
-/* --- the end --- */
-
-static void the_death_of_an_application_closes_all_it_had(void **state)
-{
-	struct app_rig *r = rig_new();
-	uint16_t app = rig_app(r);
-	struct ctl_listen l = { .cookie = 5 }, l2 = { .cookie = 6 };
-	uint32_t flow[50];
-
-	(void)state;
-	assert_int_equal(app_listen(&r->apps, app, &l), 0);
-	assert_int_equal(app_listen(&r->apps, app, &l2), 0);
-	for (unsigned i = 0; i < ARRAY_LEN(flow); i++)
-		flow[i] = rig_attached_flow(r, app);
-	rig_dies(r, app);
-	assert_int_equal(r->fp.apps[app].live, 0);
-	assert_int_equal(r->left[l.id], 1);
-	assert_int_equal(r->closed[l.id], 1);
-	assert_int_equal(r->closed[l2.id], 1);
-	assert_true(apps_deadline(&r->apps, r->now) <= r->now + APP_GRACE_RETRY);
-	for (unsigned i = 0; i < ARRAY_LEN(flow); i++) {
-		assert_int_equal(r->flow_closes[flow[i]], 1);
-		assert_int_equal(r->how[flow[i]], APP_DIED);
-	}
-	rig_pass(r);
-	assert_int_equal(r->apps.slot[app].state, APP_FREE);
-	assert_null(r->fp.apps[app].base);
-	rig_dies(r, app); /* again: nothing */
-	assert_int_equal(r->apps.nr_free, RIG_APPS);
-	assert_int_equal(apps_deadline(&r->apps, r->now), TAS_NS_NEVER);
-	rig_end(r);
-}
-
-static void its_memory_stays_while_unsent_data_is_on_its_way(void **state)
-{
-	struct app_rig *r = rig_new();
-	uint16_t app = rig_app(r);
-	uint32_t flow = rig_attached_flow(r, app);
-
-	(void)state;
-	r->keep_closed_flows = true;
-	rig_dies(r, app);
-	for (int i = 0; i < 10; i++)
-		rig_pass(r);
-	assert_int_equal(r->flow_closes[flow], 1);
-	assert_int_equal(r->apps.slot[app].state, APP_DRAINING);
-	*(volatile char *)app_page(&r->fp.apps[app], r->fp.flows[flow].tx_page) = 1;
-	assert_int_equal(apps_deadline(&r->apps, r->now), TAS_NS_NEVER); /* costs nothing meanwhile */
-	rig_flow_done(r, flow);
-	rig_pass(r);
-	assert_int_equal(r->apps.slot[app].state, APP_FREE);
-	rig_end(r);
-}
-
-static void its_memory_stays_until_every_core_has_looked_away(void **state)
-{
-	struct app_rig *r = rig_new();
-	uint16_t app = rig_app(r);
-
-	(void)state;
-	rig_dies(r, app);
-	for (int i = 0; i < 10; i++) {
-		rte_rcu_qsbr_quiescent(r->fp.qsbr, 0);
-		fp_reclaim(&r->fp);
-		apps_poll(&r->apps, r->now);
-		assert_int_equal(r->apps.slot[app].state, APP_GRACE);
-		*(volatile char *)r->fp.apps[app].base = 1;
-	}
-	assert_in_range(apps_deadline(&r->apps, r->now), r->now + 1, r->now + NS_PER_SEC);
-	rte_rcu_qsbr_quiescent(r->fp.qsbr, 1);
-	apps_poll(&r->apps, r->now);
-	assert_int_equal(r->apps.slot[app].state, APP_FREE);
-	rig_end(r);
-}
-
-static void one_that_never_mapped_goes_at_once(void **state)
-{
-	struct app_rig *r = rig_new();
-
-	(void)state;
-	rig_dies(r, rig_greet(r, 0));
-	assert_int_equal(r->apps.nr_free, RIG_APPS);
-	rig_end(r);
-}
-
-static void many_die_together_and_each_goes(void **state)
-{
-	struct app_rig *r = rig_new();
-	uint16_t app[RIG_APPS];
-
-	(void)state;
-	for (int round = 0; round < 20; round++) {
-		for (unsigned i = 0; i < RIG_APPS; i++) {
-			app[i] = rig_app(r);
-			for (unsigned k = 0; k < i; k++)
-				rig_attached_flow(r, app[i]);
-		}
-		for (unsigned i = 0; i < RIG_APPS; i++)
-			rig_dies(r, app[i]);
-		for (int i = 0; i < 3; i++)
-			rig_pass(r);
-		assert_int_equal(r->apps.nr_free, RIG_APPS);
-		assert_int_equal(r->apps.nr_dying, 0);
-	}
-	assert_int_equal(r->fp.nr_free, RIG_FLOWS);
-	rig_end(r);
-}
-
-static void thousands_come_and_go_and_leave_nothing(void **state)
-{
-	struct app_rig *r = rig_new();
-	uint64_t before = 0;
-	uint32_t flow;
-
-	(void)state;
-	for (int i = 0; i < 3000; i++) {
-		uint16_t app = rig_app(r);
-
-		for (int k = 0; k < 5; k++)
-			assert_int_equal(rig_try_flow(r, app, &flow), 0);
-		rig_dies(r, app);
-		rig_pass(r);
-		rig_pass(r);
-		rig_pass(r);
-		if (i == 500)
-			before = rig_rss_kib();
-	}
-	assert_int_equal(r->apps.nr_free, RIG_APPS);
-	assert_in_range(rig_rss_kib(), 0, before + 256);
 	rig_end(r);
 }
 
@@ -646,12 +514,6 @@ int main(void)
 		cmocka_unit_test(contexts_have_a_limit),
 		cmocka_unit_test(a_context_that_does_not_fit_the_quota_is_refused),
 		cmocka_unit_test(a_context_without_a_descriptor_to_wake_it_is_refused),
-		cmocka_unit_test(the_death_of_an_application_closes_all_it_had),
-		cmocka_unit_test(its_memory_stays_while_unsent_data_is_on_its_way),
-		cmocka_unit_test(its_memory_stays_until_every_core_has_looked_away),
-		cmocka_unit_test(one_that_never_mapped_goes_at_once),
-		cmocka_unit_test(many_die_together_and_each_goes),
-		cmocka_unit_test(thousands_come_and_go_and_leave_nothing),
 		cmocka_unit_test(one_that_sends_nonsense_is_cut_off_and_counted),
 		cmocka_unit_test(one_whose_page_cannot_be_had_is_cut_off_and_tasd_goes_on),
 		cmocka_unit_test(listening_again_with_the_same_cookie_changes_the_listener),

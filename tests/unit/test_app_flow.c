@@ -16,7 +16,7 @@ static void a_record_says_what_the_connection_is(void **state)
 
 	(void)state;
 	r->fp.flows[flow].core = 1;
-	assert_int_equal(app_flow_attach(&r->apps, flow, &spec), 0);
+	assert_int_equal(rig_flow_attach(r, flow, &spec), 0);
 	rec = rig_rec(r, flow);
 	assert_int_equal(rec->flow, flow);
 	assert_int_equal(rec->gen, r->fp.flows[flow].gen);
@@ -51,7 +51,7 @@ static void sizes_are_powers_of_two_within_bounds(void **state)
 			.tx_size = cases[i].asked };
 		uint32_t flow = rig_flow(r);
 
-		assert_int_equal(app_flow_attach(&r->apps, flow, &spec), 0);
+		assert_int_equal(rig_flow_attach(r, flow, &spec), 0);
 		assert_int_equal(rig_rec(r, flow)->rx_size, cases[i].given);
 		assert_int_equal(rig_rec(r, flow)->tx_size, cases[i].given);
 	}
@@ -68,7 +68,7 @@ static void a_size_no_one_needs_is_cut_and_not_overflowed(void **state)
 	r->conf.memory.app_memory_max = 64 << 20;
 	spec.app = rig_app(r);
 	flow = rig_flow(r);
-	assert_int_equal(app_flow_attach(&r->apps, flow, &spec), 0);
+	assert_int_equal(rig_flow_attach(r, flow, &spec), 0);
 	assert_int_equal(rig_rec(r, flow)->rx_size, APP_BUFFER_MAX);
 	rig_end(r);
 }
@@ -132,10 +132,45 @@ static void a_flow_whose_second_ring_does_not_fit_leaves_nothing_of_the_first(vo
 	uint32_t first = rig_flow(r), second = rig_flow(r), free_pages;
 
 	(void)state;
-	assert_int_equal(app_flow_attach(&r->apps, first, &spec), 0);
+	assert_int_equal(rig_flow_attach(r, first, &spec), 0);
 	free_pages = r->apps.slot[app].pool.free_pages;
-	assert_int_equal(app_flow_attach(&r->apps, second, &spec), -ENOMEM);
+	assert_int_equal(rig_flow_attach(r, second, &spec), -ENOMEM);
 	assert_int_equal(r->apps.slot[app].pool.free_pages, free_pages);
+	rig_end(r);
+}
+
+static void large_rings_are_made_pass_by_pass(void **state)
+{
+	enum { SIZE = 1 << 20 };
+	struct app_rig *r = rig_new();
+	uint16_t app = rig_app(r);
+	struct app_slot *s = &r->apps.slot[app];
+	struct app_flow_spec spec = { .app = app, .rx_size = SIZE, .tx_size = SIZE };
+	uint32_t first = rig_attached_flow(r, app), flow = rig_flow(r), free_pages = s->pool.free_pages,
+		 passes = 0;
+	uint64_t before, all = s->region.resident;
+
+	(void)state;
+	do {
+		before = s->region.resident;
+		cost_begin(&r->apps.cost);
+		if (app_flow_attach(&r->apps, flow, &spec) == 0)
+			break;
+		passes++;
+		assert_in_range(s->region.resident - before, REGION_PAGE, 2 * COST_PIECE * REGION_PAGE);
+		assert_int_equal(s->pool.free_pages, free_pages);
+		assert_int_equal(s->nr_recs, 1);
+		assert_int_equal(r->fp.flows[flow].app, APP_NONE);
+	} while (passes < 1000);
+	assert_in_range(passes, 2 * SIZE / REGION_PAGE / COST_PIECE / 2,
+		2 * SIZE / REGION_PAGE / COST_PIECE + 2);
+	assert_int_equal(s->region.resident - all, 2 * SIZE);
+	assert_int_equal(fp_counter(&r->fp, CNT_TCP_NO_MEMORY), 0);
+	r->apps.cost.left = 0; /* what is there costs nothing */
+	rig_flow_done(r, flow);
+	flow = rig_flow(r);
+	assert_int_equal(app_flow_attach(&r->apps, flow, &spec), 0);
+	assert_int_equal(app_flow_of_rec(&r->apps, app, 0), first);
 	rig_end(r);
 }
 
@@ -162,11 +197,11 @@ static void an_application_has_at_most_its_number_of_flows(void **state)
 	r->conf.memory.app_memory_max = 64 << 20;
 	spec.app = rig_app(r);
 	for (unsigned i = 0; i < 2048; i++)
-		assert_int_equal(app_flow_attach(&r->apps, rig_flow(r), &spec), 0);
+		assert_int_equal(rig_flow_attach(r, rig_flow(r), &spec), 0);
 	flow = rig_flow(r);
-	assert_int_equal(app_flow_attach(&r->apps, flow, &spec), -ENOBUFS);
+	assert_int_equal(rig_flow_attach(r, flow, &spec), -ENOBUFS);
 	app_flow_free_buffers(&r->apps, 0);
-	assert_int_equal(app_flow_attach(&r->apps, flow, &spec), 0);
+	assert_int_equal(rig_flow_attach(r, flow, &spec), 0);
 	assert_int_equal(r->fp.flows[flow].rec, 0); /* the record that became free */
 	rig_end(r);
 }
@@ -178,14 +213,14 @@ static void a_dead_or_unknown_application_or_context_gets_no_flow(void **state)
 	struct app_flow_spec spec = { .app = app, .ctx = 1 };
 
 	(void)state;
-	assert_int_equal(app_flow_attach(&r->apps, rig_flow(r), &spec), -ESRCH);
+	assert_int_equal(rig_flow_attach(r, rig_flow(r), &spec), -ESRCH);
 	spec = (struct app_flow_spec){ .app = dead };
 	rig_dies(r, dead);
-	assert_int_equal(app_flow_attach(&r->apps, rig_flow(r), &spec), -ESRCH);
+	assert_int_equal(rig_flow_attach(r, rig_flow(r), &spec), -ESRCH);
 	spec = (struct app_flow_spec){ .app = APP_NONE };
-	assert_int_equal(app_flow_attach(&r->apps, rig_flow(r), &spec), -ESRCH);
+	assert_int_equal(rig_flow_attach(r, rig_flow(r), &spec), -ESRCH);
 	spec = (struct app_flow_spec){ .app = rig_greet(r, 0) }; /* has not mapped yet */
-	assert_int_equal(app_flow_attach(&r->apps, rig_flow(r), &spec), -ESRCH);
+	assert_int_equal(rig_flow_attach(r, rig_flow(r), &spec), -ESRCH);
 	rig_end(r);
 }
 
@@ -349,7 +384,7 @@ static void closing_many_flows_that_waited_takes_several_short_passes(void **sta
 	r->conf.memory.app_memory_max = 64 << 20;
 	spec.app = rig_app(r);
 	for (unsigned i = 0; i < FLOWS; i++)
-		assert_int_equal(app_flow_attach(&r->apps, flow[i] = rig_flow(r), &spec), 0);
+		assert_int_equal(rig_flow_attach(r, flow[i] = rig_flow(r), &spec), 0);
 	h = app_fork(&r->apps, spec.app, 1);
 	for (unsigned i = 0; i < FLOWS; i++)
 		assert_true(closes(r, flow[i], APP_CLOSED));
@@ -373,6 +408,7 @@ int main(void)
 		cmocka_unit_test(no_two_flows_share_a_byte),
 		cmocka_unit_test(at_the_quota_the_newcomer_is_refused_and_nothing_stays_of_it),
 		cmocka_unit_test(a_flow_whose_second_ring_does_not_fit_leaves_nothing_of_the_first),
+		cmocka_unit_test(large_rings_are_made_pass_by_pass),
 		cmocka_unit_test(another_application_does_not_feel_the_first_ones_quota),
 		cmocka_unit_test(an_application_has_at_most_its_number_of_flows),
 		cmocka_unit_test(a_dead_or_unknown_application_or_context_gets_no_flow),

@@ -141,6 +141,154 @@ static void a_child_takes_the_flow_with_all_its_bytes(void **state)
 	rig_end(m.r);
 }
 
+/* --- megabytes --- */
+
+enum { LARGE = 1 << 20, LARGE_RX = 900 << 10, LARGE_TX = 700 << 10, LOCKED_MAX = 64 << 10 };
+
+static struct family large_family(void)
+{
+	struct family m = { .r = rig_new() };
+	struct app_flow_spec spec = { .rx_size = LARGE, .tx_size = LARGE, .listener = ABI_LISTENER_NONE };
+	struct flow *f;
+
+	spec.app = m.parent = rig_app(m.r);
+	m.flow = rig_flow(m.r);
+	assert_int_equal(rig_flow_attach(m.r, m.flow, &spec), 0);
+	m.hold = app_fork(&m.r->apps, m.parent, TOKEN);
+	m.child = child_of(m.r, TOKEN);
+	f = flow_of(&m);
+	f->rx_nxt = LARGE + LARGE_RX / 2;
+	f->rx_unread = LARGE_RX;
+	f->tx_una = LARGE - 20;
+	f->tx_avail = f->tx_inflight = LARGE_TX;
+	for (uint64_t p = f->rx_nxt - LARGE_RX; p < f->rx_nxt + 40; p++)
+		*rx_byte(&m, p) = (char)(p * 7 + (p >> 10));
+	for (uint64_t p = f->tx_una; p < f->tx_una + LARGE_TX; p++)
+		*tx_byte(&m, p) = (char)(p * 11 + (p >> 10));
+	return m;
+}
+
+static void check_large(const struct family *m)
+{
+	const struct flow *f = flow_of(m);
+	uint64_t end = f->rx_nxt + (m->r->fp.cold[m->flow].reass.n > 0 ? 40 : 0);
+
+	for (uint64_t p = f->rx_nxt - LARGE_RX; p < end; p++)
+		assert_int_equal(*rx_byte(m, p), (char)(p * 7 + (p >> 10)));
+	for (uint64_t p = f->tx_una; p < f->tx_una + LARGE_TX; p++)
+		assert_int_equal(*tx_byte(m, p), (char)(p * 11 + (p >> 10)));
+	assert_in_range(m->r->apps.copied.locked, 0, LOCKED_MAX);
+	assert_int_equal(m->r->apps.copied.flow, FLOW_NONE);
+}
+
+static int adopt_large(const struct family *m, uint16_t app)
+{
+	int error;
+
+	do
+		error = adopt(m, app);
+	while (error == APP_LATER);
+	return error;
+}
+
+/* Cores wait for a flow's lock. */
+static void most_bytes_are_copied_without_the_lock(void **state)
+{
+	struct family m = large_family();
+	uint32_t left;
+
+	(void)state;
+	m.r->fp.cold[m.flow].reass = (struct flow_ranges){ .n = 1,
+		.r = { { flow_of(&m)->rx_nxt + 20, flow_of(&m)->rx_nxt + 40 } } };
+	left = m.r->apps.cost.left;
+	assert_int_equal(adopt_large(&m, m.child), 0);
+	assert_true(left - m.r->apps.cost.left >= (LARGE_RX + LARGE_TX) / COST_BYTES);
+	check_large(&m);
+	assert_int_equal(m.r->fp.cold[m.flow].reass.n, 1);
+	assert_int_equal(adopt_large(&m, m.parent), 0); /* and back */
+	check_large(&m);
+	rig_end(m.r);
+}
+
+static void much_that_came_past_a_gap_comes_again(void **state)
+{
+	struct family m = large_family();
+	struct flow *f = flow_of(&m);
+
+	(void)state;
+	f->rx_unread = 10;
+	f->flags |= FLOW_OOO;
+	m.r->fp.cold[m.flow].reass = (struct flow_ranges){ .n = 1,
+		.r = { { f->rx_nxt + 1, f->rx_nxt + LARGE / 2 } } };
+	assert_int_equal(adopt_large(&m, m.child), 0);
+	assert_in_range(m.r->apps.copied.locked, 0, LOCKED_MAX);
+	assert_int_equal(m.r->fp.cold[m.flow].reass.n, 0);
+	assert_false(flow_of(&m)->flags & FLOW_OOO);
+	rig_end(m.r);
+}
+
+static void it_goes_to_who_still_has_it_without_the_lock_either(void **state)
+{
+	struct family m = large_family();
+
+	(void)state;
+	assert_int_equal(adopt_large(&m, m.child), 0);
+	assert_int_equal(adopt_large(&m, m.parent), 0);
+	app_fork_end(&m.r->apps, m.hold);
+	m.r->fp.cold[m.flow].close_forks = (uint16_t)m.r->apps.holds.app[m.parent].forks;
+	app_share_foresee_close(&m.r->apps, m.flow); /* by a bell */
+	assert_true(app_flow_close_held(&m.r->apps, m.flow, APP_CLOSED));
+	assert_int_equal(flow_of(&m)->app, m.child);
+	check_large(&m);
+	rig_end(m.r);
+
+	m = large_family();
+	assert_int_equal(adopt_large(&m, m.child), 0);
+	assert_int_equal(leave(&m, m.child), 0); /* by a request, as at its death */
+	assert_int_equal(flow_of(&m)->app, m.parent);
+	check_large(&m);
+	rig_end(m.r);
+}
+
+/* The death of a process moves what its children still have: megabytes, a few in each pass. */
+static void what_the_dead_leave_to_others_moves_a_few_in_each_pass(void **state)
+{
+	enum { FLOWS = 40 };
+	struct family m = { .r = NULL };
+	struct app_flow_spec spec = { .rx_size = LARGE, .tx_size = 4096, .listener = ABI_LISTENER_NONE };
+	uint32_t flow[FLOWS];
+	unsigned moved = 0, before;
+
+	(void)state;
+	rig_memory_max = 64 << 20;
+	m.r = rig_new();
+	spec.app = m.parent = rig_app(m.r);
+	for (unsigned i = 0; i < FLOWS; i++) {
+		flow[i] = rig_flow(m.r);
+		assert_int_equal(rig_flow_attach(m.r, flow[i], &spec), 0);
+	}
+	m.hold = app_fork(&m.r->apps, m.parent, TOKEN);
+	m.child = child_of(m.r, TOKEN);
+	for (int who = 1; who >= 0; who--)
+		for (unsigned i = 0; i < FLOWS; i++) {
+			m.flow = flow[i];
+			assert_int_equal(adopt_large(&m, who == 1 ? m.child : m.parent), 0);
+			flow_of(&m)->rx_nxt = flow_of(&m)->rx_unread = LARGE;
+		}
+	app_fork_end(&m.r->apps, m.hold);
+	app_detach(&m.r->apps, m.parent);
+	do {
+		before = moved;
+		rig_pass(m.r);
+		moved = 0;
+		for (unsigned i = 0; i < FLOWS; i++)
+			moved += m.r->fp.flows[flow[i]].app == m.child;
+		assert_in_range(moved - before, 1, COST_PASS / (LARGE / COST_BYTES) + 1);
+	} while (moved < FLOWS);
+	rig_memory_max = 8 << 20;
+	rig_end(m.r);
+}
+
 static void the_parent_takes_it_back_and_what_it_did_meanwhile_counts(void **state)
 {
 	struct family m = family_new();
@@ -370,6 +518,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_child_takes_the_flow_with_all_its_bytes),
+		cmocka_unit_test(most_bytes_are_copied_without_the_lock),
+		cmocka_unit_test(much_that_came_past_a_gap_comes_again),
+		cmocka_unit_test(it_goes_to_who_still_has_it_without_the_lock_either),
+		cmocka_unit_test(what_the_dead_leave_to_others_moves_a_few_in_each_pass),
 		cmocka_unit_test(the_parent_takes_it_back_and_what_it_did_meanwhile_counts),
 		cmocka_unit_test(positions_that_cannot_be_are_not_believed),
 		cmocka_unit_test(it_ends_with_the_last_that_closes_it),

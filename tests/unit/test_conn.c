@@ -537,6 +537,34 @@ TEST(reset_ends_what_nobody_has)
 	assert_gone();
 }
 
+/* Cores wait for the lock of a flow; its process closed it, and its child still has it. */
+TEST(most_of_what_moves_to_another_process_moves_without_the_lock)
+{
+	enum { SEGMENTS = 150 };
+	struct ctl_adopt a = { .context = 0 };
+	struct hold *hold;
+	struct peer *p;
+
+	rig.conf.memory.rx_buffer = 512 << 10;
+	p = established(.nodelay = true);
+	hold = app_forks(1, 0);
+	a.flow = p->flow;
+	a.gen = p->gen;
+	for (int who = 1; who >= 0; who--) /* the child used it, then the parent */
+		while (app_adopt(&rig.apps, rig.app[who].id, &a) == APP_LATER)
+			rig_run();
+	for (uint32_t i = 0; i < SEGMENTS; i++)
+		give(p, .seq = AT(i), .ack = 1, .len = RIG_MSS);
+	overlook();
+	app_fork_end(&rig.apps, hold);
+	app_rings(p, ABI_BELL_CLOSE, 1u << ABI_BELL_ARG_FORKS);
+	assert_int_equal(flow_of(p)->app, rig.app[1].id);
+	assert_int_equal(flow_of(p)->rx_unread, SEGMENTS * RIG_MSS);
+	assert_in_range(rig.apps.copied.locked, 0, 64 << 10);
+	app_dies(1);
+	overlook();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -571,6 +599,7 @@ int main(void)
 		RIG_TEST(nothing_is_sent_after_a_reset),
 		RIG_TEST(flow_that_ended_goes_from_no_list_to_another),
 		RIG_TEST(reset_ends_what_nobody_has),
+		RIG_TEST(most_of_what_moves_to_another_process_moves_without_the_lock),
 	};
 
 	return RIG_MAIN(tests);

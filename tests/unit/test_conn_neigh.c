@@ -23,7 +23,7 @@ static void goes_through(struct peer *p, uint32_t neigh)
 {
 	conn_lock(&rig.sp, p->flow);
 	conn_neigh_leave(&rig.sp, p->flow);
-	conn_neigh_join(&rig.sp, p->flow, neigh);
+	assert_true(conn_neigh_join(&rig.sp, p->flow, neigh, 0));
 	conn_unlock(&rig.sp, p->flow);
 }
 

@@ -180,6 +180,126 @@ static void a_flood_does_not_keep_others_waiting(void **state)
 	ctl_rig_end(c);
 }
 
+/* --- requests that take long --- */
+
+static int client_attached_here(struct ctl_rig *c)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct ctl_msg m = { .type = CTL_HELLO, .hello = rig_hello() };
+	struct client_fds fds;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
+
+	strcpy(addr.sun_path, c->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(send(fd, &m, sizeof(m), 0), sizeof(m));
+	ctl_rig_until(c, client_recv(fd, &m, &fds) == sizeof(m));
+	assert_int_equal(m.status, 0);
+	assert_int_equal(fcntl(fds.fd[0], F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL), 0);
+	while (fds.n > 0)
+		close(fds.fd[--fds.n]);
+	for (uint16_t type = CTL_MAPPED;; type = CTL_CONTEXT) {
+		m = (struct ctl_msg){ .type = type };
+		assert_int_equal(send(fd, &m, sizeof(m), 0), sizeof(m));
+		ctl_rig_until(c, client_recv(fd, &m, &fds) == sizeof(m));
+		assert_int_equal(m.status, 0);
+		if (type == CTL_CONTEXT)
+			break;
+	}
+	close(fds.fd[0]);
+	return fd;
+}
+
+static bool answered(int fd, struct ctl_msg *m)
+{
+	return recv(fd, m, sizeof(*m), MSG_DONTWAIT) == sizeof(*m);
+}
+
+/* Rings of megabytes are made page by page, a few each pass, and whoever asks meanwhile is answered. */
+static void a_large_request_takes_its_passes_and_holds_up_nobody(void **state)
+{
+	struct ctl_rig *c = ctl_rig_new();
+	int large = client_attached_here(c), small = client_attached_here(c);
+	struct ctl_msg m = { .type = CTL_CONNECT, .connect = { .rx_size = 2 << 20, .tx_size = 2 << 20 } },
+		       route = { .type = CTL_ROUTE };
+	const struct region *r = &c->r->apps.slot[0].region;
+	unsigned passes = 0;
+
+	(void)state;
+	m.sequence = 7;
+	assert_int_equal(send(large, &m, sizeof(m), 0), sizeof(m));
+	route.sequence = 8;
+	assert_int_equal(send(large, &route, sizeof(route), 0),
+		sizeof(route)); /* has to wait for the first */
+	for (; !answered(large, &m); passes++) {
+		uint64_t before = r->resident;
+
+		assert_int_equal(send(small, &route, sizeof(route), 0), sizeof(route));
+		ctl_poll(c->ctl, c->r->now);
+		assert_true(answered(small, &route));
+		assert_in_range(r->resident - before, 0, 2 * COST_PIECE * REGION_PAGE); /* two rings */
+	}
+	assert_int_equal(m.sequence, 7);
+	assert_int_equal(m.status, 0);
+	assert_in_range(passes, (4 << 20) / REGION_PAGE / COST_PIECE / 2,
+		(4 << 20) / REGION_PAGE / COST_PIECE + 2);
+	assert_int_equal(c->r->apps.slot[0].nr_recs, 1);
+	if (!answered(large, &m))
+		ctl_rig_until(c, answered(large, &m));
+	assert_int_equal(m.sequence, 8);
+	close(large);
+	close(small);
+	ctl_rig_until(c, all_gone(c));
+	ctl_rig_end(c);
+}
+
+static void wants_large_rings_as_nobody(struct ctl_rig *c, int arg TAS_UNUSED)
+{
+	struct ctl_msg m = { .type = CTL_CONNECT, .connect = { .rx_size = 2 << 20, .tx_size = 2 << 20 } };
+	struct client l;
+	uint64_t off;
+
+	CLIENT_EXPECT(setuid(65534) == 0);
+	l = client_attach(c);
+	client_context(&l, &off);
+	raise(SIGSTOP);
+	CLIENT_EXPECT(client_ask(l.fd, &m) == 0);
+}
+
+/* Of what a pass may cost one user does not take all, however many processes it has; in the long run less. */
+static void of_each_pass_something_is_left_to_other_users(void **state)
+{
+	enum { PROCESSES = 4 };
+	struct ctl_rig *c;
+	pid_t pid[PROCESSES];
+	uint64_t all = 0, passes = 0;
+
+	(void)state;
+	if (getuid() != 0)
+		skip();
+	c = ctl_rig_new();
+	for (int i = 0; i < PROCESSES; i++)
+		pid[i] = client_start(c, wants_large_rings_as_nobody, 0);
+	for (int i = 0; i < PROCESSES; i++) {
+		siginfo_t info = { 0 };
+
+		ctl_rig_until(c,
+			waitid(P_PID, (id_t)pid[i], &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+				info.si_pid != 0);
+		kill(pid[i], SIGCONT);
+	}
+	while (fp_counter(&c->r->fp, CNT_APPS_ATTACHED) == PROCESSES && c->r->apps.nr_live == PROCESSES) {
+		ctl_rig_pass(c);
+		assert_true(c->r->apps.cost.left >= COST_PASS - COST_USER);
+		all += COST_PASS - c->r->apps.cost.left;
+		passes++;
+	}
+	assert_true(all <= COST_USER + passes * COST_FORGIVEN);
+	for (int i = 0; i < PROCESSES; i++)
+		client_ends_well(c, pid[i]);
+	ctl_rig_until(c, all_gone(c));
+	ctl_rig_end(c);
+}
+
 /* --- fork --- */
 
 enum fork_case {
@@ -421,6 +541,8 @@ int main(void)
 		cmocka_unit_test(one_that_sends_garbage_is_cut_off_and_the_others_go_on),
 		cmocka_unit_test(one_that_floods_and_never_reads_is_cut_off),
 		cmocka_unit_test(a_flood_does_not_keep_others_waiting),
+		cmocka_unit_test(a_large_request_takes_its_passes_and_holds_up_nobody),
+		cmocka_unit_test(of_each_pass_something_is_left_to_other_users),
 		cmocka_unit_test(through_any_fork_the_listener_lives_as_long_as_somebody_has_it),
 		cmocka_unit_test(questions_are_answered_and_nonsense_refused_in_words),
 		cmocka_unit_test(a_long_answer_waits_for_its_reader_and_takes_no_memory),

@@ -217,22 +217,102 @@ TEST(four_tuples_are_used_once) /* and ephemeral ports do not collide */
 	}
 }
 
+TEST(port_that_comes_free_is_found_at_once)
+{
+	struct peer *p[4], *late;
+
+	rig.conf.tcp.port_range = (struct conf_ports){ 50000, 50003 };
+	for (unsigned i = 0; i < 4; i++)
+		p[i] = connected(.port = 7);
+	late = peer_new(.port = 7);
+	late->local_port = 0;
+	assert_int_equal(app_connects(late), EADDRNOTAVAIL);
+	app_aborts(p[2]);
+	overlook();
+	assert_int_equal(app_connects(late), 0);
+	assert_int_equal(late->local_port, p[2]->local_port);
+	overlook();
+}
+
+TEST(nobody_connects_from_a_port_on_which_somebody_listens)
+{
+	struct peer *p;
+
+	rig.conf.tcp.port_range = (struct conf_ports){ 50000, 50003 };
+	assert_int_equal(app_listens(1, 50001, 8), 0);
+	assert_int_equal(app_listens(1, 50002, 8), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		p = connected(.port = 7);
+		assert_true(p->local_port == 50000 || p->local_port == 50003);
+	}
+	p = peer_new(.port = 7);
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), EADDRNOTAVAIL);
+	assert_int_equal(app_unlistens(1, 50002), 0);
+	wait_us(PORTS_FULL_NS / NS_PER_US);
+	assert_int_equal(app_connects(p), 0);
+	overlook();
+}
+
+TEST(nobody_listens_on_all_ports_to_connect_from)
+{
+	struct peer *p;
+
+	rig.uid[1] = 1000;
+	rig.conf.tcp.port_range = (struct conf_ports){ 50000, 50003 };
+	for (uint16_t port = 50000; port < 50003; port++)
+		assert_int_equal(app_listens(1, port, 8), 0);
+	assert_int_equal(app_listens(1, 50003, 8), ENOBUFS);
+	assert_int_equal(app_listens(1, 49999, 8), 0);
+	p = connected(.port = 7);
+	assert_int_equal(p->local_port, 50003);
+	assert_int_equal(app_unlistens(1, 50000), 0);
+	assert_int_equal(app_listens(1, 50000, 8), 0);
+}
+
 TEST(port_of_another_user_is_not_to_be_connected_from)
 {
 	struct peer *p = peer_new();
 
-	app_start(0);
-	app_start(1);
-	rig.apps.slot[rig.app[1].id].who.uid = rig.apps.slot[rig.app[0].id].who.uid + 1;
+	rig.uid[1] = 1000;
 	assert_int_equal(app_listens(1, RIG_PORT, 64), 0);
 	p->local_port = RIG_PORT;
 	assert_int_equal(app_connects(p), EADDRINUSE);
-	rig.apps.slot[rig.app[0].id].who.uid = rig.apps.slot[rig.app[1].id].who.uid;
+	assert_int_equal(app_unlistens(1, RIG_PORT), 0);
+	assert_int_equal(app_listens(2, RIG_PORT, 64), 0);
 	assert_int_equal(app_connects(p), 0);
 	overlook();
 }
 
 /* --- the way to the peer --- */
+
+static int connects_to_host(unsigned index, uint32_t host)
+{
+	struct ctl_connect c = { .remote = addr_v4(htobe32(0x0a000000 | host)), .remote_port = 7 };
+	int error = app_connect(&rig.apps, app_start(index)->id, &c);
+
+	rig_run();
+	return error;
+}
+
+TEST(one_user_does_not_hold_all_neighbours)
+{
+	rig.uid[0] = 1000;
+	rig.uid[1] = 1001;
+	rig.arp_silent = true;
+	app_start(0);
+	users_limit(&rig.apps.users, SHARE_NEIGHBOURS, 4);
+	for (uint32_t host = 10; host < 13; host++)
+		assert_int_equal(connects_to_host(0, host), 0);
+	assert_int_equal(connects_to_host(0, 13), ENOBUFS);
+	assert_int_equal(connects_to_host(0, 12), 0); /* held already */
+	assert_int_equal(connects_to_host(1, 13), 0);
+	wait_ms(4000); /* none of them answers */
+	overlook();
+	assert_int_equal(users_has(&rig.apps.users, 1000, SHARE_NEIGHBOURS), 0);
+	assert_int_equal(connects_to_host(0, 13), 0);
+	overlook();
+}
 
 TEST(syn_waits_for_the_neighbour) /* RFC 826; RFC 1122 2.3.2.2 */
 {
@@ -547,7 +627,11 @@ int main(void)
 		RIG_TEST(close_while_connecting_leaves_nothing),
 		RIG_TEST(data_written_while_connecting_go_with_the_connection),
 		RIG_TEST(four_tuples_are_used_once),
+		RIG_TEST(port_that_comes_free_is_found_at_once),
+		RIG_TEST(nobody_connects_from_a_port_on_which_somebody_listens),
+		RIG_TEST(nobody_listens_on_all_ports_to_connect_from),
 		RIG_TEST(port_of_another_user_is_not_to_be_connected_from),
+		RIG_TEST(one_user_does_not_hold_all_neighbours),
 		RIG_TEST(syn_waits_for_the_neighbour),
 		RIG_TEST(neighbour_that_does_not_answer_is_no_route),
 		RIG_TEST(accepted_connection_follows_its_neighbour),

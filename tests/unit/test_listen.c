@@ -85,9 +85,9 @@ TEST(port_is_not_shared_with_another_user)
 		.backlog = 64,
 		.flags = CTL_LISTEN_REUSEPORT };
 
+	rig.uid[1] = 1000;
 	app_start(0);
 	app_start(1);
-	rig.apps.slot[rig.app[1].id].who.uid = rig.apps.slot[rig.app[0].id].who.uid + 1;
 	assert_int_equal(app_listen(&rig.apps, rig.app[0].id, &m), 0);
 	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &m), EADDRINUSE);
 }
@@ -292,6 +292,61 @@ TEST(connections_wait_for_memory)
 	app_reads(q, 10);
 }
 
+/* A process that arms its listener late, or whose rings are large, gets its connections a few at a time. */
+static unsigned one_pass(void)
+{
+	unsigned before = listener()->handed.count;
+
+	rig.now += NS_PER_US;
+	sp_poll(&rig.sp, rig.now);
+	return listener()->handed.count - before;
+}
+
+TEST(what_waits_goes_over_a_few_in_each_pass)
+{
+	enum { WAIT = 60 };
+
+	rig.conf.memory.rx_buffer = rig.conf.memory.tx_buffer = 4096;
+	assert_int_equal(app_listens_unarmed(0, RIG_PORT, WAIT), 0);
+	for (unsigned i = 0; i < WAIT; i++)
+		opened();
+	rig.slow_stands = true;
+	assert_int_equal(app_arms(0, RIG_PORT), 0);
+	assert_int_equal(one_pass(), LISTEN_TURN);
+	assert_int_equal(listen_deadline(&rig.sp), rig.now);
+	assert_int_equal(one_pass(), WAIT - LISTEN_TURN);
+	assert_int_equal(one_pass(), 0);
+	assert_int_equal(listen_deadline(&rig.sp), TAS_NS_NEVER);
+}
+
+TEST(connection_is_not_handed_over_before_its_rings_are_there)
+{
+	const struct region *r;
+	struct peer *p;
+	uint64_t before;
+	unsigned passes = 0;
+
+	rig.conf.memory.rx_buffer = rig.conf.memory.tx_buffer = 4 << 20;
+	assert_int_equal(app_listens(0, RIG_PORT, 8), 0);
+	r = &rig.apps.slot[0].region;
+	p = peer_new();
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	rig.slow_stands = true;
+	give(p, .seq = 1, .ack = 1);
+	do {
+		assert_true(passes++ < 1000);
+		before = r->resident;
+		one_pass();
+		assert_int_equal(listener()->handed.count, listener()->ready.count == 0);
+		assert_in_range(r->resident - before, 0, 3 * COST_PIECE * REGION_PAGE); /* and records */
+	} while (listener()->ready.count > 0);
+	assert_in_range(passes, (8 << 20) / REGION_PAGE / COST_PIECE / 2, 1000);
+	rig.slow_stands = false;
+	assert_true(app_accepts(p, 0));
+	assert_int_equal(counted(CNT_TCP_NO_MEMORY), 0);
+}
+
 /* --- several processes --- */
 
 TEST(processes_take_turns) /* the one with the fewest connections waiting */
@@ -491,6 +546,8 @@ int main(void)
 		RIG_TEST(connection_waits_until_somebody_accepts),
 		RIG_TEST(reset_before_accept_makes_room),
 		RIG_TEST(connections_wait_for_memory),
+		RIG_TEST(what_waits_goes_over_a_few_in_each_pass),
+		RIG_TEST(connection_is_not_handed_over_before_its_rings_are_there),
 		RIG_TEST(processes_take_turns),
 		RIG_TEST(process_without_memory_does_not_hold_up_the_others),
 		RIG_TEST(connection_goes_to_the_process_that_is_armed),

@@ -560,12 +560,30 @@ static void what_is_looked_for_or_was_so_lately_is_kept(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < MAX; i++)
 		resolve(HOST + i, 0, &id);
-	assert_int_equal(resolve(HOST + MAX, S, &id), NEIGH_FULL);
+	request_from(HOST + MAX, &mac_a, OURS, S); /* hosts that ask for us have to wait */
+	assert_false(is_there(HOST + MAX));
 	run(0, 4 * S);
 	assert_int_equal(resolve(HOST, 4 * S, &id), NEIGH_WAIT); /* used again */
 	run(4 * S, 8 * S);
 	assert_int_equal(resolve(HOST + MAX, 8 * S, &id), NEIGH_WAIT);
 	assert_true(is_there(HOST) && !is_there(HOST + 1));
+}
+
+/* Else who looks for many hosts, and does not wait for their answers, would keep others from looking. */
+static void what_no_flow_holds_makes_way_for_one_that_is_looked_for(void **state)
+{
+	uint32_t id, held;
+	int packet;
+
+	(void)state;
+	for (uint32_t i = 0; i < MAX; i++)
+		resolve(HOST + i, i, i == 0 ? &held : &id);
+	neigh_hold(&n, held);
+	neigh_output(&n, addr_v4(htobe32(HOST + 1)), &packet, 1);
+	assert_int_equal(resolve(HOST + MAX, MAX, &id), NEIGH_WAIT);
+	assert_true(neigh_is_held(&n, addr_v4(htobe32(HOST))) && !is_there(HOST + 1));
+	assert_true(out.packets == 1 && out.packet_dropped[0]); /* it waited for the one that made way */
+	assert_false(neigh_is_held(&n, addr_v4(htobe32(HOST + 2))));
 }
 
 static void a_table_full_of_neighbours_in_use_refuses_the_newcomer(void **state)
@@ -671,6 +689,7 @@ int main(void)
 		NEIGH_TEST(requests_are_limited_and_made_up_for),
 		NEIGH_TEST(a_full_table_gives_up_the_stale_one_not_used_for_longest),
 		NEIGH_TEST(what_is_looked_for_or_was_so_lately_is_kept),
+		NEIGH_TEST(what_no_flow_holds_makes_way_for_one_that_is_looked_for),
 		NEIGH_TEST(a_table_full_of_neighbours_in_use_refuses_the_newcomer),
 		NEIGH_TEST(what_arrives_is_believed_only_as_far_as_it_parses),
 		NEIGH_TEST(an_ipv6_neighbour_is_not_found),

@@ -49,19 +49,48 @@ static uint64_t resident(struct region *r)
 	return n * REGION_PAGE;
 }
 
+/* However many pages it takes. */
+static int populate(struct region *r, uint64_t off, uint64_t len)
+{
+	uint32_t most = UINT32_MAX;
+
+	return region_populate(r, off, len, &most);
+}
+
 static void only_what_is_populated_takes_memory(void **state)
 {
 	struct region r = region_new(SIZE);
 
 	(void)state;
 	assert_int_equal(resident(&r), 0);
-	assert_int_equal(region_populate(&r, 0, USED), 0);
+	assert_int_equal(populate(&r, 0, USED), 0);
 	assert_int_equal(resident(&r), USED);
-	assert_int_equal(region_populate(&r, USED / 2, USED), 0);
+	assert_int_equal(populate(&r, USED / 2, USED), 0);
 	assert_int_equal(resident(&r), USED / 2 * 3);
 	assert_int_equal(r.resident, USED / 2 * 3);
-	assert_int_equal(region_populate(&r, SIZE - 1, 1), 0);
+	assert_int_equal(populate(&r, SIZE - 1, 1), 0);
 	assert_int_equal(resident(&r), USED / 2 * 3 + REGION_PAGE);
+	region_destroy(&r);
+}
+
+static void it_is_populated_in_as_many_steps_as_one_likes(void **state)
+{
+	struct region r = region_new(SIZE);
+	uint32_t most = 0;
+	unsigned steps = 0;
+
+	(void)state;
+	assert_int_equal(region_populate(&r, 0, USED, &most), -EAGAIN);
+	assert_int_equal(resident(&r), 0);
+	assert_int_equal(populate(&r, 3 * REGION_PAGE, REGION_PAGE), 0); /* some is there already */
+	for (most = 2; region_populate(&r, 0, USED, &most) == -EAGAIN; most = 2, steps++) {
+		assert_int_equal(most, 0);
+		assert_int_equal(resident(&r), (3 + 2 * steps) * REGION_PAGE);
+	}
+	assert_int_equal(steps, USED / REGION_PAGE / 2 - 1);
+	assert_int_equal(most, 1); /* was not needed */
+	assert_int_equal(resident(&r), USED);
+	assert_int_equal(r.resident, USED);
 	region_destroy(&r);
 }
 
@@ -70,7 +99,7 @@ static void a_region_larger_than_the_machine_takes_nothing_until_used(void **sta
 	struct region r = region_new(1ull << 40);
 
 	(void)state;
-	assert_int_equal(region_populate(&r, (1ull << 40) - REGION_PAGE, REGION_PAGE), 0);
+	assert_int_equal(populate(&r, (1ull << 40) - REGION_PAGE, REGION_PAGE), 0);
 	r.base[(1ull << 40) - 1] = 1;
 	assert_int_equal(r.resident, REGION_PAGE);
 	region_destroy(&r);
@@ -96,7 +125,7 @@ static void once_sealed_no_call_takes_a_page_away(void **state)
 	char *app = map(fd, PROT_READ | PROT_WRITE);
 
 	(void)state;
-	assert_int_equal(region_populate(&r, 0, USED), 0);
+	assert_int_equal(populate(&r, 0, USED), 0);
 	assert_int_equal(region_seal(&r), 0);
 	assert_int_equal(r.fd, -1);
 	memset(r.base, 7, USED);
@@ -128,9 +157,9 @@ static void once_sealed_both_still_write_and_tasd_still_populates(void **state)
 
 	(void)state;
 	close(fd);
-	assert_int_equal(region_populate(&r, 0, USED), 0);
+	assert_int_equal(populate(&r, 0, USED), 0);
 	assert_int_equal(region_seal(&r), 0);
-	assert_int_equal(region_populate(&r, USED, USED), 0);
+	assert_int_equal(populate(&r, USED, USED), 0);
 	assert_int_equal(resident(&r), 2 * USED);
 	r.base[USED] = 1;
 	assert_int_equal(app[USED], 1);
@@ -146,7 +175,7 @@ static void a_hole_punched_before_the_seal_is_filled(void **state)
 	struct region r = region_new(SIZE);
 
 	(void)state;
-	assert_int_equal(region_populate(&r, 0, USED), 0);
+	assert_int_equal(populate(&r, 0, USED), 0);
 	assert_int_equal(fallocate(r.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, USED / 2), 0);
 	assert_int_equal(resident(&r), USED / 2);
 	assert_int_equal(region_seal(&r), 0);
@@ -190,7 +219,7 @@ static void seals_of_the_application_that_forbid_writing_do_not_take(void **stat
 	assert_int_equal(errno, EBUSY);
 	assert_int_equal(fcntl(r.fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
 	assert_int_equal(region_seal(&r), 0);
-	assert_int_equal(region_populate(&r, 0, USED), 0);
+	assert_int_equal(populate(&r, 0, USED), 0);
 	r.base[0] = 1;
 	region_destroy(&r);
 }
@@ -281,7 +310,7 @@ static void nothing_stays_after_destroy(void **state)
 	for (int i = 0; i < 2 * REGIONS_MAX; i++) { /* places in the handler's table come back, too */
 		struct region r = region_new(SIZE);
 
-		assert_int_equal(region_populate(&r, 0, REGION_PAGE), 0);
+		assert_int_equal(populate(&r, 0, REGION_PAGE), 0);
 		if (i % 2 == 0)
 			assert_int_equal(region_seal(&r), 0);
 		region_destroy(&r);
@@ -320,7 +349,7 @@ static void much_memory_goes_back_without_a_wait(void **state)
 		struct region r = region_new(1ull << 30);
 		int64_t t0 = cpu_ns(), t1, t2;
 
-		assert_int_equal(region_populate(&r, 0, MANY), 0);
+		assert_int_equal(populate(&r, 0, MANY), 0);
 		assert_in_range(shared_kib(), before + MANY / 1024, UINT32_MAX);
 		t1 = cpu_ns();
 		region_destroy(&r);
@@ -338,6 +367,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_is_populated_takes_memory),
+		cmocka_unit_test(it_is_populated_in_as_many_steps_as_one_likes),
 		cmocka_unit_test(a_region_larger_than_the_machine_takes_nothing_until_used),
 		cmocka_unit_test(the_size_is_fixed_from_the_beginning),
 		cmocka_unit_test(once_sealed_no_call_takes_a_page_away),

@@ -48,6 +48,144 @@ TEST(time_wait_makes_way_for_a_connect)
 	assert_int_equal(counted(CNT_TCP_NO_MEMORY), 0);
 }
 
+/* Closed here; the peer takes its time. */
+static struct peer *orphan(struct peer *p)
+{
+	app_closes(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	give(p, .seq = 1, .ack = 2);
+	assert_int_equal(flow_of(p)->state, TCP_FIN_WAIT_2);
+	return p;
+}
+
+TEST(what_the_peer_does_not_close_makes_way)
+{
+	few_flows();
+	for (unsigned i = 0; i < 2 * FLOWS - 8; i++)
+		orphan(established());
+	assert_int_equal(counted(CNT_TCP_NO_MEMORY), 0);
+	assert_in_range(counted(CNT_TCP_ORPHANS_ENDED), FLOWS - 8, FLOWS);
+}
+
+TEST(what_the_peer_does_not_close_makes_way_after_time_wait_and_before_embryos)
+{
+	struct peer *p;
+
+	few_flows();
+	orphan(established());
+	p = time_wait(established());
+	flood(FLOWS - RESERVE - 1);
+	assert_int_equal(counted(CNT_TCP_TIME_WAIT_ENDED) + counted(CNT_TCP_ORPHANS_ENDED), 0);
+	flood(1);
+	assert_int_equal(counted(CNT_TCP_TIME_WAIT_ENDED), 1);
+	assert_int_equal(flow_of(p)->state, TCP_FREE);
+	flood(1);
+	assert_int_equal(counted(CNT_TCP_ORPHANS_ENDED), 1);
+	flood(1);
+	assert_int_equal(counted(CNT_TCP_EMBRYOS_ENDED), 1);
+}
+
+/* --- users --- */
+
+enum { SHARE = FLOWS * 3 / 4 };
+
+static uint64_t flows_of(uid_t uid) { return users_has(&rig.apps.users, uid, SHARE_FLOWS); }
+
+TEST(one_user_does_not_open_all_connections)
+{
+	struct peer *p;
+
+	few_flows();
+	rig.uid[0] = 1000;
+	for (unsigned i = 0; i < SHARE; i++) { /* none is answered */
+		p = peer_new();
+		p->local_port = 0;
+		assert_int_equal(app_connects(p), 0);
+		overlook();
+	}
+	p = peer_new();
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), ENOBUFS);
+	assert_int_equal(counted(CNT_TCP_NO_MEMORY), 1);
+	assert_int_equal(app_listens(1, 81, 8), 0); /* others go on */
+	p = peer_new();
+	p->local_port = 81;
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 1));
+	app_dies(0);
+	overlook();
+	assert_int_equal(flows_of(1000), 0);
+	assert_int_equal(flows_of(0), 1);
+}
+
+TEST(one_users_listeners_do_not_get_all_connections)
+{
+	struct peer *embryo, *p;
+
+	few_flows();
+	rig.uid[0] = 1000;
+	assert_int_equal(app_listens(0, RIG_PORT, FLOWS), 0);
+	embryo = peer_new();
+	give(embryo, .flags = SYN);
+	expect(embryo, .flags = SYN | ACK, .ack = 1);
+	for (unsigned i = 0; i < SHARE; i++)
+		p = established();
+	assert_int_equal(flows_of(1000), SHARE);
+	give(embryo, .seq = 1, .ack = 1); /* it comes to nothing, and asks again */
+	silence();
+	give(peer_new(), .flags = SYN);
+	silence();
+	assert_int_equal(counted(CNT_TCP_NO_MEMORY), 2);
+	app_aborts(p);
+	overlook();
+	wait_ms(1010);
+	expect(embryo, .flags = SYN | ACK, .ack = 1);
+	give(embryo, .seq = 1, .ack = 1);
+	assert_true(app_accepts(embryo, 0));
+}
+
+TEST(connections_that_make_way_are_nobodys)
+{
+	few_flows();
+	rig.uid[0] = 1000;
+	for (unsigned i = 0; i < 2 * FLOWS - 8; i++) {
+		struct peer *p = established();
+
+		assert_int_equal(flows_of(1000), 1);
+		if (i % 2)
+			time_wait(p);
+		else
+			orphan(p);
+		assert_int_equal(flows_of(1000), 0);
+	}
+	assert_int_equal(counted(CNT_TCP_NO_MEMORY), 0);
+}
+
+TEST(connection_is_its_process_s_users) /* nginx: the master, which listens, is root */
+{
+	struct peer *p;
+
+	rig.uid[1] = 1000;
+	assert_int_equal(app_listens_unarmed(0, RIG_PORT, 8), 0);
+	app_joins(1, 0, RIG_PORT);
+	p = peer_new();
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .seq = 1, .ack = 1);
+	assert_int_equal(flows_of(0), 1);
+	assert_int_equal(app_arms(1, RIG_PORT), 0);
+	assert_true(app_accepts(p, 1));
+	assert_int_equal(flows_of(0), 0);
+	assert_int_equal(flows_of(1000), 1);
+	app_closes(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	assert_int_equal(flows_of(1000), 1); /* what is to be sent may take long */
+	give(p, .flags = RST, .seq = 1);
+	assert_int_equal(flows_of(1000), 0);
+}
+
 TEST(oldest_time_wait_goes_first)
 {
 	struct peer *p[FLOWS - RESERVE + 3];
@@ -187,6 +325,12 @@ int main(void)
 		RIG_TEST(time_wait_makes_way_for_a_syn),
 		RIG_TEST(time_wait_makes_way_for_a_connect),
 		RIG_TEST(oldest_time_wait_goes_first),
+		RIG_TEST(what_the_peer_does_not_close_makes_way),
+		RIG_TEST(what_the_peer_does_not_close_makes_way_after_time_wait_and_before_embryos),
+		RIG_TEST(one_user_does_not_open_all_connections),
+		RIG_TEST(one_users_listeners_do_not_get_all_connections),
+		RIG_TEST(connections_that_make_way_are_nobodys),
+		RIG_TEST(connection_is_its_process_s_users),
 		RIG_TEST(established_connections_never_make_way),
 		RIG_TEST(flood_of_syns_locks_nobody_out),
 		RIG_TEST(completed_handshake_is_an_embryo_no_more),
