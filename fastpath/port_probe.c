@@ -13,6 +13,7 @@
 #include <bsd/string.h>
 
 #include "fastpath/port_iface.h"
+#include "include/base/device.h"
 #include "include/base/log.h"
 
 enum {
@@ -34,50 +35,16 @@ TAS_PRINTF(4, 5) static int refuse(int rc, char *err, size_t err_size, const cha
 
 static bool starts_with(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
 
-static size_t hex_digits(const char *s)
-{
-	size_t n = 0;
-
-	while (isxdigit((unsigned char)s[n]))
-		n++;
-	return n;
-}
-
-/* [DOMAIN:]BUS:DEVICE.FUNCTION, or pci: before it; arguments may follow. */
-bool port_device_is_pci(const char *device)
-{
-	const char *s = device;
-	size_t n;
-
-	if (starts_with(s, "pci:"))
-		return true;
-	n = hex_digits(s);
-	if (n > 2 && s[n] == ':') {
-		s += n + 1;
-		n = hex_digits(s);
-	}
-	if (n == 0 || n > 2 || s[n] != ':')
-		return false;
-	s += n + 1;
-	n = hex_digits(s);
-	return n > 0 && n <= 2 && s[n] == '.' && s[n + 1] >= '0' && s[n + 1] <= '7' &&
-		(s[n + 2] == '\0' || s[n + 2] == ',');
-}
-
-/* The name under which ethdev knows the device: what stands before the first comma, a PCI address in full. */
+/* The name under which ethdev knows the device: what stands before the first comma, a PCI address in full and
+ * in small letters. */
 static void device_name(const char *device, char *name, size_t size)
 {
-	const char *s = device;
-	const char *domain;
-	int len;
+	bool pci = device_kind_of(device) == DEVICE_PCI;
 
-	if (starts_with(s, "pci:") || starts_with(s, "vdev:"))
-		s = strchr(s, ':') + 1;
-	len = (int)strcspn(s, ",");
-	domain = port_device_is_pci(device) && memchr(s, ':', (size_t)len) == memrchr(s, ':', (size_t)len)
-		? "0000:"
-		: "";
-	snprintf(name, size, "%s%.*s", domain, len, s);
+	snprintf(name, size, "%s%.*s", pci && !device_has_domain(device) ? "0000:" : "",
+		(int)strcspn(device, ","), device);
+	for (char *c = name; pci && *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
 }
 
 /* The value of ",key=value" among the arguments; false if there is none. */
@@ -161,7 +128,7 @@ static int refuse_probe(const char *device, int rc, char *err, size_t err_size)
 	struct port_iface iface;
 
 	device_name(device, name, sizeof(name));
-	if (port_device_is_pci(device))
+	if (device_kind_of(device) == DEVICE_PCI)
 		return refuse(rc, err, err_size,
 			"device %s is not there or has no DPDK driver: see `dpdk-devbind.py --status`; bind "
 			"it with `dpdk-devbind.py -b vfio-pci %s`",

@@ -14,6 +14,7 @@
 #include <rte_log.h>
 
 #include "include/base/assert.h"
+#include "include/base/device.h"
 #include "slowpath/log.h"
 
 #define HUGE_DIR "/sys/kernel/mm/hugepages"
@@ -201,10 +202,10 @@ static int add_memory(struct eal_args *a, const struct tas_conf *conf, const str
 	return 0;
 }
 
-/* As fastpath/port_probe.h has it: a device that is no vdev is a PCI address. */
+/* A card is named to EAL, which leaves all others alone then; a vdev is plugged in later. */
 static void add_device(struct eal_args *a, const struct conf_port *port)
 {
-	if (strncmp(port->device, "net_", 4) == 0 || strncmp(port->device, "vdev:", 5) == 0) {
+	if (device_kind_of(port->device) != DEVICE_PCI) {
 		add(a, "--no-pci");
 		return;
 	}

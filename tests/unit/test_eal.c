@@ -181,6 +181,9 @@ static void only_a_pci_device_makes_eal_look_at_the_bus(void **state)
 	strcpy(r->conf.port.device, "0000:03:00.0");
 	assert_has(made(r, NULL, 0), "-a 0000:03:00.0 ");
 	assert_has_not(r->line, "--no-pci");
+	r = rig();
+	strcpy(r->conf.port.device, "eth_ring0"); /* which tasd.conf refuses */
+	assert_has(made(r, NULL, 0), "--no-pci ");
 }
 
 static void two_instances_do_not_share_files(void **state)
