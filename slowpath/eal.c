@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +14,8 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+
+#include <bsd/string.h>
 
 #include "include/base/assert.h"
 #include "include/base/device.h"
@@ -213,6 +217,55 @@ static void add_device(struct eal_args *a, const struct conf_port *port)
 	add(a, "%s", port->device);
 }
 
+/* --- what the operator wrote behind "--" --- */
+
+/* Does this argument give the long option, in full or shortened as getopt takes it? */
+static bool gives_long(const char *argument, const char *option)
+{
+	size_t len;
+
+	if (strncmp(argument, "--", 2) != 0)
+		return false;
+	len = strcspn(argument + 2, "=");
+	return len > 0 && strncmp(argument + 2, option, len) == 0;
+}
+
+/* Or one of the short ones? EAL's -v takes no operand, so others may follow it. */
+static bool gives_short(const char *argument, const char *options)
+{
+	if (argument[0] != '-' || argument[1] == '-')
+		return false;
+	argument += strspn(argument + 1, "v") + 1;
+	return argument[0] != '\0' && strchr(options, argument[0]) != NULL;
+}
+
+static int extra_check(const char *argument, char *err, size_t err_size)
+{
+	const char *why = NULL;
+
+	if (gives_short(argument, "h") || gives_long(argument, "help"))
+		why = "EAL's arguments stand in DPDK's guides under \"EAL parameters\", tasd's in tasd --help";
+	else if (gives_short(argument, "lc") || gives_long(argument, "lcores") ||
+		gives_long(argument, "main-lcore"))
+		why = "the cores are tasd's own: [fastpath] cores_max and cpus and [slowpath] cpu in tasd.conf "
+		      "say which";
+	if (why != NULL)
+		snprintf(err, err_size, "EAL argument %s behind --: %s", argument, why);
+	return why != NULL ? -1 : 0;
+}
+
+static int extras_check(char **extra, int count, int room, char *err, size_t err_size)
+{
+	if (count > room) {
+		snprintf(err, err_size, "%d EAL arguments behind --: at most %d", count, room);
+		return -1;
+	}
+	for (int i = 0; i < count; i++)
+		if (extra_check(extra[i], err, err_size) != 0)
+			return -1;
+	return 0;
+}
+
 int eal_args_make(struct eal_args *out, const struct tas_conf *conf, const struct eal_machine *m,
 	char **extra, int extra_count, char *err, size_t err_size)
 {
@@ -224,11 +277,8 @@ int eal_args_make(struct eal_args *out, const struct tas_conf *conf, const struc
 	add(out, "--file-prefix=tasd-%s", conf->tasd.instance);
 	add(out, "--no-telemetry");
 	add(out, "--log-level=*:%s", conf->tasd.log_level == TAS_LOG_DEBUG ? "info" : "warning");
-	if (extra_count > EAL_ARGS_MAX - out->argc) {
-		snprintf(err, err_size, "%d EAL arguments behind --: at most %d", extra_count,
-			EAL_ARGS_MAX - out->argc);
+	if (extras_check(extra, extra_count, EAL_ARGS_MAX - out->argc, err, err_size) != 0)
 		return -1;
-	}
 	for (int i = 0; i < extra_count; i++)
 		out->argv[out->argc++] = extra[i];
 	return 0;
@@ -236,8 +286,21 @@ int eal_args_make(struct eal_args *out, const struct tas_conf *conf, const struc
 
 /* --- start and end --- */
 
-static void say_why(const struct eal_args *a, int error)
+/* "-m x", as the operator wrote it. */
+static const char *extra_text(char **extra, int count, char *out, size_t size)
 {
+	out[0] = '\0';
+	for (int i = 0; i < count; i++) {
+		strlcat(out, i > 0 ? " " : "", size);
+		strlcat(out, extra[i], size);
+	}
+	return out;
+}
+
+static void say_why(const struct eal_args *a, char **extra, int extra_count, int error)
+{
+	char text[256];
+
 	if (error == EACCES || error == EPERM)
 		tas_log(TAS_LOG_ERROR, "DPDK may not do what it needs (%s): start tasd as root",
 			strerror(error));
@@ -245,10 +308,35 @@ static void say_why(const struct eal_args *a, int error)
 		tas_log(TAS_LOG_ERROR,
 			"DPDK got no memory%s: lower dpdk_memory in [memory], or give the machine more",
 			a->huge ? " in huge pages" : "");
-	else
+	else if (extra_count > 0)
 		tas_log(TAS_LOG_ERROR,
-			"DPDK did not start (%s): see its lines above, and the EAL arguments behind --",
-			strerror(error));
+			"DPDK did not start (%s): is one of the EAL arguments behind -- wrong, \"%s\"? DPDK's "
+			"guides have them under \"EAL parameters\"",
+			strerror(error), extra_text(extra, extra_count, text, sizeof(text)));
+	else
+		tas_log(TAS_LOG_ERROR, "DPDK did not start (%s): see its lines above", strerror(error));
+}
+
+/* To an argument that it does not know, EAL answers with all those that it knows on standard output, and getopt
+ * with a line on standard error. What is wrong is said in our own words. */
+static int init_quietly(struct eal_args *a)
+{
+	int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC), rc;
+
+	fflush(stdout);
+	if (out >= 0 && null >= 0)
+		dup2(null, STDOUT_FILENO);
+	opterr = 0;
+	rc = rte_eal_init(a->argc, a->argv);
+	fflush(stdout);
+	if (out >= 0 && null >= 0)
+		dup2(out, STDOUT_FILENO);
+	if (out >= 0)
+		close(out);
+	if (null >= 0)
+		close(null);
+	return rc;
 }
 
 /* Of the line that DPDK prints just now. What is an error is for its caller to say, in our own words. */
@@ -276,8 +364,8 @@ int eal_start(const struct tas_conf *conf, char **extra, int extra_count)
 	eal_log = log_stream(level_now);
 	if (eal_log != NULL)
 		rte_openlog_stream(eal_log);
-	if (rte_eal_init(args.argc, args.argv) < 0) {
-		say_why(&args, rte_errno);
+	if (init_quietly(&args) < 0) {
+		say_why(&args, extra, extra_count, rte_errno);
 		return -1;
 	}
 	tas_log(TAS_LOG_INFO, "DPDK has %lu MiB %s huge pages", conf->memory.dpdk_memory >> 20,
