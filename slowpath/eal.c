@@ -3,8 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -317,25 +315,21 @@ static void say_why(const struct eal_args *a, char **extra, int extra_count, int
 		tas_log(TAS_LOG_ERROR, "DPDK did not start (%s): see its lines above", strerror(error));
 }
 
-/* To an argument that it does not know, EAL answers with all those that it knows on standard output, and getopt
- * with a line on standard error. What is wrong is said in our own words. */
+/* To an argument that it does not know, EAL answers with all those that it knows on standard output and two
+ * lines on standard error, one of them getopt's. What is wrong is said in our own words, and what is a warning
+ * goes to the log in any case. The streams are the C library's variables; descriptors stay as they are. */
 static int init_quietly(struct eal_args *a)
 {
-	int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC), rc;
+	FILE *null = fopen("/dev/null", "we"), *out = stdout, *err = stderr;
+	int rc;
 
-	fflush(stdout);
-	if (out >= 0 && null >= 0)
-		dup2(null, STDOUT_FILENO);
-	opterr = 0;
+	if (null != NULL)
+		stdout = stderr = null;
 	rc = rte_eal_init(a->argc, a->argv);
-	fflush(stdout);
-	if (out >= 0 && null >= 0)
-		dup2(out, STDOUT_FILENO);
-	if (out >= 0)
-		close(out);
-	if (null >= 0)
-		close(null);
+	stdout = out;
+	stderr = err;
+	if (null != NULL)
+		fclose(null);
 	return rc;
 }
 

@@ -50,6 +50,13 @@ lines=2 refuses "the same when started" "$WORK/bad.conf:3: port.mtu" -- tasd -c 
 	--foreground
 refuses "no such file" "$WORK/none.conf" -- tasd -c "$WORK/none.conf"
 refuses "no file at all" "tasd -c FILE" -- tasd
+refuses "an empty name" "not an empty one" -- tasd -c ''
+refuses "no such option" "tasd: there is no option \"--bogus\"" -- tasd --bogus
+
+say "arguments that EAL does not take, or not from an operator"
+refuses "no such argument" '"--bogus"' "EAL parameters" -- "${tasd[@]}" --foreground -- --bogus
+refuses "cores" "EAL argument -l" "[fastpath] cores_max" -- "${tasd[@]}" --foreground -- -l 0-1
+refuses "help" "EAL argument -h" "tasd --help" -- "${tasd[@]}" --foreground -- -h
 
 say "a missing device"
 tasd_conf port.device=net_af_packet0,iface=nosuch0
@@ -57,6 +64,15 @@ refuses "no such interface" nosuch0 "ip link" -- "${tasd[@]}" --foreground
 refuses "the same in the background" nosuch0 -- "${tasd[@]}"
 tasd_conf port.device=net_nosuchdriver0
 refuses "no such driver" net_nosuchdriver0 -- "${tasd[@]}" --foreground
+tasd_conf port.device=net_af_packet0,
+refuses "no interface" "write it as net_af_packet0,iface=NAME" -- "${tasd[@]}" --foreground
+tasd_conf port.device=net_af_packet0,iface=srv0,bogus=1
+refuses "no such argument" "'bogus'" "qdisc_bypass" -- "${tasd[@]}" --foreground
+tasd_conf port.device=net_tap0,iface=sixteen__letters
+refuses "a long name" "at most 15 characters" -- "${tasd[@]}" --foreground
+tasd_conf port.device=net_tap0
+refuses "no right to make a TAP" "CAP_NET_ADMIN" -- setpriv --bounding-set -net_admin \
+	--inh-caps -net_admin "${tasd[@]}" --foreground
 tasd_conf port.device=net_af_packet0,iface=srv0
 
 say "no huge pages although hugepages = on"
