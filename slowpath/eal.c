@@ -349,6 +349,7 @@ int eal_start(const struct tas_conf *conf, char **extra, int extra_count)
 	struct eal_machine machine;
 	struct eal_args args;
 	char err[4096];
+	int rc;
 
 	eal_machine_look(&machine);
 	if (eal_args_make(&args, conf, &machine, extra, extra_count, err, sizeof(err)) != 0) {
@@ -358,7 +359,10 @@ int eal_start(const struct tas_conf *conf, char **extra, int extra_count)
 	eal_log = log_stream(level_now);
 	if (eal_log != NULL)
 		rte_openlog_stream(eal_log);
-	if (init_quietly(&args) < 0) {
+	rc = init_quietly(&args);
+	/* EAL makes a directory for its run-time files even if there are none; a crash would leave it */
+	rmdir(rte_eal_get_runtime_dir());
+	if (rc < 0) {
 		say_why(&args, extra, extra_count, rte_errno);
 		return -1;
 	}
@@ -367,14 +371,9 @@ int eal_start(const struct tas_conf *conf, char **extra, int extra_count)
 	return 0;
 }
 
-/* EAL makes a directory for its run-time files even if there are none. */
 void eal_stop(void)
 {
-	char dir[128];
-
-	snprintf(dir, sizeof(dir), "%s", rte_eal_get_runtime_dir());
 	rte_eal_cleanup();
-	rmdir(dir);
 	rte_openlog_stream(NULL);
 	if (eal_log != NULL)
 		fclose(eal_log);

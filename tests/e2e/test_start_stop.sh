@@ -177,6 +177,7 @@ say "kill -9, and start again"
 tasd_start
 kill -KILL "$TASD"
 wait "$TASD" 2>/dev/null || true
+[ ! -e "/var/run/dpdk/tasd-$INSTANCE" ] || fail "left: /var/run/dpdk/tasd-$INSTANCE"
 tasd_start
 in_cli ping -q -c 1 -W 2 $TASD_IP >/dev/null || fail "the successor does not answer"
 tasctl -i "$INSTANCE" status >/dev/null
