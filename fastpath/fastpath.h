@@ -153,6 +153,8 @@ struct fastpath {
 int fp_create(struct fastpath *fp, const struct fp_conf *conf, struct port *port, struct rte_mempool *pool,
 	const struct fp_wake_ops *wake, char *err, size_t err_size);
 void fp_destroy(struct fastpath *fp);
+/* What fp_create() takes of DPDK's memory, to within a few percent; name and numa_node do not matter. */
+uint64_t fp_memory_bytes(const struct fp_conf *conf);
 
 /* One pass; returns how many packets, messages and timers it handled (0 = nothing to do). */
 unsigned core_poll(struct fp_core *c, tas_ns now);

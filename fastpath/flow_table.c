@@ -40,6 +40,17 @@ uint32_t flow_table_hash(const struct flow_table *t, const struct flow_key *key)
 static inline void *id_to_data(uint32_t id) { return (void *)((uintptr_t)id + 1); }
 static inline uint32_t data_to_id(const void *data) { return (uint32_t)((uintptr_t)data - 1); }
 
+/* As rte_hash lays it out: keys with their data, aligned to 16; eight entries a bucket, and as many spare
+ * buckets; a ring of the free keys, and one of those that wait for a grace period. */
+uint64_t flow_table_bytes(uint32_t entries)
+{
+	uint64_t key = (sizeof(void *) + sizeof(struct flow_key) + 15) & ~15ull;
+	uint64_t slots = pow2_at_least(entries), ring = pow2_at_least(entries + 2);
+
+	return (entries + 1) * key + 2 * (slots / 8) * CACHE_LINE + ring * sizeof(uint32_t) +
+		ring * 2 * sizeof(uint64_t);
+}
+
 static struct rte_hash *hash_create(const char *name, uint32_t entries, int numa_node,
 	struct rte_rcu_qsbr *qsbr)
 {

@@ -23,6 +23,8 @@ struct flow_table;
 struct flow_table *flow_table_create(const char *name, uint32_t entries, int numa_node,
 	struct rte_rcu_qsbr *qsbr, const uint8_t secret[FLOW_TABLE_SECRET_LEN]);
 void flow_table_free(struct flow_table *t);
+/* What it takes of DPDK's memory, about. */
+uint64_t flow_table_bytes(uint32_t entries);
 
 int flow_table_add(struct flow_table *t, const struct flow_key *key, uint32_t id); /* 0, -EEXIST, -ENOSPC */
 int flow_table_del(struct flow_table *t, const struct flow_key *key);              /* 0, -ENOENT */

@@ -18,6 +18,32 @@ enum { SENDS_MAX = 1024 };
 
 static_assert((int)FP_SECRET_LEN == (int)FLOW_TABLE_SECRET_LEN, "it is the flow table's");
 
+/* --- how much it is --- */
+
+/* Elements of a ring that holds n. */
+static uint64_t ring_slots(uint64_t n) { return pow2_at_least((uint32_t)n + 1); }
+
+static uint64_t core_bytes(const struct fp_conf *c)
+{
+	uint64_t app = 2 * sizeof(uint16_t) + sizeof(tas_ns); /* apps, app_next, app_busy_ns */
+
+	return sizeof(struct fp_core) + sizeof(struct pace_wheel) + c->apps_max * app +
+		4 * ring_slots(c->flows_max) + 4 * ring_slots(c->flows_max + 4ull * c->apps_max) +
+		sizeof(void *) * ring_slots(SENDS_MAX);
+}
+
+uint64_t fp_memory_bytes(const struct fp_conf *c)
+{
+	uint64_t flow = sizeof(struct flow) + sizeof(struct flow_cold) + sizeof(uint32_t) +
+		sizeof(struct flow_grave);
+
+	return c->flows_max * flow + flow_table_bytes(c->flows_max) + c->apps_max * sizeof(struct app) +
+		c->cores * core_bytes(c) + sizeof(struct fp_core) + 4 * ring_slots(c->flows_max) +
+		sizeof(void *) * ring_slots(FP_PUNTS_MAX);
+}
+
+/* --- taking it --- */
+
 static void *zalloc(const struct fastpath *fp, const char *what, size_t size)
 {
 	return rte_zmalloc_socket(what, size, CACHE_LINE, fp->conf.numa_node);
@@ -120,9 +146,9 @@ int fp_create(struct fastpath *fp, const struct fp_conf *conf, struct port *port
 	if (tables_take(fp) && cores_take(fp))
 		return 0;
 	snprintf(err, err_size,
-		"not enough memory for flows_max=%u, apps_max=%u on %u cores: raise [memory] dpdk_memory or "
-		"lower these",
-		conf->flows_max, conf->apps_max, conf->cores);
+		"not enough memory for flows_max=%u, apps_max=%u on %u cores, which take %lu MiB: raise "
+		"[memory] dpdk_memory or lower these",
+		conf->flows_max, conf->apps_max, conf->cores, fp_memory_bytes(conf) >> 20);
 	fp_destroy(fp);
 	return -ENOMEM;
 }

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 
@@ -87,4 +89,15 @@ int port_iface_may_open(void)
 		return -errno;
 	close(sock);
 	return 0;
+}
+
+/* Not by making one, which others would see. */
+int port_iface_may_tap(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &head, data) == 0 && !(data[0].effective & 1u << CAP_NET_ADMIN))
+		return -EPERM;
+	return access("/dev/net/tun", R_OK | W_OK) == 0 ? 0 : -errno;
 }

@@ -13,13 +13,15 @@
 #include <bsd/string.h>
 
 #include "fastpath/port_iface.h"
+#include "include/base/device.h"
 #include "include/base/log.h"
 
 enum {
-	AF_PACKET_RING_BYTES = 8 << 20,    /* at most, for each direction of each queue */
-	AF_PACKET_FRAMES_MAX = 2048,       /* 4 ms of 500,000 packets/s, if the core is kept from running */
-	AF_PACKET_BLOCK_BYTES = 64 << 10,  /* about */
-	AF_PACKET_FRAME_OVERHEAD = 66 + 22 /* the ring's header; Ethernet with two VLAN tags */
+	AF_PACKET_RING_BYTES = 8 << 20,     /* at most, for each direction of each queue */
+	AF_PACKET_FRAMES_MAX = 2048,        /* 4 ms of 500,000 packets/s, if the core is kept from running */
+	AF_PACKET_BLOCK_BYTES = 64 << 10,   /* about */
+	AF_PACKET_FRAME_OVERHEAD = 66 + 22, /* the ring's header; Ethernet with two VLAN tags */
+	IFACE_NAME_SIZE = sizeof(((struct port_iface *)0)->name)
 };
 
 TAS_PRINTF(4, 5) static int refuse(int rc, char *err, size_t err_size, const char *fmt, ...)
@@ -34,50 +36,16 @@ TAS_PRINTF(4, 5) static int refuse(int rc, char *err, size_t err_size, const cha
 
 static bool starts_with(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
 
-static size_t hex_digits(const char *s)
-{
-	size_t n = 0;
-
-	while (isxdigit((unsigned char)s[n]))
-		n++;
-	return n;
-}
-
-/* [DOMAIN:]BUS:DEVICE.FUNCTION, or pci: before it; arguments may follow. */
-bool port_device_is_pci(const char *device)
-{
-	const char *s = device;
-	size_t n;
-
-	if (starts_with(s, "pci:"))
-		return true;
-	n = hex_digits(s);
-	if (n > 2 && s[n] == ':') {
-		s += n + 1;
-		n = hex_digits(s);
-	}
-	if (n == 0 || n > 2 || s[n] != ':')
-		return false;
-	s += n + 1;
-	n = hex_digits(s);
-	return n > 0 && n <= 2 && s[n] == '.' && s[n + 1] >= '0' && s[n + 1] <= '7' &&
-		(s[n + 2] == '\0' || s[n + 2] == ',');
-}
-
-/* The name under which ethdev knows the device: what stands before the first comma, a PCI address in full. */
+/* The name under which ethdev knows the device: what stands before the first comma, a PCI address in full and
+ * in small letters. */
 static void device_name(const char *device, char *name, size_t size)
 {
-	const char *s = device;
-	const char *domain;
-	int len;
+	bool pci = device_kind_of(device) == DEVICE_PCI;
 
-	if (starts_with(s, "pci:") || starts_with(s, "vdev:"))
-		s = strchr(s, ':') + 1;
-	len = (int)strcspn(s, ",");
-	domain = port_device_is_pci(device) && memchr(s, ':', (size_t)len) == memrchr(s, ':', (size_t)len)
-		? "0000:"
-		: "";
-	snprintf(name, size, "%s%.*s", domain, len, s);
+	snprintf(name, size, "%s%.*s", pci && !device_has_domain(device) ? "0000:" : "",
+		(int)strcspn(device, ","), device);
+	for (char *c = name; pci && *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
 }
 
 /* The value of ",key=value" among the arguments; false if there is none. */
@@ -91,6 +59,61 @@ static bool device_arg(const char *device, const char *key, char *value, size_t 
 			return true;
 		}
 	return false;
+}
+
+/* --- what the operator wrote --- */
+
+/* What drivers of DPDK 22.11 to 24.11 take; some let pass what they do not know, some say nothing that helps. */
+static const struct driver {
+	const char *name, *args; /* a blank before and behind each */
+} drivers[] = {
+	{ "net_af_packet", " iface qpairs blocksz framesz framecnt qdisc_bypass fanout_mode " },
+	{ "net_af_xdp",
+		" iface start_queue queue_count shared_umem xdp_prog busy_budget force_copy use_cni "
+		"use_pinned_map dp_path " },
+	{ "net_tap", " iface mac remote persist " },
+};
+
+static const struct driver *driver_of(const char *device)
+{
+	for (size_t i = 0; i < ARRAY_LEN(drivers); i++) {
+		size_t len = strlen(drivers[i].name);
+
+		if (starts_with(device, drivers[i].name) && !isalpha((unsigned char)device[len]) &&
+			device[len] != '_')
+			return &drivers[i];
+	}
+	return NULL;
+}
+
+/* The first argument that the driver does not know, in `word` with a blank before and behind; false if none. */
+static bool arg_unknown(const char *device, const struct driver *d, char *word, size_t size)
+{
+	for (const char *s = strchr(device, ','); s != NULL; s = strchr(s + 1, ',')) {
+		snprintf(word, size, " %.*s ", (int)strcspn(s + 1, "=,"), s + 1);
+		if (strstr(d->args, word) == NULL)
+			return true;
+	}
+	return false;
+}
+
+static int args_check(const char *device, char *err, size_t err_size)
+{
+	const struct driver *d = driver_of(device);
+	char word[PORT_DEVARGS_MAX];
+
+	if (d == NULL)
+		return 0;
+	if (arg_unknown(device, d, word, sizeof(word)))
+		return refuse(-EINVAL, err, err_size,
+			"device '%s': %s knows no argument '%.*s'; it knows%.*s", device, d->name,
+			(int)strlen(word) - 2, word + 1, (int)strlen(d->args) - 1, d->args);
+	if (strcmp(d->name, "net_tap") == 0 && device_arg(device, "iface", word, sizeof(word)) &&
+		strlen(word) >= IFACE_NAME_SIZE)
+		return refuse(-EINVAL, err, err_size,
+			"device '%s': the name of an interface has at most %d characters, and '%s' has %zu",
+			device, IFACE_NAME_SIZE - 1, word, strlen(word));
+	return 0;
 }
 
 static void device_arg_default(char *device, size_t size, const char *key, uint32_t value)
@@ -138,9 +161,13 @@ int port_devargs(const char *device, uint16_t rxq, uint32_t iface_mtu, uint16_t 
 	size_t out_size, char *err, size_t err_size)
 {
 	char value[64];
+	int rc;
 
 	if (strlcpy(out, device, out_size) + 128 > out_size)
 		return refuse(-EINVAL, err, err_size, "device '%.40s...' is too long", device);
+	rc = args_check(device, err, err_size);
+	if (rc != 0)
+		return rc;
 	if (starts_with(device, "net_af_packet")) {
 		if (device_arg(device, "qpairs", value, sizeof(value)) && atoi(value) != rxq)
 			return refuse(-EINVAL, err, err_size,
@@ -161,10 +188,10 @@ static int refuse_probe(const char *device, int rc, char *err, size_t err_size)
 	struct port_iface iface;
 
 	device_name(device, name, sizeof(name));
-	if (port_device_is_pci(device))
+	if (device_kind_of(device) == DEVICE_PCI)
 		return refuse(rc, err, err_size,
-			"device %s is not there or has no DPDK driver: see `dpdk-devbind.py --status`; bind "
-			"it with `dpdk-devbind.py -b vfio-pci %s`",
+			"device %s is not there or has no DPDK driver: see `dpdk-devbind.py --status` (apt install "
+			"dpdk); bind it with `dpdk-devbind.py -b vfio-pci %s`",
 			name, name);
 	if (port_iface_by_name(&iface, name) == 0)
 		return refuse(rc, err, err_size,
@@ -175,9 +202,31 @@ static int refuse_probe(const char *device, int rc, char *err, size_t err_size)
 			"no DPDK driver for device '%s': check its spelling, or install the driver "
 			"(`apt-cache search librte-net`; net_af_xdp is in librte-net-af-xdp23)",
 			name);
+	if (starts_with(device, "net_tap") && device_arg(device, "iface", name, sizeof(name)) &&
+		port_iface_by_name(&iface, name) == 0)
+		return refuse(rc, err, err_size,
+			"device '%s': there is an interface %s already: give another name, or none", device,
+			name);
+	/* many drivers say just -1, which is no errno */
 	return refuse(rc, err, err_size,
 		"device '%s' could not be opened (%s): see the lines of its driver above", device,
-		strerror(-rc));
+		rc == -1 ? "its driver refused it" : strerror(-rc));
+}
+
+static int probe_tap(char *err, size_t err_size)
+{
+	int rc = port_iface_may_tap();
+
+	if (rc == -EPERM)
+		return refuse(rc, err, err_size,
+			"no permission to make a TAP device (%s): start tasd as root or give it CAP_NET_ADMIN",
+			strerror(-rc));
+	if (rc != 0)
+		return refuse(rc, err, err_size,
+			"no TAP devices here (/dev/net/tun: %s): see that the module tun is loaded and the file "
+			"there",
+			strerror(-rc));
+	return 0;
 }
 
 /* The kernel's interface that the device names; -ENOENT if it names none. */
@@ -187,11 +236,14 @@ static int probe_iface(const char *device, struct port_iface *iface, char *err, 
 	int rc;
 
 	*iface = (struct port_iface){ 0 };
+	if (starts_with(device, "net_tap"))
+		return probe_tap(err, err_size);
 	if (!starts_with(device, "net_af_packet") && !starts_with(device, "net_af_xdp"))
 		return 0;
 	if (!device_arg(device, "iface", name, sizeof(name)))
 		return refuse(-EINVAL, err, err_size,
-			"device '%s' names no interface: write it as %s,iface=NAME", device, device);
+			"device '%s' names no interface: write it as %.*s,iface=NAME", device,
+			(int)strcspn(device, ","), device);
 	rc = port_iface_may_open();
 	if (rc != 0)
 		return refuse(rc, err, err_size,

@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* port_probe.h - from the `device` of tasd.conf to an ethdev.
+ * A card (include/base/device.h) was plugged in by EAL as it started, by `-a DEVICE`; a vdev is plugged in
+ * here.
  * Guarantee: the ethdev is plugged in, or err has a sentence that names the device (and the interface) and
  * the remedy. What the operator wrote is kept; only arguments that are missing are added.
  * Thread: the one that started EAL. */
 #ifndef TAS_FASTPATH_PORT_PROBE_H
 #define TAS_FASTPATH_PORT_PROBE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "fastpath/port.h"
 
 enum { PORT_DEVARGS_MAX = 512 };
-
-/* A PCI address, to be given to EAL as `-a DEVICE`. With any other device EAL gets `--no-pci`: then it leaves
- * all the machine's cards alone. */
-bool port_device_is_pci(const char *device);
 
 /* The device string with what it leaves out: for net_af_packet the sizes of its rings, for net_af_xdp the
  * number of its queues. iface_mtu and iface_queues are the kernel's. 0, or -EINVAL and a sentence in err. */

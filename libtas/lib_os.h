@@ -19,6 +19,9 @@
 #include "include/base/time.h"
 #include "include/tas/tas.h"
 
+/* syscall(2) of the C library; libtas.so, which replaces that name, puts the true one here as it is loaded. */
+extern long (*lib_linked_syscall)(long number, ...);
+
 static inline long lib_syscall(const struct tas_os *os, long number, const long a[6])
 {
 	int saved = errno;
@@ -58,7 +61,6 @@ static inline void lib_unmap(const struct tas_os *os, void *p, size_t size)
 	LIB_SYS(os, SYS_munmap, (long)p, (long)size);
 }
 
-/* Adds one to an eventfd; one that is full is readable anyway. */
 /* Zeros if the kernel has none to give at once. */
 static inline void lib_random(const struct tas_os *os, void *to, size_t size)
 {
@@ -68,6 +70,7 @@ static inline void lib_random(const struct tas_os *os, void *to, size_t size)
 		__builtin_memset(to, 0, size);
 }
 
+/* Adds one to an eventfd; one that is full is readable anyway. */
 static inline void lib_event_write(const struct tas_os *os, int fd)
 {
 	const uint64_t one = 1;

@@ -10,6 +10,8 @@ enum {
 	FULL_YIELDS = 5000
 }; /* some milliseconds in which tasd's core gets the processor if it shares it with us */
 
+long (*lib_linked_syscall)(long number, ...) = syscall;
+
 static _Atomic uint64_t instances; /* ever made in this process */
 
 static const char *path_of(const struct tas_setup *conf)
@@ -38,7 +40,7 @@ static void tas_init(struct tas *t, const struct tas_os *os, const struct tas_se
 
 int tas_create(struct tas **out, const struct tas_setup *conf)
 {
-	struct tas_os os = { .syscall = conf->os != NULL ? conf->os->syscall : syscall };
+	struct tas_os os = { .syscall = conf->os != NULL ? conf->os->syscall : lib_linked_syscall };
 	const char *path = path_of(conf);
 	struct tas *t;
 

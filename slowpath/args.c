@@ -12,16 +12,37 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-/* False for what getopt has already complained about. */
-static bool option_take(int option, struct tasd_args *out)
+/* In our own name: getopt would use argv[0], which may be a path. */
+static bool option_refuse(int option, char **argv)
+{
+	const char *word = argv[optind - 1];
+
+	if (option == ':')
+		fprintf(stderr, "tasd: option \"-%c\" requires an argument; see tasd --help\n", optopt);
+	else if (word[0] == '-' && word[1] == '-')
+		fprintf(stderr, "tasd: there is no option \"%s\"; see tasd --help\n", word);
+	else
+		fprintf(stderr, "tasd: there is no option \"-%c\"; see tasd --help\n", optopt);
+	return false;
+}
+
+static bool file_take(struct tasd_args *out)
+{
+	out->conf_path = optarg;
+	if (optarg[0] == '\0')
+		fprintf(stderr, "tasd: -c wants the name of a file, and not an empty one\n");
+	return optarg[0] != '\0';
+}
+
+static bool option_take(int option, char **argv, struct tasd_args *out)
 {
 	switch (option) {
-	case 'c': out->conf_path = optarg; return true;
+	case 'c': return file_take(out);
 	case 'k': out->check = true; return true;
 	case 'f': out->foreground = true; return true;
 	case 'V': out->version = true; return true;
 	case 'h': out->help = true; return true;
-	default: fprintf(stderr, "tasd: see tasd --help\n"); return false;
+	default: return option_refuse(option, argv);
 	}
 }
 
@@ -48,8 +69,9 @@ int args_parse(int argc, char **argv, struct tasd_args *out)
 
 	*out = (struct tasd_args){ 0 };
 	optind = 0; /* also when called again */
-	while ((option = getopt_long(argc, argv, "+c:", options, NULL)) != -1)
-		if (!option_take(option, out))
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+:c:", options, NULL)) != -1)
+		if (!option_take(option, argv, out))
 			return -1;
 	if (rest_take(argc, argv, out) != 0)
 		return -1;
@@ -62,7 +84,8 @@ int args_parse(int argc, char **argv, struct tasd_args *out)
 
 void args_print_help(FILE *to)
 {
-	fputs("Usage: tasd -c FILE [--check] [--foreground] [-- EAL ARGUMENTS]\n"
+	fputs("usage: tasd -c FILE [--check | --foreground] [-- EAL ARGUMENTS]\n"
+	      "       tasd --version | --help\n"
 	      "Runs TCP for the applications of this machine over a DPDK port.\n"
 	      "\n"
 	      "  -c FILE         the configuration; docs/tasd.conf.md describes it\n"
@@ -71,7 +94,7 @@ void args_print_help(FILE *to)
 	      "      --version   print the version and end\n"
 	      "      --help      print this and end\n"
 	      "\n"
-	      "Arguments behind -- are given to DPDK's EAL after tasd's own.\n"
+	      "Arguments behind -- are given to DPDK's EAL after tasd's own; tasd.conf, not EAL, names the cores.\n"
 	      "In the background tasd returns once it serves, or with an error and status 1.\n"
 	      "SIGTERM and SIGINT end it in order, SIGHUP opens its log file again.\n",
 		to);

@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fastpath/fastpath.h"
 #include "include/base/assert.h"
 #include "slowpath/conf_table.h"
+
+enum { PACKETS_BYTES = 32 << 20 }; /* what one core's packets take by default, roughly */
 
 static unsigned key_index(const char *section, const char *name)
 {
@@ -101,6 +104,24 @@ static void check_buffers(struct conf_reading *r)
 		rx, tx);
 }
 
+/* The tables alone, on the one core that every device has a queue for: packets come on top of it, but how large
+ * they are the device says. */
+static void check_memory(struct conf_reading *r)
+{
+	const struct conf_memory *m = &r->conf->memory;
+	struct fp_conf fc = { .cores = 1, .flows_max = m->flows_max, .apps_max = m->apps_max };
+	uint64_t need = fp_memory_bytes(&fc);
+	char have[24];
+
+	if (need <= m->dpdk_memory || is_bad(r, "memory", "flows_max") || is_bad(r, "memory", "apps_max") ||
+		is_bad(r, "memory", "dpdk_memory"))
+		return;
+	conf_size_format(m->dpdk_memory, have, sizeof(have));
+	conf_complain(r, line_of_either(r, "memory", "dpdk_memory", "flows_max"), "memory.dpdk_memory",
+		"%s is too little for flows_max=%u and apps_max=%u; allowed: at least %luM, or lower these",
+		have, m->flows_max, m->apps_max, (need + PACKETS_BYTES) >> 20);
+}
+
 static void check_cpus(struct conf_reading *r)
 {
 	const struct conf_fastpath *f = &r->conf->fastpath;
@@ -134,6 +155,7 @@ void conf_check(struct conf_reading *r)
 	check_required(r);
 	check_gateway(r);
 	check_buffers(r);
+	check_memory(r);
 	check_cpus(r);
 	check_order(r, "fastpath", "cores_min", f->cores_min, "cores_max", f->cores_max);
 	check_order(r, "tcp", "rto_min_ms", t->rto_min_ms, "rto_max_ms", t->rto_max_ms);

@@ -9,6 +9,7 @@
 #include <bsd/string.h>
 
 #include "include/base/assert.h"
+#include "include/base/device.h"
 #include "slowpath/conf_table.h"
 
 /* A text being read, its field, and where to say what is wrong with it. */
@@ -178,32 +179,9 @@ static bool log_set(const struct value *v)
 	return known ? text_store(v) : path_set(v);
 }
 
-/* Does `text` begin with `shape`, in which x stands for a hexadecimal digit? */
-static bool has_shape(const char *text, const char *shape)
-{
-	for (; *shape != '\0'; shape++, text++)
-		if (*shape == 'x' ? !isxdigit((unsigned char)*text) : *text != *shape)
-			return false;
-	return true;
-}
-
-/* Where the arguments of a device begin or its text ends, if it begins as PCI address or vdev; else NULL. */
-static const char *device_name_end(const char *text)
-{
-	if (has_shape(text, "xxxx:xx:xx.x"))
-		return text + 12;
-	if (has_shape(text, "xx:xx.x"))
-		return text + 7;
-	if (strncmp(text, "net_", 4) == 0 || strncmp(text, "eth_", 4) == 0)
-		return text + strcspn(text, ",");
-	return NULL;
-}
-
 static bool device_set(const struct value *v)
 {
-	const char *end = device_name_end(v->text);
-
-	if (end == NULL || (*end != '\0' && *end != ','))
+	if (device_kind_of(v->text) == DEVICE_NONE)
 		return wrong(v,
 			"is neither a PCI address nor a vdev (Linux's eth1 is net_af_packet0,iface=eth1)");
 	for (const char *c = v->text; *c != '\0'; c++)

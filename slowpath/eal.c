@@ -13,7 +13,10 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
+#include <bsd/string.h>
+
 #include "include/base/assert.h"
+#include "include/base/device.h"
 #include "slowpath/log.h"
 
 #define HUGE_DIR "/sys/kernel/mm/hugepages"
@@ -201,15 +204,64 @@ static int add_memory(struct eal_args *a, const struct tas_conf *conf, const str
 	return 0;
 }
 
-/* As fastpath/port_probe.h has it: a device that is no vdev is a PCI address. */
+/* A card is named to EAL, which leaves all others alone then; a vdev is plugged in later. */
 static void add_device(struct eal_args *a, const struct conf_port *port)
 {
-	if (strncmp(port->device, "net_", 4) == 0 || strncmp(port->device, "vdev:", 5) == 0) {
+	if (device_kind_of(port->device) != DEVICE_PCI) {
 		add(a, "--no-pci");
 		return;
 	}
 	add(a, "-a");
 	add(a, "%s", port->device);
+}
+
+/* --- what the operator wrote behind "--" --- */
+
+/* Does this argument give the long option, in full or shortened as getopt takes it? */
+static bool gives_long(const char *argument, const char *option)
+{
+	size_t len;
+
+	if (strncmp(argument, "--", 2) != 0)
+		return false;
+	len = strcspn(argument + 2, "=");
+	return len > 0 && strncmp(argument + 2, option, len) == 0;
+}
+
+/* Or one of the short ones? EAL's -v takes no operand, so others may follow it. */
+static bool gives_short(const char *argument, const char *options)
+{
+	if (argument[0] != '-' || argument[1] == '-')
+		return false;
+	argument += strspn(argument + 1, "v") + 1;
+	return argument[0] != '\0' && strchr(options, argument[0]) != NULL;
+}
+
+static int extra_check(const char *argument, char *err, size_t err_size)
+{
+	const char *why = NULL;
+
+	if (gives_short(argument, "h") || gives_long(argument, "help"))
+		why = "EAL's arguments stand in DPDK's guides under \"EAL parameters\", tasd's in tasd --help";
+	else if (gives_short(argument, "lc") || gives_long(argument, "lcores") ||
+		gives_long(argument, "main-lcore"))
+		why = "the cores are tasd's own: [fastpath] cores_max and cpus and [slowpath] cpu in tasd.conf "
+		      "say which";
+	if (why != NULL)
+		snprintf(err, err_size, "EAL argument %s behind --: %s", argument, why);
+	return why != NULL ? -1 : 0;
+}
+
+static int extras_check(char **extra, int count, int room, char *err, size_t err_size)
+{
+	if (count > room) {
+		snprintf(err, err_size, "%d EAL arguments behind --: at most %d", count, room);
+		return -1;
+	}
+	for (int i = 0; i < count; i++)
+		if (extra_check(extra[i], err, err_size) != 0)
+			return -1;
+	return 0;
 }
 
 int eal_args_make(struct eal_args *out, const struct tas_conf *conf, const struct eal_machine *m,
@@ -223,11 +275,8 @@ int eal_args_make(struct eal_args *out, const struct tas_conf *conf, const struc
 	add(out, "--file-prefix=tasd-%s", conf->tasd.instance);
 	add(out, "--no-telemetry");
 	add(out, "--log-level=*:%s", conf->tasd.log_level == TAS_LOG_DEBUG ? "info" : "warning");
-	if (extra_count > EAL_ARGS_MAX - out->argc) {
-		snprintf(err, err_size, "%d EAL arguments behind --: at most %d", extra_count,
-			EAL_ARGS_MAX - out->argc);
+	if (extras_check(extra, extra_count, EAL_ARGS_MAX - out->argc, err, err_size) != 0)
 		return -1;
-	}
 	for (int i = 0; i < extra_count; i++)
 		out->argv[out->argc++] = extra[i];
 	return 0;
@@ -235,8 +284,21 @@ int eal_args_make(struct eal_args *out, const struct tas_conf *conf, const struc
 
 /* --- start and end --- */
 
-static void say_why(const struct eal_args *a, int error)
+/* "-m x", as the operator wrote it. */
+static const char *extra_text(char **extra, int count, char *out, size_t size)
 {
+	out[0] = '\0';
+	for (int i = 0; i < count; i++) {
+		strlcat(out, i > 0 ? " " : "", size);
+		strlcat(out, extra[i], size);
+	}
+	return out;
+}
+
+static void say_why(const struct eal_args *a, char **extra, int extra_count, int error)
+{
+	char text[256];
+
 	if (error == EACCES || error == EPERM)
 		tas_log(TAS_LOG_ERROR, "DPDK may not do what it needs (%s): start tasd as root",
 			strerror(error));
@@ -244,10 +306,31 @@ static void say_why(const struct eal_args *a, int error)
 		tas_log(TAS_LOG_ERROR,
 			"DPDK got no memory%s: lower dpdk_memory in [memory], or give the machine more",
 			a->huge ? " in huge pages" : "");
-	else
+	else if (extra_count > 0)
 		tas_log(TAS_LOG_ERROR,
-			"DPDK did not start (%s): see its lines above, and the EAL arguments behind --",
-			strerror(error));
+			"DPDK did not start (%s): is one of the EAL arguments behind -- wrong, \"%s\"? DPDK's "
+			"guides have them under \"EAL parameters\"",
+			strerror(error), extra_text(extra, extra_count, text, sizeof(text)));
+	else
+		tas_log(TAS_LOG_ERROR, "DPDK did not start (%s): see its lines above", strerror(error));
+}
+
+/* To an argument that it does not know, EAL answers with all those that it knows on standard output and two
+ * lines on standard error, one of them getopt's. What is wrong is said in our own words, and what is a warning
+ * goes to the log in any case. The streams are the C library's variables; descriptors stay as they are. */
+static int init_quietly(struct eal_args *a)
+{
+	FILE *null = fopen("/dev/null", "we"), *out = stdout, *err = stderr;
+	int rc;
+
+	if (null != NULL)
+		stdout = stderr = null;
+	rc = rte_eal_init(a->argc, a->argv);
+	stdout = out;
+	stderr = err;
+	if (null != NULL)
+		fclose(null);
+	return rc;
 }
 
 /* Of the line that DPDK prints just now. What is an error is for its caller to say, in our own words. */
@@ -266,6 +349,7 @@ int eal_start(const struct tas_conf *conf, char **extra, int extra_count)
 	struct eal_machine machine;
 	struct eal_args args;
 	char err[4096];
+	int rc;
 
 	eal_machine_look(&machine);
 	if (eal_args_make(&args, conf, &machine, extra, extra_count, err, sizeof(err)) != 0) {
@@ -275,8 +359,11 @@ int eal_start(const struct tas_conf *conf, char **extra, int extra_count)
 	eal_log = log_stream(level_now);
 	if (eal_log != NULL)
 		rte_openlog_stream(eal_log);
-	if (rte_eal_init(args.argc, args.argv) < 0) {
-		say_why(&args, rte_errno);
+	rc = init_quietly(&args);
+	/* EAL makes a directory for its run-time files even if there are none; a crash would leave it */
+	rmdir(rte_eal_get_runtime_dir());
+	if (rc < 0) {
+		say_why(&args, extra, extra_count, rte_errno);
 		return -1;
 	}
 	tas_log(TAS_LOG_INFO, "DPDK has %lu MiB %s huge pages", conf->memory.dpdk_memory >> 20,
@@ -284,14 +371,9 @@ int eal_start(const struct tas_conf *conf, char **extra, int extra_count)
 	return 0;
 }
 
-/* EAL makes a directory for its run-time files even if there are none. */
 void eal_stop(void)
 {
-	char dir[128];
-
-	snprintf(dir, sizeof(dir), "%s", rte_eal_get_runtime_dir());
 	rte_eal_cleanup();
-	rmdir(dir);
 	rte_openlog_stream(NULL);
 	if (eal_log != NULL)
 		fclose(eal_log);

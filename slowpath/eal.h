@@ -2,7 +2,8 @@
 /* eal.h - DPDK's environment, started as tasd.conf wants it.
  * Guarantees: it starts on a machine with a single CPU and without a huge page, unless the file demands more;
  * then one line names what is missing and the remedy. Nothing of it is found on disk, so nothing stale can
- * stop the next start. What the operator wrote behind "--" comes last and wins.
+ * stop the next start. What the operator wrote behind "--" comes last and wins, but
+ * for the cores, which are not EAL's to choose.
  * Lcore 0 is the slow path, lcore 1 + i is fast-path core i; each floats over the CPUs it may use, so that
  * the kernel can move it out of the way of others on a small machine.
  * EAL is the process's, not an instance's. Main thread only. */

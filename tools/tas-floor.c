@@ -155,6 +155,7 @@ static int serve(const char *device)
 	snprintf(prefix, sizeof(prefix), "--file-prefix=tas-floor-%d", (int)getpid());
 	if (rte_eal_init((int)ARRAY_LEN(argv) - 1, argv) < 0)
 		die("DPDK did not start: run as root");
+	rmdir(rte_eal_get_runtime_dir());
 	server_open(&s, device);
 	while (!atomic_load_explicit(&ended, memory_order_relaxed)) {
 		idle = serve_pass(&s) > 0 ? 0 : idle + 1;
@@ -172,9 +173,7 @@ static int serve(const char *device)
 				(double)rte_get_tsc_hz());
 	port_wake_close(&s.wake);
 	port_close(&s.port);
-	snprintf(prefix, sizeof(prefix), "%s", rte_eal_get_runtime_dir());
 	rte_eal_cleanup();
-	rmdir(prefix);
 	return 0;
 }
 

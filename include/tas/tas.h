@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tas.h - the low-level API of libtas: TCP sockets of tasd by shared memory, without descriptors,
- * blocking or signals.
+ * blocking or signals. `pkg-config --cflags --libs tas` says how to compile and link; <tas/tas.h> is its
+ * installed name. A program that links libtas.so has its socket calls replaced as under tas-run, too.
  *
  * Guarantees:
  *   - No call waits for the network or for a peer. Those that talk to tasd's control socket (marked CTL)
@@ -47,6 +48,9 @@ struct tas;
 struct tas_ctx;
 struct tas_sock;
 
+/* libtas.so is built with everything hidden but this. */
+#pragma GCC visibility push(default)
+
 enum {
 	TAS_CTL_PATIENCE_MS = 5000, /* an answer that takes longer means that tasd is gone */
 	TAS_RETRY_MS = 1000,        /* at most one attempt to attach in this time */
@@ -65,8 +69,8 @@ enum tas_events {
 
 /* --- an instance --- */
 
-/* How the library reaches the kernel: one function, syscall(2) of the real C library. NULL members take
- * the linked one. */
+/* How the library reaches the kernel: one function, syscall(2) of the real C library, which is also what
+ * NULL in tas_setup takes. */
 struct tas_os {
 	long (*syscall)(long number, ...);
 };
@@ -86,7 +90,7 @@ struct tas_link {
 };
 
 struct tas_setup {
-	const struct tas_os *os;     /* NULL: the linked C library */
+	const struct tas_os *os;     /* NULL: the C library */
 	const char *socket_path;     /* NULL: $TAS_SOCKET, else the default instance's; copied */
 	const struct tas_link *link; /* NULL: the control socket at socket_path */
 	void *link_arg;
@@ -300,5 +304,7 @@ int tas_fd_move(struct tas *t, int fd);
 int tas_fd_hide(struct tas *t, _Atomic int *fd);
 /* Closes it and sets *fd to -1. */
 void tas_fd_close(struct tas *t, _Atomic int *fd);
+
+#pragma GCC visibility pop
 
 #endif

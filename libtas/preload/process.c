@@ -7,12 +7,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "libtas/lib_os.h"
 #include "libtas/posix/fork.h"
 #include "libtas/posix/real.h"
 
 static __attribute__((constructor(101))) void start(void)
 {
 	real_init();
+	lib_linked_syscall = REAL(syscall);
 	fork_init();
 }
 

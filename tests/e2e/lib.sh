@@ -217,6 +217,5 @@ e2e_end() {
 		ip netns delete "$namespace"
 	done
 	rm -rf "$WORK" "/run/tasd/$INSTANCE".*
-	rmdir "/var/run/dpdk/tasd-$INSTANCE" 2>/dev/null # of a tasd that was killed
 	exit $code
 }

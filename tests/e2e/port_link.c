@@ -309,6 +309,7 @@ static void eal_start(void)
 	optind = 1;
 	if (rte_eal_init((int)ARRAY_LEN(argv) - 1, argv) < 0)
 		die("EAL does not start");
+	rmdir(rte_eal_get_runtime_dir());
 }
 
 static void pin(unsigned cpu)

@@ -50,6 +50,13 @@ lines=2 refuses "the same when started" "$WORK/bad.conf:3: port.mtu" -- tasd -c 
 	--foreground
 refuses "no such file" "$WORK/none.conf" -- tasd -c "$WORK/none.conf"
 refuses "no file at all" "tasd -c FILE" -- tasd
+refuses "an empty name" "not an empty one" -- tasd -c ''
+refuses "no such option" "tasd: there is no option \"--bogus\"" -- tasd --bogus
+
+say "arguments that EAL does not take, or not from an operator"
+refuses "no such argument" '"--bogus"' "EAL parameters" -- "${tasd[@]}" --foreground -- --bogus
+refuses "cores" "EAL argument -l" "[fastpath] cores_max" -- "${tasd[@]}" --foreground -- -l 0-1
+refuses "help" "EAL argument -h" "tasd --help" -- "${tasd[@]}" --foreground -- -h
 
 say "a missing device"
 tasd_conf port.device=net_af_packet0,iface=nosuch0
@@ -57,6 +64,15 @@ refuses "no such interface" nosuch0 "ip link" -- "${tasd[@]}" --foreground
 refuses "the same in the background" nosuch0 -- "${tasd[@]}"
 tasd_conf port.device=net_nosuchdriver0
 refuses "no such driver" net_nosuchdriver0 -- "${tasd[@]}" --foreground
+tasd_conf port.device=net_af_packet0,
+refuses "no interface" "write it as net_af_packet0,iface=NAME" -- "${tasd[@]}" --foreground
+tasd_conf port.device=net_af_packet0,iface=srv0,bogus=1
+refuses "no such argument" "'bogus'" "qdisc_bypass" -- "${tasd[@]}" --foreground
+tasd_conf port.device=net_tap0,iface=sixteen__letters
+refuses "a long name" "at most 15 characters" -- "${tasd[@]}" --foreground
+tasd_conf port.device=net_tap0
+refuses "no right to make a TAP" "CAP_NET_ADMIN" -- setpriv --bounding-set -net_admin \
+	--inh-caps -net_admin "${tasd[@]}" --foreground
 tasd_conf port.device=net_af_packet0,iface=srv0
 
 say "no huge pages although hugepages = on"
@@ -95,7 +111,7 @@ tasd_conf tasd.run_dir=/run/tasd
 
 say "memory that is not enough for what is configured"
 tasd_conf memory.flows_max=4194304 memory.dpdk_memory=64M
-refuses "4 M connections in 64 MiB" "flows_max=4194304" "dpdk_memory" -- "${tasd[@]}" --foreground
+refuses "4 M connections in 64 MiB" "flows_max=4194304" "dpdk_memory" "at least 7" -- "${tasd[@]}" --check
 tasd_conf memory.flows_max=65536 memory.dpdk_memory=256M
 
 say "it starts within 2 s"
@@ -161,6 +177,7 @@ say "kill -9, and start again"
 tasd_start
 kill -KILL "$TASD"
 wait "$TASD" 2>/dev/null || true
+[ ! -e "/var/run/dpdk/tasd-$INSTANCE" ] || fail "left: /var/run/dpdk/tasd-$INSTANCE"
 tasd_start
 in_cli ping -q -c 1 -W 2 $TASD_IP >/dev/null || fail "the successor does not answer"
 tasctl -i "$INSTANCE" status >/dev/null

@@ -26,7 +26,10 @@ int host_eal_start(void)
 
 	log_open("stderr", TAS_LOG_ERROR, "sim");
 	snprintf(prefix, sizeof(prefix), "--file-prefix=tas-sim-%d", (int)getpid());
-	return rte_eal_init((int)ARRAY_LEN(argv) - 1, argv) < 0 ? -1 : 0;
+	if (rte_eal_init((int)ARRAY_LEN(argv) - 1, argv) < 0)
+		return -1;
+	rmdir(rte_eal_get_runtime_dir());
+	return 0;
 }
 
 struct net_addr host_addr(unsigned index) { return addr_v4(htobe32(0x0a000001 + index)); }

@@ -21,7 +21,10 @@ static inline int eal_rig_start(void **state TAS_UNUSED)
 		"--no-telemetry", "--log-level=*:critical", prefix, NULL };
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=tas-test-%d", (int)getpid());
-	return rte_eal_init((int)ARRAY_LEN(argv) - 1, argv) < 0 ? -1 : 0;
+	if (rte_eal_init((int)ARRAY_LEN(argv) - 1, argv) < 0)
+		return -1;
+	rmdir(rte_eal_get_runtime_dir());
+	return 0;
 }
 
 static inline int eal_rig_stop(void **state TAS_UNUSED) { return rte_eal_cleanup(); }

@@ -90,20 +90,23 @@ static void refused(const char *const *words, const char *message)
 	assert_true(read(fds[0], text, sizeof(text) - 1) > 0);
 	close(fds[0]);
 	assert_int_equal(result, -1);
-	if (strstr(text, message) == NULL)
-		fail_msg("\"%s\" is not in: %s", message, text);
+	if (strstr(text, message) == NULL || strncmp(text, "tasd: ", 6) != 0)
+		fail_msg("\"%s\" is not in, or \"tasd: \" not before: %s", message, text);
+	assert_string_equal(strchr(text, '\n'), "\n");
 }
 
-#define REFUSED(message, ...) refused((const char *const[]){ "tasd", __VA_ARGS__, NULL }, message)
+#define REFUSED(message, ...) refused((const char *const[]){ "/usr/sbin/tasd", __VA_ARGS__, NULL }, message)
 
 static void what_is_wrong_is_said_in_a_line(void **state)
 {
 	(void)state;
 	REFUSED("no configuration file; start with tasd -c FILE", "--foreground");
-	REFUSED("option requires an argument", "-c");
-	REFUSED("see tasd --help", "-x");
-	REFUSED("see tasd --help", "--chek", "-c", "x");
-	REFUSED("see tasd --help", "--check=1", "-c", "x");
+	REFUSED("option \"-c\" requires an argument", "-c");
+	REFUSED("not an empty one", "-c", "");
+	REFUSED("no option \"-x\"; see tasd --help", "-x");
+	REFUSED("no option \"-x\"", "-xc", "x");
+	REFUSED("no option \"--chek\"; see tasd --help", "--chek", "-c", "x");
+	REFUSED("no option \"--check=1\"", "--check=1", "-c", "x");
 	REFUSED("unexpected argument \"y\"", "-c", "x", "y");
 	REFUSED("unexpected argument \"x\"", "x", "--check");
 	REFUSED("unexpected argument \"y\"", "-c", "--", "y");

@@ -327,6 +327,16 @@ static void the_gateway_is_a_host_in_a_subnet_of_tasd(void **state)
 	load_wrong(BASE "gateway = 10.0.0.0\n", 5, "broadcast");
 }
 
+static void dpdk_memory_holds_the_tables_of_all_flows(void **state)
+{
+	(void)state;
+	load_ok(BASE "[memory]\nflows_max = 4194304\ndpdk_memory = 8G\n");
+	load_wrong(BASE "[memory]\nflows_max = 4194304\ndpdk_memory = 3G\n", 7,
+		"3G is too little for flows_max=4194304 and apps_max=512; allowed: at least 7");
+	load_wrong(BASE "[memory]\nflows_max = 1000000\n", 6, "256M is too little for flows_max=1000000");
+	load_ok(BASE "[memory]\ndpdk_memory = 64M\nflows_max = 16384\n");
+}
+
 static void one_mistake_is_one_message(void **state)
 {
 	(void)state;
@@ -393,6 +403,7 @@ int main(void)
 		cmocka_unit_test(random_bytes_never_break_the_reader),
 		cmocka_unit_test(a_very_long_line_is_shown_shortened),
 		cmocka_unit_test(the_gateway_is_a_host_in_a_subnet_of_tasd),
+		cmocka_unit_test(dpdk_memory_holds_the_tables_of_all_flows),
 		cmocka_unit_test(one_mistake_is_one_message),
 		cmocka_unit_test(one_connection_fits_into_the_memory_of_an_application),
 		cmocka_unit_test(a_list_of_cpus_is_long_enough_for_the_cores),

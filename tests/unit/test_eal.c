@@ -181,6 +181,9 @@ static void only_a_pci_device_makes_eal_look_at_the_bus(void **state)
 	strcpy(r->conf.port.device, "0000:03:00.0");
 	assert_has(made(r, NULL, 0), "-a 0000:03:00.0 ");
 	assert_has_not(r->line, "--no-pci");
+	r = rig();
+	strcpy(r->conf.port.device, "eth_ring0"); /* which tasd.conf refuses */
+	assert_has(made(r, NULL, 0), "--no-pci ");
 }
 
 static void two_instances_do_not_share_files(void **state)
@@ -202,6 +205,30 @@ static void the_operators_arguments_come_last(void **state)
 	line = made(r, extra, 2);
 	assert_string_equal(line + strlen(line) - strlen("--log-level=*:debug --iova-mode=va "),
 		"--log-level=*:debug --iova-mode=va ");
+}
+
+static void cores_and_help_are_not_eals(void **state)
+{
+	static const char *const words[] = { "-l", "-l0-3", "-c", "-c0x3", "--lcores", "--lcores=0",
+		"--lcor=0", "--main-lcore=1", "-h", "-vh", "--help", "--he" };
+	static const char *const fine[] = { "-v", "-m", "512", "--log-level=help", "--legacy-mem",
+		"--huge-dir=/l", "-b", "0000:0c:00.0", "-" };
+	struct rig *r = rig();
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
+		char *extra = (char *)(uintptr_t)words[i];
+
+		if (eal_args_make(&r->args, &r->conf, &r->machine, &extra, 1, r->err, sizeof(r->err)) == 0)
+			fail_msg("%s was taken", words[i]);
+		assert_has(r->err, words[i]);
+		assert_has(r->err, strchr(words[i], 'h') != NULL ? "tasd --help" : "[fastpath] cores_max");
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(fine); i++) {
+		char *extra = (char *)(uintptr_t)fine[i];
+
+		made(rig(), &extra, 1);
+	}
 }
 
 static void too_many_of_them_are_refused(void **state)
@@ -244,6 +271,7 @@ int main(void)
 		cmocka_unit_test(only_a_pci_device_makes_eal_look_at_the_bus),
 		cmocka_unit_test(two_instances_do_not_share_files),
 		cmocka_unit_test(the_operators_arguments_come_last),
+		cmocka_unit_test(cores_and_help_are_not_eals),
 		cmocka_unit_test(too_many_of_them_are_refused),
 		cmocka_unit_test(the_machine_has_the_cpus_of_this_thread),
 	};

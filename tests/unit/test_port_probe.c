@@ -14,21 +14,6 @@
 #include "fastpath/port_iface.h"
 #include "tests/unit/eal_rig.h"
 
-static void pci_addresses_are_told_from_virtual_devices(void **state TAS_UNUSED)
-{
-	assert_true(port_device_is_pci("0000:03:00.0"));
-	assert_true(port_device_is_pci("03:00.1"));
-	assert_true(port_device_is_pci("10000:e1:1f.7,arg=1"));
-	assert_true(port_device_is_pci("pci:0000:03:00.0"));
-	assert_false(port_device_is_pci("net_af_packet0,iface=eth1"));
-	assert_false(port_device_is_pci("net_tap0"));
-	assert_false(port_device_is_pci("03:00"));
-	assert_false(port_device_is_pci("03:00.8"));
-	assert_false(port_device_is_pci("03:00.0x"));
-	assert_false(port_device_is_pci(""));
-	assert_false(port_device_is_pci("eth1"));
-}
-
 static const char *devargs(const char *device, uint16_t rxq, uint32_t mtu)
 {
 	static char out[PORT_DEVARGS_MAX];
@@ -106,6 +91,39 @@ static void an_endless_device_is_refused(void **state TAS_UNUSED)
 	assert_non_null(strstr(err, "too long"));
 }
 
+static void an_argument_that_the_driver_does_not_know_is_named_with_those_it_does(void **state TAS_UNUSED)
+{
+	static const char *const devices[] = { "net_af_packet0,iface=lo,bogus=1", "net_tap0,bogus",
+		"net_af_xdp0,bogus=,iface=lo", "net_tap0,iface=tap7,bogus=1" };
+	char out[PORT_DEVARGS_MAX], err[512];
+
+	for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
+		assert_int_equal(port_devargs(devices[i], 1, 1500, 1, out, sizeof(out), err, sizeof(err)),
+			-EINVAL);
+		assert_non_null(strstr(err, "knows no argument 'bogus'; it knows iface "));
+	}
+	assert_int_equal(port_devargs("net_tap0,", 1, 1500, 1, out, sizeof(out), err, sizeof(err)), -EINVAL);
+	assert_int_equal(port_devargs("net_tap0,ifac=x", 1, 1500, 1, out, sizeof(out), err, sizeof(err)),
+		-EINVAL);
+	assert_int_equal(port_devargs("net_pcap0,bogus=1", 1, 1500, 1, out, sizeof(out), err, sizeof(err)),
+		0);
+	assert_int_equal(port_devargs("net_tap_vsc0,bogus=1", 1, 1500, 1, out, sizeof(out), err, sizeof(err)),
+		0);
+}
+
+static void a_tap_has_a_name_that_an_interface_can_have(void **state TAS_UNUSED)
+{
+	char out[PORT_DEVARGS_MAX], err[512];
+
+	assert_int_equal(port_devargs("net_tap0,iface=fifteen_letters", 1, 1500, 1, out, sizeof(out), err,
+				 sizeof(err)),
+		0);
+	assert_int_equal(port_devargs("net_tap0,iface=sixteen__letters", 1, 1500, 1, out, sizeof(out), err,
+				 sizeof(err)),
+		-EINVAL);
+	assert_non_null(strstr(err, "at most 15 characters, and 'sixteen__letters' has 16"));
+}
+
 /* The error of port_probe(), which must not have plugged anything in. */
 static const char *refusal(const char *device)
 {
@@ -134,7 +152,8 @@ static void a_missing_interface_is_named_with_the_remedy(void **state TAS_UNUSED
 
 static void a_device_without_its_interface_is_told_how_to_write_it(void **state TAS_UNUSED)
 {
-	assert_non_null(strstr(refusal("net_af_packet0"), "net_af_packet0,iface=NAME"));
+	assert_non_null(strstr(refusal("net_af_packet0"), "write it as net_af_packet0,iface=NAME"));
+	assert_non_null(strstr(refusal("net_af_packet0,"), "write it as net_af_packet0,iface=NAME"));
 }
 
 static void an_unknown_driver_is_told_where_drivers_are(void **state TAS_UNUSED)
@@ -152,10 +171,10 @@ static void an_interface_in_place_of_a_device_is_told_how_to_write_it(void **sta
 
 static void a_missing_card_is_named_in_full_with_the_remedy(void **state TAS_UNUSED)
 {
-	const char *err = refusal("77:00.0");
+	const char *err = refusal("7E:00.0");
 
-	assert_non_null(strstr(err, "device 0000:77:00.0 is not there or has no DPDK driver"));
-	assert_non_null(strstr(err, "dpdk-devbind.py -b vfio-pci 0000:77:00.0"));
+	assert_non_null(strstr(err, "device 0000:7e:00.0 is not there or has no DPDK driver"));
+	assert_non_null(strstr(err, "dpdk-devbind.py -b vfio-pci 0000:7e:00.0"));
 }
 
 static void a_device_is_found_again_under_its_name(void **state TAS_UNUSED)
@@ -165,14 +184,13 @@ static void a_device_is_found_again_under_its_name(void **state TAS_UNUSED)
 	char err[256];
 
 	assert_int_equal(port_probe("net_null7", &want, &first, err, sizeof(err)), 0);
-	assert_int_equal(port_probe("vdev:net_null7,size=64", &want, &again, err, sizeof(err)), 0);
+	assert_int_equal(port_probe("net_null7,size=64", &want, &again, err, sizeof(err)), 0);
 	assert_int_equal(first, again);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pci_addresses_are_told_from_virtual_devices),
 		cmocka_unit_test(af_packet_gets_rings_that_suit_the_mtu),
 		cmocka_unit_test(every_mtu_gets_rings_that_driver_and_kernel_see_alike),
 		cmocka_unit_test(what_the_operator_wrote_is_kept),
@@ -180,6 +198,8 @@ int main(void)
 		cmocka_unit_test(other_devices_are_left_alone),
 		cmocka_unit_test(queues_that_nobody_would_poll_are_refused),
 		cmocka_unit_test(an_endless_device_is_refused),
+		cmocka_unit_test(an_argument_that_the_driver_does_not_know_is_named_with_those_it_does),
+		cmocka_unit_test(a_tap_has_a_name_that_an_interface_can_have),
 		cmocka_unit_test(a_missing_interface_is_named_with_the_remedy),
 		cmocka_unit_test(a_device_without_its_interface_is_told_how_to_write_it),
 		cmocka_unit_test(an_unknown_driver_is_told_where_drivers_are),

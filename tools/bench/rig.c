@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_eth_ring.h>
@@ -27,14 +28,17 @@ static _Noreturn void die(const char *what)
 static void eal_once(void)
 {
 	static bool done;
+	char prefix[64];
 	char *argv[] = { "tas-bench", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-		"--log-level=error", "-m", "1024", "--lcores=0", "--file-prefix=tas-bench", NULL };
+		"--log-level=error", "-m", "1024", "--lcores=0", prefix, NULL };
 
 	if (done)
 		return;
 	log_open("stderr", TAS_LOG_WARNING, "bench");
+	snprintf(prefix, sizeof(prefix), "--file-prefix=tas-bench-%d", (int)getpid());
 	if (rte_eal_init((int)ARRAY_LEN(argv) - 1, argv) < 0)
 		die("EAL does not start; its message is above");
+	rmdir(rte_eal_get_runtime_dir());
 	for (uint32_t i = 0; i < sizeof(rig_pattern); i++)
 		rig_pattern[i] = (uint8_t)((i % RIG_PATTERN) * 2654435761u >> 13);
 	done = true;
