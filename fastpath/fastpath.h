@@ -229,9 +229,15 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id);
 /* f->mss was lowered, for the path takes no larger segments: what is outstanding in such is lost, and sent
  * again at once, not being congestion without a smaller window (RFC 1191 6.4, Linux's simple retransmit). */
 void tcp_on_too_large(struct fp_core *c, uint32_t id);
+/* cold.rack.due_us has come: what waited for the end of a reordering window is lost, if it is still missing.
+ */
+void recovery_on_due(struct fp_core *c, uint32_t id);
 /* One byte past the peer's zero window, or an empty segment with an old sequence number (RFC 9293 3.8.6.1).
  */
 void tcp_send_probe(struct fp_core *c, uint32_t id);
+/* The probe timeout expired: what was sent last may be lost, and nothing comes after it that would tell (RFC
+ * 8985 7). */
+void tcp_send_tail_probe(struct fp_core *c, uint32_t id);
 /* True if data or a FIN waits that only the peer's window holds back. */
 bool tcp_window_blocked(const struct flow *f);
 uint32_t tcp_rcv_window(const struct flow *f); /* bytes that may be advertised now */

@@ -21,6 +21,7 @@
 
 #include <rte_spinlock.h>
 
+#include "fastpath/rack.h"
 #include "include/base/compiler.h"
 #include "include/base/time.h"
 #include "include/net/flow_key.h"
@@ -64,12 +65,12 @@ enum flow_flags {
 	FLOW_RECOVERY = 1 << 7, /* fast recovery (RFC 5681, 6582, 6675) */
 	FLOW_LOSS =
 		1 << 8, /* after a retransmission timeout, until what was outstanding then is acknowledged */
-	FLOW_OOO = 1 << 9,        /* cold.reass holds intervals */
-	FLOW_RTT_TIMED = 1 << 10, /* cold.rtt_end is waiting for its acknowledgement */
-	FLOW_PINGPONG = 1 << 11,  /* request and response alternate: acknowledgements wait for the answer */
-	FLOW_CC_ACTIVE = 1 << 12, /* congestion control has this flow on its list */
-	FLOW_TIMER = 1 << 13,     /* the slow path has a retransmission or persist timer for this flow */
-	FLOW_ECN = 1 << 14,       /* ECN was negotiated */
+	FLOW_OOO = 1 << 9,         /* cold.reass holds intervals */
+	FLOW_TAIL_TIMER = 1 << 10, /* the slow path's timer is one for a tail loss probe */
+	FLOW_PINGPONG = 1 << 11,   /* request and response alternate: acknowledgements wait for the answer */
+	FLOW_CC_ACTIVE = 1 << 12,  /* congestion control has this flow on its list */
+	FLOW_TIMER = 1 << 13,      /* the slow path has a retransmission or persist timer for this flow */
+	FLOW_ECN = 1 << 14,        /* ECN was negotiated */
 	FLOW_WANT_SPACE =
 		1 << 16, /* the application found its transmit ring full and waits for a notification */
 	FLOW_ACK_WANTED =
@@ -79,6 +80,7 @@ enum flow_flags {
 	FLOW_ECE = 1 << 20,          /* what we send echoes a congestion mark (tcp_ecn.c) */
 	FLOW_CWR = 1 << 21,          /* the window was reduced: the next new data says so */
 	FLOW_DCTCP = 1 << 22,        /* ECN as RFC 8257 has it */
+	FLOW_TAIL_WANTED = 1 << 24,  /* the slow path wants a tail loss probe sent when it kicks the flow */
 	FLOW_SHARED = 1 << 23,       /* several processes have or had it: messages of each may be late */
 	FLOW_PATIENT = 1 << 24,      /* they may wait as long as an answer takes */
 	FLOW_ACK_LATE = 1 << 25,     /* one waited in vain for an answer, until cold.ack_late_us */
@@ -212,9 +214,7 @@ struct flow_cold {
 
 	alignas(CACHE_LINE) struct hdr_tmpl hdr;
 
-	/* timing of one segment at a time (Karn) */
-	uint64_t rtt_end; /* offset after the timed segment */
-	tas_ns rtt_start_ns;
+	struct sent_log sent;   /* when what is outstanding was first sent */
 	uint64_t snd_sml;       /* offset after the last segment sent that was not full (Minshall's Nagle) */
 	uint32_t ack_due_us;    /* when a delayed acknowledgement must go */
 	uint32_t held_since_us; /* when it came on the list of flows that hold something back */
@@ -224,13 +224,17 @@ struct flow_cold {
 				 * the last progress, or   the last retransmission of the head (RFC 6298 5) */
 
 	/* loss recovery: offsets of our stream */
-	uint64_t recover;           /* recovery ends when una reaches it */
-	uint64_t rtx_nxt;           /* next byte to consider for retransmission */
-	uint64_t lost_to;           /* what is not SACKed below it is deemed lost */
-	uint64_t rtx_mark;          /* tx_nxt when the piece at una was last sent again */
-	bool rtx_again;             /* that piece was lost once more */
-	uint64_t timeout_delivered; /* `delivered` when the timer last expired */
+	uint64_t recover;                /* recovery ends when una reaches it */
+	uint64_t lost_to;                /* what is neither SACKed nor sent again below it is deemed lost */
+	uint64_t timeout_delivered;      /* `delivered` when the timer last expired */
+	uint64_t prr_delivered, prr_out; /* in this recovery: delivered, sent (RFC 6937) */
+	uint32_t prr_flight;             /* outstanding when it began */
+	uint64_t tail_end;               /* where the stream ended when a tail loss probe went */
+	bool tail_probed;                /* one did, and nothing behind tail_end is known yet */
+	bool tail_resent;                /* it was the last segment once more, and no new one */
+	struct rack rack;
 	struct flow_ranges sacked;
+	struct resent resent;
 
 	/* reassembly: offsets of the peer's stream, bytes already in the ring */
 	struct flow_ranges reass;

@@ -1,32 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* recovery.c - loss recovery: what is deemed lost is sent again, and nothing else.
  *
- * After three duplicate acknowledgements the first outstanding segment is lost, and after each partial
- * acknowledgement the next (RFC 6582); with SACK, where the segments are short. With SACK (RFC 6675) also
- * every byte above which more than two segments' worth was SACKed. After a timeout (RFC 6298) everything
- * outstanding is, but for what was SACKed. What was deemed lost is [rtx_nxt, lost_to) without the
- * scoreboard's intervals.
+ * With SACK, time tells what is lost (rack.h). Without, after three duplicate acknowledgements the first
+ * outstanding segment is, and after each partial acknowledgement the next (RFC 6582). After a timeout (RFC
+ * 6298) everything outstanding is, but for what was SACKed. What is lost and not on its way again is
+ * [una, lost_to) without the scoreboard's intervals and without the pieces in `resent`.
  *
  * A message from the path that segments were too large for it (RFC 1191) says the same, and nothing of
  * congestion.
  *
- * A retransmission that is lost itself: when more than two segments' worth sent after it was SACKed while una
- * stays, the piece at una is sent once more (the timer would find that, too, only later). */
+ * How much goes while fast recovery lasts is decided by proportional rate reduction (RFC 6937, PRR-SSRB): the
+ * window comes down to ssthresh as acknowledgements come in, and not at once. */
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
 
 enum { DUP_THRESH = 3 };
 
-static inline uint64_t from_of(const struct flow *f, const struct flow_cold *k)
-{
-	return max_u64(k->rtx_nxt, f->tx_una);
-}
-
 static uint64_t lost_unsent(const struct flow *f, const struct flow_cold *k)
 {
-	uint64_t from = from_of(f, k);
+	uint64_t gone;
 
-	return from < k->lost_to ? k->lost_to - from - ranges_bytes(&k->sacked, from, k->lost_to) : 0;
+	if (k->lost_to <= f->tx_una)
+		return 0;
+	gone = ranges_bytes(&k->sacked, f->tx_una, k->lost_to) +
+		resent_bytes(&k->resent, f->tx_una, k->lost_to);
+	return k->lost_to - f->tx_una > gone ? k->lost_to - f->tx_una - gone : 0;
 }
 
 uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k)
@@ -44,19 +42,6 @@ uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k)
 	return gone < f->tx_inflight ? f->tx_inflight - (uint32_t)gone : 0;
 }
 
-/* The offset below which every hole is lost: more than (DUP_THRESH - 1) segments were SACKed above it. */
-static uint64_t sack_lost_edge(const struct flow *f, const struct flow_cold *k)
-{
-	uint64_t above = 0;
-
-	for (uint32_t i = k->sacked.n; i-- > 0;) {
-		above += k->sacked.r[i].to - k->sacked.r[i].from;
-		if (above > (DUP_THRESH - 1u) * f->mss)
-			return k->sacked.r[i].from;
-	}
-	return f->tx_una;
-}
-
 /* The segment at una is lost: up to what was SACKed, if anything was. */
 static void lose_first(struct flow *f, struct flow_cold *k)
 {
@@ -65,36 +50,34 @@ static void lose_first(struct flow *f, struct flow_cold *k)
 	k->lost_to = max_u64(k->lost_to, min_u64(f->tx_una + f->mss, hole));
 }
 
+static uint32_t reduced(const struct flow *f, const struct flow_cold *k)
+{
+	return max_u32((uint32_t)((uint64_t)min_u32(f->cwnd, f->tx_inflight) * k->beta_q8 / 256),
+		2u * f->mss);
+}
+
 static void recovery_begin(struct tcp t)
 {
 	struct flow *f = t.f;
 	struct flow_cold *k = t.k;
 
-	k->ssthresh = max_u32((uint32_t)((uint64_t)min_u32(f->cwnd, f->tx_inflight) * k->beta_q8 / 256),
-		2u * f->mss);
-	f->cwnd = k->ssthresh;
+	k->ssthresh = reduced(f, k);
 	k->recover = flow_tx_nxt(f);
-	k->rtx_nxt = f->tx_una;
-	k->rtx_again = false;
 	k->recoveries++;
+	k->prr_delivered = k->prr_out = 0;
+	k->prr_flight = f->tx_inflight;
 	f->flags |= FLOW_RECOVERY | (f->flags & FLOW_ECN ? FLOW_CWR : 0);
-	f->flags &= ~(uint32_t)FLOW_RTT_TIMED; /* Karn */
 	count(t.c, CNT_TCP_FAST_RECOVERIES, 1);
 }
 
 static void recovery_end(struct tcp t)
 {
+	if (t.f->flags & FLOW_RECOVERY)
+		t.f->cwnd = t.k->ssthresh;
 	t.f->flags &= ~(uint32_t)(FLOW_RECOVERY | FLOW_LOSS);
 	t.f->dup_acks = 0;
-	t.k->rtx_again = false;
-	t.k->rtx_nxt = t.k->lost_to = t.f->tx_una;
-}
-
-/* Past the hole at una more than two segments were SACKed that were sent after its retransmission. */
-static bool retransmission_lost(const struct flow *f, const struct flow_cold *k)
-{
-	return k->rtx_nxt > f->tx_una && k->sacked.n > 0 && k->sacked.r[0].from > f->tx_una &&
-		ranges_bytes(&k->sacked, k->rtx_mark, flow_tx_nxt(f)) > (DUP_THRESH - 1u) * f->mss;
+	t.k->lost_to = t.f->tx_una;
+	rack_recovered(&t.k->rack);
 }
 
 /* A partial acknowledgement: the network delivered something of this round. */
@@ -103,17 +86,13 @@ static void recovery_partial(struct tcp t, uint32_t acked)
 	struct flow *f = t.f;
 	struct flow_cold *k = t.k;
 
-	k->rtx_again = false;
-	k->rtx_mark = flow_tx_nxt(f);
-	if (!(f->flags & FLOW_SACK))
-		f->dup_acks -= (uint8_t)min_u32(f->dup_acks, acked / f->mss);
-	if (!(f->flags & FLOW_RECOVERY))
+	if (f->flags & FLOW_SACK)
 		return;
-	if (!(f->flags & FLOW_SACK))
-		k->rtx_nxt =
-			f->tx_una; /* RFC 6582 3.2: the next hole begins where this acknowledgement ends */
-	if (!(f->flags & FLOW_SACK) || k->sacked.n > 0)
+	f->dup_acks -= (uint8_t)min_u32(f->dup_acks, acked / f->mss);
+	if (f->flags & FLOW_RECOVERY) {
+		k->resent.n = 0; /* RFC 6582 3.2: the next hole begins where this acknowledgement ends */
 		lose_first(f, k);
+	}
 }
 
 static void recovery_continue(struct tcp t, uint32_t acked)
@@ -129,54 +108,128 @@ static bool must_begin(const struct flow *f, const struct flow_cold *k)
 	if (f->flags & (FLOW_RECOVERY | FLOW_LOSS) || f->tx_inflight == 0)
 		return false;
 	if (f->flags & FLOW_SACK)
-		return k->lost_to > f->tx_una || f->dup_acks >= DUP_THRESH;
+		return k->lost_to > f->tx_una;
 	/* RFC 6582 3.2: duplicates of what a timeout resent in vain must not begin a second recovery */
 	return f->dup_acks >= DUP_THRESH && (f->tx_una > k->recover || k->recover == 0);
 }
 
-void recovery_on_ack(struct tcp t, uint32_t acked, bool duplicate)
+/* What this acknowledgement, of `delivered` bytes, lets go: in proportion while more is in the network than
+ * ssthresh; then as much as was delivered, and a segment more if nothing else was found lost meanwhile. */
+static void prr_update(struct tcp t, uint32_t delivered, bool moved)
 {
 	struct flow *f = t.f;
 	struct flow_cold *k = t.k;
+	uint32_t pipe = recovery_pipe(f, k);
+	uint64_t may;
+
+	k->prr_delivered += delivered;
+	if (pipe > k->ssthresh) {
+		/* a division for each acknowledgement of a recovery, which is not the steady state */
+		may = (k->prr_delivered * k->ssthresh + k->prr_flight - 1) / k->prr_flight;
+		may = may > k->prr_out ? may - k->prr_out : 0;
+	} else {
+		may = k->prr_delivered > k->prr_out ? k->prr_delivered - k->prr_out : 0;
+		may = max_u64(may, delivered) + (moved ? f->mss : 0);
+		may = min_u64(may, k->ssthresh - pipe);
+	}
+	f->cwnd = max_u32(pipe + (uint32_t)may, f->mss);
+}
+
+/* Without SACK: a duplicate says that a segment arrived, and what is acknowledged after n duplicates was
+ * counted n times (RFC 6937 3). */
+static uint32_t delivered_blindly(const struct flow *f, uint32_t acked, bool duplicate)
+{
+	uint32_t counted = (uint32_t)f->dup_acks * f->mss;
+
+	if (duplicate)
+		return f->mss;
+	return acked > counted ? max_u32(acked - counted, min_u32(acked, f->mss)) : min_u32(acked, f->mss);
+}
+
+void recovery_on_ack(struct tcp t, uint32_t acked, uint32_t delivered, bool duplicate)
+{
+	struct flow *f = t.f;
+	struct flow_cold *k = t.k;
+	uint64_t lost_to = k->lost_to;
+
+	if (!(f->flags & FLOW_SACK))
+		delivered = delivered_blindly(f, acked, duplicate);
 
 	if (f->flags & (FLOW_RECOVERY | FLOW_LOSS))
 		recovery_continue(t, acked);
 	else if (acked > 0)
 		f->dup_acks = 0;
-
-	if (k->lost_to < f->tx_una)
-		k->lost_to = f->tx_una;
+	k->lost_to = max_u64(k->lost_to, f->tx_una);
 	if (f->flags & FLOW_SACK)
-		k->lost_to = max_u64(k->lost_to, sack_lost_edge(f, k));
+		rack_detect(t);
 	if ((duplicate || (f->flags & FLOW_SACK)) && must_begin(f, k)) {
 		recovery_begin(t);
-		lose_first(f, k);
-	} else if ((f->flags & (FLOW_RECOVERY | FLOW_LOSS)) && retransmission_lost(f, k)) {
-		k->rtx_again = true;
+		if (!(f->flags & FLOW_SACK))
+			lose_first(f, k);
+	}
+	if (f->flags & FLOW_RECOVERY)
+		prr_update(t, delivered, acked > 0 && k->lost_to == lost_to);
+	if (k->sacked.n == 0 && k->resent.n == 0) /* what was delivered last says nothing about what comes */
+		k->rack.is_set = k->rack.is_waiting = false;
+}
+
+/* If the last segment was lost, and its second sending alone arrived, nobody else would answer the loss. */
+void recovery_after_probe(struct tcp t, const struct seg *seg, bool moved, bool sacked)
+{
+	struct flow_cold *k = t.k;
+
+	if (t.f->tx_una < k->tail_end)
+		return;
+	if (!k->tail_resent || k->rack.duplicate) {
+		k->tail_probed = false;
+	} else if (t.f->tx_una > k->tail_end) {
+		k->tail_probed = false;
+		if (t.f->flags & (FLOW_RECOVERY | FLOW_LOSS))
+			return;
+		recovery_begin(t);
+		recovery_end(t);
+	} else if (!moved && !sacked && seg->payload_len == 0) {
+		k->tail_probed = false; /* both arrived */
 	}
 }
 
-bool recovery_next(const struct flow *f, const struct flow_cold *k, struct flow_range *piece)
+/* The reordering window of something is over. */
+void recovery_on_due(struct fp_core *c, uint32_t id)
 {
-	uint64_t from = k->rtx_again ? f->tx_una : from_of(f, k);
+	struct tcp t = tcp_of(c, id);
 
-	if (!(f->flags & (FLOW_RECOVERY | FLOW_LOSS)) ||
-		!ranges_next_hole(&k->sacked, from, k->lost_to, piece))
+	if (!(t.f->flags & FLOW_SACK) || t.f->tx_inflight == 0)
+		return;
+	rack_detect(t);
+	if (must_begin(t.f, t.k))
+		recovery_begin(t);
+	if (t.f->flags & FLOW_RECOVERY)
+		prr_update(t, t.f->mss, false);
+	tcp_tx(c, id);
+}
+
+bool recovery_next(const struct flow *f, struct flow_cold *k, struct flow_range *piece)
+{
+	uint64_t from = f->tx_una;
+
+	if (!(f->flags & (FLOW_RECOVERY | FLOW_LOSS)))
 		return false;
-	piece->to = min_u64(piece->to, piece->from + f->mss);
-	return true;
+	while (ranges_next_hole(&k->sacked, from, k->lost_to, piece)) {
+		if (!resent_covers(&k->resent, piece->from, &from)) {
+			piece->to = min_u64(piece->to, resent_next(&k->resent, piece->from));
+			piece->to = min_u64(piece->to, piece->from + f->mss);
+			return resent_room(&k->resent);
+		}
+	}
+	return false;
 }
 
 void recovery_sent(struct flow *f, struct flow_cold *k, struct flow_range piece, uint32_t now_us)
 {
-	if (piece.from == f->tx_una) {
-		k->rtx_mark = flow_tx_nxt(f);
+	if (piece.from == f->tx_una)
 		k->rto_base_us = now_us;
-	}
-	k->rtx_again = false;
-	k->rtx_nxt = max_u64(k->rtx_nxt, piece.to);
+	resent_add(&k->resent, piece, now_us);
 	k->lost += piece.to - piece.from;
-	f->flags &= ~(uint32_t)FLOW_RTT_TIMED;
 }
 
 void tcp_on_timeout(struct fp_core *c, uint32_t id)
@@ -187,18 +240,16 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 
 	TAS_ASSERT(f->tx_inflight > 0);
 	if (!(f->flags & FLOW_LOSS))
-		k->ssthresh =
-			max_u32((uint32_t)((uint64_t)min_u32(f->cwnd, f->tx_inflight) * k->beta_q8 / 256),
-				2u * f->mss);
+		k->ssthresh = reduced(f, k);
 	if (k->sacked.n > 0 && k->sacked.r[0].from == f->tx_una)
 		k->sacked.n = 0; /* the peer took back what it had SACKed (RFC 2018 8) */
+	k->resent.n = 0;
+	k->rack.is_waiting = k->tail_probed = false;
 	f->cwnd = f->mss;
 	f->dup_acks = 0;
 	f->flags |= FLOW_LOSS | (f->flags & FLOW_ECN ? FLOW_CWR : 0);
-	f->flags &= ~(uint32_t)(FLOW_RECOVERY | FLOW_RTT_TIMED);
+	f->flags &= ~(uint32_t)FLOW_RECOVERY;
 	k->recover = k->lost_to = flow_tx_nxt(f);
-	k->rtx_nxt = f->tx_una;
-	k->rtx_again = false;
 	k->timeouts++;
 	k->timeout_delivered = k->delivered;
 	count(c, CNT_TCP_TIMEOUTS, 1);
@@ -214,11 +265,13 @@ void tcp_on_too_large(struct fp_core *c, uint32_t id)
 
 	if (f->tx_inflight <= f->mss)
 		return;
+	if (f->flags & FLOW_RECOVERY)
+		f->cwnd = k->ssthresh;
 	f->dup_acks = 0;
 	f->flags |= FLOW_LOSS;
-	f->flags &= ~(uint32_t)(FLOW_RECOVERY | FLOW_RTT_TIMED);
+	f->flags &= ~(uint32_t)FLOW_RECOVERY;
+	k->resent.n = 0;
+	k->rack.is_waiting = k->tail_probed = false;
 	k->recover = k->lost_to = flow_tx_nxt(f);
-	k->rtx_nxt = f->tx_una;
-	k->rtx_again = false;
 	tcp_tx(c, id);
 }

@@ -13,5 +13,7 @@ unsigned appq_poll(struct fp_core *c);
 /* The persist timer's wish, on a real core (lock held): what the peer's small window takes, or an empty
  * probe. */
 void tcp_probe_out(struct fp_core *c, uint32_t id);
+/* The tail loss probe that the slow path wants, on a real core (lock held). */
+void tcp_tail_probe_out(struct fp_core *c, uint32_t id);
 
 #endif

@@ -42,6 +42,7 @@
 	X(TCP_TX_RTX, "tcp_tx_retransmits", "segments", "segments sent again")                              \
 	X(TCP_TX_RTX_BYTES, "tcp_tx_retransmit_bytes", "bytes", "payload sent again")                       \
 	X(TCP_FAST_RECOVERIES, "tcp_fast_recoveries", "times", "fast recovery began")                       \
+	X(TCP_TAIL_PROBES, "tcp_tail_probes", "segments", "tail loss probes sent (RFC 8985)")               \
 	X(TCP_TIMEOUTS, "tcp_timeouts", "times", "retransmission timer expired")                            \
 	X(TCP_ZERO_WINDOW_PROBES, "tcp_zero_window_probes", "segments", "persist probes sent")              \
 	X(TCP_ACTIVE_OPENS, "tcp_active_opens", "connections", "connections begun by applications")         \

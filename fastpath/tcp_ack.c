@@ -6,10 +6,11 @@
 #include "include/net/tcp_opt.h"
 
 /* The peer's window counts from the acknowledgement it came with. RFC 9293 3.10.7.4: an old segment must not
- * renew it. */
-static inline void window_update(struct flow *f, struct flow_cold *k, const struct seg *seg)
+ * renew it. One that acknowledges more is none, whatever its number: a peer that goes back after a timeout
+ * begins anew with that (as Linux). */
+static inline void window_update(struct flow *f, struct flow_cold *k, const struct seg *seg, bool moved)
 {
-	if ((int32_t)(seg->seq.v - f->wl1) < 0)
+	if ((int32_t)(seg->seq.v - f->wl1) < 0 && !moved)
 		return;
 	f->wl1 = seg->seq.v;
 	f->snd_wnd = (uint32_t)seg->wnd << f->snd_wscale;
@@ -17,16 +18,17 @@ static inline void window_update(struct flow *f, struct flow_cold *k, const stru
 		k->max_snd_wnd = f->snd_wnd;
 }
 
+/* Karn: what was sent again tells no round trip. */
 static inline bool rtt_timed(struct tcp t)
 {
-	uint32_t us;
+	uint32_t sent_us, us;
 
-	if (!(t.f->flags & FLOW_RTT_TIMED) || (int64_t)(t.f->tx_una - t.k->rtt_end) < 0)
+	if (!sent_acked(&t.k->sent, t.f->tx_una, &sent_us) ||
+		unlikely(t.k->resent.n > 0 || (t.f->flags & (FLOW_RECOVERY | FLOW_LOSS))))
 		return false;
-	t.f->flags &= ~(uint32_t)FLOW_RTT_TIMED;
-	if (unlikely(t.c->now < t.k->rtt_start_ns)) /* another core, with a younger clock, sent it */
+	us = t.c->now_us - sent_us;
+	if (unlikely((int32_t)us < 0)) /* another core, with a younger clock, sent it */
 		return false;
-	us = (uint32_t)min_u64((t.c->now - t.k->rtt_start_ns) / NS_PER_US, 60u * 1000 * 1000);
 	rtt_sample(&t.f->srtt_us, &t.k->rttvar_us, us);
 	t.k->min_rtt_us = min_u32(t.k->min_rtt_us, us);
 	t.k->min_rtt_ever_us = min_u32(t.k->min_rtt_ever_us, us);
@@ -93,6 +95,8 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	uint64_t had_sacked = k->sacked.n > 0 ? ranges_bytes(&k->sacked, f->tx_una, f->tx_una + acked) : 0;
 
 	cc_note(t, seg);
+	if (unlikely(k->sacked.n > 0 || k->resent.n > 0))
+		rack_delivered(t, seg, f->tx_una, f->tx_una + acked);
 	f->tx_una += acked;
 	f->tx_inflight -= acked;
 	f->tx_avail -= payload;
@@ -113,6 +117,24 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	}
 }
 
+/* RFC 2883 4: the first block lies below the acknowledgement, or within the second. */
+static bool is_duplicate_sack(const struct seg *seg, const struct tcp_opts *o)
+{
+	const struct tcp_sack_block *b = o->sack;
+
+	return seq_dist(seg->ack, b[0].left) < 0 ||
+		(o->nsack > 1 && seq_dist(b[1].left, b[0].left) >= 0 &&
+			seq_dist(b[0].right, b[1].right) >= 0);
+}
+
+static uint64_t sacked_add(struct tcp t, const struct seg *seg, uint64_t from, uint64_t to)
+{
+	if (ranges_bytes(&t.k->sacked, from, to) == to - from)
+		return 0;
+	rack_delivered(t, seg, from, to);
+	return ranges_add(&t.k->sacked, from, to);
+}
+
 /* RFC 2018, 6675: takes the blocks that make sense; returns the bytes newly SACKed. */
 static uint64_t sack_take(struct tcp t, const struct seg *seg, const uint8_t *frame)
 {
@@ -122,15 +144,18 @@ static uint64_t sack_take(struct tcp t, const struct seg *seg, const uint8_t *fr
 	if (!(t.f->flags & FLOW_SACK) || !seg->has_other_opts)
 		return 0;
 	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &o);
+	t.k->rack.duplicate = false;
 	for (unsigned i = 0; i < o.nsack; i++) {
 		tcp_seq una = flow_tx_seq(t.f, t.f->tx_una);
 		uint64_t from = seq_offset_near(t.f->tx_una, una, o.sack[i].left);
 		uint64_t to = seq_offset_near(t.f->tx_una, una, o.sack[i].right);
 
+		if (i == 0 && is_duplicate_sack(seg, &o))
+			rack_duplicate(t);
 		/* below una: a D-SACK (RFC 2883) or old news; past what was sent: a lie */
 		if ((int64_t)(from - t.f->tx_una) < 0 || (int64_t)(to - from) <= 0 || to > flow_tx_nxt(t.f))
 			continue;
-		fresh += ranges_add(&t.k->sacked, from, to);
+		fresh += sacked_add(t, seg, from, to);
 	}
 	t.k->delivered += fresh;
 	return fresh;
@@ -157,7 +182,7 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 {
 	struct flow *f = t.f;
 	int32_t ahead = seq_dist(flow_tx_seq(f, f->tx_una), seg->ack);
-	uint64_t fresh;
+	uint64_t fresh, delivered = t.k->delivered;
 	bool duplicate = false, moved = ahead > 0;
 	bool probed = f->snd_wnd == 0 && f->tx_inflight == 0 && t.k->backoff > 0;
 
@@ -175,12 +200,15 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 		count(t.c, CNT_TCP_RX_DUP_ACKS, 1);
 		tcp_cc_wake(t);
 	}
-	window_update(f, t.k, seg);
+	if (unlikely(t.k->tail_probed))
+		recovery_after_probe(t, seg, moved, fresh > 0);
+	window_update(f, t.k, seg, moved);
 	if (unlikely(probed) && f->snd_wnd > 0) /* the window opened: its probes are over */
 		backoff_end(t);
 	if (unlikely(duplicate || t.k->sacked.n > 0 || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) ||
 		    f->dup_acks))
-		recovery_on_ack(t, moved ? (uint32_t)ahead : 0, duplicate);
+		recovery_on_ack(t, moved ? (uint32_t)ahead : 0, (uint32_t)(t.k->delivered - delivered),
+			duplicate);
 	if (moved) {
 		app_store(t.c, f);
 		tell_space(t);

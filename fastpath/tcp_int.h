@@ -51,15 +51,38 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 
 /* --- recovery.c: what is deemed lost, and how much is still in the network --- */
 
-/* New SACK blocks or a duplicate acknowledgement arrived: perhaps begin recovery, perhaps deem more lost. */
-void recovery_on_ack(struct tcp t, uint32_t acked, bool duplicate);
+/* New SACK blocks, a duplicate acknowledgement, or any while something is lost: perhaps begin recovery,
+ * perhaps deem more lost. `delivered`: bytes that it says left the network, SACKed or acknowledged. */
+void recovery_on_ack(struct tcp t, uint32_t acked, uint32_t delivered, bool duplicate);
 /* Bytes thought to be in the network (RFC 6675 pipe; without SACK each duplicate acknowledgement took one
  * segment out). */
 uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k);
 /* The next piece to send again, at most one segment; false if none. */
-bool recovery_next(const struct flow *f, const struct flow_cold *k, struct flow_range *piece);
+bool recovery_next(const struct flow *f, struct flow_cold *k, struct flow_range *piece);
+/* An acknowledgement after a tail loss probe: did it repair a loss? (RFC 8985 7.4) */
+void recovery_after_probe(struct tcp t, const struct seg *seg, bool moved, bool sacked);
 /* [piece) was sent again. */
 void recovery_sent(struct flow *f, struct flow_cold *k, struct flow_range piece, uint32_t now_us);
+
+/* --- rack.c: of flows with SACK --- */
+
+/* [from, to) was acknowledged or SACKed by seg, for the first time. */
+void rack_delivered(struct tcp t, const struct seg *seg, uint64_t from, uint64_t to);
+/* The peer reports that something came twice (RFC 2883). */
+void rack_duplicate(struct tcp t);
+/* A recovery is over. */
+void rack_recovered(struct rack *r);
+/* Deems lost what is: raises cold.lost_to, takes retransmissions that were lost out of cold.resent. */
+void rack_detect(struct tcp t);
+
+uint64_t resent_bytes(const struct resent *r, uint64_t from, uint64_t to);
+/* Can one more piece be remembered? */
+bool resent_room(struct resent *r);
+void resent_add(struct resent *r, struct flow_range piece, uint32_t now_us);
+/* Is the byte at `off` on its way again? Then, up to where. */
+bool resent_covers(const struct resent *r, uint64_t off, uint64_t *to);
+/* Where the next piece behind `off` begins, UINT64_MAX if there is none. */
+uint64_t resent_next(const struct resent *r, uint64_t off);
 
 /* --- tcp_ecn.c: of flows with FLOW_ECN --- */
 

@@ -160,15 +160,23 @@ static __rte_always_inline bool piece_out(struct tcp t, struct flow_range piece)
 	return true;
 }
 
-static bool send_again(struct tcp t, struct flow_range piece)
+static bool piece_again(struct tcp t, struct flow_range piece)
 {
 	if (!piece_out(t, piece))
 		return false;
-	recovery_sent(t.f, t.k, piece, t.c->now_us);
 	t.k->rtx_segs++;
 	t.k->bytes_rtx += piece.to - piece.from;
 	count(t.c, CNT_TCP_TX_RTX, 1);
 	count(t.c, CNT_TCP_TX_RTX_BYTES, piece.to - piece.from);
+	return true;
+}
+
+static bool send_again(struct tcp t, struct flow_range piece)
+{
+	if (!piece_again(t, piece))
+		return false;
+	recovery_sent(t.f, t.k, piece, t.c->now_us);
+	t.k->prr_out += piece.to - piece.from;
 	return true;
 }
 
@@ -182,10 +190,11 @@ static __rte_always_inline void new_sent(struct tcp t, struct flow_range piece, 
 	f->tx_inflight += len;
 	if (len < f->mss)
 		t.k->snd_sml = piece.to;
-	if (!(f->flags & (FLOW_RTT_TIMED | FLOW_RECOVERY | FLOW_LOSS))) {
-		f->flags |= FLOW_RTT_TIMED;
-		t.k->rtt_end = piece.to;
-		t.k->rtt_start_ns = t.c->now;
+	sent_add(&t.k->sent, piece.to, t.c->now_us);
+	t.k->prr_out += len;
+	if (unlikely(f->tx_inflight > f->mss && !(f->flags & FLOW_TAIL_TIMER))) {
+		f->flags |= FLOW_TAIL_TIMER;
+		flow_event(t.c, t.id, FLOW_EV_TIMER);
 	}
 }
 
@@ -498,4 +507,37 @@ void tcp_probe_out(struct fp_core *c, uint32_t id)
 		send_new(t, min_u32(min_u32(rest, t.f->mss), t.f->snd_wnd));
 	else if (segment_out(t, t.f->tx_una - 1, 0, 0) && rest > 0)
 		count(c, CNT_TCP_ZERO_WINDOW_PROBES, 1);
+}
+
+void tcp_send_tail_probe(struct fp_core *c, uint32_t id)
+{
+	c->fp->flows[id].flags |= FLOW_TAIL_WANTED;
+	c->fp->cold[id].tail_probed = true;
+	c->fp->cold[id].tail_end = UINT64_MAX; /* until it is on its way */
+	core_kick(c, id);
+}
+
+/* RFC 8985 7.3: new data if there is some, whatever the congestion window; else the last segment once more.
+ * What it brings back tells what is missing before it. */
+void tcp_tail_probe_out(struct fp_core *c, uint32_t id)
+{
+	struct tcp t = tcp_of(c, id);
+	struct flow *f = t.f;
+	struct flow_range last = { flow_tx_nxt(f) - min_u32(f->tx_inflight, f->mss), flow_tx_nxt(f) };
+	uint32_t rest = f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0) - f->tx_inflight;
+
+	t.k->tail_probed = false;
+	if (!may_transmit(f) || f->tx_inflight == 0 || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) ||
+		core_tx_room(c) == 0)
+		return;
+	t.k->tail_resent = rest == 0 || f->snd_wnd <= f->tx_inflight;
+	if (!t.k->tail_resent)
+		t.k->tail_probed = send_new(t, min_u32(min_u32(rest, f->mss), f->snd_wnd - f->tx_inflight));
+	else if (resent_room(&t.k->resent) && piece_again(t, last)) {
+		resent_add(&t.k->resent, last, c->now_us);
+		t.k->tail_probed = true;
+	}
+	t.k->tail_end = flow_tx_nxt(f);
+	t.k->rto_base_us = c->now_us;
+	count(c, CNT_TCP_TAIL_PROBES, t.k->tail_probed);
 }

@@ -41,6 +41,7 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 	tas_ns now)
 {
 	uint32_t timeouts = k->timeouts - c->timeouts;
+	bool in_recovery = (f->flags & FLOW_RECOVERY) != 0;
 
 	return (struct cc_sample){
 		.now = now,
@@ -57,10 +58,10 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.min_rtt_us = k->min_rtt_us,
 		.mss = f->mss,
 		.inflight = f->tx_inflight,
-		.cwnd = f->cwnd,
+		.cwnd = in_recovery ? k->ssthresh : f->cwnd, /* where proportional rate reduction leads */
 		.ssthresh = k->ssthresh,
 		.cwnd_limited = (f->flags & (FLOW_CWND_LIMITED | FLOW_LOSS)) != 0,
-		.in_recovery = (f->flags & FLOW_RECOVERY) != 0,
+		.in_recovery = in_recovery,
 	};
 }
 
@@ -88,7 +89,8 @@ bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_
 	if (!trouble && s.acked == 0)
 		return false;
 	cc_ops_of(f->cc)->update(&c->state, &s, &d);
-	f->cwnd = d.cwnd;
+	if (!s.in_recovery) /* else the fast path has it */
+		f->cwnd = d.cwnd;
 	k->ssthresh = d.ssthresh;
 	f->pace_q16 = cc_pace_q16(d.rate_bytes_s);
 	if (d.answers_marks)

@@ -13,7 +13,11 @@
 #include "slowpath/tcp_out.h"
 #include "slowpath/unaccepted.h"
 
-enum { ORPHAN_RETRIES = 8 }; /* tcp_orphan_retries of Linux */
+enum {
+	ORPHAN_RETRIES = 8, /* tcp_orphan_retries of Linux */
+	TAIL_MIN_US = 4000,
+	TAIL_PER_TIMER_US = 20, /* with many connections the slow path looks at each less often */
+};
 
 /* --- slots --- */
 
@@ -322,11 +326,26 @@ static uint32_t later_us(const struct sp *sp, uint32_t a, uint32_t b)
 	return now - a < now - b ? a : b;
 }
 
+/* RFC 8985 7.2: two round trips after the last sending a tail loss probe goes, if that is before the
+ * retransmission timer. Of a single segment the peer may delay the acknowledgement for as long as that. */
+static bool tail_wants_us(const struct sp *sp, uint32_t id, uint32_t *us)
+{
+	const struct flow *f = &sp->fp->flows[id];
+	const struct flow_cold *k = &sp->fp->cold[id];
+
+	if (!(f->flags & FLOW_SACK) || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) || f->tx_inflight <= f->mss ||
+		k->tail_probed || k->sacked.n > 0 || k->resent.n > 0 || k->backoff > 0 || f->srtt_us == 0)
+		return false;
+	*us = 2 * (f->srtt_us >> 3) + max_u32(TAIL_MIN_US, TAIL_PER_TIMER_US * sp->timers.armed);
+	return *us < rto_now_us(sp, id);
+}
+
 /* In how many microseconds the state's timer is due; UINT32_MAX: no timer. */
 static uint32_t timer_wants_us(const struct sp *sp, uint32_t id, uint32_t *base_us)
 {
 	const struct flow *f = &sp->fp->flows[id];
 	const struct conn *n = &sp->conn[id];
+	uint32_t us;
 
 	*base_us = n->timer_base_us;
 	if (f->state == TCP_SYN_SENT || f->state == TCP_SYN_RCVD)
@@ -337,6 +356,14 @@ static uint32_t timer_wants_us(const struct sp *sp, uint32_t id, uint32_t *base_
 		return sp->conf->tcp.time_wait_ms * 1000;
 	if (!((TCP_STATES_FAST >> f->state) & 1))
 		return UINT32_MAX;
+	if (f->tx_inflight > 0 && sp->fp->cold[id].rack.is_waiting) {
+		*base_us = sp->fp->cold[id].rack.due_us;
+		return 0;
+	}
+	if (f->tx_inflight > 0 && tail_wants_us(sp, id, &us)) {
+		*base_us = later_us(sp, f->last_tx_us, sp->fp->cold[id].rto_base_us);
+		return us;
+	}
 	if (f->tx_inflight > 0) {
 		*base_us = sp->fp->cold[id].rto_base_us;
 		return keep_clamp_us(sp, id, *base_us, rto_now_us(sp, id));
@@ -355,6 +382,8 @@ void conn_timer_arm(struct sp *sp, uint32_t id)
 	uint32_t base, us = timer_wants_us(sp, id, &base);
 	int32_t left;
 
+	if (sp->fp->flows[id].tx_inflight <= sp->fp->flows[id].mss)
+		sp->fp->flows[id].flags &= ~(uint32_t)FLOW_TAIL_TIMER;
 	if (us == UINT32_MAX) {
 		sp->fp->flows[id].flags &= ~(uint32_t)FLOW_TIMER;
 		keep_timer_arm(sp, id);
@@ -435,6 +464,20 @@ static void data_timeout(struct sp *sp, uint32_t id)
 	conn_timer_arm(sp, id);
 }
 
+/* RFC 8985 6.3, RACK reordering timer. */
+static void reordering_is_over(struct sp *sp, uint32_t id)
+{
+	recovery_on_due(sp->fp->slow, id);
+	conn_timer_arm(sp, id);
+}
+
+static void probe_tail(struct sp *sp, uint32_t id)
+{
+	tcp_send_tail_probe(sp->fp->slow, id);
+	sp->fp->cold[id].rto_base_us = ns_to_us32(sp->now);
+	conn_timer_arm(sp, id);
+}
+
 void conn_timer(struct sp *sp, uint32_t id)
 {
 	struct flow *f = &sp->fp->flows[id];
@@ -448,6 +491,10 @@ void conn_timer(struct sp *sp, uint32_t id)
 		conn_timer_arm(sp, id); /* acknowledged, or pushed back, meanwhile */
 	else if (f->state == TCP_SYN_SENT || f->state == TCP_SYN_RCVD)
 		handshake_timeout(sp, id);
+	else if (f->tx_inflight > 0 && sp->fp->cold[id].rack.is_waiting)
+		reordering_is_over(sp, id);
+	else if (f->tx_inflight > 0 && tail_wants_us(sp, id, &us))
+		probe_tail(sp, id);
 	else if (f->tx_inflight > 0 || tcp_window_blocked(f))
 		data_timeout(sp, id);
 	else

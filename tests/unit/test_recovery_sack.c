@@ -70,6 +70,7 @@ TEST(lost_retransmission_of_a_later_hole_is_found)
 	for (uint32_t to = 11; to < 18; to++) {
 		const struct rig_seg *s;
 
+		wait_us(300);
 		acked_to(p, 2, { AT(3), AT(to) });
 		while ((s = next_segment(p)) != NULL)
 			resent += s->seq == AT(2);
@@ -78,23 +79,44 @@ TEST(lost_retransmission_of_a_later_hole_is_found)
 	assert_int_equal(counted(CNT_TCP_TIMEOUTS), 0);
 }
 
-TEST(recovery_sends_no_more_than_the_window) /* RFC 6675 5 (C): cwnd - pipe */
+TEST(recovery_sends_what_was_delivered_up_to_the_window) /* RFC 6937 3.1: PRR, slow start reduction bound */
 {
 	struct peer *p = sack(10);
 
 	app_writes(p, 20 * MSS);
-	acked_to(p, 0, { AT(7), AT(10) }); /* pipe: 3 SACKed, 7 lost, of 10: 0; window 5 */
-	for (uint32_t i = 0; i < 5; i++)
+	acked_to(p, 0, { AT(7), AT(10) }); /* pipe: 3 SACKed, 7 lost, of 10: 0; window 5; 3 were delivered */
+	for (uint32_t i = 0; i < 3; i++)
 		expect_segment(p, i);
 	silence();
-	acked_to(p, 2, { AT(7), AT(10) });
-	expect_segment(p, 5);
-	expect_segment(p, 6);
+	wait_us(100);
+	acked_to(p, 2, { AT(7), AT(10) }); /* 2 more, and one since nothing else was lost */
+	for (uint32_t i = 3; i < 6; i++)
+		expect_segment(p, i);
 	silence();
+	wait_us(100);
 	acked_to(p, 4, { AT(7), AT(10) });
+	expect_segment(p, 6);
 	expect_segment(p, 10);
 	expect_segment(p, 11);
-	silence();
+	silence(); /* 5 are in the network: the window */
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+}
+
+TEST(window_comes_down_in_proportion) /* RFC 6937 3.1: while more is in the network than ssthresh */
+{
+	struct peer *p = sack(10);
+	unsigned sent = 0;
+
+	app_writes(p, 20 * MSS);
+	acked_to(p, 0, { AT(1), AT(4) });
+	expect_segment(p, 0);
+	sent = 1 + overlook();
+	for (uint32_t i = 5; i <= 10; i++) {
+		wait_us(50);
+		acked_to(p, 0, { AT(1), AT(i) });
+		sent += overlook();
+		assert_in_range(sent, (i - 3) / 2, i / 2 + 1);
+	}
 }
 
 TEST(lost_retransmission_is_found) /* what was sent after it arrived, and it did not */
@@ -106,8 +128,10 @@ TEST(lost_retransmission_is_found) /* what was sent after it arrived, and it did
 	acked_to(p, 0, { AT(1), AT(4) });
 	expect_segment(p, 0);
 	overlook();
-	for (uint32_t i = 0; i < 9; i++)
+	for (uint32_t i = 0; i < 9; i++) {
+		wait_us(300);
 		acked_to(p, 0, { AT(1), AT(5 + i) });
+	}
 	for (bool again = false; !again;) {
 		const struct rig_seg *s = next_segment(p);
 
@@ -141,12 +165,13 @@ TEST(recovery_reduces_the_window_once_for_a_window_of_data) /* RFC 6675 5; by ha
 	struct peer *p = sack(10);
 
 	acked_to(p, 0, { AT(1), AT(4) });
-	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	assert_int_equal(cold_of(p)->ssthresh, 5 * MSS);
 	acked_to(p, 4, { AT(5), AT(9) });
 	wait_ms(30);
-	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	assert_int_equal(cold_of(p)->ssthresh, 5 * MSS);
 	assert_int_equal(counted(CNT_TCP_FAST_RECOVERIES), 1);
 	give(p, .seq = 1, .ack = AT(10));
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
 	overlook();
 	app_writes(p, 5 * MSS);
 	overlook();
@@ -161,7 +186,7 @@ TEST(cubic_keeps_seven_tenths_of_the_window) /* RFC 9438 4.6 */
 	strcpy(rig.conf.tcp.congestion, "cubic");
 	p = sack(10);
 	acked_to(p, 0, { AT(1), AT(4) });
-	assert_in_range(flow_of(p)->cwnd, 7 * MSS - MSS / 20, 7 * MSS);
+	assert_in_range(cold_of(p)->ssthresh, 7 * MSS - MSS / 20, 7 * MSS);
 }
 
 TEST(resent_bytes_are_counted)
@@ -183,7 +208,8 @@ int main(void)
 		RIG_TEST(only_holes_are_resent),
 		RIG_TEST(hole_that_was_resent_is_not_resent_by_a_partial_acknowledgement),
 		RIG_TEST(lost_retransmission_of_a_later_hole_is_found),
-		RIG_TEST(recovery_sends_no_more_than_the_window),
+		RIG_TEST(recovery_sends_what_was_delivered_up_to_the_window),
+		RIG_TEST(window_comes_down_in_proportion),
 		RIG_TEST(lost_retransmission_is_found),
 		RIG_TEST(three_short_segments_above_are_enough),
 		RIG_TEST(recovery_reduces_the_window_once_for_a_window_of_data),

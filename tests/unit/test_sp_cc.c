@@ -200,9 +200,9 @@ TEST(reduction_by_the_fast_path_stands) /* the visit after a loss adds nothing *
 	app_writes(p, 20 * MSS);
 	overlook();
 	give(p, .seq = 1, .ack = 1, .sack = { { 1 + MSS, 1 + 4 * MSS } });
-	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	assert_int_equal(cold_of(p)->ssthresh, 5 * MSS);
 	visit_now();
-	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	assert_int_equal(cold_of(p)->ssthresh, 5 * MSS);
 	overlook();
 }
 

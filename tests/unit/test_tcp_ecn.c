@@ -230,8 +230,9 @@ TEST(reduction_for_a_loss_is_said_on_new_data) /* RFC 3168 6.1.2 */
 	struct peer *p = ecn();
 
 	app_writes(p, 2 * MSS);
-	overlook();
-	wait_ms(210);
+	wait_ms(100);
+	overlook(); /* a tail loss probe, too */
+	wait_ms(115);
 	expect(p, .seq = 1, .ack = 1, .len = MSS);
 	give(p, .seq = 1, .ack = AT(2));
 	app_writes(p, MSS);

@@ -152,7 +152,7 @@ TEST(only_the_lost_segment_of_a_packet_is_sent_again) /* RFC 6675 */
 
 TEST(lost_packet_is_sent_again_segment_by_segment) /* RFC 6298 5.4 */
 {
-	struct peer *p = cut_for((struct rig_how){ 0 });
+	struct peer *p = cut_for((struct rig_how){ .no_sack = true });
 
 	app_writes(p, 3 * MSS);
 	expect_full(p, 0, 3);
@@ -167,7 +167,7 @@ TEST(lost_packet_is_sent_again_segment_by_segment) /* RFC 6298 5.4 */
 
 TEST(paced_flow_does_not_burst) /* at most a millisecond's worth, but two segments, as Linux */
 {
-	struct peer *p = cut_for((struct rig_how){ 0 });
+	struct peer *p = cut_for((struct rig_how){ .no_sack = true });
 	const struct rig_seg *s;
 	tas_ns first = 0;
 	unsigned n = 0;

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_rack.c - loss by time (RFC 8985): the log of what was sent, RACK, tail loss probes. */
+#include "fastpath/rack.h"
+
+#include "tests/unit/rig_tcp.h"
+
+enum { MSS = RIG_MSS };
+
+static struct peer *sack(uint32_t n) { return sending(established(.nodelay = true), n); }
+
+/* As sack(), and a round trip was measured: `us`. */
+static struct peer *measured(uint32_t n, uint32_t us)
+{
+	struct peer *p = sack(1);
+
+	wait_us(us);
+	acked_to(p, 1);
+	app_writes(p, n * MSS);
+	assert_int_equal(overlook(), n);
+	return p;
+}
+
+/* --- the log --- */
+
+TEST(what_is_sent_in_one_pass_is_one_mark)
+{
+	struct sent_log l = { 0 };
+	uint32_t us = 0;
+
+	sent_add(&l, 100, 1);
+	sent_add(&l, 200, 1);
+	sent_add(&l, 300, 2);
+	assert_int_equal(l.n, 2);
+	assert_false(sent_acked(&l, 199, &us));
+	assert_true(sent_acked(&l, 200, &us));
+	assert_int_equal(us, 1);
+	assert_true(sent_acked(&l, 300, &us));
+	assert_int_equal(us, 2);
+	assert_false(sent_acked(&l, 300, &us));
+}
+
+TEST(full_log_forgets_no_data_and_makes_nothing_older)
+{
+	struct sent_log l = { 0 };
+
+	for (uint32_t i = 1; i <= 1000; i++) {
+		sent_add(&l, i * 10, i);
+		assert_in_range(l.n, 1, SENT_MARKS);
+		assert_int_equal(l.mark[(l.head + l.n - 1u) % SENT_MARKS].end, i * 10);
+		for (unsigned m = 0; m < l.n; m++) /* byte i * 10 - 1 was sent at i */
+			assert_true(l.mark[(l.head + m) % SENT_MARKS].us * 10 >=
+				l.mark[(l.head + m) % SENT_MARKS].end);
+	}
+}
+
+/* --- RACK --- */
+
+TEST(reordering_window_is_a_quarter_of_the_round_trip) /* 6.2 step 4 */
+{
+	struct peer *p = measured(3, 800);
+
+	wait_us(800);
+	acked_to(p, 1, { AT(2), AT(3) });
+	wait_us(190);
+	silence();
+	wait_us(75); /* and a tick of the slow path's clock */
+	expect_segment(p, 1);
+	assert_int_equal(counted(CNT_TCP_FAST_RECOVERIES), 1);
+	assert_int_equal(counted(CNT_TCP_TIMEOUTS), 0);
+}
+
+TEST(segment_that_comes_late_within_the_window_is_not_resent)
+{
+	struct peer *p = measured(3, 800);
+
+	wait_us(800);
+	acked_to(p, 1, { AT(2), AT(3) });
+	wait_us(100);
+	acked_to(p, 3);
+	wait_ms(50);
+	overlook(); /* the rest's probe */
+	assert_int_equal(counted(CNT_TCP_FAST_RECOVERIES), 0);
+	assert_true(cold_of(p)->rack.reordered);
+}
+
+TEST(path_that_reorders_gets_its_window_whatever_was_sacked) /* 6.2 step 4 */
+{
+	struct peer *p = measured(10, 800);
+
+	wait_us(800);
+	acked_to(p, 1, { AT(2), AT(3) });
+	acked_to(p, 3);
+	acked_to(p, 3, { AT(4), AT(9) }); /* five segments: enough, if it never had reordered */
+	silence();
+	wait_us(300);
+	expect_segment(p, 3);
+}
+
+TEST(duplicates_that_the_peer_reports_widen_the_window) /* 6.2 step 4, RFC 2883 */
+{
+	struct peer *p = measured(10, 800);
+
+	wait_us(800);
+	acked_to(p, 1, { AT(0), AT(1) });
+	assert_int_equal(cold_of(p)->rack.reo_wnd_mult, 1);
+	acked_to(p, 1, { AT(2), AT(6) });
+	wait_us(300);
+	silence(); /* twice a quarter of 800 */
+	wait_us(180);
+	expect_segment(p, 1);
+}
+
+TEST(lost_retransmission_is_found_by_what_was_sent_after_it)
+{
+	struct peer *p = measured(10, 800);
+	const struct rig_seg *s;
+	unsigned again = 0;
+
+	app_writes(p, 30 * MSS);
+	wait_us(800);
+	acked_to(p, 1, { AT(2), AT(6) });
+	expect_segment(p, 1);
+	for (uint32_t to = 7; to < 14; to++) {
+		wait_us(200);
+		acked_to(p, 1, { AT(2), AT(to) });
+		while ((s = next_segment(p)) != NULL)
+			again += s->seq == AT(1);
+	}
+	assert_int_equal(again, 1);
+	assert_int_equal(counted(CNT_TCP_TIMEOUTS), 0);
+}
+
+/* --- tail loss probes (7) --- */
+
+TEST(last_segment_is_sent_again_two_round_trips_after_silence)
+{
+	struct peer *p = measured(3, 800);
+
+	assert_in_range(wait_sent(100), 4 * NS_PER_MS, 8 * NS_PER_MS);
+	expect_segment(p, 3);
+	wait_ms(100);
+	silence(); /* one probe */
+	assert_int_equal(counted(CNT_TCP_TAIL_PROBES), 1);
+	assert_in_range(wait_sent(300), 90 * NS_PER_MS, 120 * NS_PER_MS);
+	expect_segment(p, 1); /* the retransmission timer counts from the probe */
+}
+
+TEST(probe_is_new_data_if_there_is_some)
+{
+	struct peer *p = measured(10, 800);
+
+	app_writes(p, 2 * MSS); /* beyond the congestion window, which is of ten */
+	overlook();
+	wait_sent(100);
+	expect(p, .seq = 1 + (uint32_t)(flow_tx_nxt(flow_of(p)) - MSS), .ack = 1, .len = MSS);
+	assert_int_equal(cold_of(p)->rtx_segs, 0);
+}
+
+TEST(lost_tail_is_repaired_without_a_timeout)
+{
+	struct peer *p = measured(5, 800);
+
+	acked_to(p, 2);
+	wait_sent(100);
+	expect_segment(p, 5);
+	wait_us(800);
+	acked_to(p, 2, { AT(5), AT(6) }); /* the probe arrived: what is before it did not */
+	wait_us(400);
+	assert_true(overlook() >= 1);
+	wait_us(800);
+	acked_to(p, 4, { AT(5), AT(6) });
+	overlook();
+	acked_to(p, 6);
+	wait_ms(500);
+	silence();
+	assert_int_equal(counted(CNT_TCP_TIMEOUTS), 0);
+}
+
+TEST(loss_that_only_the_probe_repaired_reduces_the_window) /* 7.4.2 */
+{
+	struct peer *p = measured(4, 800);
+
+	acked_to(p, 4); /* the last is lost */
+	app_writes(p, MSS);
+	overlook();
+	wait_sent(100);
+	overlook();
+	assert_int_equal(counted(CNT_TCP_TAIL_PROBES), 1);
+	wait_us(800);
+	acked_to(p, 6);
+	app_writes(p, MSS);
+	overlook();
+	wait_us(800);
+	acked_to(p, 7);
+	assert_int_equal(counted(CNT_TCP_FAST_RECOVERIES), 1);
+	assert_int_equal(flow_of(p)->flags & FLOW_RECOVERY, 0);
+}
+
+TEST(probe_for_nothing_reduces_nothing) /* 7.4.2: D-SACK */
+{
+	struct peer *p = measured(4, 800);
+
+	wait_sent(100);
+	expect_segment(p, 4);
+	acked_to(p, 5);
+	acked_to(p, 5, { AT(4), AT(5) });
+	app_writes(p, MSS);
+	overlook();
+	acked_to(p, 6);
+	assert_int_equal(counted(CNT_TCP_FAST_RECOVERIES), 0);
+}
+
+TEST(single_segment_is_left_to_the_retransmission_timer) /* its acknowledgement may be delayed as long */
+{
+	measured(1, 800);
+	assert_in_range(wait_sent(500), 200 * NS_PER_MS, 202 * NS_PER_MS);
+}
+
+TEST(with_many_connections_probes_come_later)
+{
+	struct peer *p = measured(3, 800);
+
+	rig.sp.timers.armed += 2000;
+	assert_in_range(wait_sent(100), 40 * NS_PER_MS, 60 * NS_PER_MS);
+	rig.sp.timers.armed -= 2000;
+	expect_segment(p, 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(what_is_sent_in_one_pass_is_one_mark),
+		RIG_TEST(full_log_forgets_no_data_and_makes_nothing_older),
+		RIG_TEST(reordering_window_is_a_quarter_of_the_round_trip),
+		RIG_TEST(segment_that_comes_late_within_the_window_is_not_resent),
+		RIG_TEST(path_that_reorders_gets_its_window_whatever_was_sacked),
+		RIG_TEST(duplicates_that_the_peer_reports_widen_the_window),
+		RIG_TEST(lost_retransmission_is_found_by_what_was_sent_after_it),
+		RIG_TEST(last_segment_is_sent_again_two_round_trips_after_silence),
+		RIG_TEST(probe_is_new_data_if_there_is_some),
+		RIG_TEST(lost_tail_is_repaired_without_a_timeout),
+		RIG_TEST(loss_that_only_the_probe_repaired_reduces_the_window),
+		RIG_TEST(probe_for_nothing_reduces_nothing),
+		RIG_TEST(single_segment_is_left_to_the_retransmission_timer),
+		RIG_TEST(with_many_connections_probes_come_later),
+	};
+
+	return RIG_MAIN(tests);
+}
