@@ -225,15 +225,14 @@ static int sleep_on_all(struct ep_wait *w)
 	unsigned n;
 	int got = 0, error = 0;
 	bool joined = waitlist_join(&w->set->sleepers, &waiter, w->sleep.ctx[0], UINT32_MAX);
-	tas_ns cap;
 
 	/* who led left before it could see us among the sleepers, or wakes us */
 	lead_where_nobody_does(w);
-	cap = joined && !w->sleep.crowded ? TAS_NS_NEVER : WAIT_NAP_NS / 100;
 	if (wait_begin(&w->sleep)) {
 		if (!epset_has_ready(w->set)) {
 			n = wait_fds(&w->sleep, fds + 1);
-			got = own_ppoll(fds, 1 + n, wait_left(w->deadline, cap, &left), w->mask);
+			got = own_ppoll(fds, 1 + n,
+				wait_left(w->deadline, wait_cap(&w->sleep, joined), &left), w->mask);
 			error = got < 0 ? errno : 0;
 			w->kernel_due = got > 0 && fds[0].revents != 0;
 		}

@@ -189,7 +189,7 @@ static void leave_all(struct polling *p)
 
 static int sleep_once(struct polling *p, bool joined)
 {
-	tas_ns cap = joined && !p->sleep.crowded ? TAS_NS_NEVER : WAIT_NAP_NS / 100;
+	tas_ns cap = wait_cap(&p->sleep, joined);
 	struct timespec left;
 	unsigned own;
 	int error;

@@ -115,7 +115,7 @@ static int select_listed(const struct sets *s, struct pollfd *fds, tas_ns deadli
 
 	for (bool quiet = false;; quiet = !quiet) {
 		/* what only hung up is left out for a nap, not for ever: something else may come of it */
-		tas_ns nap = quiet ? inst_clock() + WAIT_NAP_NS / 100 : TAS_NS_NEVER;
+		tas_ns nap = quiet ? inst_clock() + WAIT_NAP_SHORT_NS : TAS_NS_NEVER;
 		int ready = poll_mixed(fds, n, min_u64(deadline, nap), mask);
 
 		if (ready >= 0)

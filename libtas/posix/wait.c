@@ -10,7 +10,7 @@
 void wait_init(struct wait_sleep *w, struct tas_ctx *own)
 {
 	w->n = 0;
-	w->crowded = false;
+	w->crowded = w->deaf = false;
 	wait_add(w, own);
 }
 
@@ -43,6 +43,9 @@ bool wait_begin(struct wait_sleep *w)
 			tas_ctx_sleep_end(w->ctx[i]);
 		return false;
 	}
+	w->deaf = false;
+	for (unsigned i = 0; i < w->n; i++)
+		w->deaf |= !tas_ctx_wakes(w->ctx[i]);
 	return true;
 }
 
@@ -155,7 +158,7 @@ static int sleep_once(struct file_wait *w)
 	struct pollfd fds[1 + WAIT_FDS] = { { .fd = w->what->kernel_fd, .events = POLLIN } };
 	unsigned n = wait_fds(&w->sleep, fds + 1);
 	struct timespec left;
-	tas_ns cap = w->waiter.list == NULL ? WAIT_NAP_NS / 100 : TAS_NS_NEVER;
+	tas_ns cap = wait_cap(&w->sleep, w->waiter.list != NULL);
 	int got = own_ppoll(fds, 1 + n, wait_left(w->what->deadline, cap, &left), NULL);
 	int error = got < 0 ? errno : 0;
 

@@ -23,14 +23,16 @@ enum {
 	WAIT_FDS = WAIT_CTX_MAX * TAS_CTX_FDS + 1,
 };
 
-/* The longest sleep when there is nothing that tells us what we wait for: tasd away, more shared sets than
- * WAIT_CTX_MAX. */
+/* The longest sleep when there is nothing that tells us what we wait for: while tasd is away; and otherwise,
+ * when there are more shared sets than WAIT_CTX_MAX, no descriptor to be woken by, or a handler inside. */
 #define WAIT_NAP_NS (NS_PER_SEC)
+#define WAIT_NAP_SHORT_NS (10 * NS_PER_MS)
 
 struct wait_sleep {
 	struct tas_ctx *ctx[WAIT_CTX_MAX];
 	unsigned n;
 	bool crowded; /* there were more */
+	bool deaf;    /* between begin and end: one of them may not wake us */
 };
 
 void wait_init(struct wait_sleep *w, struct tas_ctx *own);
@@ -41,6 +43,12 @@ void wait_drain(struct wait_sleep *w);
 /* Announces the sleep on all contexts; false: something came, look again (and do not call wait_end). */
 bool wait_begin(struct wait_sleep *w);
 void wait_end(struct wait_sleep *w);
+/* Between begin and end: how long the sleep may be at most, of a thread that joined what it waits for or could
+ * not. */
+static inline tas_ns wait_cap(const struct wait_sleep *w, bool joined)
+{
+	return joined && !w->crowded && !w->deaf ? TAS_NS_NEVER : WAIT_NAP_SHORT_NS;
+}
 /* Between begin and end: the descriptors to sleep on besides the caller's own, into fds; returns how many. */
 unsigned wait_fds(struct wait_sleep *w, struct pollfd fds[WAIT_FDS]);
 /* After the sleep: if tasd died or came back, takes the consequences. */
