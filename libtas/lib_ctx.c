@@ -353,8 +353,8 @@ void tas_ctx_sleep_end(struct tas_ctx *c)
 	struct lib_rings *r = c->slept;
 	bool nested = c->depth > 1, woken;
 
-	if (unlikely(is_common(c)))
-		return;
+	if (unlikely(is_common(c) || c->depth == 0))
+		return; /* 0: this is the child of a handler that forked meanwhile */
 	woken = atomic_exchange_explicit(&c->sleeping, nested, memory_order_relaxed) == 0;
 	if (woken && c->fd >= 0)
 		lib_event_read(&c->t->os, c->fd);

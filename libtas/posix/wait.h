@@ -4,8 +4,8 @@
  * Guarantees: no lost wake-up (what comes after the last look ends the sleep), timeouts are those of
  * ppoll(2), tasd's death ends the sleep. A sleep that a signal handler interrupted returns -EINTR; whether
  * the call then restarts is decided by restart_allowed(), as Linux decides it: by SA_RESTART.
- * Deadlines are times of inst_clock(), TAS_NS_NEVER for none. Any thread; a wait_sleep is one thread's, on
- * its stack. */
+ * Deadlines are times of inst_clock(), TAS_NS_NEVER for none. Any thread; a wait_sleep is one thread's. A
+ * sleeping thread can be cancelled, and be torn out of the call by siglongjmp (stay.h). */
 #ifndef TAS_POSIX_WAIT_H
 #define TAS_POSIX_WAIT_H
 
@@ -32,7 +32,8 @@ struct wait_sleep {
 	struct tas_ctx *ctx[WAIT_CTX_MAX];
 	unsigned n;
 	bool crowded; /* there were more */
-	bool deaf;    /* between begin and end: one of them may not wake us */
+	bool begun;   /* between begin and end */
+	bool deaf;    /* then: one of them may not wake us */
 };
 
 void wait_init(struct wait_sleep *w, struct tas_ctx *own);
@@ -42,9 +43,10 @@ void wait_add(struct wait_sleep *w, struct tas_ctx *c);
 void wait_drain(struct wait_sleep *w);
 /* Announces the sleep on all contexts; false: something came, look again (and do not call wait_end). */
 bool wait_begin(struct wait_sleep *w);
+/* Nothing if it did not begin. */
 void wait_end(struct wait_sleep *w);
-/* Between begin and end: how long the sleep may be at most, of a thread that joined what it waits for or could
- * not. */
+/* Between begin and end: how long the sleep may be at most, of a thread that joined what it waits for or
+ * could not. */
 static inline tas_ns wait_cap(const struct wait_sleep *w, bool joined)
 {
 	return joined && !w->crowded && !w->deaf ? TAS_NS_NEVER : WAIT_NAP_SHORT_NS;
@@ -61,6 +63,9 @@ tas_ns wait_deadline_ms(int timeout_ms);
 /* now + a timeout; NULL is none. *bad if it is not a valid one. */
 tas_ns wait_deadline_ts(const struct timespec *timeout, bool *bad);
 
+/* Sleeps for a moment, without having told anybody; as stay_ppoll. */
+int wait_nap(struct pollfd *fds, nfds_t n, tas_ns deadline, const sigset_t *mask);
+
 /* Waits until one of `events` (or ERR, HUP) is true of a flow or listener, IN only with min_bytes to be read
  * or at the end of the stream, or until kernel_fd (-1: none) is readable: 0, -ETIMEDOUT, -EINTR. The caller
  * holds a reference. */
@@ -69,6 +74,8 @@ struct wait_for {
 	size_t min_bytes;
 	int kernel_fd;
 	tas_ns deadline;
+	void (*abandoned)(
+		struct file *f); /* takes the caller's place if it never runs again; NULL: file_put */
 };
 int wait_file(struct file *f, const struct wait_for *what);
 
