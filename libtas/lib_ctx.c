@@ -4,7 +4,10 @@
  * A context has rings to itself while there are enough; then newcomers share. Two who share sleep on the
  * same eventfd: whoever wakes first and finds that others still sleep announces the sleep again in their
  * name (tas_ctx_sleep_end), so that the next notification wakes them; what it drains for them reaches
- * them by on_event and tas_ctx_wake. */
+ * them by on_event and tas_ctx_wake.
+ *
+ * A thread for which there is no context uses the common one, as others may at the same moment. So nothing in
+ * it changes but `rings`, and an attachment that it once used is kept, even when it is dead. */
 #include <sys/eventfd.h>
 #include <sys/single_threaded.h>
 
@@ -57,11 +60,15 @@ struct tas_ctx *tas_ctx_new(struct tas *t)
 	return NULL;
 }
 
+struct tas_ctx *tas_ctx_common(struct tas *t) { return &t->common; }
+
+static bool is_common(const struct tas_ctx *c) { return c == &c->t->common; }
+
 static void rings_leave(struct tas_ctx *c)
 {
 	struct lib_rings *r = c->rings;
 
-	if (r == NULL)
+	if (r == NULL || is_common(c))
 		return;
 	c->rings = NULL;
 	atomic_fetch_sub_explicit(&r->users, 1, memory_order_release);
@@ -70,8 +77,11 @@ static void rings_leave(struct tas_ctx *c)
 
 void tas_ctx_free(struct tas_ctx *c)
 {
-	bool entered = lib_lock_enter(&c->t->os, &c->t->ctl_lock); /* lib_listen_renew looks at c->rings */
+	bool entered;
 
+	if (is_common(c))
+		return;
+	entered = lib_lock_enter(&c->t->os, &c->t->ctl_lock); /* lib_listen_renew looks at c->rings */
 	if (c->rings != NULL && lib_att_alive(c->rings->att))
 		lib_bell_flush(c, c->rings);
 	rings_leave(c);
@@ -89,10 +99,10 @@ static TAS_NOINLINE struct tas_ctx *ctx_self_slow(struct tas *t)
 	if (c == NULL) {
 		c = tas_ctx_new(t);
 		if (c == NULL)
-			return NULL;
+			return &t->common;
 		if (pthread_setspecific(t->key, c) != 0) {
 			tas_ctx_free(c);
-			return NULL;
+			return &t->common;
 		}
 	}
 	self.ctx = c;
@@ -117,6 +127,8 @@ void lib_ctx_after_fork(struct tas *t, struct tas_ctx *keep)
 		c->stamp = lib_stamp(t);
 		c->used = c == keep;
 	}
+	t->common.rings = NULL;
+	t->common.stamp = lib_stamp(t);
 }
 
 /* --- rings --- */
@@ -299,6 +311,8 @@ bool tas_ctx_sleep_begin(struct tas_ctx *c)
 {
 	struct lib_rings *r = lib_ctx_rings(c);
 
+	if (unlikely(is_common(c)))
+		return tas_ctx_poll(c) == 0;
 	ensure_fd(c);
 	if (r != NULL && !lib_bell_flush(c, r))
 		return false;
@@ -337,9 +351,11 @@ static void rings_wake_up(struct tas_ctx *c, struct lib_rings *r, bool others)
 void tas_ctx_sleep_end(struct tas_ctx *c)
 {
 	struct lib_rings *r = c->slept;
-	bool nested = c->depth > 1;
-	bool woken = atomic_exchange_explicit(&c->sleeping, nested, memory_order_relaxed) == 0;
+	bool nested = c->depth > 1, woken;
 
+	if (unlikely(is_common(c) || c->depth == 0))
+		return; /* 0: this is the child of a handler that forked meanwhile */
+	woken = atomic_exchange_explicit(&c->sleeping, nested, memory_order_relaxed) == 0;
 	if (woken && c->fd >= 0)
 		lib_event_read(&c->t->os, c->fd);
 	if (r != NULL && nested)
@@ -351,6 +367,13 @@ void tas_ctx_sleep_end(struct tas_ctx *c)
 		lib_att_put(r->att);
 	}
 	c->depth--;
+}
+
+bool tas_ctx_wakes(const struct tas_ctx *c)
+{
+	bool by_others = c->fd >= 0 || __libc_single_threaded, by_tasd = c->slept != NULL;
+
+	return !is_common(c) && by_others && (by_tasd || !tas_attached(c->t));
 }
 
 unsigned tas_ctx_fds(struct tas_ctx *c, int fds[TAS_CTX_FDS])

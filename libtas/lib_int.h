@@ -249,6 +249,7 @@ struct tas {
 	_Atomic(struct tas_sock *) freed_aside; /* freed by a handler that interrupted the pool */
 	_Atomic(struct tas_sock *) sock_chunk[SOCK_CHUNKS];
 	_Atomic(struct tas_ctx *) ctx_chunk[CTX_CHUNKS];
+	struct tas_ctx common; /* of threads that got none; nobody sleeps on it */
 
 	struct lib_lock fd_lock;
 	_Atomic int fd_low;             /* all of ours are at least this */

@@ -34,6 +34,7 @@ static void tas_init(struct tas *t, const struct tas_os *os, const struct tas_se
 	t->on_event = conf->on_event;
 	t->stamp = 1;
 	t->serial = atomic_fetch_add(&instances, 1) + 1;
+	t->common = (struct tas_ctx){ .t = t, .stamp = t->stamp, .used = 1, .fd = -1 };
 	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
 		atomic_store_explicit(fd[i], -1, memory_order_relaxed);
 }
@@ -70,6 +71,8 @@ static void contexts_end(struct tas *t)
 			lib_fd_drop(t, &c->fd);
 		}
 	}
+	if (t->common.rings != NULL)
+		lib_att_put(t->common.rings->att);
 }
 
 static void sockets_end(struct tas *t)

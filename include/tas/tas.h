@@ -130,9 +130,13 @@ void tas_ctl_event(struct tas *t);
 
 /* --- contexts --- */
 
-/* The calling thread's context; made on first use, given back when the thread ends. NULL: out of memory. */
+/* The calling thread's context; made on first use, given back when the thread ends. Where there is no
+ * memory for one, or too many threads have one, it is tas_ctx_common, until a later call finds better. */
 struct tas_ctx *tas_ctx_self(struct tas *t);
-/* One that belongs to no thread, for simulations. */
+/* One for any number of threads at once. All calls do with it what they do with another, but who would
+ * sleep on it has to look again by itself (tas_ctx_wakes). */
+struct tas_ctx *tas_ctx_common(struct tas *t);
+/* One that belongs to no thread. NULL: out of memory. */
 struct tas_ctx *tas_ctx_new(struct tas *t);
 void tas_ctx_free(struct tas_ctx *c);
 
@@ -144,6 +148,9 @@ unsigned tas_ctx_poll(struct tas_ctx *c);
  * tas_ctl_fd, then call tas_ctx_sleep_end. */
 bool tas_ctx_sleep_begin(struct tas_ctx *c);
 void tas_ctx_sleep_end(struct tas_ctx *c);
+/* Between begin and end: does everything that happens end the sleep? Not if no descriptor was left to be
+ * woken by. Then sleep for some milliseconds and look again. */
+bool tas_ctx_wakes(const struct tas_ctx *c);
 /* Descriptors that become readable (POLLIN) when the context should be polled; the library reads them.
  * Returns how many, at most TAS_CTX_FDS: what tasd writes, and in a program with threads what
  * tas_ctx_wake writes. Ask between begin and end. */

@@ -12,6 +12,7 @@
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
 #include "libtas/posix/sockaddr.h"
+#include "libtas/posix/stay.h"
 #include "libtas/posix/ticks.h"
 #include "libtas/posix/wait.h"
 
@@ -135,7 +136,16 @@ static int accept_listener(const struct accepting *a)
 	return file_has(a->listener, FILE_NONBLOCK) ? accept_once(a, false) : accept_wait(a);
 }
 
-static int kernel_result(int fd) { return fd >= 0 ? fd : -errno; }
+/* It may wait there. */
+static int accept_elsewhere(const struct accepting *a)
+{
+	struct stay_ref *ref = stay_ref_begin(a->listener, file_put);
+	int fd;
+
+	STAY_CANCELLABLE(fd, REAL(accept4)(a->fd, a->addr, a->size, a->flags));
+	stay_ref_end(ref);
+	return fd >= 0 ? fd : -errno;
+}
 
 int px_accept4(int fd, struct sockaddr *addr, socklen_t *size, int flags)
 {
@@ -149,7 +159,7 @@ int px_accept4(int fd, struct sockaddr *addr, socklen_t *size, int flags)
 	else if (file_kind(f) == FILE_FLOW)
 		result = -EINVAL;
 	else
-		result = kernel_result(REAL(accept4)(fd, addr, size, flags));
+		result = accept_elsewhere(&(struct accepting){ fd, f, addr, size, flags });
 	file_put(f);
 	if (result >= 0)
 		return result;

@@ -15,12 +15,14 @@
 #include "libtas/posix/inst.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
+#include "libtas/posix/stay.h"
 
 int px_close(int fd)
 {
 	struct file *f = fd_look(fd);
 	int result;
 
+	stay_reap(); /* it may hold the last reference but ours */
 	if (f == NULL || fork_in_vfork()) {
 		if (inst_owns_fd(fd) && !fork_in_vfork()) {
 			errno = EBADF;
@@ -71,6 +73,7 @@ int px_close_range(unsigned first, unsigned last, int flags)
 	if (first > last || flags & ~(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE) ||
 		flags & CLOSE_RANGE_CLOEXEC || fork_in_vfork())
 		return REAL(close_range)(first, last, flags);
+	stay_reap();
 	fd_drop_range(first, last);
 	return close_around(first, last, flags);
 }
@@ -97,6 +100,7 @@ int px_dup(int fd) { return copied(fd, REAL(dup)(fd)); }
 /* The number is about to be taken over by dup2. */
 static void vacate(int to)
 {
+	stay_reap();
 	if (!fork_in_vfork())
 		inst_yield_fd(to);
 }

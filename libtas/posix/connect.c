@@ -13,6 +13,7 @@
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
 #include "libtas/posix/sockaddr.h"
+#include "libtas/posix/stay.h"
 #include "libtas/posix/wait.h"
 
 struct target {
@@ -117,18 +118,29 @@ static int connect_again(struct file *f, const struct sockaddr *addr, socklen_t 
 	return result == -EINPROGRESS ? -EALREADY : result;
 }
 
+/* It may wait there. */
+static int connect_elsewhere(int fd, struct file *f, const struct sockaddr *addr, socklen_t size)
+{
+	struct stay_ref *ref = stay_ref_begin(f, file_put);
+	int result;
+
+	STAY_CANCELLABLE(result, REAL(connect)(fd, addr, size));
+	stay_ref_end(ref);
+	return result == 0 ? 0 : -errno;
+}
+
 static int connect_kernel(int fd, struct file *f, const struct sockaddr *addr, socklen_t size)
 {
-	int result = REAL(connect)(fd, addr, size), error = errno;
+	int result = connect_elsewhere(fd, f, addr, size);
 
-	if (result == 0 || error == EINPROGRESS || error == EINTR) {
+	if (result == 0 || result == -EINPROGRESS || result == -EINTR) {
 		if (addr->sa_family == AF_UNSPEC)
 			return 0;
 		epset_forget(f);
 		atomic_store_explicit(&f->kind, FILE_KERNEL, memory_order_release);
 		fd_drop(fd);
 	}
-	return result == 0 ? 0 : -error;
+	return result;
 }
 
 static int connect_plain(int fd, struct file *f, const struct sockaddr *addr, socklen_t size)
@@ -161,7 +173,7 @@ int px_connect(int fd, const struct sockaddr *addr, socklen_t size)
 	else if (file_kind(f) == FILE_LISTENER)
 		error = -EISCONN;
 	else
-		error = REAL(connect)(fd, addr, size) == 0 ? 0 : -errno;
+		error = connect_elsewhere(fd, f, addr, size);
 	file_put(f);
 	if (error == 0)
 		return 0;

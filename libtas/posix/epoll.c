@@ -15,6 +15,7 @@
 #include "libtas/posix/inst.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
+#include "libtas/posix/stay.h"
 #include "libtas/posix/ticks.h"
 #include "libtas/posix/wait.h"
 
@@ -94,30 +95,47 @@ int px_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event)
 
 /* --- waiting --- */
 
-struct ep_wait {
+/* What a call takes part in; while it sleeps, this stands in a stay. */
+struct ep_held {
 	struct epset *set;
+	struct epset_role role;
+	struct epset_role nested[NESTED_ROLES];
+	unsigned nr_nested;
+	struct wait_sleep sleep;
+};
+
+struct ep_wait {
+	struct ep_held held;
 	int epfd;
 	struct epoll_event *events;
 	unsigned max;
 	tas_ns deadline;
 	const sigset_t *mask;
-	bool kernel_due; /* the sleep said that the kernel's part has something */
-	struct epset_role role;
-	struct epset_role nested[NESTED_ROLES];
-	unsigned nr_nested;
+	bool kernel_due;  /* the sleep said that the kernel's part has something */
 	bool more_nested; /* than we take part in */
-	struct wait_sleep sleep;
 };
+
+struct ep_stay {
+	struct stay stay;
+	struct ep_held held;
+	struct waiter waiter;
+	bool in_kernel; /* between epset_kernel_wait_begin and _end */
+	struct px_pooled pooled;
+};
+
+static struct ep_stay first_stays[PX_POOL_CHUNK];
+static struct px_pool stays = PX_POOL_WITH(struct ep_stay, pooled, first_stays);
 
 /* Sets inside the set are waited on, too. */
 static void enter_nested(struct ep_wait *w)
 {
+	struct ep_held *h = &w->held;
 	struct epset *inner[NESTED_ROLES];
 	unsigned n = 0;
 
-	if (!px_lock_enter(&w->set->lock))
+	if (!px_lock_enter(&h->set->lock))
 		return;
-	for (struct epitem *i = w->set->items; i != NULL; i = i->set_next) {
+	for (struct epitem *i = h->set->items; i != NULL; i = i->set_next) {
 		if (atomic_load(&i->dead) || file_kind(i->file) != FILE_EPOLL)
 			continue;
 		w->more_nested = n == NESTED_ROLES;
@@ -126,47 +144,49 @@ static void enter_nested(struct ep_wait *w)
 		if (file_get(i->file))
 			inner[n++] = i->file->set;
 	}
-	px_lock_leave(&w->set->lock);
-	for (w->nr_nested = 0; w->nr_nested < n; w->nr_nested++)
-		epset_enter(inner[w->nr_nested], &w->nested[w->nr_nested]);
+	px_lock_leave(&h->set->lock);
+	for (h->nr_nested = 0; h->nr_nested < n; h->nr_nested++)
+		epset_enter(inner[h->nr_nested], &h->nested[h->nr_nested]);
 }
 
 static void wait_enter(struct ep_wait *w)
 {
-	epset_enter(w->set, &w->role);
-	w->nr_nested = 0;
+	struct epset *set = w->held.set;
+
+	epset_enter(set, &w->held.role);
+	w->held.nr_nested = 0;
 	w->more_nested = false;
-	if (unlikely(atomic_load_explicit(&w->set->nested, memory_order_relaxed) != 0))
+	if (unlikely(atomic_load_explicit(&set->nested, memory_order_relaxed) != 0))
 		enter_nested(w);
 }
 
-static void wait_leave(struct ep_wait *w)
+static void wait_leave(struct ep_held *h)
 {
-	while (w->nr_nested > 0) {
-		struct epset_role *role = &w->nested[--w->nr_nested];
+	while (h->nr_nested > 0) {
+		struct epset_role *role = &h->nested[--h->nr_nested];
 		struct file *f = role->set->file;
 
 		epset_leave(role);
 		file_put(f);
 	}
-	epset_leave(&w->role);
+	epset_leave(&h->role);
 }
 
-static void lead_where_nobody_does(struct ep_wait *w)
+static void lead_where_nobody_does(struct ep_held *h)
 {
-	epset_try_lead(&w->role);
-	wait_add(&w->sleep, w->role.shared);
-	for (unsigned i = 0; i < w->nr_nested; i++) {
-		epset_try_lead(&w->nested[i]);
-		wait_add(&w->sleep, w->nested[i].shared);
+	epset_try_lead(&h->role);
+	wait_add(&h->sleep, h->role.shared);
+	for (unsigned i = 0; i < h->nr_nested; i++) {
+		epset_try_lead(&h->nested[i]);
+		wait_add(&h->sleep, h->nested[i].shared);
 	}
 }
 
 static void gather_contexts(struct ep_wait *w)
 {
-	wait_init(&w->sleep, inst_ctx());
-	w->sleep.crowded = w->more_nested;
-	lead_where_nobody_does(w);
+	wait_init(&w->held.sleep, inst_ctx());
+	w->held.sleep.crowded = w->more_nested;
+	lead_where_nobody_does(&w->held);
 }
 
 /* Accelerated events, and beside them the kernel's if nobody looked for a while; one place is kept for those.
@@ -176,79 +196,145 @@ static int collect_mixed(struct ep_wait *w, bool due)
 	int n = 0, more;
 
 	if (due && w->max == 1)
-		n = epset_look(w->set, w->epfd, w->events, 1);
+		n = epset_look(w->held.set, w->epfd, w->events, 1);
 	if (n != 0)
 		return n;
-	n = (int)epset_harvest(w->set, w->events, due && w->max > 1 ? w->max - 1 : w->max);
+	n = (int)epset_harvest(w->held.set, w->events, due && w->max > 1 ? w->max - 1 : w->max);
 	if (n == 0 || !due || w->max == 1)
 		return n;
-	more = epset_look(w->set, w->epfd, w->events + n, w->max - (unsigned)n);
+	more = epset_look(w->held.set, w->epfd, w->events + n, w->max - (unsigned)n);
 	return more > 0 ? n + more : n;
+}
+
+/* A thread that never has to sleep is cancelled here. */
+static void cancelled(void *arg)
+{
+	struct ep_wait *w = arg;
+
+	wait_leave(&w->held);
+	file_put(w->held.set->file);
+}
+
+static void look_for_cancellation(struct ep_wait *w)
+{
+	pthread_cleanup_push(cancelled, w);
+	pthread_testcancel();
+	pthread_cleanup_pop(0);
 }
 
 /* What is there now: how many events, or -errno. */
 static int collect(struct ep_wait *w, bool kernel_too)
 {
-	bool due = ticks_now() - atomic_load_explicit(&w->set->looked, memory_order_relaxed) > LOOK_TICKS;
+	struct epset *set = w->held.set;
+	bool due = ticks_now() - atomic_load_explicit(&set->looked, memory_order_relaxed) > LOOK_TICKS;
 	int n;
 
-	wait_drain(&w->sleep);
-	if (due)
+	wait_drain(&w->held.sleep);
+	if (due) {
 		tas_check(inst_peek());
+		look_for_cancellation(w);
+	}
 	n = collect_mixed(w, due);
 	if (n != 0 || !kernel_too)
 		return n;
-	n = epset_look(w->set, w->epfd, w->events, w->max);
-	return n != 0 ? n : (int)epset_harvest(w->set, w->events, w->max);
+	n = epset_look(set, w->epfd, w->events, w->max);
+	return n != 0 ? n : (int)epset_harvest(set, w->events, w->max);
 }
 
 /* While tasd is away there is nothing but the kernel's set to wait for: one call does it, and gets the
  * events. */
-static int sleep_in_kernel(struct ep_wait *w)
+static int sleep_in_kernel(struct ep_wait *w, struct ep_stay *s)
 {
+	struct epset *set = s->held.set;
 	struct timespec left;
 	int n = 0;
 
-	epset_kernel_wait_begin(w->set, w->epfd);
-	if (!epset_has_ready(w->set))
-		n = own_epoll_wait(w->epfd, w->events, (int)w->max,
+	epset_kernel_wait_begin(set, w->epfd);
+	s->in_kernel = true;
+	if (!epset_has_ready(set)) {
+		n = stay_epoll_wait(w->epfd, w->events, (int)w->max,
 			wait_left(w->deadline, WAIT_NAP_NS, &left), w->mask);
-	epset_kernel_wait_end(w->set);
-	return n < 0 ? -errno : (int)epset_unmark(w->set, w->events, (unsigned)n);
+		n = n < 0 ? -errno : n;
+	}
+	s->in_kernel = false;
+	epset_kernel_wait_end(set);
+	return n < 0 ? n : (int)epset_unmark(set, w->events, (unsigned)n);
 }
 
-static int sleep_on_all(struct ep_wait *w)
+static int sleep_begun(struct ep_wait *w, struct ep_stay *s, bool joined)
 {
 	struct pollfd fds[1 + WAIT_FDS] = { { .fd = w->epfd, .events = POLLIN } };
+	unsigned n = wait_fds(&s->held.sleep, fds + 1);
 	struct timespec left;
-	struct waiter waiter;
-	unsigned n;
-	int got = 0, error = 0;
-	bool joined = waitlist_join(&w->set->sleepers, &waiter, w->sleep.ctx[0], UINT32_MAX);
-	tas_ns cap;
+	int got = stay_ppoll(fds, 1 + n, wait_left(w->deadline, wait_cap(&s->held.sleep, joined), &left),
+		w->mask);
+	int error = got < 0 ? errno : 0;
+
+	w->kernel_due = got > 0 && fds[0].revents != 0;
+	wait_end(&s->held.sleep);
+	if (got > 0)
+		wait_after(fds + 1, n);
+	return -error;
+}
+
+static int sleep_on_all(struct ep_wait *w, struct ep_stay *s)
+{
+	struct ep_held *h = &s->held;
+	bool joined = waitlist_join(&h->set->sleepers, &s->waiter, h->sleep.ctx[0], UINT32_MAX);
+	int error = 0;
 
 	/* who led left before it could see us among the sleepers, or wakes us */
-	lead_where_nobody_does(w);
-	cap = joined && !w->sleep.crowded ? TAS_NS_NEVER : WAIT_NAP_NS / 100;
-	if (wait_begin(&w->sleep)) {
-		if (!epset_has_ready(w->set)) {
-			n = wait_fds(&w->sleep, fds + 1);
-			got = own_ppoll(fds, 1 + n, wait_left(w->deadline, cap, &left), w->mask);
-			error = got < 0 ? errno : 0;
-			w->kernel_due = got > 0 && fds[0].revents != 0;
-		}
-		wait_end(&w->sleep);
-		if (got > 0)
-			wait_after(fds + 1, n);
+	lead_where_nobody_does(h);
+	if (wait_begin(&h->sleep)) {
+		if (!epset_has_ready(h->set))
+			error = sleep_begun(w, s, joined);
+		wait_end(&h->sleep);
 	}
-	waitlist_leave(&waiter);
-	return -error;
+	waitlist_leave(&s->waiter);
+	return error;
+}
+
+static void undo(struct stay *stay)
+{
+	struct ep_stay *s = container_of_(stay, struct ep_stay, stay);
+	struct file *f = s->held.set->file;
+
+	if (s->in_kernel)
+		epset_kernel_wait_end(s->held.set);
+	wait_end(&s->held.sleep);
+	waitlist_leave(&s->waiter);
+	wait_leave(&s->held);
+	px_pool_put(&stays, s);
+	file_put(f);
+}
+
+/* Without memory for more threads that wait. */
+static int nap(struct ep_wait *w)
+{
+	struct pollfd kernel = { .fd = w->epfd, .events = POLLIN };
+	int got = wait_nap(&kernel, 1, w->deadline, w->mask);
+
+	w->kernel_due = got > 0;
+	return got < 0 ? -errno : 0;
 }
 
 /* Sleeps once; events if the kernel gave some, 0, or -errno. */
 static int wait_sleep_once(struct ep_wait *w)
 {
-	return inst_attached() ? sleep_on_all(w) : sleep_in_kernel(w);
+	struct ep_stay *s;
+	int result;
+
+	stay_reap();
+	s = px_pool_get(&stays);
+	if (s == NULL)
+		return nap(w);
+	*s = (struct ep_stay){ .held = w->held, .pooled = s->pooled };
+	stay_begin(&s->stay, undo);
+	result = inst_attached() ? sleep_on_all(w, s) : sleep_in_kernel(w, s);
+	w->held = s->held;
+	stay_end(&s->stay);
+	px_pool_put(&stays, s);
+	return result;
 }
 
 static int wait_mixed(struct ep_wait *w)
@@ -278,7 +364,7 @@ static int wait_accelerated(struct ep_wait *w)
 
 	wait_enter(w);
 	n = wait_mixed(w);
-	wait_leave(w);
+	wait_leave(&w->held);
 	if (n >= 0)
 		return n;
 	errno = -n;
@@ -300,45 +386,52 @@ static bool is_kernels(struct epset *set)
 	return likely(atomic_load_explicit(&set->active, memory_order_relaxed) == 0) || inst_get() == NULL;
 }
 
-/* The thread was cancelled in the kernel's call. */
-static void wait_cancelled(void *arg)
+static void kernels_wait_abandoned(struct file *f)
 {
-	struct ep_wait *w = arg;
-
-	epset_kernel_wait_end(w->set);
-	file_put(w->set->file);
+	epset_kernel_wait_end(f->set);
+	file_put(f);
 }
 
 /* The kernel's call, beside other threads: a cancellation point, as it is without the library. */
 static int kernels_wait_among(struct ep_wait *w, int timeout_ms, const struct timespec *timeout)
 {
+	struct stay_ref *ref = stay_ref_begin(w->held.set->file, kernels_wait_abandoned);
 	int n = 0;
 
-	pthread_cleanup_push(wait_cancelled, w);
-	n = kernels_wait(w, timeout_ms, timeout);
-	pthread_cleanup_pop(0);
-	epset_kernel_wait_end(w->set);
+	STAY_CANCELLABLE(n, kernels_wait(w, timeout_ms, timeout));
+	stay_ref_end(ref);
+	epset_kernel_wait_end(w->held.set);
+	return n;
+}
+
+static int kernels_wait_alone(struct ep_wait *w, int timeout_ms, const struct timespec *timeout)
+{
+	struct stay_ref *ref = stay_ref_begin(w->held.set->file, file_put);
+	int n = kernels_wait(w, timeout_ms, timeout);
+
+	stay_ref_end(ref);
 	return n;
 }
 
 /* Nothing accelerated is in the set: the kernel's call, which another thread ends if that changes. */
 static int wait_kernel(struct ep_wait *w, int timeout_ms, const struct timespec *timeout)
 {
+	struct epset *set = w->held.set;
 	int n;
 
 	if (__libc_single_threaded) {
-		n = kernels_wait(w, timeout_ms, timeout);
+		n = kernels_wait_alone(w, timeout_ms, timeout);
 	} else {
-		epset_kernel_wait_begin(w->set, -1);
-		if (unlikely(!is_kernels(w->set))) { /* what is added from here on finds us waiting */
-			epset_kernel_wait_end(w->set);
+		epset_kernel_wait_begin(set, -1);
+		if (unlikely(!is_kernels(set))) { /* what is added from here on finds us waiting */
+			epset_kernel_wait_end(set);
 			return wait_accelerated(w);
 		}
 		n = kernels_wait_among(w, timeout_ms, timeout);
 	}
-	if (n <= 0 || likely(atomic_load_explicit(&w->set->side, memory_order_relaxed) < 0))
+	if (n <= 0 || likely(atomic_load_explicit(&set->side, memory_order_relaxed) < 0))
 		return n;
-	n = (int)epset_unmark(w->set, w->events, (unsigned)n);
+	n = (int)epset_unmark(set, w->events, (unsigned)n);
 	return n > 0 ? n : wait_accelerated(w);
 }
 
@@ -358,7 +451,7 @@ int px_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms
 
 	if (f == NULL)
 		return REAL(epoll_pwait)(epfd, events, max, timeout_ms, mask);
-	w = (struct ep_wait){ .set = f->set,
+	w = (struct ep_wait){ .held.set = f->set,
 		.epfd = epfd,
 		.events = events,
 		.max = (unsigned)max,
@@ -383,7 +476,7 @@ int px_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct 
 
 	if (f == NULL)
 		return REAL(epoll_pwait2)(epfd, events, max, timeout, mask);
-	w = (struct ep_wait){ .set = f->set,
+	w = (struct ep_wait){ .held.set = f->set,
 		.epfd = epfd,
 		.events = events,
 		.max = (unsigned)max,

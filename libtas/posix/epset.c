@@ -215,7 +215,9 @@ static void share(struct epset *set)
 		return;
 	if (set->ctx == NULL)
 		set->ctx = tas_ctx_new(inst_peek());
-	if (set->ctx != NULL && atomic_load(&set->owner) != EPSET_SHARED) {
+	if (set->ctx == NULL)
+		set->ctx = tas_ctx_common(inst_peek());
+	if (atomic_load(&set->owner) != EPSET_SHARED) {
 		atomic_store(&set->owner, EPSET_SHARED);
 		epset_attract_all(set);
 	}

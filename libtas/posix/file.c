@@ -39,6 +39,21 @@ bool file_get(struct file *f)
 	return true;
 }
 
+static void end(struct file *f)
+{
+	atomic_store_explicit(&f->sock, NULL, memory_order_relaxed);
+	atomic_store_explicit(&f->kind, FILE_FREE, memory_order_release);
+	px_pool_put(&file_pool, f);
+}
+
+/* The close that lingered never returns. */
+static void linger_abandoned(struct file *f)
+{
+	tas_close(inst_ctx(), file_sock(f), false);
+	opt_drop(f);
+	end(f);
+}
+
 /* SO_LINGER with a time: what is unsent goes out first, for so long. */
 static void linger(struct file *f, int seconds)
 {
@@ -48,7 +63,8 @@ static void linger(struct file *f, int seconds)
 	wait_file(f,
 		&(struct wait_for){ .events = TAS_EV_TX_DONE,
 			.kernel_fd = -1,
-			.deadline = inst_clock() + (tas_ns)seconds * NS_PER_SEC });
+			.deadline = inst_clock() + (tas_ns)seconds * NS_PER_SEC,
+			.abandoned = linger_abandoned });
 }
 
 /* A connection that found no descriptor is a connection that nobody accepted: its peer is told by RST. */
@@ -83,9 +99,7 @@ static void destroy(struct file *f)
 		sock_close(f);
 		opt_drop(f);
 	}
-	atomic_store_explicit(&f->sock, NULL, memory_order_relaxed);
-	atomic_store_explicit(&f->kind, FILE_FREE, memory_order_release);
-	px_pool_put(&file_pool, f);
+	end(f);
 }
 
 void file_put(struct file *f)

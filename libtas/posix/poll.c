@@ -10,6 +10,7 @@
 #include "libtas/posix/inst.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
+#include "libtas/posix/stay.h"
 #include "libtas/posix/ticks.h"
 #include "libtas/posix/wait.h"
 
@@ -22,6 +23,16 @@ struct polled {
 	struct epset_role role; /* if it is an epoll set */
 };
 
+/* What a call holds that sleeps. */
+struct poll_stay {
+	struct stay stay;
+	struct wait_sleep sleep;
+	nfds_t nr_polled;
+	struct polled *polled;
+	struct px_pooled pooled;
+	struct polled first[ON_STACK];
+};
+
 struct polling {
 	struct pollfd *fds;
 	nfds_t n;
@@ -29,11 +40,12 @@ struct polling {
 	const sigset_t *mask;
 	/* [n + WAIT_FDS]: fds with those that are tasd's alone blanked, then the library's own */
 	struct pollfd *kernel;
-	struct polled *polled; /* [n] */
-	nfds_t nr_polled;
-	int kernel_ready; /* what the sleep found ready in `kernel`; -1: not asked yet */
+	struct polled *polled; /* [n]; NULL: as many as a stay has */
+	int kernel_ready;      /* what the sleep found ready in `kernel`; -1: not asked yet */
 	struct wait_sleep sleep;
 };
+
+static struct px_pool stays = PX_POOL_OF(struct poll_stay, pooled);
 
 static PX_TLS uint64_t
 	looked; /* TSC of this thread's last look at kernel descriptors beside accelerated ones */
@@ -118,6 +130,7 @@ static int collect(struct polling *p, bool last)
 	if (p->kernel_ready < 0 && (last || (ready > 0 && ticks_now() - looked > LOOK_TICKS))) {
 		looked = ticks_now();
 		tas_check(inst_peek());
+		stay_test_cancel();
 		blank_ours(p);
 		p->kernel_ready = own_ppoll(p->kernel, p->n, &(struct timespec){ 0, 0 },
 			last ? p->mask : NULL);
@@ -131,9 +144,8 @@ static int collect(struct polling *p, bool last)
 
 /* --- sleeping --- */
 
-static void attract(struct polling *p, struct file *f, short events)
+static void attract(struct tas_ctx *own, struct file *f, short events)
 {
-	struct tas_ctx *own = p->sleep.ctx[0];
 	struct tas_sock *s = file_sock(f);
 
 	if (s == NULL)
@@ -148,35 +160,36 @@ static void attract(struct polling *p, struct file *f, short events)
 }
 
 /* All files are joined; a thread that cannot join one (a handler inside it) naps instead of sleeping. */
-static bool join_all(struct polling *p)
+static bool join_all(const struct polling *p, struct poll_stay *s)
 {
+	struct tas_ctx *own = s->sleep.ctx[0];
 	bool all = true;
 
-	p->nr_polled = 0;
 	for (nfds_t i = 0; i < p->n; i++) {
-		struct polled *x = &p->polled[p->nr_polled];
+		struct polled *x = &s->polled[s->nr_polled];
 		struct file *f = ours(p->fds[i].fd) != NULL ? fd_get(p->fds[i].fd) : NULL;
 
 		if (f == NULL)
 			continue;
 		*x = (struct polled){ .f = f };
-		p->nr_polled++;
+		s->nr_polled++;
 		/* before anything else: who takes notifications away, or leads a set, tells who is there */
-		all &= waitlist_join(&f->waiters, &x->waiter, p->sleep.ctx[0], UINT32_MAX);
+		all &= waitlist_join(&f->waiters, &x->waiter, own, UINT32_MAX);
 		if (file_kind(f) == FILE_EPOLL) {
 			epset_enter(f->set, &x->role);
-			wait_add(&p->sleep, x->role.shared);
+			wait_add(&s->sleep, x->role.shared);
 		} else {
-			attract(p, f, p->fds[i].events);
+			attract(own, f, p->fds[i].events);
 		}
 	}
 	return all;
 }
 
-static void leave_all(struct polling *p)
+static void leave_all(struct poll_stay *s)
 {
-	while (p->nr_polled > 0) {
-		struct polled *x = &p->polled[--p->nr_polled];
+	wait_end(&s->sleep);
+	while (s->nr_polled > 0) {
+		struct polled *x = &s->polled[--s->nr_polled];
 
 		waitlist_leave(&x->waiter);
 		if (x->role.set != NULL)
@@ -187,33 +200,63 @@ static void leave_all(struct polling *p)
 	}
 }
 
-static int sleep_once(struct polling *p, bool joined)
+static void undo(struct stay *stay)
 {
-	tas_ns cap = joined && !p->sleep.crowded ? TAS_NS_NEVER : WAIT_NAP_NS / 100;
+	struct poll_stay *s = container_of_(stay, struct poll_stay, stay);
+
+	leave_all(s);
+	px_pool_put(&stays, s);
+}
+
+static int sleep_once(struct polling *p, struct poll_stay *s, bool joined)
+{
+	tas_ns cap = wait_cap(&s->sleep, joined);
 	struct timespec left;
 	unsigned own;
 	int error;
 
 	blank_ours(p);
-	own = wait_fds(&p->sleep, p->kernel + p->n);
-	p->kernel_ready = own_ppoll(p->kernel, p->n + own, wait_left(p->deadline, cap, &left), p->mask);
+	own = wait_fds(&s->sleep, p->kernel + p->n);
+	p->kernel_ready = stay_ppoll(p->kernel, p->n + own, wait_left(p->deadline, cap, &left), p->mask);
 	error = p->kernel_ready < 0 ? errno : 0;
 	if (p->kernel_ready > 0)
 		wait_after(p->kernel + p->n, own);
 	return -error;
 }
 
-static int sleep_joined(struct polling *p)
+static int sleep_joined(struct polling *p, struct poll_stay *s)
 {
-	bool joined = join_all(p);
+	bool joined = join_all(p, s);
 	int error = 0;
 
-	if (wait_begin(&p->sleep)) {
-		if (look_at_ours(p) == 0)
-			error = sleep_once(p, joined);
-		wait_end(&p->sleep);
-	}
-	leave_all(p);
+	if (wait_begin(&s->sleep) && look_at_ours(p) == 0)
+		error = sleep_once(p, s, joined);
+	leave_all(s);
+	return error;
+}
+
+/* There is no memory to tell anybody that we wait. */
+static int nap(struct polling *p)
+{
+	blank_ours(p);
+	p->kernel_ready = wait_nap(p->kernel, p->n, p->deadline, p->mask);
+	return p->kernel_ready < 0 ? -errno : 0;
+}
+
+static int sleep_in_stay(struct polling *p)
+{
+	struct poll_stay *s = px_pool_get(&stays);
+	int error;
+
+	if (s == NULL)
+		return nap(p);
+	s->nr_polled = 0;
+	s->polled = p->polled != NULL ? p->polled : s->first;
+	s->sleep = p->sleep;
+	stay_begin(&s->stay, undo);
+	error = sleep_joined(p, s);
+	stay_end(&s->stay);
+	px_pool_put(&stays, s);
 	return error;
 }
 
@@ -230,7 +273,7 @@ static int wait_loop(struct polling *p)
 			return ready;
 		if (error != 0 || last)
 			return error;
-		error = sleep_joined(p);
+		error = sleep_in_stay(p);
 	}
 }
 
@@ -239,27 +282,26 @@ static int wait_loop(struct polling *p)
 int poll_mixed(struct pollfd *fds, nfds_t n, tas_ns deadline, const sigset_t *mask)
 {
 	struct pollfd kernel[ON_STACK + WAIT_FDS];
-	struct polled polled[ON_STACK];
 	struct polling p = { .fds = fds,
 		.n = n,
 		.deadline = deadline,
 		.mask = mask,
 		.kernel = kernel,
-		.polled = polled,
 		.kernel_ready = -1 };
-	size_t of_kernel = (n + WAIT_FDS) * sizeof(*kernel), of_polled = n * sizeof(*polled);
+	size_t of_kernel = (n + WAIT_FDS) * sizeof(*kernel), of_polled = n * sizeof(struct polled);
 	char *pages;
 	int ready;
 
+	stay_reap();
 	if (n <= ON_STACK)
 		return wait_loop(&p);
-	pages = px_map(of_kernel + of_polled);
+	pages = stay_map(of_kernel + of_polled);
 	if (pages == NULL)
 		return -ENOMEM;
 	p.polled = (struct polled *)(void *)pages;
 	p.kernel = (struct pollfd *)(void *)(pages + of_polled);
 	ready = wait_loop(&p);
-	px_unmap(pages, of_kernel + of_polled);
+	stay_unmap(pages);
 	return ready;
 }
 

@@ -37,6 +37,12 @@ struct px_pool {
 		.size = sizeof(type), .pooled_off = offsetof(type, member) \
 	}
 
+/* The same with a static array of PX_POOL_CHUNK for the first objects, which so are there without memory. */
+#define PX_POOL_WITH(type, member, first)                                                               \
+	{                                                                                               \
+		.size = sizeof(type), .pooled_off = offsetof(type, member), .chunk = {(char *)(first) } \
+	}
+
 /* NULL: out of memory. */
 void *px_pool_get(struct px_pool *p);
 void px_pool_put(struct px_pool *p, void *object);

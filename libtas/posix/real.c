@@ -95,7 +95,7 @@ static int timeout_ms(const struct timespec *timeout)
 }
 
 /* Linux before 5.11 has no epoll_pwait2, and filters of system calls older than it answer EPERM. */
-int own_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+int real_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
 	const sigset_t *mask)
 {
 	static _Atomic bool without;
@@ -103,12 +103,12 @@ int own_epoll_wait(int epfd, struct epoll_event *events, int max, const struct t
 	int n;
 
 	if (!in_ms && !atomic_load_explicit(&without, memory_order_relaxed)) {
-		n = (int)real_syscall(SYS_epoll_pwait2, epfd, events, max, timeout, mask, _NSIG / 8);
+		n = REAL(epoll_pwait2)(epfd, events, max, timeout, mask);
 		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
 			return n;
 		atomic_store_explicit(&without, true, memory_order_relaxed);
 	}
-	return (int)real_syscall(SYS_epoll_pwait, epfd, events, max, timeout_ms(timeout), mask, _NSIG / 8);
+	return REAL(epoll_pwait)(epfd, events, max, timeout_ms(timeout), mask);
 }
 
 int own_epoll_now(int epfd, struct epoll_event *events, int max)

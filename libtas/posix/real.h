@@ -25,6 +25,8 @@
 
 #include "include/base/compiler.h"
 
+struct __jmp_buf_tag;
+
 #define REAL_LIST(X)                                                                                      \
 	X(int, socket, (int, int, int))                                                                   \
 	X(int, bind, (int, const struct sockaddr *, socklen_t))                                           \
@@ -82,6 +84,9 @@
 	X(int, fileno, (FILE *))                                                                          \
 	X(FILE *, freopen64, (const char *, const char *, FILE *))                                        \
 	X(int, vdprintf, (int, const char *, va_list))                                                    \
+	X(void, longjmp, (struct __jmp_buf_tag *, int))                                                   \
+	X(void, siglongjmp, (struct __jmp_buf_tag *, int))                                                \
+	X(void, __longjmp_chk, (struct __jmp_buf_tag *, int))                                             \
 	X(long, syscall, (long, ...))
 
 struct real_calls {
@@ -113,10 +118,12 @@ static inline const struct real_calls *real_table(void)
  * the C library's they are no cancellation points. -1 and errno; a NULL timeout is none. */
 int own_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask);
 int own_poll_now(struct pollfd *fds, nfds_t n);
-int own_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
-	const sigset_t *mask);
 int own_epoll_now(int epfd, struct epoll_event *events, int max);
 void own_close(int fd);
+
+/* epoll_pwait2, by an older call where the kernel lacks it; a cancellation point. */
+int real_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+	const sigset_t *mask);
 
 /* Of a raw system call: the result, or -1 and errno. */
 long real_result(long result);

@@ -10,6 +10,7 @@
 #include "libtas/posix/poll.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
+#include "libtas/posix/stay.h"
 #include "libtas/posix/wait.h"
 
 enum { ON_STACK = 64, WORD = 8 * sizeof(unsigned long) };
@@ -115,7 +116,7 @@ static int select_listed(const struct sets *s, struct pollfd *fds, tas_ns deadli
 
 	for (bool quiet = false;; quiet = !quiet) {
 		/* what only hung up is left out for a nap, not for ever: something else may come of it */
-		tas_ns nap = quiet ? inst_clock() + WAIT_NAP_NS / 100 : TAS_NS_NEVER;
+		tas_ns nap = quiet ? inst_clock() + WAIT_NAP_SHORT_NS : TAS_NS_NEVER;
 		int ready = poll_mixed(fds, n, min_u64(deadline, nap), mask);
 
 		if (ready >= 0)
@@ -136,11 +137,11 @@ static int select_mixed(const struct sets *s, tas_ns deadline, const sigset_t *m
 
 	if (s->n <= ON_STACK)
 		return select_listed(s, on_stack, deadline, mask);
-	pages = px_map(bytes);
+	pages = stay_map(bytes);
 	if (pages == NULL)
 		return -ENOMEM;
 	bits = select_listed(s, pages, deadline, mask);
-	px_unmap(pages, bytes);
+	stay_unmap(pages);
 	return bits;
 }
 

@@ -15,6 +15,7 @@
 #include "libtas/posix/io.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
+#include "libtas/posix/stay.h"
 
 enum {
 	PART = 256 * 1024,      /* bytes read from a file in one go, so that nobody waits long for the lock */
@@ -145,16 +146,28 @@ ssize_t px_sendfile(int out, int in, off64_t *offset, size_t count)
 
 static bool is_pipe(int fd) { return REAL(fcntl64)(fd, F_GETPIPE_SZ) >= 0; }
 
-/* Waits for the pipe unless it is not to be waited for: 0 or -errno. */
-static int pipe_wait(int fd, short events, unsigned flags)
+static int pipe_look(int fd, short events)
 {
-	struct pollfd p = { .fd = fd, .events = events };
-	bool wait = !(flags & SPLICE_F_NONBLOCK) && !(REAL(fcntl64)(fd, F_GETFL) & O_NONBLOCK);
-	int n = own_ppoll(&p, 1, wait ? NULL : &(struct timespec){ 0, 0 }, NULL);
+	int n = own_poll_now(&(struct pollfd){ .fd = fd, .events = events }, 1);
 
 	if (n < 0)
 		return -errno;
 	return n == 0 ? -EAGAIN : 0;
+}
+
+/* Waits for the pipe, unless it is not to be waited for, in a call that holds f: 0 or -errno. */
+static int pipe_wait(struct file *f, int fd, short events, unsigned flags)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	struct stay_ref *ref;
+	int n;
+
+	if (flags & SPLICE_F_NONBLOCK || REAL(fcntl64)(fd, F_GETFL) & O_NONBLOCK)
+		return pipe_look(fd, events);
+	ref = stay_ref_begin(f, file_put);
+	n = stay_ppoll(&p, 1, NULL, NULL);
+	stay_ref_end(ref);
+	return n < 0 ? -errno : 0;
 }
 
 /* Bytes that can be read without waiting; none in a pipe that nobody writes to any more: -EPIPE. */
@@ -178,7 +191,7 @@ static ssize_t pipe_to_flow(int in, struct file *f, size_t len, unsigned flags)
 	while (error == 0) {
 		ssize_t have, put;
 
-		error = pipe_wait(in, POLLIN, flags);
+		error = pipe_wait(f, in, POLLIN, flags);
 		have = error == 0 ? pipe_bytes(in) : 0;
 		if (have == -EPIPE)
 			return 0;
@@ -202,7 +215,7 @@ static ssize_t span_to_pipe(const struct tas_span *span, int out, size_t len)
 	ssize_t put = 0;
 
 	while (put >= 0 && done < len) {
-		put = pipe_wait(out, POLLOUT, SPLICE_F_NONBLOCK);
+		put = pipe_look(out, POLLOUT);
 		if (put < 0)
 			break;
 		put = real_syscall(SYS_write, out, (char *)span->data + done,
@@ -239,7 +252,7 @@ static ssize_t flow_to_pipe(struct file *f, int out, size_t len, unsigned flags)
 	ssize_t got;
 
 	while (error == 0) {
-		error = pipe_wait(out, POLLOUT, flags);
+		error = pipe_wait(f, out, POLLOUT, flags);
 		if (error != 0)
 			break;
 		got = drain_once(f, out, len);

@@ -6,11 +6,12 @@
 
 #include "libtas/posix/inst.h"
 #include "libtas/posix/real.h"
+#include "libtas/posix/stay.h"
 
 void wait_init(struct wait_sleep *w, struct tas_ctx *own)
 {
 	w->n = 0;
-	w->crowded = false;
+	w->crowded = w->begun = w->deaf = false;
 	wait_add(w, own);
 }
 
@@ -43,11 +44,18 @@ bool wait_begin(struct wait_sleep *w)
 			tas_ctx_sleep_end(w->ctx[i]);
 		return false;
 	}
+	w->deaf = false;
+	for (unsigned i = 0; i < w->n; i++)
+		w->deaf |= !tas_ctx_wakes(w->ctx[i]);
+	w->begun = true;
 	return true;
 }
 
 void wait_end(struct wait_sleep *w)
 {
+	if (!w->begun)
+		return;
+	w->begun = false;
 	for (unsigned i = w->n; i-- > 0;)
 		tas_ctx_sleep_end(w->ctx[i]);
 }
@@ -94,6 +102,13 @@ const struct timespec *wait_left(tas_ns deadline, tas_ns cap, struct timespec *o
 	return out;
 }
 
+int wait_nap(struct pollfd *fds, nfds_t n, tas_ns deadline, const sigset_t *mask)
+{
+	struct timespec left;
+
+	return stay_ppoll(fds, n, wait_left(deadline, WAIT_NAP_SHORT_NS, &left), mask);
+}
+
 tas_ns wait_deadline_ms(int timeout_ms)
 {
 	return timeout_ms < 0 ? TAS_NS_NEVER : inst_clock() + (tas_ns)timeout_ms * NS_PER_MS;
@@ -113,24 +128,29 @@ tas_ns wait_deadline_ts(const struct timespec *timeout, bool *bad)
 /* --- one file --- */
 
 struct file_wait {
+	struct stay stay;
 	struct file *f;
-	const struct wait_for *what;
+	struct wait_for what;
 	struct wait_sleep sleep;
 	struct waiter waiter;
 	bool kernel_ready;
+	struct px_pooled pooled;
 };
 
-static bool true_now(struct file_wait *w)
+static struct file_wait first_waits[PX_POOL_CHUNK];
+static struct px_pool waits = PX_POOL_WITH(struct file_wait, pooled, first_waits);
+
+static bool true_now(struct file *f, const struct wait_for *what)
 {
-	struct tas_sock *s = file_sock(w->f);
+	struct tas_sock *s = file_sock(f);
 	uint32_t ready, end = TAS_EV_RDHUP | TAS_EV_ERR | TAS_EV_HUP;
 
-	if (w->kernel_ready || s == NULL)
-		return true; /* NULL: no longer what it was; the caller looks again */
+	if (s == NULL)
+		return true; /* no longer what it was; the caller looks again */
 	ready = tas_ready(s);
-	if (w->what->min_bytes > 1 && !(ready & end) && tas_rx_bytes(s) < w->what->min_bytes)
+	if (what->min_bytes > 1 && !(ready & end) && tas_rx_bytes(s) < what->min_bytes)
 		ready &= ~(uint32_t)TAS_EV_IN;
-	return (ready & (w->what->events | TAS_EV_ERR | TAS_EV_HUP)) != 0;
+	return (ready & (what->events | TAS_EV_ERR | TAS_EV_HUP)) != 0;
 }
 
 /* Notifications come to this thread, also when another one waited for the same file meanwhile. */
@@ -145,18 +165,18 @@ static void attract(struct file_wait *w)
 		tas_listen_arm(own, s);
 	else
 		tas_sock_notify(own, s);
-	if (w->what->events & TAS_EV_OUT)
+	if (w->what.events & TAS_EV_OUT)
 		tas_want_out(own, s);
 }
 
 /* One sleep, between wait_begin and wait_end: 0 or -errno. */
 static int sleep_once(struct file_wait *w)
 {
-	struct pollfd fds[1 + WAIT_FDS] = { { .fd = w->what->kernel_fd, .events = POLLIN } };
+	struct pollfd fds[1 + WAIT_FDS] = { { .fd = w->what.kernel_fd, .events = POLLIN } };
 	unsigned n = wait_fds(&w->sleep, fds + 1);
 	struct timespec left;
-	tas_ns cap = w->waiter.list == NULL ? WAIT_NAP_NS / 100 : TAS_NS_NEVER;
-	int got = own_ppoll(fds, 1 + n, wait_left(w->what->deadline, cap, &left), NULL);
+	tas_ns cap = wait_cap(&w->sleep, w->waiter.list != NULL);
+	int got = stay_ppoll(fds, 1 + n, wait_left(w->what.deadline, cap, &left), NULL);
 	int error = got < 0 ? errno : 0;
 
 	if (got > 0) {
@@ -168,10 +188,10 @@ static int sleep_once(struct file_wait *w)
 
 static int wait_loop(struct file_wait *w)
 {
-	tas_ns deadline = w->what->deadline;
+	tas_ns deadline = w->what.deadline;
 	int error = 0;
 
-	while (!true_now(w)) {
+	while (!w->kernel_ready && !true_now(w->f, &w->what)) {
 		if (error != 0)
 			return error;
 		if (deadline != TAS_NS_NEVER && inst_clock() >= deadline)
@@ -179,7 +199,7 @@ static int wait_loop(struct file_wait *w)
 		attract(w);
 		if (!wait_begin(&w->sleep))
 			continue;
-		if (!true_now(w))
+		if (!true_now(w->f, &w->what))
 			error = sleep_once(w);
 		wait_end(&w->sleep);
 		wait_drain(&w->sleep);
@@ -187,18 +207,74 @@ static int wait_loop(struct file_wait *w)
 	return 0;
 }
 
+static void leave(struct file_wait *w)
+{
+	wait_end(&w->sleep);
+	waitlist_leave(&w->waiter);
+	file_repel(w->f);
+}
+
+static void (*abandoned(const struct wait_for *what))(struct file *)
+{
+	return what->abandoned != NULL ? what->abandoned : file_put;
+}
+
+static void undo(struct stay *s)
+{
+	struct file_wait *w = container_of_(s, struct file_wait, stay);
+	void (*end)(struct file *) = abandoned(&w->what);
+	struct file *f = w->f;
+
+	leave(w);
+	px_pool_put(&waits, w);
+	end(f);
+}
+
+/* Without memory for more threads that wait. */
+static int wait_by_naps(struct file *f, const struct wait_for *what)
+{
+	struct stay_ref *ref = stay_ref_begin(f, abandoned(what));
+	struct pollfd kernel = { .fd = what->kernel_fd, .events = POLLIN };
+	int got = 0;
+
+	while (got == 0 && !true_now(f, what)) {
+		if (what->deadline != TAS_NS_NEVER && inst_clock() >= what->deadline)
+			got = -ETIMEDOUT;
+		else
+			got = wait_nap(&kernel, 1, what->deadline, NULL) < 0 ? -errno : kernel.revents;
+		tas_ctx_poll(inst_ctx());
+	}
+	stay_ref_end(ref);
+	return got < 0 ? got : 0;
+}
+
+static int wait_registered(struct file_wait *w)
+{
+	int result;
+
+	stay_begin(&w->stay, undo);
+	wait_init(&w->sleep, inst_ctx());
+	waitlist_join(&w->f->waiters, &w->waiter, w->sleep.ctx[0], UINT32_MAX);
+	result = wait_loop(w);
+	leave(w);
+	stay_end(&w->stay);
+	return result;
+}
+
 int wait_file(struct file *f, const struct wait_for *what)
 {
-	struct file_wait w = { .f = f, .what = what };
+	struct file_wait *w;
 	int saved = errno, result;
 
-	if (true_now(&w))
+	if (true_now(f, what))
 		return 0;
-	wait_init(&w.sleep, inst_ctx());
-	waitlist_join(&f->waiters, &w.waiter, w.sleep.ctx[0], UINT32_MAX);
-	result = wait_loop(&w);
-	waitlist_leave(&w.waiter);
-	file_repel(f);
+	stay_reap();
+	w = px_pool_get(&waits);
+	if (w == NULL)
+		return wait_by_naps(f, what);
+	*w = (struct file_wait){ .f = f, .what = *what, .pooled = w->pooled };
+	result = wait_registered(w);
+	px_pool_put(&waits, w);
 	errno = saved;
 	return result;
 }

@@ -57,7 +57,7 @@ static void leave(struct waitlist *l)
 
 bool waitlist_join(struct waitlist *l, struct waiter *w, struct tas_ctx *c, uint32_t events)
 {
-	*w = (struct waiter){ .ctx = c, .events = events };
+	*w = (struct waiter){ .ctx = c, .events = events, .forks = px_fork_count() };
 	if (!enter(l))
 		return false;
 	w->list = l;
@@ -75,7 +75,7 @@ bool waitlist_leave(struct waiter *w)
 {
 	struct waitlist *l = w->list;
 
-	if (l == NULL || !enter(l))
+	if (l == NULL || w->forks != px_fork_count() || !enter(l))
 		return false;
 	if (w->prev != NULL)
 		w->prev->next = w->next;

@@ -19,10 +19,11 @@
 
 struct waitlist;
 
-struct waiter { /* on the stack of the thread that waits */
+struct waiter { /* in a stay (stay.h) of the thread that waits */
 	struct tas_ctx *ctx;
 	struct waitlist *list; /* NULL: not joined */
 	uint32_t events;       /* bits it waits for */
+	uint32_t forks;        /* px_fork_count() at the join */
 	bool told;             /* woken by waitlist_wake_one */
 	struct waiter *next, *prev;
 };

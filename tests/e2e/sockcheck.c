@@ -213,7 +213,8 @@ static const struct {
 	{ "ends", check_ends }, { "waits", check_waits }, { "connect", check_connect },
 	{ "options", check_options }, { "poll", check_poll }, { "epoll", check_epoll },
 	{ "epoll_sets", check_epoll_sets }, { "descriptors", check_descriptors },
-	{ "processes", check_processes }, { "threads", check_threads }, { "inherited", check_inherited } };
+	{ "processes", check_processes }, { "threads", check_threads }, { "inherited", check_inherited },
+	{ "breaks", check_breaks } };
 
 static void control_open(const char *path)
 {

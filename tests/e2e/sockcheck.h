@@ -78,6 +78,7 @@ void check_options(void);
 void check_poll(void);
 void check_epoll(void);
 void check_epoll_sets(void);
+void check_breaks(void);
 void check_descriptors(void);
 void check_processes(void);
 void check_threads(void);

@@ -148,24 +148,6 @@ static void the_mask_holds_while_it_sleeps(void **state)
 	signal(SIGUSR1, SIG_DFL);
 }
 
-/* Its waiter is on its stack: it goes on until it wakes. */
-static void a_sleeper_is_not_cancelled(void **state)
-{
-	int fd = px_flow(1, 0), pipes[2];
-	struct poller x;
-	void *end;
-
-	(void)state;
-	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-	poller_start(&x, fd, pipes[0]);
-	pthread_cancel(x.thread);
-	assert_int_equal(px_write(pipes[1], "x", 1), 1);
-	pthread_join(x.thread, &end);
-	assert_null(end);
-	assert_int_equal(x.result, 1);
-	assert_true(waitlist_empty(&fd_look(fd)->waiters));
-}
-
 static _Atomic int current = -1;
 static _Atomic bool enough;
 
@@ -306,9 +288,9 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
 	const struct CMUnitTest tests[] = { T(what_is_ready_is_counted), T(timeouts_are_kept),
 		T(more_than_a_stack_holds), T(a_sleeper_wakes_for_either_kind),
-		T(the_mask_holds_while_it_sleeps), T(a_sleeper_is_not_cancelled),
-		T(what_is_closed_beside_a_poll_is_no_fault), T(select_speaks_of_sets),
-		T(select_sleeps_beside_what_only_hung_up), T(the_mask_holds_without_time_to_wait) };
+		T(the_mask_holds_while_it_sleeps), T(what_is_closed_beside_a_poll_is_no_fault),
+		T(select_speaks_of_sets), T(select_sleeps_beside_what_only_hung_up),
+		T(the_mask_holds_without_time_to_wait) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
