@@ -330,11 +330,11 @@ static void the_gateway_is_a_host_in_a_subnet_of_tasd(void **state)
 static void dpdk_memory_holds_the_tables_of_all_flows(void **state)
 {
 	(void)state;
-	load_ok(BASE "[memory]\nflows_max = 4194304\ndpdk_memory = 8G\n");
+	load_ok(BASE "[memory]\nflows_max = 4194304\ndpdk_memory = 16G\n");
 	load_wrong(BASE "[memory]\nflows_max = 4194304\ndpdk_memory = 3G\n", 7,
-		"3G is too little for flows_max=4194304 and apps_max=512; allowed: at least 7");
+		"3G is too little for flows_max=4194304 and apps_max=512; allowed: at least 1");
 	load_wrong(BASE "[memory]\nflows_max = 1000000\n", 6, "256M is too little for flows_max=1000000");
-	load_ok(BASE "[memory]\ndpdk_memory = 64M\nflows_max = 16384\n");
+	load_ok(BASE "[memory]\ndpdk_memory = 128M\nflows_max = 16384\n");
 }
 
 static void one_mistake_is_one_message(void **state)

@@ -39,7 +39,7 @@ static void what_is_reckoned_up_front_is_what_is_taken(void **state)
 	for (unsigned i = 0; i < ARRAY_LEN(confs); i++) {
 		uint64_t before = taken(), reckoned = fp_memory_bytes(&confs[i]), bytes;
 		struct fp_conf c = confs[i];
-		struct port port = { 0 };
+		struct port port = { .nb_rxq = (uint16_t)confs[i].cores };
 		struct fastpath fp;
 
 		c.name = "t";

@@ -439,6 +439,8 @@ static struct peer *window_closed_over_data(void)
 	give(p, .seq = 1, .ack = 1 + MSS);
 	assert_true(flow_of(p)->tx_inflight > 0);
 	silence();
+	wait_ms(20);
+	overlook(); /* a tail loss probe */
 	return p;
 }
 
