@@ -21,8 +21,8 @@ struct flow_table {
 
 /* NH of UMAC (Black, Halevi, Krawczyk, Krovetz, Rogaway 1999), a universal hash: the sum of products of words
  * to each of which a secret one was added. Two different keys have the same sum for one secret in 2^64. What
- * a peer can choose is multiplied with each other, so that no set of differences keeps the sum for ever. CRC32
- * only shrinks it to the size that rte_hash wants, and spreads it over all bits. */
+ * a peer can choose is multiplied with each other, so that no set of differences keeps the sum for ever.
+ * CRC32 only shrinks it to the size that rte_hash wants, and spreads it over all bits. */
 static inline uint32_t hash_of(const struct flow_table *t, const struct flow_key *key)
 {
 	const uint64_t *s = t->secret;

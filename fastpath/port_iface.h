@@ -23,7 +23,8 @@ int port_iface_by_index(struct port_iface *i, int index);
 /* 0 if this process may open raw sockets, or -errno (-EPERM: no CAP_NET_RAW). */
 int port_iface_may_open(void);
 
-/* 0 if this process may make TAP devices, or -errno: -EPERM without CAP_NET_ADMIN, else what /dev/net/tun says. */
+/* 0 if this process may make TAP devices, or -errno: -EPERM without CAP_NET_ADMIN, else what /dev/net/tun
+ * says. */
 int port_iface_may_tap(void);
 
 #endif

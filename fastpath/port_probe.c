@@ -63,7 +63,8 @@ static bool device_arg(const char *device, const char *key, char *value, size_t 
 
 /* --- what the operator wrote --- */
 
-/* What drivers of DPDK 22.11 to 24.11 take; some let pass what they do not know, some say nothing that helps. */
+/* What drivers of DPDK 22.11 to 24.11 take; some let pass what they do not know, some say nothing that
+ * helps. */
 static const struct driver {
 	const char *name, *args; /* a blank before and behind each */
 } drivers[] = {
@@ -86,7 +87,8 @@ static const struct driver *driver_of(const char *device)
 	return NULL;
 }
 
-/* The first argument that the driver does not know, in `word` with a blank before and behind; false if none. */
+/* The first argument that the driver does not know, in `word` with a blank before and behind; false if
+ * none. */
 static bool arg_unknown(const char *device, const struct driver *d, char *word, size_t size)
 {
 	for (const char *s = strchr(device, ','); s != NULL; s = strchr(s + 1, ',')) {
@@ -190,7 +192,8 @@ static int refuse_probe(const char *device, int rc, char *err, size_t err_size)
 	device_name(device, name, sizeof(name));
 	if (device_kind_of(device) == DEVICE_PCI)
 		return refuse(rc, err, err_size,
-			"device %s is not there or has no DPDK driver: see `dpdk-devbind.py --status` (apt install "
+			"device %s is not there or has no DPDK driver: see `dpdk-devbind.py "
+			"--status` (apt install "
 			"dpdk); bind it with `dpdk-devbind.py -b vfio-pci %s`",
 			name, name);
 	if (port_iface_by_name(&iface, name) == 0)
@@ -219,11 +222,13 @@ static int probe_tap(char *err, size_t err_size)
 
 	if (rc == -EPERM)
 		return refuse(rc, err, err_size,
-			"no permission to make a TAP device (%s): start tasd as root or give it CAP_NET_ADMIN",
+			"no permission to make a TAP device (%s): start tasd as root or give "
+			"it CAP_NET_ADMIN",
 			strerror(-rc));
 	if (rc != 0)
 		return refuse(rc, err, err_size,
-			"no TAP devices here (/dev/net/tun: %s): see that the module tun is loaded and the file "
+			"no TAP devices here (/dev/net/tun: %s): see that the module tun is "
+			"loaded and the file "
 			"there",
 			strerror(-rc));
 	return 0;

@@ -19,7 +19,8 @@
 #include "include/base/time.h"
 #include "include/tas/tas.h"
 
-/* syscall(2) of the C library; libtas.so, which replaces that name, puts the true one here as it is loaded. */
+/* syscall(2) of the C library; libtas.so, which replaces that name, puts the true one here as it is
+ * loaded. */
 extern long (*lib_linked_syscall)(long number, ...);
 
 static inline long lib_syscall(const struct tas_os *os, long number, const long a[6])

@@ -94,7 +94,8 @@ void args_print_help(FILE *to)
 	      "      --version   print the version and end\n"
 	      "      --help      print this and end\n"
 	      "\n"
-	      "Arguments behind -- are given to DPDK's EAL after tasd's own; tasd.conf, not EAL, names the cores.\n"
+	      "Arguments behind -- are given to DPDK's EAL after tasd's own; tasd.conf, not "
+	      "EAL, names the cores.\n"
 	      "In the background tasd returns once it serves, or with an error and status 1.\n"
 	      "SIGTERM and SIGINT end it in order, SIGHUP opens its log file again.\n",
 		to);

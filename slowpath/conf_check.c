@@ -104,8 +104,8 @@ static void check_buffers(struct conf_reading *r)
 		rx, tx);
 }
 
-/* The tables alone, on the one core that every device has a queue for: packets come on top of it, but how large
- * they are the device says. */
+/* The tables alone, on the one core that every device has a queue for: packets come on top of it, but how
+ * large they are the device says. */
 static void check_memory(struct conf_reading *r)
 {
 	const struct conf_memory *m = &r->conf->memory;

@@ -242,10 +242,12 @@ static int extra_check(const char *argument, char *err, size_t err_size)
 	const char *why = NULL;
 
 	if (gives_short(argument, "h") || gives_long(argument, "help"))
-		why = "EAL's arguments stand in DPDK's guides under \"EAL parameters\", tasd's in tasd --help";
+		why = "EAL's arguments stand in DPDK's guides under \"EAL parameters\", tasd's "
+		      "in tasd --help";
 	else if (gives_short(argument, "lc") || gives_long(argument, "lcores") ||
 		gives_long(argument, "main-lcore"))
-		why = "the cores are tasd's own: [fastpath] cores_max and cpus and [slowpath] cpu in tasd.conf "
+		why = "the cores are tasd's own: [fastpath] cores_max and cpus and [slowpath] "
+		      "cpu in tasd.conf "
 		      "say which";
 	if (why != NULL)
 		snprintf(err, err_size, "EAL argument %s behind --: %s", argument, why);
@@ -308,7 +310,8 @@ static void say_why(const struct eal_args *a, char **extra, int extra_count, int
 			a->huge ? " in huge pages" : "");
 	else if (extra_count > 0)
 		tas_log(TAS_LOG_ERROR,
-			"DPDK did not start (%s): is one of the EAL arguments behind -- wrong, \"%s\"? DPDK's "
+			"DPDK did not start (%s): is one of the EAL arguments behind -- wrong, "
+			"\"%s\"? DPDK's "
 			"guides have them under \"EAL parameters\"",
 			strerror(error), extra_text(extra, extra_count, text, sizeof(text)));
 	else
@@ -316,8 +319,9 @@ static void say_why(const struct eal_args *a, char **extra, int extra_count, int
 }
 
 /* To an argument that it does not know, EAL answers with all those that it knows on standard output and two
- * lines on standard error, one of them getopt's. What is wrong is said in our own words, and what is a warning
- * goes to the log in any case. The streams are the C library's variables; descriptors stay as they are. */
+ * lines on standard error, one of them getopt's. What is wrong is said in our own words, and what is a
+ * warning goes to the log in any case. The streams are the C library's variables; descriptors stay as they
+ * are. */
 static int init_quietly(struct eal_args *a)
 {
 	FILE *null = fopen("/dev/null", "we"), *out = stdout, *err = stderr;

@@ -108,7 +108,8 @@ static inline uint32_t prefix_v4_broadcast(const struct net_prefix *p)
 	return p->addr.w[3] | ~(uint32_t)(addr_mask64(p->len - 64u) >> 32);
 }
 
-/* --- as text: of the project alone, libtas.so exports none of it (inet_pton and addr_v4 do it elsewhere) --- */
+/* --- as text: of the project alone, libtas.so exports none of it (inet_pton and addr_v4 do it elsewhere)
+ * --- */
 
 /* Exactly one address and nothing else, "192.0.2.1" or "2001:db8::1" (RFC 4291 2.2; no zone, no brackets, no
  * leading zeros in IPv4). False leaves *out alone. */

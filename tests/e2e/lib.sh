@@ -60,8 +60,8 @@ ns_make() { # [MTU]
 	ip -n "$CLI" address add "$CLI_IP/24" dev cli0
 }
 
-# The same with a router between the two, in namespace $RTR, and $CLI in a network of its own, whose packets to
-# the router, and from there alone, may have only so many bytes:
+# The same with a router between the two, in namespace $RTR, and $CLI in a network of its own, whose packets
+# to the router, and from there alone, may have only so many bytes:
 #
 #     tasd $TASD_IP --- srv0 --- rtr0 $RTR_IP [$RTR] rtr1 10.78.0.254 --- cli0 $FAR_IP
 RTR_IP=10.77.0.254 FAR_IP=10.78.0.2

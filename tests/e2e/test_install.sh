@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 60
-# What `meson install` puts in place is complete and works from there: tasd reads its example, tas-run finds its
-# library, and a program of one's own is compiled and linked by what pkg-config says and echoes over tasd.
+# What `meson install` puts in place is complete and works from there: tasd reads its example, tas-run finds
+# its library, and a program of one's own is compiled and linked by what pkg-config says and echoes over tasd.
 # shellcheck disable=SC2119
 . "$(dirname "$0")/lib.sh"
 
@@ -13,7 +13,8 @@ meson install -C "$BUILD" --no-rebuild --quiet --destdir "$WORK/root"
 module=$(find "$WORK/root" -name tas.pc)
 root=$(dirname "$(find "$WORK/root" -path '*/sbin/tasd')")/..
 library=$(cd "$(dirname "$module")/.." && pwd)
-diff - <(cd "$root" && find . ! -type d | sed "s|^\./||; s|^${library#"$(realpath "$root")/"}/|LIB/|" | sort) <<-T
+diff - <(cd "$root" && find . ! -type d |
+	sed "s|^\./||; s|^${library#"$(realpath "$root")/"}/|LIB/|" | sort) <<-T
 	LIB/libtas.so
 	LIB/pkgconfig/tas.pc
 	bin/tas-bench

@@ -11,7 +11,8 @@ mark=QUICKSTART_MARK=$INSTANCE # in the environment of every process that comes 
 
 # With Ctrl-C as a terminal gives it: default action, a process group of its own.
 quickstart() { # [VARIABLE=VALUE]
-	setsid env --default-signal=INT "$mark" "$@" "$e2e_root/tools/quickstart" >"$WORK/quickstart.log" 2>&1 \
+	setsid env --default-signal=INT "$mark" "$@" "$e2e_root/tools/quickstart" \
+		>"$WORK/quickstart.log" 2>&1 \
 		</dev/null &
 	SPAWNED=$!
 	e2e_pids+=("$SPAWNED")
@@ -26,7 +27,8 @@ ends() { # EXIT-CODE
 	leaves_nothing
 }
 
-# What of the machine quickstart could have changed. Of the kernel's settings not those that count or count up.
+# What of the machine quickstart could have changed. Of the kernel's settings not those that count or count
+# up.
 machine() {
 	echo "--- interfaces"
 	ip -o link | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | sort
@@ -35,14 +37,15 @@ machine() {
 	{ find /dev/hugepages -type f 2>/dev/null || true; } | sort
 	echo "--- settings"
 	{ sysctl -a 2>/dev/null || true; } | grep -Ev \
-		'^(fs\.(aio-nr|dentry|file-nr|inode)|kernel\.(ns_last_pid|pty|random)|net\.netfilter\.nf_conntrack_count)' |
+		-e '^(fs\.(aio-nr|dentry|file-nr|inode)|kernel\.(ns_last_pid|pty|random))' \
+		-e '^net\.netfilter\.nf_conntrack_count' |
 		sort
 }
 
 offspring() {
 	local file
 
-	for file in $(grep -lsz "^$mark\$" /proc/[0-9]*/environ); do
+	{ grep -lsz "^$mark\$" /proc/[0-9]*/environ || true; } | while read -r file; do
 		ps -o pid=,args= -p "${file//[^0-9]/}" || true
 	done
 }
@@ -67,7 +70,8 @@ table_is_whole() {
 
 	for load in "redis GET, 50" "redis GET, pipelined" "memcached get" "nginx 64 B" "nginx 100 MB"; do
 		grep -A 1 "^$load.* tasd " "$WORK/quickstart.log" >"$WORK/rows" || fail "no row of $load"
-		grep -q ' tasd .* \(100.0\|99.9\)%$' "$WORK/rows" || fail "not all by tasd: $(cat "$WORK/rows")"
+		grep -q ' tasd .* \(100.0\|99.9\)%$' "$WORK/rows" ||
+			fail "not all by tasd: $(cat "$WORK/rows")"
 		grep -q '^ *linux .* -$' "$WORK/rows" || fail "no row of Linux beside $load"
 	done
 	assert_eq "downloads that are equal" "$(grep -c 'MB (curl)\|/GB\*' "$WORK/quickstart.log")" 2

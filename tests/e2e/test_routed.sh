@@ -14,6 +14,7 @@ exact=$e2e_root/tests/e2e/exact.py
 
 far_answers() { in_cli timeout 1 bash -c "exec 3<>/dev/tcp/$FAR_IP/7001"; }
 
+# shellcheck disable=SC2016  # the field is awk's
 refused_by_router() { in_rtr awk '/^Icmp: [0-9]/ { print $16 }' /proc/net/snmp; } # OutDestUnreachs
 
 # What connect() says about addresses, at once and after waiting.

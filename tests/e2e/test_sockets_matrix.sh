@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# libtas.so exports the calls that docs/sockets.md lists, the functions of include/tas/tas.h, and nothing else.
+# libtas.so exports the calls that docs/sockets.md lists, the functions of include/tas/tas.h, and nothing
+# else.
 set -eu -o pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)

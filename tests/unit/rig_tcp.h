@@ -8,7 +8,8 @@
  * Numbers of a trace are relative, as tcpdump shows them: a side's SYN is 0, its first byte is 1. Byte n of
  * either stream is known, so payload is checked wherever it comes out, and so are all checksums. After every
  * pass what must hold of a flow is asserted, and that it sent one burst at most; at the end every packet
- * buffer must be home. The peer is written byte by byte, without the stack's own builders and parsers. RIG_TRACE=1 prints what goes by.
+ * buffer must be home. The peer is written byte by byte, without the stack's own builders and parsers.
+ * RIG_TRACE=1 prints what goes by.
  *
  * Owner: one test at a time; everything hangs off `rig`, which RIG_TEST opens with the defaults of tasd.conf
  * (but for newreno, whose windows are easily foreseen). A test may change rig.conf before its first verb. */

@@ -246,8 +246,8 @@ static struct flow_key next_host(uint32_t i)
 	return k;
 }
 
-/* 16 in the mean; 44 in one of 4096 is a chance of one in a million. rte_hash takes the low bits for the bucket,
- * and tells its keys apart by the high ones. */
+/* 16 in the mean; 44 in one of 4096 is a chance of one in a million. rte_hash takes the low bits for the
+ * bucket, and tells its keys apart by the high ones. */
 static void keys_that_follow_each_other_are_spread_whatever_the_secret(void **state)
 {
 	struct flow_key (*const key[])(uint32_t) = { key_of, next_port_of_one_host, next_host };
