@@ -174,6 +174,8 @@ static void flow_look(struct oracle *o, struct host *h, uint32_t id)
 	struct flow_seen *s = &o->flow[h->index][id];
 	uint64_t edge = f->rx_nxt + f->rx_adv, fresh = f->tx_una + f->tx_inflight;
 	uint32_t pipe = recovery_pipe(f, k);
+	/* a tail loss probe is new data whatever the window (RFC 8985 7.3) */
+	uint32_t probe = k->tail_probed && !k->tail_resent ? f->mss : 0;
 
 	flow_check(f);
 	if (s->gen == f->gen) {
@@ -184,7 +186,7 @@ static void flow_look(struct oracle *o, struct host *h, uint32_t id)
 		if (edge < s->edge)
 			flow_goes_back(o, h->letter, id, "the right edge", s->edge - edge);
 		if (pipe > max_u32(s->cwnd, f->cwnd) + f->mss &&
-			(fresh > s->fresh || k->bytes_rtx > s->again + f->mss))
+			(fresh > s->fresh + probe || k->bytes_rtx > s->again + f->mss))
 			oracle_found(o, "%c's flow %u has %u bytes in flight with a window of %u", h->letter,
 				id, pipe, f->cwnd);
 	}
