@@ -19,8 +19,8 @@
 #include "include/base/compiler.h"
 
 enum {
-	SENT_MARKS = 32,   /* of data sent once; a power of two */
-	RESENT_MAX = 32,   /* pieces sent again that are not acknowledged */
+	SENT_MARKS = 16,   /* of data sent once; a power of two */
+	RESENT_MAX = 16,   /* pieces sent again that are not acknowledged */
 	RACK_PERSIST = 16, /* recoveries that a wider reordering window lasts (RFC 8985 6.2 step 4) */
 };
 
