@@ -111,7 +111,8 @@ tasd_conf tasd.run_dir=/run/tasd
 
 say "memory that is not enough for what is configured"
 tasd_conf memory.flows_max=4194304 memory.dpdk_memory=64M
-refuses "4 M connections in 64 MiB" "flows_max=4194304" "dpdk_memory" "allowed: at least" -- "${tasd[@]}" --check
+refuses "4 M connections in 64 MiB" "flows_max=4194304" "dpdk_memory" "allowed: at least" \
+	-- "${tasd[@]}" --check
 tasd_conf memory.flows_max=65536 memory.dpdk_memory=256M
 
 say "it starts within 2 s"
