@@ -125,6 +125,7 @@ void tcp_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, con
 	uint32_t id = flow_lookup(sp->fp, key);
 	bool none = id == FLOW_NONE, was = false;
 	const struct flow *f;
+	uint8_t flags;
 	tcp_seq nxt;
 
 	if (!none) {
@@ -137,8 +138,9 @@ void tcp_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, con
 	}
 	if (!none)
 		return;
-	if ((seg->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG)) == RTE_TCP_SYN_FLAG)
+	flags = seg->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG);
+	if (flags == RTE_TCP_SYN_FLAG)
 		handshake_syn_in(sp, frame, key, seg, was ? &nxt : NULL);
-	else
+	else if (flags != 0 || listen_find(sp->listeners, key) == NULL) /* RFC 9293 3.10.7.2, fourth */
 		out_rst_for(sp, frame, key, seg);
 }

@@ -422,6 +422,19 @@ TEST(own_port_and_address_open_nothing) /* LAND: a simultaneous open with oursel
 	silence();
 }
 
+TEST(listener_answers_neither_to_no_flags_nor_to_a_fin) /* RFC 9293 3.10.7.2, fourth; as Linux */
+{
+	struct peer *p = peer_new();
+
+	assert_int_equal(app_listens(0, RIG_PORT, 8), 0);
+	give(p, .flags = PSH, .seq = 7, .len = 10);
+	give(p, .flags = FIN, .seq = 7, .len = 10);
+	give(p, .flags = SYN | FIN, .seq = 7);
+	silence();
+	give(p, .flags = FIN | ACK, .seq = 7, .ack = 99);
+	assert_int_equal(next_segment(p)->flags, RST);
+}
+
 TEST(resets_are_limited)
 {
 	struct peer *p = peer_new();
@@ -464,6 +477,7 @@ int main(void)
 		RIG_TEST(source_that_no_other_host_can_have_is_not_answered),
 		RIG_TEST(frame_to_or_from_many_is_not_answered),
 		RIG_TEST(own_port_and_address_open_nothing),
+		RIG_TEST(listener_answers_neither_to_no_flags_nor_to_a_fin),
 		RIG_TEST(resets_are_limited),
 	};
 
