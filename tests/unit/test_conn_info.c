@@ -6,7 +6,16 @@
 #include "tests/unit/net_frames.h"
 #include "tests/unit/rig_tcp.h"
 
-enum { MSS = 1448, NET = 0, HOST = 1, PORT = 3, TOO_BIG = 4, UNREACHABLE = 3, TIME_EXCEEDED = 11 };
+enum {
+	FAR = 1000000,
+	MSS = 1448,
+	NET = 0,
+	HOST = 1,
+	PORT = 3,
+	TOO_BIG = 4,
+	UNREACHABLE = 3,
+	TIME_EXCEEDED = 11
+};
 
 /* An ICMP error of a router about the segment of ours that begins at `seq` (relative). */
 static void give_icmp(const struct peer *p, uint8_t type, uint8_t code, uint16_t mtu, uint32_t seq)
@@ -229,6 +238,58 @@ TEST(connection_tells_about_itself) /* TCP_INFO */
 	assert_int_equal(app_info(&rig.apps, p->app->id, &i), ENOENT);
 }
 
+static void info_of(const struct peer *p, struct ctl_info *i)
+{
+	memset(i, 0, sizeof(*i));
+	i->flow = p->flow;
+	i->gen = p->gen;
+	assert_int_equal(app_info(&rig.apps, p->app->id, i), 0);
+	i->gen = 0;
+}
+
+/* Traffic of every kind that is counted: both ways, lost, marked, out of order, timed out. */
+static void wear_out(struct peer *p)
+{
+	app_writes(p, 20 * MSS);
+	overlook();
+	give(p, .seq = 1, .ack = 1, .sack = { { AT(1), AT(6) } });
+	wait_ms(1000);
+	give(p, .flags = ACK | ECE, .seq = 1, .ack = AT(7));
+	give(p, .seq = 1001, .ack = AT(7), .len = 1000);
+	give(p, .seq = 1, .ack = AT(7), .len = 1000);
+	app_reads(p, 2000);
+	give(p, .seq = FAR, .ack = AT(7));
+	wait_ms(1000);
+	overlook();
+	assert_true(cold_of(p)->timeouts > 0 && cold_of(p)->recoveries > 0 && cold_of(p)->rtx_segs > 0);
+}
+
+TEST(statistics_of_a_reused_slot_begin_at_zero)
+{
+	struct rig_how how = { .nodelay = true, .ecn = true };
+	struct ctl_info fresh, again;
+	struct peer *p, *q;
+
+	rig.conf.tcp.ecn = true;
+	p = established_(how);
+	info_of(p, &fresh);
+	assert_int_equal(fresh.bytes_acked + fresh.bytes_received + fresh.bytes_sent + fresh.retransmits +
+			fresh.bytes_retransmitted + fresh.unread_bytes,
+		0);
+	wear_out(p);
+	app_aborts(p);
+	overlook();
+	wait_ms(100);
+	assert_int_equal(flows_in_use(), 0);
+	q = established_(how);
+	assert_int_equal(q->flow, p->flow);
+	info_of(q, &again);
+	assert_memory_equal(&again, &fresh, sizeof(fresh)); /* as if nobody had been there before */
+	assert_int_equal(cold_of(q)->delivered + cold_of(q)->marked + cold_of(q)->lost +
+			cold_of(q)->recoveries + cold_of(q)->timeouts + cold_of(q)->answered_ns,
+		0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +305,7 @@ int main(void)
 		RIG_TEST(too_big_is_believed_only_about_what_is_in_flight),
 		RIG_TEST(too_small_a_path_is_not_believed),
 		RIG_TEST(connection_tells_about_itself),
+		RIG_TEST(statistics_of_a_reused_slot_begin_at_zero),
 	};
 
 	return RIG_MAIN(tests);
