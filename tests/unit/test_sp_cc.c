@@ -228,6 +228,75 @@ TEST(window_is_paced_over_long_paths)
 	overlook();
 }
 
+/* --- spurious timeouts --- */
+
+enum { PATH_MS = 20, WINDOW = 64 };
+
+/* A flow without an end. */
+static void fill(struct peer *p)
+{
+	const struct abi_flow_rec *r = rec_of(p);
+
+	app_writes(p, r->tx_size - (uint32_t)(p->tx_end - r->tx_una));
+}
+
+/* Everything arrives, and all is acknowledged so long after; returns how many new bytes that were. */
+static uint32_t round_trip(struct peer *p, uint32_t ms)
+{
+	const struct rig_seg *s;
+	uint32_t before = acknowledged;
+
+	wait_ms(ms);
+	while ((s = next_segment(p)) != NULL)
+		if ((int32_t)(s->seq + s->len - acknowledged) > 0)
+			acknowledged = s->seq + s->len;
+	give(p, .seq = 1, .ack = acknowledged);
+	fill(p);
+	return acknowledged - before;
+}
+
+static uint32_t round_trips(struct peer *p, unsigned n)
+{
+	uint32_t bytes = 0;
+
+	while (n-- > 0)
+		bytes += round_trip(p, PATH_MS);
+	return bytes;
+}
+
+/* A path that stands still for a second, ten times, and loses nothing: the timer expires, in vain. */
+static void rate_survives(const char *congestion, bool no_ts)
+{
+	struct peer *p = established(.nodelay = true, .rtt_ms = PATH_MS, .congestion = congestion,
+		.no_ts = no_ts, .wnd = WINDOW * MSS);
+	uint32_t usual;
+
+	acknowledged = 1;
+	fill(p);
+	round_trips(p, 20);
+	usual = round_trips(p, 10);
+	assert_true(usual > 9 * WINDOW * MSS);
+	for (uint32_t i = 0; i < 10; i++) {
+		round_trip(p, 1000);
+		assert_true(cold_of(p)->timeouts > i);
+		assert_true(round_trips(p, 10) >= 10 * MSS);
+	}
+	round_trips(p, 150);
+	assert_true(round_trips(p, 10) > usual / 2);
+	app_aborts(p);
+	overlook();
+}
+
+TEST(rate_survives_spurious_timeouts) /* the research prototype's went down to zero, and stayed there */
+{
+	static const char *const algorithm[] = { "cubic", "newreno", "dctcp" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(algorithm); i++) {
+		rate_survives(algorithm[i], false);
+		rate_survives(algorithm[i], true);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +313,7 @@ int main(void)
 		RIG_TEST(window_that_is_not_used_does_not_grow),
 		RIG_TEST(reduction_by_the_fast_path_stands),
 		RIG_TEST(window_is_paced_over_long_paths),
+		RIG_TEST(rate_survives_spurious_timeouts),
 	};
 
 	return RIG_MAIN(tests);
