@@ -13,19 +13,22 @@
 
 #include "include/base/compiler.h"
 
-/* A group set-up for cmocka. */
-static inline int eal_rig_start(void **state TAS_UNUSED)
+static inline int eal_rig_start_with(unsigned memory_mb)
 {
-	static char prefix[64];
-	char *argv[] = { "test", "-l", "0", "-m", "128", "--no-huge", "--no-shconf", "--no-pci",
+	static char prefix[64], memory[16];
+	char *argv[] = { "test", "-l", "0", "-m", memory, "--no-huge", "--no-shconf", "--no-pci",
 		"--no-telemetry", "--log-level=*:critical", prefix, NULL };
 
+	snprintf(memory, sizeof(memory), "%u", memory_mb);
 	snprintf(prefix, sizeof(prefix), "--file-prefix=tas-test-%d", (int)getpid());
 	if (rte_eal_init((int)ARRAY_LEN(argv) - 1, argv) < 0)
 		return -1;
 	rmdir(rte_eal_get_runtime_dir());
 	return 0;
 }
+
+/* A group set-up for cmocka. */
+static inline int eal_rig_start(void **state TAS_UNUSED) { return eal_rig_start_with(128); }
 
 static inline int eal_rig_stop(void **state TAS_UNUSED) { return rte_eal_cleanup(); }
 

@@ -19,11 +19,14 @@ enum { WIRE = 1024, FLOWS = 128, PASSES_MAX = 10000 };
 
 struct rig rig;
 
-int rig_group_setup(void **state)
+static int group_setup(unsigned memory_mb)
 {
 	log_open("stderr", TAS_LOG_ERROR, "rig"); /* what a test provokes is no news */
-	return eal_rig_start(state);
+	return eal_rig_start_with(memory_mb);
 }
+
+int rig_group_setup(void **state TAS_UNUSED) { return group_setup(128); }
+int rig_group_setup_large(void **state TAS_UNUSED) { return group_setup(384); }
 
 int rig_group_teardown(void **state) { return eal_rig_stop(state); }
 

@@ -153,6 +153,7 @@ extern struct rig rig;
 int rig_setup(void **state);
 int rig_teardown(void **state);
 int rig_group_setup(void **state);
+int rig_group_setup_large(void **state); /* for a host with many flows */
 int rig_group_teardown(void **state);
 #define RIG_MAIN(tests) cmocka_run_group_tests(tests, rig_group_setup, rig_group_teardown)
 
