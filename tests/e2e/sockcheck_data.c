@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Names of sockets, and moving bytes. */
 #include <arpa/inet.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
@@ -8,6 +9,24 @@
 #include "tests/e2e/sockcheck.h"
 
 enum { BIG = 3000000 };
+
+/* Whatever number says "as many as there may be", at first and again, of a listener that then accepts. */
+static void listen_with(const char *call, int backlog)
+{
+	struct sockaddr_in name = address(check_local, 0);
+	socklen_t size = sizeof(name);
+	int fd = new_socket(0);
+
+	bind(fd, (struct sockaddr *)&name, sizeof(name));
+	getsockname(fd, (struct sockaddr *)&name, &size);
+	show(call, listen(fd, backlog));
+	show("again", listen(fd, backlog));
+	show_text("peer connects",
+		peer("connect 1 %s %d", inet_ntoa(check_local), (int)ntohs(name.sin_port)));
+	settle(fd, POLLIN);
+	show("it is accepted", close(accept(fd, NULL, NULL)));
+	close(fd);
+}
 
 void check_names(void)
 {
@@ -51,6 +70,10 @@ void check_names(void)
 	close(second);
 	close(listener);
 	close(fd);
+	listen_with("listen with INT_MAX", INT_MAX);
+	listen_with("listen with -1", -1);
+	listen_with("listen with INT_MIN", INT_MIN);
+	listen_with("listen with 0", 0);
 }
 
 static void receive_flags(int fd)
