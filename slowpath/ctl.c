@@ -75,6 +75,41 @@ void client_progress(struct ctl *c, struct client *l)
 /* Not left to close(): whoever forked has the descriptor, too, and it would stay in the set. */
 void ctl_unwatch(struct ctl *c, int fd) { epoll_ctl(c->epfd, EPOLL_CTL_DEL, fd, NULL); }
 
+struct closing {
+	struct undertaker_job job;
+	int fd;
+};
+
+static void close_apart(struct undertaker_job *job) { close(((struct closing *)job)->fd); }
+
+void ctl_close(struct ctl *c, int fd)
+{
+	struct closing *g;
+
+	if (ctl_io_close(fd))
+		return;
+	if (c->closers == NULL)
+		c->closers = undertaker_new(CTL_CLOSERS_MAX, 0);
+	g = c->closers != NULL ? malloc(sizeof(*g)) : NULL;
+	if (g == NULL) { /* rather one descriptor fewer than a service that stands still */
+		tas_log(TAS_LOG_WARNING, "descriptor %d of an offender stays open: out of memory", fd);
+		return;
+	}
+	*g = (struct closing){ .job.work = close_apart, .fd = fd };
+	undertaker_add(c->closers, &g->job);
+	c->stats.closing++;
+}
+
+static void closed_collect(struct ctl *c)
+{
+	struct undertaker_job *job;
+
+	while (c->closers != NULL && (job = undertaker_done(c->closers)) != NULL) {
+		free(job);
+		c->stats.closing--;
+	}
+}
+
 /* Its memory stays until the end of the call: later events may point to it. */
 void client_end(struct ctl *c, struct client *l)
 {
@@ -86,7 +121,7 @@ void client_end(struct ctl *c, struct client *l)
 	list_leave(c, l);
 	request_client_end(c->apps, &l->rq);
 	ctl_unwatch(c, l->fd);
-	ctl_io_close(l->fd);
+	ctl_close(c, l->fd);
 	if (l->pidfd >= 0) {
 		ctl_unwatch(c, l->pidfd);
 		close(l->pidfd);
@@ -184,7 +219,7 @@ static bool client_new(struct ctl *c, int fd)
 
 static void turn_away(struct ctl *c, int fd, const char *why)
 {
-	ctl_io_close(fd);
+	ctl_close(c, fd);
 	c->stats.turned_away++;
 	tas_log_limited(&c->log, c->now, TAS_LOG_WARNING,
 		"a process was turned away from the control socket: %s", why);
@@ -292,6 +327,7 @@ unsigned ctl_poll(struct ctl *c, tas_ns now)
 	n = events_poll(c);
 	n += newcomers_expire(c);
 	bury(c);
+	closed_collect(c);
 	return n;
 }
 
@@ -384,6 +420,9 @@ void ctl_stop(struct ctl *c)
 	while ((h = TAILQ_FIRST(&c->holds)) != NULL)
 		hold_hung_up(c, h);
 	bury(c);
+	closed_collect(c);
+	if (c->closers != NULL)
+		undertaker_end(c->closers, false);
 	c->apps->cut = NULL;
 	close_if_open(c->fd);
 	close_if_open(c->epfd);
