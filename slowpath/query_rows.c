@@ -131,7 +131,7 @@ bool query_listeners(struct query *q, const struct query_source *s, tas_ns now T
 /* --- applications --- */
 
 static const char *const app_states[NR_APP_STATES] = { "free", "mapping", "live", "ending", "closing",
-	"draining", "leaving" };
+	"draining", "grace", "leaving" };
 
 struct app_view {
 	const struct app_slot *slot;
