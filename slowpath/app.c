@@ -49,6 +49,9 @@ int apps_init(struct apps *as, struct fastpath *fp, const struct tas_conf *conf,
 	*as = (struct apps){ .fp = fp, .conf = conf, .ops = *ops, .rim = *rim, .strikes = region_strikes() };
 	users_init(&as->users);
 	users_limit(&as->users, SHARE_APPS, n);
+	users_limit(&as->users, SHARE_MEMORY,
+		conf->memory.memory_max != 0 ? conf->memory.memory_max / REGION_PAGE
+					     : region_machine_pages() / 2);
 	as->copied.flow = FLOW_NONE;
 	as->cost.users = &as->users;
 	cost_begin(&as->cost);
@@ -79,6 +82,7 @@ static void slot_left(struct apps *as, uint16_t id)
 {
 	struct app_slot *s = &as->slot[id];
 
+	users_give(&as->users, s->who.uid, SHARE_MEMORY, s->pages);
 	users_give(&as->users, s->who.uid, SHARE_APPS, 1);
 	*s = (struct app_slot){ .state = APP_FREE };
 	as->free_id[(as->free_head + as->nr_free++) % as->conf->memory.apps_max] = id;
@@ -216,7 +220,7 @@ static int region_make(struct apps *as, uint16_t id)
 	if (error == 0)
 		error = buf_init(&s->pool, pages);
 	if (error == 0)
-		error = region_populate(&s->region, 0, HEADER_PAGES * REGION_PAGE, &header);
+		error = app_pages_populate(as, id, 0, HEADER_PAGES, &header);
 	if (error == 0)
 		buf_free(&s->pool, HEADER_PAGES, pages - HEADER_PAGES);
 	return error;
@@ -282,7 +286,9 @@ static int refuse_memory(struct apps *as, int error, char *why, size_t why_size)
 	char text[160];
 
 	snprintf(text, sizeof(text), "tasd cannot make this process's shared memory: %s%s", strerror(error),
-		error == EMFILE ? "; raise its limit of open files" : "");
+		error == EMFILE           ? "; raise its limit of open files"
+			: error == ENOMEM ? "; raise [memory] memory_max if there is more"
+					  : "");
 	return refuse(as, error, why, why_size, text);
 }
 

@@ -157,6 +157,7 @@ struct app_slot {
 	uint64_t grace;       /* RCU token */
 	uint64_t token;       /* CTL_FORK's, with which it came; or 0 */
 	tas_ns since;         /* attached */
+	uint64_t pages;       /* of SHARE_MEMORY */
 };
 
 /* Bytes of a flow that were copied to where it is about to move, before its lock is taken (app_share.c). */

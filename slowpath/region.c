@@ -224,6 +224,19 @@ static int populate_run(struct region *r, uint64_t from, uint64_t to)
 	return 0;
 }
 
+uint64_t region_missing(const struct region *r, uint64_t off, uint64_t len)
+{
+	uint64_t page = off / REGION_PAGE, end = (off + len + REGION_PAGE - 1) / REGION_PAGE, missing = 0;
+
+	while (page < end) {
+		uint64_t run = run_end(r, page, end, false);
+
+		missing += run - page;
+		page = run_end(r, run, end, true);
+	}
+	return missing;
+}
+
 int region_populate(struct region *r, uint64_t off, uint64_t len, uint32_t *most)
 {
 	uint64_t page = off / REGION_PAGE, end = (off + len + REGION_PAGE - 1) / REGION_PAGE, run;
@@ -274,6 +287,13 @@ int region_seal(struct region *r)
 	close(r->fd);
 	r->fd = -1;
 	return error;
+}
+
+uint64_t region_machine_pages(void)
+{
+	uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return bytes / REGION_PAGE;
 }
 
 bool region_struck(const struct region *r) { return atomic_load(&guards[r->guard].struck) != 0; }

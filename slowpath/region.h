@@ -40,6 +40,8 @@ int region_create(struct region *r, uint64_t size, const char *name);
  * process's may be more than ours. */
 void region_destroy(struct region *r);
 
+/* Pages of [off, off + len) that were never populated. */
+uint64_t region_missing(const struct region *r, uint64_t off, uint64_t len);
 /* Makes the pages of [off, off + len) exist; 0, or -ENOMEM with what was there before intact. At most *most
  * pages, from which those that were made are taken off: -EAGAIN if that was not enough. */
 int region_populate(struct region *r, uint64_t off, uint64_t len, uint32_t *most);
@@ -49,6 +51,9 @@ int region_populate(struct region *r, uint64_t off, uint64_t len, uint32_t *most
  * the application adds the seals: that takes the file's lock, which a process holds for as long as it likes
  * by writing to the file from a page whose fault it does not resolve. Looking at seals takes no lock. */
 int region_seal(struct region *r);
+
+/* Pages that the machine has. */
+uint64_t region_machine_pages(void);
 
 /* A SIGBUS was caught in it. */
 bool region_struck(const struct region *r);
