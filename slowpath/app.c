@@ -416,14 +416,14 @@ static void ending_step(struct apps *as, uint16_t app, unsigned *budget)
 	s->state = APP_CLOSING;
 }
 
-/* Its listeners first, then its connections. True when all is on its way. */
+/* Its listeners first, and what it did not accept, then its connections. True when all is on its way. */
 static bool closing_step(struct apps *as, uint16_t app, unsigned *budget)
 {
 	struct app_slot *s = &as->slot[app];
 	unsigned most = min_u32(*budget, APP_LISTENERS_BURST), dropped = hold_app_gone(&as->holds, app, most);
 
 	*budget -= dropped;
-	if (dropped == most)
+	if (dropped == most || s->returning > 0)
 		return false;
 	*budget -= app_flows_close(as, app, *budget);
 	return s->close_next == s->recs_begun;

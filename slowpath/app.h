@@ -152,6 +152,7 @@ struct app_slot {
 	uint32_t recs_free;   /* head of the free list */
 	uint32_t nr_recs;     /* in use */
 	uint32_t nr_rings;    /* flows that have payload rings */
+	uint32_t returning;   /* connections that it did not accept, to be taken back yet (listen.c) */
 	uint32_t hear_next;   /* ENDING: the bell ring to empty next */
 	uint32_t close_next;  /* ENDING, CLOSING: the record to look at next */
 	uint64_t grace;       /* RCU token */
