@@ -25,6 +25,10 @@
 enum {
 	EVENTS_BURST = 64, /* descriptors looked at in one call */
 	ACCEPT_BURST = 16,
+	/* descriptors */
+	FILES_OWN = 256,
+	FILES_APP = 4, /* its socket, its process, its region until it mapped it, and one to spare */
+	FILES_NEWCOMER = 2,
 };
 
 #ifndef SO_PEERPIDFD
@@ -347,15 +351,30 @@ void ctl_path(const struct tas_conf *conf, char *path, size_t size)
 	snprintf(path, size, "%s/%s.sock", conf->tasd.run_dir, conf->tasd.instance);
 }
 
-/* Each process costs some descriptors; the limit that most systems set is for programs that use select(). */
-static void open_files_raise(void)
+/* If everything that may be there is there. */
+static rlim_t open_files_most(const struct apps *as)
 {
-	struct rlimit r;
+	const struct conf_memory *m = &as->conf->memory;
 
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
+	return FILES_OWN + (rlim_t)m->apps_max * (FILES_APP + as->fp->conf.cores + m->app_contexts_max) +
+		HOLDS_MAX + (rlim_t)CTL_NEWCOMERS_MAX * FILES_NEWCOMER;
+}
+
+/* The limit that most systems set is for programs that use select(). */
+static void open_files_raise(const struct apps *as)
+{
+	rlim_t most = open_files_most(as);
+	struct rlimit r, more;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+		return;
+	more.rlim_cur = more.rlim_max = r.rlim_max > most ? r.rlim_max : most;
+	if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+		return;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+	tas_log(TAS_LOG_INFO, "may open %lu files; with all that [memory] allows it would be %lu",
+		(unsigned long)r.rlim_cur, (unsigned long)most);
 }
 
 static int resources_take(struct ctl *c, const struct ctl_conf *cc, char *err, size_t err_size)
@@ -389,7 +408,7 @@ int ctl_start(struct ctl **out, const struct ctl_conf *cc, char *err, size_t err
 	TAILQ_INIT(&c->holds);
 	TAILQ_INIT(&c->holds_graveyard);
 	users_limit(&c->apps->users, SHARE_NEWCOMERS, CTL_NEWCOMERS_MAX);
-	open_files_raise();
+	open_files_raise(c->apps);
 	c->apps->low_ports = ctl_cred_low_ports();
 	error = resources_take(c, cc, err, err_size);
 	if (error != 0) {
