@@ -110,8 +110,10 @@ void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t
 	rec = positions_store(a, f);
 	if (unlikely(new_events != 0)) {
 		c->fp->cold[id].rec_events |= new_events;
-		if (error != 0)
+		if (error != 0) {
+			c->fp->cold[id].rec_error = error;
 			atomic_store_explicit(&rec->error, error, memory_order_relaxed);
+		}
 		/* pairs with the acquire in the library: whoever sees the event sees the positions and the
 		 * error before it */
 		atomic_store_explicit(&rec->events, c->fp->cold[id].rec_events, memory_order_release);

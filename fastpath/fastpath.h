@@ -192,7 +192,7 @@ void flow_unlink(struct fastpath *fp, uint32_t id);
  * any more. */
 void flow_remove(struct fastpath *fp, uint32_t id);
 uint32_t flow_lookup(struct fastpath *fp, const struct flow_key *key);
-/* Slots whose grace period is over become free; call once per slow-path pass. */
+/* Slots whose grace period is over become free, a bounded number of them; call once per slow-path pass. */
 void fp_reclaim(struct fastpath *fp);
 
 /* A frame ready for the wire, from the slow path; takes the mbuf. */

@@ -242,6 +242,7 @@ struct flow_cold {
 	uint64_t rx_fin_off; /* offset of the peer's FIN if seen out of order, else UINT64_MAX */
 
 	uint32_t rec_events;                /* what abi_flow_rec.events holds */
+	uint32_t rec_error;                 /* and abi_flow_rec.error */
 	uint16_t accept_forks, close_forks; /* of its process, as it accepted and closed the flow */
 	struct flow_key key;
 	uint64_t bytes_in, bytes_out, bytes_rtx;

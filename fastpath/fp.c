@@ -14,7 +14,10 @@
 #include "fastpath/pace.h"
 #include "include/base/assert.h"
 
-enum { SENDS_MAX = 1024 };
+enum {
+	SENDS_MAX = 1024,
+	RECLAIM_BURST = 1024,
+};
 
 static_assert((int)FP_SECRET_LEN == (int)FLOW_TABLE_SECRET_LEN, "it is the flow table's");
 
@@ -257,7 +260,7 @@ static bool grave_empty(struct fastpath *fp, const struct flow_grave *g)
 void fp_reclaim(struct fastpath *fp)
 {
 	rte_rcu_qsbr_quiescent(fp->qsbr, fp->conf.cores);
-	for (uint32_t n = fp->nr_graves; n > 0; n--) {
+	for (uint32_t n = min_u32(fp->nr_graves, RECLAIM_BURST); n > 0; n--) {
 		struct flow_grave g = fp->graves[fp->grave_head];
 
 		fp->grave_head = (fp->grave_head + 1) % fp->conf.flows_max;

@@ -5,10 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "include/base/assert.h"
 #include "include/base/log.h"
 #include "slowpath/app_flow.h"
+
+enum { BURIAL_NICE = 10 }; /* so that the slow path comes first, and it comes to an end all the same */
 
 #define HEADER_PAGES ((sizeof(struct abi_header) + REGION_PAGE - 1) / REGION_PAGE)
 
@@ -45,6 +49,9 @@ int apps_init(struct apps *as, struct fastpath *fp, const struct tas_conf *conf,
 	*as = (struct apps){ .fp = fp, .conf = conf, .ops = *ops, .rim = *rim, .strikes = region_strikes() };
 	users_init(&as->users);
 	users_limit(&as->users, SHARE_APPS, n);
+	users_limit(&as->users, SHARE_MEMORY,
+		conf->memory.memory_max != 0 ? conf->memory.memory_max / REGION_PAGE
+					     : region_machine_pages() / 2);
 	as->copied.flow = FLOW_NONE;
 	as->cost.users = &as->users;
 	cost_begin(&as->cost);
@@ -70,6 +77,50 @@ static void core_fds_close(struct apps *as, struct app *a)
 			as->rim.core_close(as->rim.arg, i, a->core_eventfd[i]);
 }
 
+/* Its memory is the kernel's again. */
+static void slot_left(struct apps *as, uint16_t id)
+{
+	struct app_slot *s = &as->slot[id];
+
+	users_give(&as->users, s->who.uid, SHARE_MEMORY, s->pages);
+	users_give(&as->users, s->who.uid, SHARE_APPS, 1);
+	*s = (struct app_slot){ .state = APP_FREE };
+	as->free_id[(as->free_head + as->nr_free++) % as->conf->memory.apps_max] = id;
+}
+
+static void region_bury(struct undertaker_job *job)
+{
+	setpriority(PRIO_PROCESS, (id_t)gettid(), BURIAL_NICE);
+	region_destroy(&((struct app_burial *)job)->region);
+}
+
+/* The process may have touched all of it, and be gone: then ours is the last reference, and to give it up
+ * costs what all that costs. The slot stays taken as long: who attaches, touches and dies again and again
+ * gathers no more than he may have at one time. */
+static void slot_leave(struct apps *as, uint16_t id)
+{
+	struct app_slot *s = &as->slot[id];
+
+	s->state = APP_LEAVING;
+	s->burial = (struct app_burial){ .job.work = region_bury, .region = s->region, .app = id };
+	s->region = (struct region){ .size = s->region.size,
+		.resident = s->region.resident,
+		.fd = -1,
+		.guard = -1 };
+	as->nr_leaving++;
+	undertaker_add(as->undertaker, &s->burial.job);
+}
+
+static void left_collect(struct apps *as)
+{
+	struct undertaker_job *job;
+
+	while (as->nr_leaving > 0 && (job = undertaker_done(as->undertaker)) != NULL) {
+		as->nr_leaving--;
+		slot_left(as, ((struct app_burial *)job)->app);
+	}
+}
+
 /* Everything an application had, in reverse; also of one that was only half made. No core looks at it. */
 static void slot_free(struct apps *as, uint16_t id)
 {
@@ -81,19 +132,25 @@ static void slot_free(struct apps *as, uint16_t id)
 	memset(a, 0, sizeof(*a));
 	app_recs_fini(as, id);
 	buf_fini(&s->pool);
-	region_destroy(&s->region);
 	if (as->holds.app != NULL) /* not while the instance ends */
 		hold_app_reset(&as->holds, id);
-	users_give(&as->users, s->who.uid, SHARE_APPS, 1);
-	*s = (struct app_slot){ .state = APP_FREE };
-	as->free_id[(as->free_head + as->nr_free++) % as->conf->memory.apps_max] = id;
+	if (s->region.shared && as->undertaker != NULL) {
+		slot_leave(as, id);
+		return;
+	}
+	region_destroy(&s->region);
+	slot_left(as, id);
 }
 
 void apps_fini(struct apps *as)
 {
 	holds_fini(&as->holds);
+	if (as->undertaker != NULL) { /* what it has, we wait for; the rest goes at once */
+		undertaker_end(as->undertaker, true);
+		as->undertaker = NULL;
+	}
 	for (uint32_t id = 0; as->slot != NULL && id < as->conf->memory.apps_max; id++)
-		if (as->slot[id].state != APP_FREE)
+		if (as->slot[id].state != APP_FREE && as->slot[id].state != APP_LEAVING)
 			slot_free(as, (uint16_t)id);
 	free(as->slot);
 	free(as->free_id);
@@ -163,7 +220,7 @@ static int region_make(struct apps *as, uint16_t id)
 	if (error == 0)
 		error = buf_init(&s->pool, pages);
 	if (error == 0)
-		error = region_populate(&s->region, 0, HEADER_PAGES * REGION_PAGE, &header);
+		error = app_pages_populate(as, id, 0, HEADER_PAGES, &header);
 	if (error == 0)
 		buf_free(&s->pool, HEADER_PAGES, pages - HEADER_PAGES);
 	return error;
@@ -229,7 +286,9 @@ static int refuse_memory(struct apps *as, int error, char *why, size_t why_size)
 	char text[160];
 
 	snprintf(text, sizeof(text), "tasd cannot make this process's shared memory: %s%s", strerror(error),
-		error == EMFILE ? "; raise its limit of open files" : "");
+		error == EMFILE           ? "; raise its limit of open files"
+			: error == ENOMEM ? "; raise [memory] memory_max if there is more"
+					  : "");
 	return refuse(as, error, why, why_size, text);
 }
 
@@ -357,14 +416,14 @@ static void ending_step(struct apps *as, uint16_t app, unsigned *budget)
 	s->state = APP_CLOSING;
 }
 
-/* Its listeners first, then its connections. True when all is on its way. */
+/* Its listeners first, and what it did not accept, then its connections. True when all is on its way. */
 static bool closing_step(struct apps *as, uint16_t app, unsigned *budget)
 {
 	struct app_slot *s = &as->slot[app];
 	unsigned most = min_u32(*budget, APP_LISTENERS_BURST), dropped = hold_app_gone(&as->holds, app, most);
 
 	*budget -= dropped;
-	if (dropped == most)
+	if (dropped == most || s->returning > 0)
 		return false;
 	*budget -= app_flows_close(as, app, *budget);
 	return s->close_next == s->recs_begun;
@@ -445,6 +504,7 @@ unsigned apps_poll(struct apps *as, tas_ns now)
 		as->next_check = now + APP_CHECK_INTERVAL;
 		offenders_check(as);
 	}
+	left_collect(as);
 	return app_holds_release(as, APP_CLOSE_BURST) + (as->nr_dying > 0 ? dying_poll(as) : 0);
 }
 
@@ -454,6 +514,8 @@ tas_ns apps_deadline(const struct apps *as, tas_ns now)
 
 	if (!LIST_EMPTY(&as->holds.ended))
 		return now;
+	if (as->nr_leaving > 0)
+		next = min_u64(next, now + APP_GRACE_RETRY);
 	for (unsigned i = 0; i < as->nr_dying; i++) {
 		if (as->slot[as->dying[i]].state == APP_CLOSING)
 			return now;

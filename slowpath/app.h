@@ -9,8 +9,9 @@
  * off is not heard. At a limit the newcomer is refused in words and what exists goes on; no user but root can
  * take all places (users.h).
  *
- *   FREE -> MAPPING -> LIVE -> ENDING -> CLOSING -> DRAINING -> GRACE -> FREE
- *           hello      mapped  gone      heard      flows done  cores have all looked away
+ *   FREE -> MAPPING -> LIVE -> ENDING -> CLOSING -> DRAINING -> GRACE -> LEAVING -> FREE
+ *           hello      mapped  gone      heard      flows done  cores    memory went back
+ *                                                               looked away
  *
  * Owner: the slow path; one thread. Cores see `struct app` of fastpath/app.h, which is filled here.
  * Needs no OS but for region.c: descriptors come from the rim (app_rim), and simulation has none. */
@@ -30,6 +31,7 @@
 #include "slowpath/cost.h"
 #include "slowpath/hold.h"
 #include "slowpath/region.h"
+#include "slowpath/undertaker.h"
 #include "slowpath/users.h"
 
 enum {
@@ -109,6 +111,7 @@ enum app_state {
 	APP_CLOSING,
 	APP_DRAINING,
 	APP_GRACE,
+	APP_LEAVING,
 	NR_APP_STATES
 };
 
@@ -131,21 +134,31 @@ struct app_rec {
 	uint64_t taken;                /* where the stream to send ended when the flow moved away */
 };
 
+/* A region that goes back to the kernel. */
+struct app_burial {
+	struct undertaker_job job;
+	struct region region;
+	uint16_t app;
+};
+
 struct app_slot {
 	enum app_state state;
 	struct app_who who;
 	struct region region;
+	struct app_burial burial; /* LEAVING; of `region` only how much it is remains */
 	struct buf_pool pool;
 	struct app_rec *recs; /* [app_flows_max] */
 	uint32_t recs_begun;  /* records from here on were never used */
 	uint32_t recs_free;   /* head of the free list */
 	uint32_t nr_recs;     /* in use */
 	uint32_t nr_rings;    /* flows that have payload rings */
+	uint32_t returning;   /* connections that it did not accept, to be taken back yet (listen.c) */
 	uint32_t hear_next;   /* ENDING: the bell ring to empty next */
 	uint32_t close_next;  /* ENDING, CLOSING: the record to look at next */
 	uint64_t grace;       /* RCU token */
 	uint64_t token;       /* CTL_FORK's, with which it came; or 0 */
 	tas_ns since;         /* attached */
+	uint64_t pages;       /* of SHARE_MEMORY */
 };
 
 /* Bytes of a flow that were copied to where it is about to move, before its lock is taken (app_share.c). */
@@ -170,7 +183,10 @@ struct apps {
 	uint16_t *free_id; /* FIFO, so that an id rests before it is used again */
 	uint32_t free_head, nr_free;
 	uint16_t *dying; /* [2 * apps_max] those in ENDING, CLOSING or GRACE */
-	uint32_t nr_dying, nr_live;
+	uint32_t nr_dying, nr_live, nr_leaving;
+	/* Where regions go that a process has had: nobody knows how much there is in them. NULL: they go at
+	 * once. Ends with the registry. */
+	struct undertaker *undertaker;
 	tas_ns now, next_check;
 	struct log_limit cut_log;
 	uint32_t low_ports;                   /* ports below this one are for the privileged */

@@ -14,6 +14,22 @@ static_assert(CHUNK_PAGES * REGION_PAGE == ABI_REC_CHUNK * sizeof(struct abi_flo
 
 /* --- pages of the region --- */
 
+int app_pages_populate(struct apps *as, uint16_t app, uint32_t page, uint32_t pages, uint32_t *most)
+{
+	struct app_slot *s = &as->slot[app];
+	uint64_t off = (uint64_t)page * REGION_PAGE, len = (uint64_t)pages * REGION_PAGE;
+	uint32_t n = (uint32_t)min_u64(region_missing(&s->region, off, len), *most), left = n;
+	int error;
+
+	if (n > 0 && !users_take(&as->users, s->who.uid, SHARE_MEMORY, n))
+		return -ENOMEM;
+	error = region_populate(&s->region, off, len, &left);
+	users_give(&as->users, s->who.uid, SHARE_MEMORY, left);
+	s->pages += n - left;
+	*most -= n - left;
+	return error;
+}
+
 /* Large runs are populated pass by pass: what is given back here is given again to who asks next, and then a
  * part of it, in the end all, is there. */
 int app_pages_alloc(struct apps *as, uint16_t app, uint32_t pages, uint32_t *page)
@@ -25,8 +41,7 @@ int app_pages_alloc(struct apps *as, uint16_t app, uint32_t pages, uint32_t *pag
 	*page = buf_alloc(&s->pool, pages);
 	if (*page == BUF_NONE)
 		return -ENOMEM;
-	error = region_populate(&s->region, (uint64_t)*page * REGION_PAGE, (uint64_t)pages * REGION_PAGE,
-		&left);
+	error = app_pages_populate(as, app, *page, pages, &left);
 	app_spend(as, app, may - left);
 	if (error != 0)
 		buf_free(&s->pool, *page, pages);

@@ -79,6 +79,8 @@ void app_share_forget(struct apps *as, uint16_t app, uint32_t rec);
 
 /* --- for app.c --- */
 
+/* As region_populate(), on its user's account. */
+int app_pages_populate(struct apps *as, uint16_t app, uint32_t page, uint32_t pages, uint32_t *most);
 /* Pages of the application's region, populated. 0, -ENOMEM or -EAGAIN. */
 int app_pages_alloc(struct apps *as, uint16_t app, uint32_t pages, uint32_t *page);
 /* Rings of this size could be had just now without more ado. 0, -ENOMEM or -EAGAIN. */

@@ -280,8 +280,8 @@ static void copy_rest(struct apps *as, uint32_t flow, struct place to)
 	app_share_heard(as);
 }
 
-/* Everything that an application may know of the flow, anew; its error is all that only the record holds. */
-static void record_renew(struct apps *as, uint32_t flow, uint32_t error, uint32_t ring_gen, uint32_t events)
+/* Everything that an application may know of the flow, anew. */
+static void record_renew(struct apps *as, uint32_t flow, uint32_t ring_gen, uint32_t events)
 {
 	struct place home = home_of(as, flow);
 	struct abi_flow_rec *shm = shm_at(as, home.app, home.rec);
@@ -291,7 +291,7 @@ static void record_renew(struct apps *as, uint32_t flow, uint32_t error, uint32_
 	events |= *known & ~(uint32_t)(ABI_EV_ACCEPT | ABI_EV_MOVED);
 	*known = events | (*known & ABI_EV_ACCEPT ? ABI_EV_CONNECTED : 0u);
 	app_rec_fill(as, flow, ABI_LISTENER_NONE);
-	atomic_store(&shm->error, error & 0xfff);
+	atomic_store(&shm->error, as->fp->cold[flow].rec_error);
 	atomic_store(&shm->events, *known);
 	atomic_store(&shm->ring_gen, ring_gen);
 }
@@ -302,7 +302,6 @@ static void move(struct apps *as, uint32_t flow, struct place to, uint16_t ctx, 
 	struct place old = home_of(as, flow);
 	struct app_rec *was = rec_at(as, old.app, old.rec);
 	uint32_t gen = atomic_load(&shm_at(as, to.app, to.rec)->ring_gen);
-	uint32_t error = atomic_load(&shm_at(as, old.app, old.rec)->error);
 	struct flow *f = &as->fp->flows[flow];
 
 	was->ctx = f->ctx;
@@ -310,7 +309,7 @@ static void move(struct apps *as, uint32_t flow, struct place to, uint16_t ctx, 
 	copy_rest(as, flow, to);
 	f->flags = (f->flags | FLOW_SHARED) & ~(uint32_t)FLOW_WANT_SPACE;
 	app_flow_settle_in(as, flow, to.app, to.rec, ctx);
-	record_renew(as, flow, error, gen + 1, events);
+	record_renew(as, flow, gen + 1, events);
 	if (was->left) {
 		app_rec_end(as, old.app, old.rec, true);
 		app_flow_gone(as, old.app);

@@ -65,6 +65,7 @@ struct conf_memory {
 	uint32_t flows_max;
 	uint32_t rx_buffer, tx_buffer; /* powers of two */
 	uint32_t apps_max;
+	uint64_t memory_max; /* 0: half of the machine's */
 	uint64_t app_memory_max;
 	uint32_t app_flows_max; /* a power of two */
 	uint32_t app_contexts_max;

@@ -85,6 +85,9 @@ const struct conf_key conf_keys[] = {
 	{ KEY(memory, apps_max), INT(1, 4096, "processes", "512"),
 		.help = "Application processes at one time; those of one user other than root are at most "
 			"three quarters of it." },
+	{ KEY(memory, memory_max), SIZE(0, 1024 * G, "0"),
+		.help = "Shared memory that tasd gives to all applications together, at most three quarters "
+			"of it to those of one user other than root; 0 is half of the machine's." },
 	{ KEY(memory, app_memory_max), SIZE(M, 1024 * G, "1G"),
 		.help = "Shared memory that one application may take." },
 	{ KEY(memory, app_flows_max), INT(64, 1048576, "flows", "32768"), .flags = CONF_POW2,

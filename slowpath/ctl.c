@@ -25,6 +25,10 @@
 enum {
 	EVENTS_BURST = 64, /* descriptors looked at in one call */
 	ACCEPT_BURST = 16,
+	/* descriptors */
+	FILES_OWN = 256,
+	FILES_APP = 4, /* its socket, its process, its region until it mapped it, and one to spare */
+	FILES_NEWCOMER = 2,
 };
 
 #ifndef SO_PEERPIDFD
@@ -75,6 +79,41 @@ void client_progress(struct ctl *c, struct client *l)
 /* Not left to close(): whoever forked has the descriptor, too, and it would stay in the set. */
 void ctl_unwatch(struct ctl *c, int fd) { epoll_ctl(c->epfd, EPOLL_CTL_DEL, fd, NULL); }
 
+struct closing {
+	struct undertaker_job job;
+	int fd;
+};
+
+static void close_apart(struct undertaker_job *job) { close(((struct closing *)job)->fd); }
+
+void ctl_close(struct ctl *c, int fd)
+{
+	struct closing *g;
+
+	if (ctl_io_close(fd))
+		return;
+	if (c->closers == NULL)
+		c->closers = undertaker_new(CTL_CLOSERS_MAX, 0);
+	g = c->closers != NULL ? malloc(sizeof(*g)) : NULL;
+	if (g == NULL) { /* rather one descriptor fewer than a service that stands still */
+		tas_log(TAS_LOG_WARNING, "descriptor %d of an offender stays open: out of memory", fd);
+		return;
+	}
+	*g = (struct closing){ .job.work = close_apart, .fd = fd };
+	undertaker_add(c->closers, &g->job);
+	c->stats.closing++;
+}
+
+static void closed_collect(struct ctl *c)
+{
+	struct undertaker_job *job;
+
+	while (c->closers != NULL && (job = undertaker_done(c->closers)) != NULL) {
+		free(job);
+		c->stats.closing--;
+	}
+}
+
 /* Its memory stays until the end of the call: later events may point to it. */
 void client_end(struct ctl *c, struct client *l)
 {
@@ -86,7 +125,7 @@ void client_end(struct ctl *c, struct client *l)
 	list_leave(c, l);
 	request_client_end(c->apps, &l->rq);
 	ctl_unwatch(c, l->fd);
-	ctl_io_close(l->fd);
+	ctl_close(c, l->fd);
 	if (l->pidfd >= 0) {
 		ctl_unwatch(c, l->pidfd);
 		close(l->pidfd);
@@ -184,7 +223,7 @@ static bool client_new(struct ctl *c, int fd)
 
 static void turn_away(struct ctl *c, int fd, const char *why)
 {
-	ctl_io_close(fd);
+	ctl_close(c, fd);
 	c->stats.turned_away++;
 	tas_log_limited(&c->log, c->now, TAS_LOG_WARNING,
 		"a process was turned away from the control socket: %s", why);
@@ -292,6 +331,7 @@ unsigned ctl_poll(struct ctl *c, tas_ns now)
 	n = events_poll(c);
 	n += newcomers_expire(c);
 	bury(c);
+	closed_collect(c);
 	return n;
 }
 
@@ -311,15 +351,30 @@ void ctl_path(const struct tas_conf *conf, char *path, size_t size)
 	snprintf(path, size, "%s/%s.sock", conf->tasd.run_dir, conf->tasd.instance);
 }
 
-/* Each process costs some descriptors; the limit that most systems set is for programs that use select(). */
-static void open_files_raise(void)
+/* If everything that may be there is there. */
+static rlim_t open_files_most(const struct apps *as)
 {
-	struct rlimit r;
+	const struct conf_memory *m = &as->conf->memory;
 
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
+	return FILES_OWN + (rlim_t)m->apps_max * (FILES_APP + as->fp->conf.cores + m->app_contexts_max) +
+		HOLDS_MAX + (rlim_t)CTL_NEWCOMERS_MAX * FILES_NEWCOMER;
+}
+
+/* The limit that most systems set is for programs that use select(). */
+static void open_files_raise(const struct apps *as)
+{
+	rlim_t most = open_files_most(as);
+	struct rlimit r, more;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+		return;
+	more.rlim_cur = more.rlim_max = r.rlim_max > most ? r.rlim_max : most;
+	if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+		return;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+	tas_log(TAS_LOG_INFO, "may open %lu files; with all that [memory] allows it would be %lu",
+		(unsigned long)r.rlim_cur, (unsigned long)most);
 }
 
 static int resources_take(struct ctl *c, const struct ctl_conf *cc, char *err, size_t err_size)
@@ -353,7 +408,7 @@ int ctl_start(struct ctl **out, const struct ctl_conf *cc, char *err, size_t err
 	TAILQ_INIT(&c->holds);
 	TAILQ_INIT(&c->holds_graveyard);
 	users_limit(&c->apps->users, SHARE_NEWCOMERS, CTL_NEWCOMERS_MAX);
-	open_files_raise();
+	open_files_raise(c->apps);
 	c->apps->low_ports = ctl_cred_low_ports();
 	error = resources_take(c, cc, err, err_size);
 	if (error != 0) {
@@ -384,6 +439,9 @@ void ctl_stop(struct ctl *c)
 	while ((h = TAILQ_FIRST(&c->holds)) != NULL)
 		hold_hung_up(c, h);
 	bury(c);
+	closed_collect(c);
+	if (c->closers != NULL)
+		undertaker_end(c->closers, false);
 	c->apps->cut = NULL;
 	close_if_open(c->fd);
 	close_if_open(c->epfd);

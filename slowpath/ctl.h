@@ -22,6 +22,7 @@ struct ctl;
 enum {
 	CTL_PATH_MAX = 108,       /* of a sockaddr_un */
 	CTL_NEWCOMERS_MAX = 1024, /* clients that have not attached, tasctl among them */
+	CTL_CLOSERS_MAX = 4,      /* threads that close what may wait for a stranger */
 };
 #define CTL_PATIENCE (10 * NS_PER_SEC) /* to attach, or to take the next piece of an answer */
 
@@ -52,6 +53,7 @@ tas_ns ctl_deadline(const struct ctl *c);
 struct ctl_stats {
 	uint64_t accepted, dropped, turned_away;
 	uint32_t clients, holds;
+	uint32_t closing; /* sockets of offenders that hold descriptors, not closed yet */
 };
 struct ctl_stats ctl_stats(const struct ctl *c);
 

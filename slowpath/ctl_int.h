@@ -10,6 +10,7 @@
 #include "include/base/log.h"
 #include "slowpath/ctl.h"
 #include "slowpath/request.h"
+#include "slowpath/undertaker.h"
 
 enum watch_kind { WATCH_LISTENER, WATCH_CLIENT, WATCH_PROCESS, WATCH_HOLD };
 
@@ -57,7 +58,8 @@ struct ctl {
 	struct ctl_holds holds, holds_graveyard;
 	struct client **by_app; /* [apps_max] */
 	tas_ns now;
-	uint64_t turn; /* calls of ctl_poll() */
+	uint64_t turn;              /* calls of ctl_poll() */
+	struct undertaker *closers; /* NULL: not needed yet */
 	struct ctl_stats stats;
 	struct log_limit log;
 };
@@ -66,6 +68,8 @@ struct ctl {
 
 int ctl_watch(struct ctl *c, int fd, uint32_t events, struct watch *w);
 void ctl_unwatch(struct ctl *c, int fd);
+/* Closes a client's or a hold's socket, now or apart. */
+void ctl_close(struct ctl *c, int fd);
 /* It is gone, and everything it had. */
 void client_end(struct ctl *c, struct client *l);
 /* The same for what no honest client does: counted, and logged. */

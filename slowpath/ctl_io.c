@@ -2,8 +2,6 @@
 #include "slowpath/ctl_io.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +13,19 @@
 #include "include/base/assert.h"
 #include "include/base/log.h"
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#endif
+
 enum { BACKLOG = 4096, FDS_MAX = 1 + 64 };
+
+/* Who tries to send us one is told by the kernel that he may not. Older ones do not know the option. */
+static void descriptors_refuse(int fd)
+{
+	int off = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+}
 
 /* --- the socket that listens --- */
 
@@ -76,6 +86,7 @@ int ctl_io_listen(const char *path, mode_t mode, gid_t gid, char *err, size_t er
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return say(err, err_size, path, "make", "raise the limit of open files");
+	descriptors_refuse(fd); /* what it accepts inherits that: there is no moment without */
 	error = bind_and_listen(fd, path, mode, gid, err, err_size);
 	if (error == 0)
 		return fd;
@@ -158,30 +169,6 @@ int ctl_io_send(int fd, const struct ctl_msg *m, const int *fds, unsigned nr_fds
 
 /* --- closing --- */
 
-static void *close_apart(void *fd)
-{
-	close((int)(intptr_t)fd);
-	return NULL;
-}
-
-static void dispose(int fd)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all;
-	int error;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setsigmask_np(&attr, &all);
-	error = pthread_create(&thread, &attr, close_apart, (void *)(intptr_t)fd);
-	pthread_attr_destroy(&attr);
-	if (error != 0) /* rather one descriptor fewer than a service that stands still */
-		tas_log(TAS_LOG_WARNING, "descriptor %d of an offender stays open: no thread to close it: %s",
-			fd, strerror(error));
-}
-
 /* Throws away what was sent; false if there are descriptors among it. */
 static bool drain(int fd)
 {
@@ -199,16 +186,15 @@ static bool drain(int fd)
 	}
 }
 
-void ctl_io_close(int fd)
+bool ctl_io_close(int fd)
 {
 	shutdown(fd, SHUT_RDWR); /* so that the queue does not grow while it is emptied */
-	if (drain(fd))
-		close(fd);
-	else
-		dispose(fd);
+	if (!drain(fd))
+		return false;
+	close(fd);
+	return true;
 }
 
-/* Closed for reading: whoever has the other end cannot put anything into our queue. */
 int ctl_io_pair(int *child_end)
 {
 	int fds[2];
@@ -216,6 +202,7 @@ int ctl_io_pair(int *child_end)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
 		return -errno;
 	ctl_io_prepare(fds[0]);
+	descriptors_refuse(fds[0]);
 	*child_end = fds[1];
 	return fds[0];
 }

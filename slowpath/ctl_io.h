@@ -3,8 +3,8 @@
  *
  * Guarantees: no call waits. A descriptor that a stranger sent is never taken: closing it could wait (a
  * socket that lingers, a file system in user space), and so could any call on it, which a stranger may
- * share. It is left in the queue, and that queue is closed by a thread of its own (ctl_io_close). Any
- * thread. */
+ * share. Where the kernel can, it refuses to send us one. Else it is left in the queue, which ctl_io_close()
+ * leaves for its caller to close apart. Any thread. */
 #ifndef TAS_SLOWPATH_CTL_IO_H
 #define TAS_SLOWPATH_CTL_IO_H
 
@@ -31,8 +31,9 @@ enum ctl_io ctl_io_recv(int fd, struct ctl_msg *m);
 /* 0, -EAGAIN or -errno. */
 int ctl_io_send(int fd, const struct ctl_msg *m, const int *fds, unsigned nr_fds);
 
-/* Shuts down and closes a client's socket, whatever is still in its queue. */
-void ctl_io_close(int fd);
+/* Shuts down and closes a client's socket. False if it is not closed, because that could wait: there are
+ * descriptors in its queue. */
+bool ctl_io_close(int fd);
 
 /* A socketpair: our end, which tells what the child closed and that it hung up, and *child_end for the
  * answer. -errno. */

@@ -54,7 +54,7 @@ void hold_hung_up(struct ctl *c, struct ctl_hold *h)
 		return;
 	app_fork_end(c->apps, h->hold);
 	ctl_unwatch(c, h->fd);
-	ctl_io_close(h->fd);
+	ctl_close(c, h->fd);
 	h->fd = -1;
 	TAILQ_REMOVE(&c->holds, h, link);
 	TAILQ_INSERT_TAIL(&c->holds_graveyard, h, link);

@@ -20,7 +20,10 @@
 
 #include "slowpath/log.h"
 
-enum { PATH_CHARS_MAX = 128 }; /* run_dir, "/", instance, ".pid" */
+enum {
+	PATH_CHARS_MAX = 128, /* run_dir, "/", instance, ".pid" */
+	OOM_SCORE_ADJ = -900, /* -1000 would be never */
+};
 
 /* Somebody started us without standard descriptors: nothing we open next may become one of them. */
 static void standard_fds_fill(void)
@@ -240,8 +243,26 @@ static void leave_terminal(void)
 		close(fd);
 }
 
+/* Its end is the end of every connection of every application, and what it holds is bounded: of those who ask
+ * for more memory than there is the kernel takes another. Whoever started it may have asked for more yet. */
+static void spare_from_oom(void)
+{
+	char text[16] = "";
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && atoi(text) > OOM_SCORE_ADJ) {
+		int n = snprintf(text, sizeof(text), "%d", OOM_SCORE_ADJ);
+
+		if (pwrite(fd, text, (size_t)n, 0) != n)
+			tas_log(TAS_LOG_INFO, "cannot be spared when memory runs out: %m");
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 void daemon_ready(struct tas_daemon *d)
 {
+	spare_from_oom();
 	log_echo(false);
 	if (!d->foreground) {
 		leave_terminal();

@@ -35,6 +35,14 @@ struct listeners *listeners_create(void)
 
 static void listener_free(struct listener *l)
 {
+	struct acceptor *a;
+
+	while ((a = TAILQ_FIRST(&l->leaving)) != NULL) {
+		TAILQ_REMOVE(&l->leaving, a, link);
+		free(a);
+	}
+	while (l->nacceptors > 0)
+		free(l->acceptor[--l->nacceptors]);
 	free(l->acceptor);
 	free(l);
 }
@@ -45,6 +53,11 @@ void listeners_free(struct listeners *ls)
 
 	if (ls == NULL)
 		return;
+	while ((l = TAILQ_FIRST(&ls->turn)) != NULL) {
+		TAILQ_REMOVE(&ls->turn, l, waiting);
+		if (l->closed)
+			listener_free(l);
+	}
 	while ((l = RB_ROOT(&ls->ids)) != NULL) {
 		RB_REMOVE(listener_ids, &ls->ids, l);
 		listener_free(l);
@@ -111,7 +124,7 @@ struct listener *listen_find(struct listeners *ls, const struct flow_key *key)
 bool listen_has_port(const struct listeners *ls, uint16_t port) { return !LIST_EMPTY(&ls->of_port[port]); }
 
 /* As in Linux: a queue of `backlog` and one more. */
-bool listen_full(const struct listener *l) { return l->ready.count + l->handed.count > l->backlog; }
+bool listen_full(const struct listener *l) { return l->ready.count + l->nr_handed > l->backlog; }
 
 void listen_overflowed(struct sp *sp, struct listener *l)
 {
@@ -134,6 +147,19 @@ static void queue_push(struct sp *sp, struct conn_queue *q, uint32_t id)
 	q->tail = id;
 }
 
+static void queue_push_front(struct sp *sp, struct conn_queue *q, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	n->pending_next = q->head;
+	n->pending_prev = FLOW_NONE;
+	if (q->count++ == 0)
+		q->tail = id;
+	else
+		sp->conn[q->head].pending_prev = id;
+	q->head = id;
+}
+
 static void queue_remove(struct sp *sp, struct conn_queue *q, uint32_t id)
 {
 	struct conn *n = &sp->conn[id];
@@ -153,8 +179,8 @@ static void queue_remove(struct sp *sp, struct conn_queue *q, uint32_t id)
 static struct acceptor *acceptor_of(struct listener *l, uint16_t app)
 {
 	for (uint32_t i = 0; i < l->nacceptors; i++)
-		if (l->acceptor[i].app == app)
-			return &l->acceptor[i];
+		if (l->acceptor[i]->app == app)
+			return l->acceptor[i];
 	return NULL;
 }
 
@@ -166,11 +192,22 @@ void listen_embryo(struct sp *sp, struct listener *l, uint32_t flow)
 	room_offer(sp, flow, ROOM_EMBRYO);
 }
 
+static void handed_remove(struct sp *sp, struct listener *l, uint32_t flow)
+{
+	struct conn *n = &sp->conn[flow];
+	struct acceptor *a = n->acceptor;
+
+	queue_remove(sp, &a->handed, flow);
+	l->nr_handed--;
+	if (a->leaves)
+		sp->apps->slot[a->app].returning--;
+	n->acceptor = NULL;
+}
+
 void listen_forget(struct sp *sp, uint32_t flow)
 {
 	struct conn *n = &sp->conn[flow];
 	struct listener *l = n->listener;
-	struct acceptor *a;
 
 	if (l == NULL)
 		return;
@@ -179,10 +216,7 @@ void listen_forget(struct sp *sp, uint32_t flow)
 	} else if (n->where == CONN_READY) {
 		queue_remove(sp, &l->ready, flow);
 	} else if (n->where == CONN_HANDED) {
-		queue_remove(sp, &l->handed, flow);
-		a = acceptor_of(l, sp->fp->flows[flow].app);
-		if (a != NULL)
-			a->handed--;
+		handed_remove(sp, l, flow);
 	}
 	n->where = CONN_NOWHERE;
 	n->listener = NULL;
@@ -202,9 +236,10 @@ static struct acceptor *next_acceptor(struct listener *l, tas_ns now)
 	struct acceptor *best = NULL;
 
 	for (uint32_t i = 0; i < l->nacceptors; i++) {
-		struct acceptor *a = &l->acceptor[(l->turn + i) % l->nacceptors];
+		struct acceptor *a = l->acceptor[(l->turn + i) % l->nacceptors];
 
-		if (a->armed && a->full_until <= now && (best == NULL || a->handed < best->handed))
+		if (a->armed && a->full_until <= now &&
+			(best == NULL || a->handed.count < best->handed.count))
 			best = a;
 	}
 	l->turn++;
@@ -214,7 +249,7 @@ static struct acceptor *next_acceptor(struct listener *l, tas_ns now)
 static bool any_armed(const struct listener *l)
 {
 	for (uint32_t i = 0; i < l->nacceptors; i++)
-		if (l->acceptor[i].armed)
+		if (l->acceptor[i]->armed)
 			return true;
 	return false;
 }
@@ -270,9 +305,10 @@ static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow, enum lis
 	}
 	if (n->where == CONN_READY)
 		queue_remove(sp, &l->ready, flow);
-	queue_push(sp, &l->handed, flow);
+	queue_push(sp, &a->handed, flow);
+	l->nr_handed++;
+	n->acceptor = a;
 	n->where = CONN_HANDED;
-	a->handed++;
 	return true;
 }
 
@@ -283,7 +319,7 @@ bool listen_established(struct sp *sp, struct listener *l, uint32_t flow)
 	TAS_ASSERT(sp->conn[flow].where == CONN_EMBRYO);
 	queue_remove(sp, &l->embryos, flow);
 	sp->conn[flow].where = CONN_NOWHERE;
-	if (l->ready.count == 0 && hand_over(sp, l, flow, &what))
+	if (l->ready.count == 0 && TAILQ_EMPTY(&l->leaving) && hand_over(sp, l, flow, &what))
 		return true;
 	wants(sp, l, what);
 	queue_push(sp, &l->ready, flow);
@@ -314,6 +350,120 @@ static unsigned drain_ready(struct sp *sp, struct listener *l, unsigned burst)
 	return n;
 }
 
+/* --- what a process did not accept --- */
+
+/* Did the process accept it in the last moment? */
+static bool is_accepted(struct sp *sp, uint32_t id)
+{
+	if (!(sp->fp->flows[id].events & FLOW_EV_ACCEPTED))
+		return false;
+	listen_accepted(sp, id);
+	app_flow_accepted(sp->apps, id);
+	return true;
+}
+
+/* The process has forgotten it. */
+static void give_up(struct sp *sp, uint32_t id)
+{
+	sp->conn[id].app_gone = true;
+	conn_abort(sp, id, 0);
+}
+
+/* Takes it out of the region of the process that did not accept it. What that process did with it all the
+ * same cannot be passed on. */
+static void take_back_one(struct sp *sp, struct listener *l, uint32_t id)
+{
+	if (is_accepted(sp, id))
+		return;
+	if (sp->fp->flows[id].tx_avail > 0 || !unaccepted_strip(sp, id)) {
+		give_up(sp, id);
+		return;
+	}
+	handed_remove(sp, l, id);
+	queue_push_front(sp, &l->ready, id);
+	sp->conn[id].where = CONN_READY;
+}
+
+/* What was handed to processes that leave waits again, with the bytes that arrived meanwhile, before what
+ * became ready later: the last comes first. Returns how many it was. */
+static unsigned take_back(struct sp *sp, struct listener *l, unsigned burst)
+{
+	struct acceptor *a;
+	unsigned n = 0;
+
+	while (n < burst && (a = TAILQ_FIRST(&l->leaving)) != NULL) {
+		uint32_t id = a->handed.tail;
+
+		if (a->handed.count == 0) {
+			TAILQ_REMOVE(&l->leaving, a, link);
+			free(a);
+			continue;
+		}
+		conn_lock(sp, id);
+		take_back_one(sp, l, id);
+		conn_unlock(sp, id);
+		n++;
+	}
+	return n;
+}
+
+static void leaving_add(struct sp *sp, struct listener *l, struct acceptor *a)
+{
+	a->leaves = true;
+	sp->apps->slot[a->app].returning += a->handed.count;
+	TAILQ_INSERT_TAIL(&l->leaving, a, link);
+}
+
+/* --- the end of a listener --- */
+
+static unsigned abort_some(struct sp *sp, struct conn_queue *q, unsigned burst)
+{
+	unsigned n = 0;
+
+	for (; q->count > 0 && n < burst; n++) {
+		uint32_t id = q->head;
+
+		conn_lock(sp, id);
+		if (!is_accepted(sp, id))
+			give_up(sp, id);
+		conn_unlock(sp, id);
+	}
+	return n;
+}
+
+/* Resets what waits, in the end frees it. Returns how many it was. */
+static unsigned close_some(struct sp *sp, struct listener *l, unsigned burst)
+{
+	unsigned n = abort_some(sp, &l->ready, burst);
+	struct acceptor *a;
+
+	TAILQ_FOREACH(a, &l->leaving, link)
+		n += abort_some(sp, &a->handed, burst - n);
+	n += abort_some(sp, &l->embryos, burst - n);
+	wants(sp, l, LISTENER_NOTHING); /* and behind the others, if there are more */
+	if (l->ready.count + l->nr_handed + l->embryos.count > 0)
+		wants(sp, l, LISTENER_TURN);
+	else
+		listener_free(l);
+	return n;
+}
+
+/* --- a pass --- */
+
+static unsigned turn_take(struct sp *sp, struct listener *l)
+{
+	unsigned n;
+
+	if (l->closed)
+		return close_some(sp, l, LISTEN_TURN);
+	n = take_back(sp, l, LISTEN_TURN);
+	if (TAILQ_EMPTY(&l->leaving))
+		return n + drain_ready(sp, l, LISTEN_TURN);
+	wants(sp, l, LISTENER_NOTHING);
+	wants(sp, l, LISTENER_TURN);
+	return n;
+}
+
 tas_ns listen_deadline(const struct sp *sp)
 {
 	const struct listeners *ls = sp->listeners;
@@ -332,9 +482,10 @@ unsigned listen_poll(struct sp *sp)
 	while ((l = TAILQ_FIRST(&ls->memory)) != NULL && l->retry_at <= sp->now)
 		wants(sp, l, LISTENER_TURN);
 	last = TAILQ_LAST(&ls->turn, listener_queue);
-	for (l = NULL; n < LISTEN_BURST && l != last && sp->apps->cost.left > 0; n++) {
+	for (bool more = last != NULL; more && n < LISTEN_BURST && sp->apps->cost.left > 0; n++) {
 		l = TAILQ_FIRST(&ls->turn);
-		n += drain_ready(sp, l, LISTEN_TURN);
+		more = l != last;
+		n += turn_take(sp, l);
 	}
 	return n;
 }
@@ -343,7 +494,7 @@ unsigned listen_poll(struct sp *sp)
 
 static int add_acceptor(struct listener *l, uint16_t app, uint32_t cookie)
 {
-	struct acceptor *more;
+	struct acceptor **more, *a;
 
 	if (l->nacceptors == LISTEN_ACCEPTORS_MAX)
 		return ENOSPC;
@@ -351,7 +502,11 @@ static int add_acceptor(struct listener *l, uint16_t app, uint32_t cookie)
 	if (more == NULL)
 		return ENOMEM;
 	l->acceptor = more;
-	l->acceptor[l->nacceptors++] = (struct acceptor){ .app = app, .cookie = cookie };
+	a = malloc(sizeof(*a));
+	if (a == NULL)
+		return ENOMEM;
+	*a = (struct acceptor){ .app = app, .cookie = cookie };
+	l->acceptor[l->nacceptors++] = a;
 	return 0;
 }
 
@@ -433,6 +588,7 @@ static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 		.rx_size = m->rx_size,
 		.tx_size = m->tx_size,
 	};
+	TAILQ_INIT(&l->leaving);
 	memcpy(l->congestion, m->congestion, sizeof(l->congestion));
 	l->congestion[sizeof(l->congestion) - 1] = 0;
 	error = add_acceptor(l, app, m->cookie);
@@ -492,71 +648,18 @@ int listen_op_join(void *arg, uint16_t app, uint64_t id, uint32_t cookie)
 	return acceptor_of(l, app) != NULL ? EEXIST : add_acceptor(l, app, cookie);
 }
 
-/* Takes it out of the region of the process that did not accept it. What that process did with it all the
- * same cannot be passed on. */
-static bool take_back_one(struct sp *sp, struct listener *l, uint32_t id)
-{
-	struct flow *f = &sp->fp->flows[id];
-
-	if (f->events & FLOW_EV_ACCEPTED) {
-		listen_accepted(sp, id);
-		app_flow_accepted(sp->apps, id);
-		return false;
-	}
-	if (f->tx_avail > 0 || !unaccepted_strip(sp, id)) {
-		sp->conn[id].app_gone = true; /* the process forgot it */
-		conn_abort(sp, id, ECONNRESET);
-		return false;
-	}
-	queue_remove(sp, &l->handed, id);
-	sp->conn[id].where = CONN_READY;
-	return true;
-}
-
-/* What was handed to the process and not accepted waits again, with the bytes that arrived meanwhile, before
- * those that became ready later. */
-static void take_back(struct sp *sp, struct listener *l, uint16_t app)
-{
-	struct conn_queue later = l->ready;
-	uint32_t next;
-
-	l->ready = (struct conn_queue){ 0 };
-	for (uint32_t id = l->handed.head, n = l->handed.count; n > 0; n--, id = next) {
-		next = sp->conn[id].pending_next;
-		if (sp->fp->flows[id].app != app)
-			continue;
-		conn_lock(sp, id);
-		if (take_back_one(sp, l, id))
-			queue_push(sp, &l->ready, id);
-		conn_unlock(sp, id);
-	}
-	for (uint32_t id = later.head, n = later.count; n > 0; n--, id = next) {
-		next = sp->conn[id].pending_next;
-		queue_push(sp, &l->ready, id);
-	}
-}
-
 void listen_op_leave(void *arg, uint16_t app, uint64_t id)
 {
 	struct sp *sp = arg;
 	struct listener *l = by_id(sp->listeners, id);
-	struct acceptor *a = l != NULL ? acceptor_of(l, app) : NULL;
 
-	if (a == NULL)
+	for (uint32_t i = 0; l != NULL && i < l->nacceptors; i++) {
+		if (l->acceptor[i]->app != app)
+			continue;
+		leaving_add(sp, l, l->acceptor[i]);
+		l->acceptor[i] = l->acceptor[--l->nacceptors];
+		wants(sp, l, LISTENER_TURN);
 		return;
-	*a = l->acceptor[--l->nacceptors];
-	take_back(sp, l, app);
-	wants(sp, l, LISTENER_TURN);
-}
-
-static void abort_all(struct sp *sp, struct conn_queue *q, int error)
-{
-	while (q->count > 0) {
-		uint32_t id = q->head;
-
-		conn_lock(sp, id);
-		conn_abort(sp, id, error);
-		conn_unlock(sp, id);
 	}
 }
 
@@ -572,9 +675,8 @@ void listen_op_close(void *arg, uint64_t id)
 	sp->listeners->count--;
 	if (l->has_port)
 		users_give(&sp->apps->users, l->uid, SHARE_PORTS, 1);
-	wants(sp, l, LISTENER_NOTHING);
-	abort_all(sp, &l->ready, ECONNRESET);
-	abort_all(sp, &l->handed, ECONNRESET);
-	abort_all(sp, &l->embryos, 0);
-	listener_free(l);
+	while (l->nacceptors > 0)
+		leaving_add(sp, l, l->acceptor[--l->nacceptors]);
+	l->closed = true;
+	wants(sp, l, LISTENER_TURN);
 }

@@ -2,7 +2,8 @@
 /* listen.h - listeners, the processes that accept from them, and connections on their way to accept().
  *
  * Guarantee: connections are handed over in the order in which they completed, each to one process that armed
- * the listener; what a process did not accept before it left goes to the next, in order. A listener with no
+ * the listener; what a process did not accept before it left goes to the next, in order. However many there
+ * are, a pass deals with a bounded number of them, also when a process or a listener ends. A listener with no
  * armed process keeps completed connections waiting up to its backlog, and what they bring (unaccepted.h).
  * Owner: the slow path. Functions that take a flow want its lock held unless they say otherwise. */
 #ifndef TAS_SLOWPATH_LISTEN_H
@@ -28,17 +29,20 @@ enum {
 	LISTEN_TURN = 32,          /* of one listener, before another has its turn */
 };
 
-struct acceptor {
-	uint16_t app, ctx;
-	uint32_t cookie;
-	bool armed;
-	uint32_t handed;   /* connections that it has not taken yet */
-	tas_ns full_until; /* it had no memory for a connection: others get them meanwhile */
-};
-
 struct conn_queue { /* flow ids through conn.pending_next/prev */
 	uint32_t head, tail, count;
 };
+
+struct acceptor {
+	TAILQ_ENTRY(acceptor) link; /* in listener.leaving */
+	uint16_t app, ctx;
+	uint32_t cookie;
+	bool armed;
+	bool leaves;              /* what it has is taken back, and counted in app_slot.returning */
+	struct conn_queue handed; /* connections that it has not taken yet */
+	tas_ns full_until;        /* it had no memory for a connection: others get them meanwhile */
+};
+TAILQ_HEAD(acceptor_queue, acceptor);
 
 /* Whether listen_poll() has something to do for it: at once, or when memory may have come free. */
 enum listener_wants { LISTENER_NOTHING, LISTENER_TURN, LISTENER_MEMORY };
@@ -61,9 +65,11 @@ struct listener {
 	char congestion[16];
 	struct conn_queue embryos; /* in SYN_RCVD */
 	struct conn_queue ready;   /* established, not handed to a process yet */
-	struct conn_queue handed;  /* in a process's accept queue */
+	uint32_t nr_handed;        /* in processes' accept queues */
 	uint32_t nacceptors, turn;
-	struct acceptor *acceptor;
+	struct acceptor **acceptor;
+	struct acceptor_queue leaving;
+	bool closed; /* nobody has it, nobody finds it; gone when the last connection is */
 	uint64_t accepted, overflows;
 	uint64_t unaccepted_bytes; /* memory that its connections have in tasd (unaccepted.h) */
 };

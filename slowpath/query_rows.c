@@ -101,7 +101,7 @@ static void listener_json(const struct listener *l, const char *local, struct qu
 	row_number(row, "backlog", l->backlog);
 	row_number(row, "handshakes", l->embryos.count);
 	row_number(row, "waiting", l->ready.count);
-	row_number(row, "handed", l->handed.count);
+	row_number(row, "handed", l->nr_handed);
 	row_number(row, "processes", l->nacceptors);
 	row_number(row, "accepted", l->accepted);
 	row_number(row, "overflows", l->overflows);
@@ -122,7 +122,7 @@ bool query_listeners(struct query *q, const struct query_source *s, tas_ns now T
 		listener_json(l, local, row);
 	else
 		row_put(row, "%-24s %-8u %-11u %-8u %-7u %-10u %-12" PRIu64 " %" PRIu64, local, l->backlog,
-			l->embryos.count, l->ready.count, l->handed.count, l->nacceptors, l->accepted,
+			l->embryos.count, l->ready.count, l->nr_handed, l->nacceptors, l->accepted,
 			l->overflows);
 	row_end(q, row);
 	return true;
@@ -131,7 +131,7 @@ bool query_listeners(struct query *q, const struct query_source *s, tas_ns now T
 /* --- applications --- */
 
 static const char *const app_states[NR_APP_STATES] = { "free", "mapping", "live", "ending", "closing",
-	"draining", "leaving" };
+	"draining", "grace", "leaving" };
 
 struct app_view {
 	const struct app_slot *slot;

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "include/base/assert.h"
@@ -26,8 +25,7 @@ enum {
 	SEALS_AT_BIRTH = F_SEAL_GROW | F_SEAL_SHRINK,
 	SEALS_ONCE_MAPPED = F_SEAL_FUTURE_WRITE | F_SEAL_SEAL,
 	BITS = 64,
-	APART_MIN = 4 << 20, /* bytes given back by a thread of its own */
-	APART_STEP = 4 << 20,
+	UNMAP_STEP = 4 << 20,
 };
 
 /* What the signal handler may touch: nothing but lock-free atomics. A range is in use if its base is
@@ -177,40 +175,12 @@ int region_create(struct region *r, uint64_t size, const char *name)
 	return error;
 }
 
-/* Giving back memory takes long, 10 to 30 ms for each 100 MB: a thread of its own does it, after everybody
- * else, and in steps, so that who maps or unmaps meanwhile does not wait for the address space's lock. */
-static void *unmap_slowly(void *arg)
+/* Much goes back in steps: who maps or unmaps meanwhile does not wait for the address space's lock. */
+static void unmap(const struct region *r)
 {
-	struct region r = *(struct region *)arg;
-
-	free(arg);
-	setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
-	for (uint64_t off = 0; off < r.end * REGION_PAGE; off += APART_STEP)
-		madvise(r.base + off, min_u64(APART_STEP, r.size - off), MADV_DONTNEED);
-	munmap(r.base, r.size);
-	return NULL;
-}
-
-static bool unmap_apart(const struct region *r)
-{
-	struct region *copy = malloc(sizeof(*copy));
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all;
-	int error;
-
-	if (copy == NULL)
-		return false;
-	*copy = *r;
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setsigmask_np(&attr, &all);
-	error = pthread_create(&thread, &attr, unmap_slowly, copy);
-	pthread_attr_destroy(&attr);
-	if (error != 0)
-		free(copy);
-	return error == 0;
+	for (uint64_t off = 0; off + UNMAP_STEP < r->end * REGION_PAGE; off += UNMAP_STEP)
+		madvise(r->base + off, UNMAP_STEP, MADV_DONTNEED);
+	munmap(r->base, r->size);
 }
 
 void region_destroy(struct region *r)
@@ -219,8 +189,8 @@ void region_destroy(struct region *r)
 		guard_remove(r->guard);
 	if (r->fd >= 0)
 		close(r->fd);
-	if (r->base != NULL && (r->resident < APART_MIN || !unmap_apart(r)))
-		munmap(r->base, r->size);
+	if (r->base != NULL)
+		unmap(r);
 	free(r->populated);
 	*r = (struct region){ .fd = -1, .guard = -1 };
 }
@@ -252,6 +222,19 @@ static int populate_run(struct region *r, uint64_t from, uint64_t to)
 		r->populated[page / BITS] |= 1ull << page % BITS;
 	r->end = max_u64(r->end, to);
 	return 0;
+}
+
+uint64_t region_missing(const struct region *r, uint64_t off, uint64_t len)
+{
+	uint64_t page = off / REGION_PAGE, end = (off + len + REGION_PAGE - 1) / REGION_PAGE, missing = 0;
+
+	while (page < end) {
+		uint64_t run = run_end(r, page, end, false);
+
+		missing += run - page;
+		page = run_end(r, run, end, true);
+	}
+	return missing;
 }
 
 int region_populate(struct region *r, uint64_t off, uint64_t len, uint32_t *most)
@@ -304,6 +287,13 @@ int region_seal(struct region *r)
 	close(r->fd);
 	r->fd = -1;
 	return error;
+}
+
+uint64_t region_machine_pages(void)
+{
+	uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return bytes / REGION_PAGE;
 }
 
 bool region_struck(const struct region *r) { return atomic_load(&guards[r->guard].struck) != 0; }

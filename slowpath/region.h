@@ -36,9 +36,12 @@ int region_guard_install(void);
 /* Makes and maps a region of `size` bytes (a multiple of REGION_PAGE), of which nothing takes memory yet.
  * 0, or -errno and then nothing is left behind. */
 int region_create(struct region *r, uint64_t size, const char *name);
-/* Much memory goes back a little later, by a thread of its own. */
+/* Any thread may do it, as it takes long for much memory: 10 to 30 ms for each 100 MB, of which the other
+ * process's may be more than ours. */
 void region_destroy(struct region *r);
 
+/* Pages of [off, off + len) that were never populated. */
+uint64_t region_missing(const struct region *r, uint64_t off, uint64_t len);
 /* Makes the pages of [off, off + len) exist; 0, or -ENOMEM with what was there before intact. At most *most
  * pages, from which those that were made are taken off: -EAGAIN if that was not enough. */
 int region_populate(struct region *r, uint64_t off, uint64_t len, uint32_t *most);
@@ -48,6 +51,9 @@ int region_populate(struct region *r, uint64_t off, uint64_t len, uint32_t *most
  * the application adds the seals: that takes the file's lock, which a process holds for as long as it likes
  * by writing to the file from a page whose fault it does not resolve. Looking at seals takes no lock. */
 int region_seal(struct region *r);
+
+/* Pages that the machine has. */
+uint64_t region_machine_pages(void);
 
 /* A SIGBUS was caught in it. */
 bool region_struck(const struct region *r);

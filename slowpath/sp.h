@@ -57,6 +57,7 @@ struct conn {
 	uid_t user;
 	bool wscale_offered;                 /* window scaling is on, as far as is known */
 	struct listener *listener;           /* until accepted */
+	struct acceptor *acceptor;           /* CONN_HANDED: whose */
 	uint32_t pending_next, pending_prev; /* in one of its queues */
 	uint32_t room_next, room_prev;       /* among those that make way (room.h) */
 	uint8_t room;                        /* which, enum room_class + 1; 0: it does not */

@@ -161,7 +161,14 @@ static int apps_take(struct tasd *t)
 	wake_app_rim(&t->wake, &rim);
 	if (no_memory(region_guard_install(), "the SIGBUS handler") != 0)
 		return -1;
-	return no_memory(apps_init(&t->apps, &t->fp, &t->conf, &ops, &rim), "[memory] apps_max applications");
+	if (no_memory(apps_init(&t->apps, &t->fp, &t->conf, &ops, &rim), "[memory] apps_max applications") !=
+		0)
+		return -1;
+	t->apps.undertaker = undertaker_new(1, 1);
+	if (t->apps.undertaker != NULL)
+		return 0;
+	apps_fini(&t->apps);
+	return no_memory(-EAGAIN, "a thread that gives memory back");
 }
 
 static void apps_give(struct tasd *t) { apps_fini(&t->apps); }

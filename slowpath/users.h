@@ -19,6 +19,7 @@
 enum user_share {
 	SHARE_NEWCOMERS, /* clients of the control socket that have not attached */
 	SHARE_APPS,
+	SHARE_MEMORY,     /* pages of regions */
 	SHARE_HOLDS,      /* of children that have not attached */
 	SHARE_LISTENERS,  /* references to them, of processes and of holds */
 	SHARE_COVERS,     /* what holds have to remember of flows */

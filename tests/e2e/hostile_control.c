@@ -18,6 +18,7 @@
 #include "tests/e2e/raw.h"
 
 static struct raw r;
+static bool kernel_refuses; /* descriptors for tasd: then there is no offence */
 
 static void send_message(enum ctl_type type, size_t len, const int *fds, unsigned nr_fds)
 {
@@ -26,7 +27,8 @@ static void send_message(enum ctl_type type, size_t len, const int *fds, unsigne
 
 	m->type = (uint16_t)type;
 	errno = raw_send(&r, bytes, len, fds, nr_fds);
-	if (errno != 0)
+	kernel_refuses = errno == EPERM && nr_fds > 0;
+	if (errno != 0 && !kernel_refuses)
 		raw_die("send");
 }
 
@@ -160,6 +162,8 @@ static void linger_now(void)
 	fcntl(fds[1], F_SETFL, 0);
 	fcntl(fds[2], F_SETFL, 0);
 	send_message(CTL_FORK, sizeof(struct ctl_msg), fds, 3);
+	if (kernel_refuses)
+		_exit(1);
 	for (unsigned i = 0; i < 3; i++) /* the last reference is the one on its way to tasd */
 		close(fds[i]);
 }
@@ -168,6 +172,7 @@ static void linger_now(void)
  * not. */
 static void linger(void)
 {
+	int status = 0;
 	pid_t pid;
 
 	raw_attach(&r);
@@ -178,10 +183,11 @@ static void linger(void)
 		linger_now();
 		_exit(0);
 	}
-	for (unsigned ms = 0; ms < 2000 && waitpid(pid, NULL, WNOHANG) == 0; ms++)
+	for (unsigned ms = 0; ms < 2000 && waitpid(pid, &status, WNOHANG) == 0; ms++)
 		usleep(1000);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	kernel_refuses = WIFEXITED(status) && WEXITSTATUS(status) == 1;
 }
 
 /* A thousand descriptors of descriptors, each in the queue of another. */
@@ -235,8 +241,9 @@ static const struct {
 
 static int commit(unsigned i)
 {
+	kernel_refuses = false;
 	kinds[i].commit();
-	if (!raw_hung_up(&r, 5000)) {
+	if (!kernel_refuses && !raw_hung_up(&r, 5000)) {
 		fprintf(stderr, "%s: the connection goes on\n", kinds[i].name);
 		return 1;
 	}

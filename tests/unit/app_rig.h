@@ -18,7 +18,8 @@
 enum { RIG_CORES = 2, RIG_FLOWS = 8192, RIG_APPS = 8, RIG_IDS = 1024 };
 
 static uint32_t rig_apps_max = RIG_APPS; /* for the rigs made from here on */
-static uint64_t rig_memory_max = 8 << 20;
+static uid_t rig_uid;                    /* whose processes attach */
+static uint64_t rig_memory_max = 8 << 20, rig_all_memory_max;
 
 struct app_rig {
 	struct tas_conf conf;
@@ -190,6 +191,7 @@ static inline struct app_rig *rig_new_with(const struct app_rim *rim)
 	r.conf.memory.rx_buffer = 64 << 10;
 	r.conf.memory.tx_buffer = 32 << 10;
 	r.conf.memory.apps_max = rig_apps_max;
+	r.conf.memory.memory_max = rig_all_memory_max;
 	r.conf.memory.app_memory_max = rig_memory_max;
 	r.conf.memory.app_flows_max = 2048;
 	r.conf.memory.app_contexts_max = 4;
@@ -240,7 +242,7 @@ static inline struct ctl_hello rig_hello(void)
 
 static inline uint16_t rig_greet(struct app_rig *r, uint64_t token)
 {
-	struct app_who who = { .pid = getpid(), .program = "test" };
+	struct app_who who = { .pid = getpid(), .uid = rig_uid, .program = "test" };
 	struct ctl_hello h = rig_hello();
 	char why[256];
 	uint16_t app;
@@ -266,9 +268,10 @@ static inline int rig_context_add(struct app_rig *r, uint16_t app, struct ctl_co
 {
 	int error;
 
-	do
+	do {
+		r->apps.cost.pass++;
 		error = app_context_add(&r->apps, app, c, fd);
-	while (error == APP_LATER);
+	} while (error == APP_LATER);
 	return error;
 }
 
@@ -276,9 +279,10 @@ static inline int rig_flow_attach(struct app_rig *r, uint32_t flow, const struct
 {
 	int error;
 
-	do
+	do {
+		r->apps.cost.pass++;
 		error = app_flow_attach(&r->apps, flow, spec);
-	while (error == -EAGAIN);
+	} while (error == -EAGAIN);
 	return error;
 }
 

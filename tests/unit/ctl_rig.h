@@ -68,6 +68,23 @@ static inline struct ctl_rig *ctl_rig_new(void)
 	return &c;
 }
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+/* As with a kernel that lets clients send us descriptors: clients from here on. */
+static inline void ctl_rig_takes_descriptors(const struct ctl_rig *c)
+{
+	for (int fd = 0, on = 1; fd < 4096; fd++) {
+		struct sockaddr_un addr = { 0 };
+		socklen_t len = sizeof(addr);
+
+		if (getsockname(fd, (struct sockaddr *)&addr, &len) == 0 &&
+			strcmp(addr.sun_path, c->path) == 0)
+			setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof(on));
+	}
+}
+
 static inline void ctl_rig_end(struct ctl_rig *c)
 {
 	ctl_stop(c->ctl);

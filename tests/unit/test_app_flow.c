@@ -3,6 +3,7 @@
 #include "slowpath/app_flow.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "tests/unit/app_rig.h"
 
@@ -136,6 +137,59 @@ static void a_flow_whose_second_ring_does_not_fit_leaves_nothing_of_the_first(vo
 	free_pages = r->apps.slot[app].pool.free_pages;
 	assert_int_equal(rig_flow_attach(r, second, &spec), -ENOMEM);
 	assert_int_equal(r->apps.slot[app].pool.free_pages, free_pages);
+	rig_end(r);
+}
+
+/* However many processes it has. */
+static void a_user_leaves_memory_to_others(void **state)
+{
+	enum { ALL = 1024 }; /* pages */
+	struct app_rig *r;
+	uint16_t app[2], other;
+	uint32_t flow;
+	uint64_t has;
+	char why[256];
+	struct ctl_hello h = rig_hello();
+	struct app_who who = { .pid = 1, .uid = 1002 };
+
+	(void)state;
+	rig_all_memory_max = ALL * REGION_PAGE;
+	r = rig_new();
+	rig_uid = 1000;
+	for (unsigned i = 0; i < 2; i++)
+		app[i] = rig_app(r);
+	for (unsigned i = 0; rig_try_flow(r, app[i % 2], &flow) == 0; i++)
+		;
+	has = users_has(&r->apps.users, 1000, SHARE_MEMORY);
+	assert_in_range(has, ALL * 3 / 4 - 24, ALL * 3 / 4);
+	assert_int_equal(has * REGION_PAGE,
+		r->apps.slot[app[0]].region.resident + r->apps.slot[app[1]].region.resident);
+	assert_int_equal(rig_try_flow(r, app[1], &flow), -ENOMEM);
+	rig_uid = 1001;
+	other = rig_app(r);
+	assert_int_equal(rig_try_flow(r, other, &flow), 0);
+	rig_uid = 0;
+	for (other = rig_app(r); rig_try_flow(r, other, &flow) == 0;) /* root takes the rest */
+		;
+	while (r->apps.users.taken[SHARE_MEMORY] < ALL)
+		assert_true(users_take(&r->apps.users, 0, SHARE_MEMORY, 1));
+	assert_int_equal(app_hello(&r->apps, &h, &who, r->now, &other, why, sizeof(why)), ENOMEM);
+	assert_non_null(strstr(why, "memory_max"));
+	rig_dies(r, app[0]);
+	rig_pass(r);
+	rig_pass(r);
+	assert_int_equal(rig_try_flow(r, app[1], &flow), 0);
+	rig_all_memory_max = 0;
+	rig_end(r);
+}
+
+static void by_default_half_of_the_machine_is_there(void **state)
+{
+	struct app_rig *r = rig_new();
+
+	(void)state;
+	assert_int_equal(r->apps.users.max[SHARE_MEMORY],
+		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2 / REGION_PAGE);
 	rig_end(r);
 }
 
@@ -408,6 +462,8 @@ int main(void)
 		cmocka_unit_test(no_two_flows_share_a_byte),
 		cmocka_unit_test(at_the_quota_the_newcomer_is_refused_and_nothing_stays_of_it),
 		cmocka_unit_test(a_flow_whose_second_ring_does_not_fit_leaves_nothing_of_the_first),
+		cmocka_unit_test(a_user_leaves_memory_to_others),
+		cmocka_unit_test(by_default_half_of_the_machine_is_there),
 		cmocka_unit_test(large_rings_are_made_pass_by_pass),
 		cmocka_unit_test(another_application_does_not_feel_the_first_ones_quota),
 		cmocka_unit_test(an_application_has_at_most_its_number_of_flows),

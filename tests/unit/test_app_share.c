@@ -141,6 +141,25 @@ static void a_child_takes_the_flow_with_all_its_bytes(void **state)
 	rig_end(m.r);
 }
 
+/* What its former home wrote there is nothing to it. */
+static void the_next_holder_learns_the_error_that_tasd_knows(void **state)
+{
+	struct family m = family_new();
+	struct flow *f = flow_of(&m);
+
+	(void)state;
+	atomic_store(&rig_rec(m.r, m.flow)->error, EPERM);
+	assert_int_equal(adopt(&m, m.child), 0);
+	assert_int_equal(rig_rec(m.r, m.flow)->error, 0);
+	app_notify(m.r->fp.slow, f, ABI_EV_RESET, ETIMEDOUT);
+	assert_int_equal(rig_rec(m.r, m.flow)->error, ETIMEDOUT);
+	atomic_store(&rig_rec(m.r, m.flow)->error, EPERM);
+	assert_int_equal(adopt(&m, m.parent), 0);
+	assert_int_equal(rig_rec(m.r, m.flow)->error, ETIMEDOUT);
+	assert_true(rig_rec(m.r, m.flow)->events & ABI_EV_RESET);
+	rig_end(m.r);
+}
+
 /* --- megabytes --- */
 
 enum { LARGE = 1 << 20, LARGE_RX = 900 << 10, LARGE_TX = 700 << 10, LOCKED_MAX = 64 << 10 };
@@ -518,6 +537,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_child_takes_the_flow_with_all_its_bytes),
+		cmocka_unit_test(the_next_holder_learns_the_error_that_tasd_knows),
 		cmocka_unit_test(most_bytes_are_copied_without_the_lock),
 		cmocka_unit_test(much_that_came_past_a_gap_comes_again),
 		cmocka_unit_test(it_goes_to_who_still_has_it_without_the_lock_either),

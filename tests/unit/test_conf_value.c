@@ -65,6 +65,7 @@ static const struct {
 		LIST("2K", "32M", "5K", "4097", "1G", "0", SIZE_JUNK) },
 	{ "memory", "tx_buffer", "128K", LIST("4K", "16M"), LIST("2K", "32M", "48K", SIZE_JUNK) },
 	{ "memory", "apps_max", "512", LIST("1", "4096"), LIST("0", "4097", INT_JUNK) },
+	{ "memory", "memory_max", "0", LIST("0", "1", "64M", "1024G"), LIST("1025G", SIZE_JUNK) },
 	{ "memory", "app_memory_max", "1G", LIST("1M", "3M", "1048577", "1024G"),
 		LIST("1048575", "1025G", "0", SIZE_JUNK) },
 	{ "memory", "app_flows_max", "32768", LIST("64", "1048576"), LIST("32", "96", "2097152", INT_JUNK) },

@@ -396,6 +396,44 @@ static void what_a_crash_left_behind_is_replaced(void **state)
 	ctl_rig_end(c);
 }
 
+/* In a process of its own: a limit that is lowered stays so. Exits with 0, or 77 if it may not raise it. */
+static void starts_with_few_files(struct ctl_rig *c)
+{
+	struct rlimit few = { 512, 512 }, r;
+	struct ctl_conf cc = ctl_rig_conf(c);
+	struct ctl *ctl;
+	char err[256];
+
+	setrlimit(RLIMIT_NOFILE, &few);
+	getrlimit(RLIMIT_NOFILE, &r);
+	if (r.rlim_max != few.rlim_max)
+		_exit(1);
+	few.rlim_max++;
+	cc.path = "";
+	ctl_start(&ctl, &cc, err, sizeof(err)); /* fails, but not before it has seen to that */
+	getrlimit(RLIMIT_NOFILE, &r);
+	if (setrlimit(RLIMIT_NOFILE, &few) != 0 && r.rlim_cur == r.rlim_max && r.rlim_max == 512)
+		_exit(77);
+	_exit(r.rlim_cur >= RIG_APPS * (RIG_CORES + 4) + HOLDS_MAX + 2 * CTL_NEWCOMERS_MAX ? 0 : 2);
+}
+
+static void as_many_files_may_be_open_as_all_could_need(void **state)
+{
+	struct ctl_rig *c = ctl_rig_new();
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		starts_with_few_files(c);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	ctl_rig_end(c);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void somebodys_file_is_not_replaced(void **state)
 {
 	struct ctl_rig *c = ctl_rig_new();
@@ -456,6 +494,7 @@ int main(void)
 		cmocka_unit_test(one_that_does_not_attach_in_time_is_dropped),
 		cmocka_unit_test(an_attached_one_may_be_silent_for_ever),
 		cmocka_unit_test(what_a_crash_left_behind_is_replaced),
+		cmocka_unit_test(as_many_files_may_be_open_as_all_could_need),
 		cmocka_unit_test(somebodys_file_is_not_replaced),
 		cmocka_unit_test(stopping_ends_every_client),
 	};

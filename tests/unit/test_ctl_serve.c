@@ -111,6 +111,7 @@ static void one_that_sends_garbage_is_cut_off_and_the_others_go_on(void **state)
 	int fds;
 
 	(void)state;
+	ctl_rig_takes_descriptors(c);
 	ctl_rig_until(c, nr_live(c) == 1 && c->r->fp.apps[0].nctx == 1);
 	fds = fds_open();
 	for (int kind = 0; kind < KINDS; kind++) {

@@ -287,6 +287,45 @@ static void who_gives_up_waiting_takes_the_half_started_daemon_along(void **stat
 	end(&run);
 }
 
+static int oom_score_adj(pid_t pid)
+{
+	char path[64];
+	int adj = 9999;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &adj), 1);
+	fclose(f);
+	return adj;
+}
+
+static bool may_be_spared(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_RDWR), before = oom_score_adj(getpid());
+	bool may = fd >= 0 && write(fd, "-900", 4) == 4;
+	char text[16];
+
+	if (may)
+		may = pwrite(fd, text, (size_t)sprintf(text, "%d", before), 0) > 0;
+	if (fd >= 0)
+		close(fd);
+	return may;
+}
+
+static void when_memory_runs_out_others_go_first(void **state)
+{
+	struct rig *r = *state;
+	struct run run;
+
+	if (!may_be_spared())
+		skip();
+	run = start_ready(&r->conf);
+	assert_int_equal(oom_score_adj(run.daemon), -900);
+	end(&run);
+}
+
 static void an_instance_runs_once_and_its_pid_is_named(void **state)
 {
 	struct rig *r = *state;
@@ -487,6 +526,7 @@ int main(void)
 		RIG_TEST(the_launcher_ends_well_only_when_tasd_is_ready),
 		RIG_TEST(a_start_that_fails_says_why_and_fails),
 		RIG_TEST(a_start_that_dies_is_reported_by_the_launcher),
+		RIG_TEST(when_memory_runs_out_others_go_first),
 		RIG_TEST(who_gives_up_waiting_takes_the_half_started_daemon_along),
 		RIG_TEST(an_instance_runs_once_and_its_pid_is_named),
 		RIG_TEST(nothing_that_a_crash_leaves_stops_the_next_start),

@@ -258,7 +258,7 @@ TEST(reset_before_accept_makes_room)
 	assert_int_equal(app_arms(0, RIG_PORT), 0);
 	handed = opened();
 	give(handed, .flags = RST, .seq = 1);
-	assert_int_equal(listener()->handed.count, 0);
+	assert_int_equal(listener()->nr_handed, 0);
 	assert_true(app_accepts(handed, 0)); /* and then learns of it, as from Linux */
 	assert_int_equal(rec_of(handed)->error, ECONNRESET);
 	app_closes(handed);
@@ -295,11 +295,11 @@ TEST(connections_wait_for_memory)
 /* A process that arms its listener late, or whose rings are large, gets its connections a few at a time. */
 static unsigned one_pass(void)
 {
-	unsigned before = listener()->handed.count;
+	unsigned before = listener()->nr_handed;
 
 	rig.now += NS_PER_US;
 	sp_poll(&rig.sp, rig.now);
-	return listener()->handed.count - before;
+	return listener()->nr_handed - before;
 }
 
 TEST(what_waits_goes_over_a_few_in_each_pass)
@@ -338,7 +338,7 @@ TEST(connection_is_not_handed_over_before_its_rings_are_there)
 		assert_true(passes++ < 1000);
 		before = r->resident;
 		one_pass();
-		assert_int_equal(listener()->handed.count, listener()->ready.count == 0);
+		assert_int_equal(listener()->nr_handed, listener()->ready.count == 0);
 		assert_in_range(r->resident - before, 0, 3 * COST_PIECE * REGION_PAGE); /* and records */
 	} while (listener()->ready.count > 0);
 	assert_in_range(passes, (8 << 20) / REGION_PAGE / COST_PIECE / 2, 1000);
@@ -489,7 +489,129 @@ TEST(connection_accepted_in_the_last_moment_is_not_handed_on)
 	app_reads(p[0], 110);
 }
 
+/* With one byte each, all in the accept queue of process 0. */
+enum { WAITING = 50 };
+
+static void many_handed(struct peer *p[WAITING])
+{
+	rig.conf.memory.rx_buffer = rig.conf.memory.tx_buffer = 4096;
+	assert_int_equal(app_listens(0, RIG_PORT, WAITING), 0);
+	app_joins(1, 0, RIG_PORT);
+	for (unsigned i = 0; i < WAITING; i++)
+		p[i] = opened();
+	assert_int_equal(listener()->nr_handed, WAITING);
+}
+
+TEST(what_a_process_did_not_accept_is_taken_back_a_few_in_each_pass)
+{
+	struct peer *p[WAITING], *later;
+	struct ctl_listen m = { .cookie = RIG_PORT };
+
+	many_handed(p);
+	assert_int_equal(app_arms(1, RIG_PORT), 0);
+	later = peer_new(); /* comes after all of them */
+	give(later, .flags = SYN);
+	expect(later, .flags = SYN | ACK, .ack = 1);
+	rig.slow_stands = true;
+	assert_int_equal(app_unlisten(&rig.apps, rig.app[0].id, &m), 0);
+	give(later, .seq = 1, .ack = 1);
+	one_pass();
+	assert_int_equal(listener()->nr_handed, WAITING - LISTEN_TURN);
+	assert_int_equal(listener()->ready.count, LISTEN_TURN + 1);
+	one_pass();
+	one_pass();
+	rig.slow_stands = false;
+	rig_run();
+	overlook();
+	for (unsigned i = 0; i < WAITING; i++)
+		assert_true(app_accepts(p[i], 1));
+	assert_true(app_accepts(later, 1));
+	for (unsigned i = 1; i < WAITING; i++)
+		assert_true(p[i - 1]->rec < p[i]->rec && p[i]->rec < later->rec);
+	assert_int_equal(rig.apps.slot[rig.app[0].id].returning, 0);
+	assert_int_equal(rig.apps.slot[rig.app[0].id].nr_rings, 0);
+}
+
+TEST(process_is_there_until_what_it_did_not_accept_is_taken_back)
+{
+	struct peer *p[WAITING];
+	uint16_t app;
+
+	many_handed(p);
+	app = rig.app[0].id;
+	app_detach(&rig.apps, app);
+	rig.slow_stands = true;
+	for (unsigned i = 0; rig.apps.slot[app].returning == 0; i++) {
+		assert_true(i < 100);
+		rig_run(); /* its core looks away */
+		one_pass();
+	}
+	assert_int_equal(rig.apps.slot[app].returning, WAITING);
+	assert_int_equal(rig.apps.slot[app].state, APP_CLOSING);
+	one_pass();
+	assert_int_equal(rig.apps.slot[app].returning, WAITING - LISTEN_TURN);
+	assert_int_equal(rig.apps.slot[app].state, APP_CLOSING);
+	rig.slow_stands = false;
+	rig_run();
+	assert_int_equal(app_arms(1, RIG_PORT), 0);
+	for (unsigned i = 0; i < WAITING; i++)
+		assert_true(app_accepts(p[i], 1));
+}
+
+TEST(reset_of_one_that_is_taken_back)
+{
+	struct peer *p[WAITING];
+	struct ctl_listen m = { .cookie = RIG_PORT };
+
+	many_handed(p);
+	rig.slow_stands = true;
+	assert_int_equal(app_unlisten(&rig.apps, rig.app[0].id, &m), 0);
+	give(p[3], .flags = RST, .seq = 1);
+	one_pass();
+	give(p[WAITING - 1], .flags = RST, .seq = 1);
+	one_pass();
+	rig.slow_stands = false;
+	rig_run();
+	assert_int_equal(rig.apps.slot[rig.app[0].id].returning, 0);
+	assert_int_equal(listener()->nr_handed, 0);
+	assert_int_equal(listener()->ready.count, WAITING - 2);
+}
+
 /* --- the end --- */
+
+TEST(listener_that_nobody_has_resets_a_few_in_each_pass)
+{
+	struct peer *p[WAITING], *late;
+	unsigned resets, all = 0;
+
+	many_handed(p);
+	late = peer_new();
+	give(late, .flags = SYN);
+	expect(late, .flags = SYN | ACK, .ack = 1);
+	rig.slow_stands = true;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(app_unlisten(&rig.apps, rig.app[i].id,
+					 &(struct ctl_listen){ .cookie = RIG_PORT }),
+			0);
+	assert_null(listener());
+	assert_int_equal(app_listens(2, RIG_PORT, 8), 0); /* the port is free at once */
+	give(late, .seq = 1, .ack = 1);                   /* too late */
+	do {
+		rig.now += NS_PER_US;
+		sp_poll(&rig.sp, rig.now);
+		rig_run();
+		resets = overlook();
+		assert_in_range(resets, 0, LISTEN_TURN + 1);
+		all += resets;
+	} while (resets > 0);
+	assert_int_equal(all, WAITING + 1);
+	rig.slow_stands = false;
+	rig_run();
+	assert_true(answered(peer_new()));
+	wait_ms(100);
+	assert_int_equal(flows_in_use(), 1);
+	assert_int_equal(rig.apps.slot[rig.app[0].id].nr_rings, 0);
+}
 
 TEST(listener_that_nobody_has_resets_what_waits)
 {
@@ -556,6 +678,10 @@ int main(void)
 		RIG_TEST(connections_wait_for_the_next_process_to_be_armed),
 		RIG_TEST(accepted_connections_are_not_handed_on),
 		RIG_TEST(connection_accepted_in_the_last_moment_is_not_handed_on),
+		RIG_TEST(what_a_process_did_not_accept_is_taken_back_a_few_in_each_pass),
+		RIG_TEST(process_is_there_until_what_it_did_not_accept_is_taken_back),
+		RIG_TEST(reset_of_one_that_is_taken_back),
+		RIG_TEST(listener_that_nobody_has_resets_a_few_in_each_pass),
 		RIG_TEST(listener_that_nobody_has_resets_what_waits),
 		RIG_TEST(everything_of_a_dead_process_is_given_back),
 	};
