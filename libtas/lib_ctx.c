@@ -280,10 +280,10 @@ static bool came_meanwhile(struct tas_ctx *c, struct lib_rings *r)
 {
 	bool came = lib_drain(c, r) > 0;
 
-	while (lib_drain_pending(r) && !lib_lock_is_mine(&r->drain_lock)) {
+	for (uint32_t n = 0; lib_drain_pending(r) && !lib_lock_is_mine(&r->drain_lock); n++) {
 		came = true;
 		if (lib_drain(c, r) == 0)
-			lib_yield(&c->t->os);
+			lib_patience(&c->t->os, n);
 	}
 	return came;
 }

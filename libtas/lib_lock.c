@@ -131,7 +131,7 @@ static void lock_unbias(const struct tas_os *os, struct lib_lock *l)
 		if (tries < SPINS)
 			relax();
 		else
-			lib_yield(os);
+			lib_patience(os, tries - SPINS);
 	}
 }
 

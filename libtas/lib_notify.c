@@ -271,8 +271,8 @@ static void word_pass(const struct tas_os *os, _Atomic uint32_t *running)
 {
 	uint32_t began = atomic_load_explicit(running, memory_order_acquire);
 
-	while ((began & 1) && atomic_load_explicit(running, memory_order_acquire) == began)
-		lib_yield(os);
+	for (uint32_t n = 0; (began & 1) && atomic_load_explicit(running, memory_order_acquire) == began; n++)
+		lib_patience(os, n);
 }
 
 void lib_drains_pass(struct lib_att *a)

@@ -98,6 +98,18 @@ static inline short lib_poll_now(const struct tas_os *os, int fd, short events)
 
 static inline void lib_yield(const struct tas_os *os) { LIB_SYS(os, SYS_sched_yield, 0); }
 
+/* Between looks at what another thread will do soon, the n-th time: lets it run, also where its priority is
+ * lower than ours. */
+static inline void lib_patience(const struct tas_os *os, uint32_t n)
+{
+	const struct timespec nap = { 0, 50 * (long)NS_PER_US };
+
+	if (n < 20)
+		lib_yield(os);
+	else
+		LIB_SYS(os, SYS_nanosleep, (long)&nap, 0);
+}
+
 /* The vDSO's clock with the resolution of a tick: for patience, not for measuring. */
 static inline tas_ns lib_now(void)
 {

@@ -329,6 +329,18 @@ void tas_sock_notify(struct tas_ctx *c, struct tas_sock *s)
 	lib_bell(c, s, ABI_BELL_CONTEXT | ABI_BELL_REFRESH, r->id);
 }
 
+bool tas_sock_notify_now(struct tas_ctx *c, struct tas_sock *s)
+{
+	uint32_t stamp = atomic_load_explicit(&s->stamp, memory_order_acquire);
+
+	if (stamp == 0)
+		return true; /* closed: there is nothing to do */
+	if (stamp != c->stamp || lib_moved(s) || c->rings == NULL || !lib_att_alive(c->rings->att))
+		return false;
+	tas_sock_notify(c, s);
+	return true;
+}
+
 /* --- ends --- */
 
 int tas_shutdown(struct tas_ctx *c, struct tas_sock *s, unsigned how)

@@ -227,8 +227,11 @@ uint32_t tas_ready(struct tas_sock *s);
 bool tas_want_out(struct tas_ctx *c, struct tas_sock *s);
 /* SO_ERROR: the pending error as a positive errno, which is then cleared; 0 if none. */
 int tas_error(struct tas_sock *s);
-/* Notifications of s go to c from now on: for the thread that will wait for it. Cheap if it already is so. */
+/* Notifications of s go to c from now on: for the thread that will wait for it. Cheap if it already is so.
+ * CTL in a child's first use, and when another process has it. */
 void tas_sock_notify(struct tas_ctx *c, struct tas_sock *s);
+/* The same, if that needs no request; false: it would. */
+bool tas_sock_notify_now(struct tas_ctx *c, struct tas_sock *s);
 
 enum tas_flags {
 	TAS_PEEK = 1 << 0, /* receive: leave the bytes where they are */

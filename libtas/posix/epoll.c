@@ -230,9 +230,13 @@ static int collect(struct ep_wait *w, bool kernel_too)
 	int n;
 
 	wait_drain(&w->held.sleep);
+	/* what they ask of tasd shall not keep those who wait for the lock of our set */
+	for (unsigned i = 0; i < w->held.nr_nested; i++)
+		epset_has_ready(w->held.nested[i].set);
 	if (due) {
 		tas_check(inst_peek());
-		look_for_cancellation(w);
+		if (!__libc_single_threaded)
+			look_for_cancellation(w);
 	}
 	n = collect_mixed(w, due);
 	if (n != 0 || !kernel_too)

@@ -3,9 +3,12 @@
 #include "libtas/posix/epset.h"
 
 #include <errno.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "include/base/assert.h"
 #include "libtas/posix/fdtab.h"
@@ -16,37 +19,22 @@ enum { MOVES_MAX = 8 }; /* changes of the owner before the set gets a context of
 
 const char epset_side_mark = 0;
 static struct px_pool epset_pool = PX_POOL_OF(struct epset, pooled);
-static struct px_lock sets_lock;
-static struct epset *sets;
+static struct px_lock making; /* around the birth of a set, so that fork knows all there are */
 
-static void sets_link(struct epset *set)
+/* All but the lock: fork's handler may be inside. */
+static void init(struct epset *set, struct file *f, int fd)
 {
-	if (!px_lock_enter(&sets_lock))
-		return; /* made in a handler that interrupted this: fork does not wait for it */
-	set->next = sets;
-	set->prev = NULL;
-	if (sets != NULL)
-		sets->prev = set;
-	sets = set;
-	px_lock_leave(&sets_lock);
+	const size_t behind = offsetof(struct epset, lock) + sizeof(set->lock);
+
+	memset((void *)set, 0, offsetof(struct epset, lock));
+	memset((char *)set + behind, 0, offsetof(struct epset, for_fork) - behind);
+	set->file = f;
+	set->side = set->kick = -1;
+	set->fd = fd;
+	set->forks = px_fork_count();
 }
 
-static void sets_unlink(struct epset *set)
-{
-	if (set != sets && set->prev == NULL)
-		return; /* never linked */
-	if (!px_lock_enter(&sets_lock))
-		return;
-	if (set->prev != NULL)
-		set->prev->next = set->next;
-	else
-		sets = set->next;
-	if (set->next != NULL)
-		set->next->prev = set->prev;
-	px_lock_leave(&sets_lock);
-}
-
-struct file *epset_new(int fd)
+static struct epset *make(int fd)
 {
 	struct epset *set = px_pool_get(&epset_pool);
 	struct file *f = set == NULL ? NULL : file_new(FILE_EPOLL, 0);
@@ -56,15 +44,19 @@ struct file *epset_new(int fd)
 			px_pool_put(&epset_pool, set);
 		return NULL;
 	}
-	*set = (struct epset){ .file = f,
-		.side = -1,
-		.kick = -1,
-		.fd = fd,
-		.forks = px_fork_count(),
-		.pooled = set->pooled };
+	init(set, f, fd);
 	f->set = set;
-	sets_link(set);
-	return f;
+	return set;
+}
+
+struct file *epset_new(int fd)
+{
+	bool entered = px_lock_enter(&making); /* false: in a handler that interrupted this */
+	struct epset *set = make(fd);
+
+	if (entered)
+		px_lock_leave(&making);
+	return set != NULL ? set->file : NULL;
 }
 
 /* Items leave their files' lists; false if a file's lock is held further up this thread's stack. */
@@ -117,7 +109,6 @@ void epset_destroy(struct epset *set)
 		tas_fd_close(inst_peek(), &set->side);
 	if (atomic_load(&set->kick) >= 0)
 		tas_fd_close(inst_peek(), &set->kick);
-	sets_unlink(set);
 	px_pool_put(&epset_pool, set);
 }
 
@@ -282,17 +273,78 @@ void epset_leave(struct epset_role *role)
 
 /* --- fork --- */
 
+static PX_TLS uint32_t preparing; /* forks of this thread between prepare and release: a handler may fork */
+static uint32_t making_for_fork;
+
+/* The n-th set there ever was, or NULL. Those that ended have their locks, too. */
+static struct epset *set_at(uint32_t n)
+{
+	return n < atomic_load(&epset_pool.fresh) ? px_pool_at(&epset_pool, n) : NULL;
+}
+
+/* False: another thread keeps it for long. */
+static bool enter_for_fork(struct epset *set)
+{
+	enum px_lock_tried tried = px_lock_try(&set->lock);
+
+	if (tried == PX_LOCK_ENTERED)
+		set->for_fork = preparing;
+	return tried != PX_LOCK_TAKEN; /* by a call that this handler interrupted: that leaves it */
+}
+
+static void leave_for_fork(void)
+{
+	struct epset *set;
+
+	for (uint32_t i = 0; (set = set_at(i)) != NULL; i++) {
+		if (!px_lock_is_mine(&set->lock) || set->for_fork != preparing)
+			continue;
+		set->for_fork = 0;
+		px_lock_leave(&set->lock);
+	}
+}
+
+/* A harvest goes from a set to those that are nested in it, so those with others inside come first. */
+static bool enter_all_for_fork(void)
+{
+	struct epset *set;
+
+	for (uint32_t i = 0; (set = set_at(i)) != NULL; i++) {
+		if (atomic_load(&set->nested) != 0 && !enter_for_fork(set))
+			return false;
+	}
+	for (uint32_t i = 0; (set = set_at(i)) != NULL; i++) {
+		if (!enter_for_fork(set))
+			return false;
+	}
+	return true;
+}
+
+/* Who holds one set and waits for another that we have gets it: we begin anew, a little later each time, since
+ * whoever waits for a lock looks at it now and then only. */
 void epset_fork_prepare(void)
 {
-	if (!px_lock_enter(&sets_lock))
-		return;
-	for (struct epset *set = sets; set != NULL; set = set->next)
-		px_lock_enter(&set->lock);
+	struct timespec pause = { 0, 500 * (long)NS_PER_US };
+	const long longest = 10 * (long)NS_PER_MS;
+	int saved = errno;
+
+	preparing++;
+	if (px_lock_enter(&making))
+		making_for_fork = preparing;
+	while (!enter_all_for_fork()) {
+		leave_for_fork();
+		real_syscall(SYS_nanosleep, &pause, NULL);
+		pause.tv_nsec = pause.tv_nsec < longest ? 2 * pause.tv_nsec : longest;
+	}
+	errno = saved;
 }
 
 void epset_fork_release(void)
 {
-	for (struct epset *set = sets; set != NULL; set = set->next)
-		px_lock_leave(&set->lock);
-	px_lock_leave(&sets_lock);
+	leave_for_fork();
+	if (making_for_fork == preparing && px_lock_is_mine(&making)) {
+		making_for_fork = 0;
+		px_lock_leave(&making);
+	}
+	preparing--;
 }

@@ -63,6 +63,15 @@ struct epitem {
 #define EPSET_SHARED UINT64_MAX
 #define EPSET_KICK UINT64_MAX /* data of epset.kick in `side`: no item's */
 
+/* Files whose notifications are to be attracted by a request to tasd, which may take its time: after the lock
+ * was left. */
+enum { EPSET_REQUESTS = 16 }; /* made for one harvest */
+struct epset_requests {
+	struct tas_ctx *ctx;
+	unsigned n;
+	struct file *file[EPSET_REQUESTS];
+};
+
 struct epset {
 	struct file *file;
 	_Atomic(struct epitem *) incoming;
@@ -84,7 +93,8 @@ struct epset {
 	struct tas_ctx *ctx;
 	uint32_t forks;
 	struct waitlist sleepers;
-	struct epset *next, *prev; /* all sets, for fork */
+	struct epset_requests requests;
+	uint32_t for_fork; /* under lock: how deep in forks of the thread that entered it for one; else 0 */
 	struct px_pooled pooled;
 };
 

@@ -87,7 +87,34 @@ static void take_incoming(struct epset *set)
 
 /* --- one item --- */
 
-/* Notifications of the item's socket come to whoever serves the set. False: only the leader can do that. */
+/* False: not now. */
+static bool request_later(struct epset *set, struct tas_ctx *c, struct epitem *i)
+{
+	struct epset_requests *q = &set->requests;
+
+	if (q->n == EPSET_REQUESTS || !file_get(i->file))
+		return false;
+	q->ctx = c;
+	q->file[q->n++] = i->file;
+	return true;
+}
+
+static void requests_make(struct epset_requests *q)
+{
+	while (q->n > 0) {
+		struct file *f = q->file[--q->n];
+		struct tas_sock *s = file_sock(f);
+
+		if (s != NULL && tas_sock_is_listener(s))
+			tas_listen_arm(q->ctx, s);
+		else if (s != NULL)
+			tas_sock_notify(q->ctx, s);
+		file_put(f);
+	}
+}
+
+/* Notifications of the item's socket come to whoever serves the set. False: the item is to be asked later,
+ * when the request was made, or by the leader, who alone can do that. */
 static bool attract(struct epset *set, struct epitem *i)
 {
 	uint64_t owner = atomic_load_explicit(&set->owner, memory_order_relaxed), me = px_lock_me();
@@ -103,11 +130,11 @@ static bool attract(struct epset *set, struct epitem *i)
 	c = owner == EPSET_SHARED ? set->ctx : inst_ctx();
 	/* first: whoever takes the notifications away after that says so here */
 	atomic_store(&i->told, owner);
-	if (file_kind(i->file) == FILE_LISTENER)
-		tas_listen_arm(c, s);
-	else
-		tas_sock_notify(c, s);
-	return true;
+	if (!tas_sock_is_listener(s) && tas_sock_notify_now(c, s))
+		return true;
+	if (!request_later(set, c, i))
+		atomic_store(&i->told, 0);
+	return false;
 }
 
 /* The kernel said so some time ago; others may have taken what there was. */
@@ -202,6 +229,16 @@ static unsigned harvest_locked(struct epset *set, struct epoll_event *events, un
 	return n;
 }
 
+/* Leaves the lock. */
+static TAS_NOINLINE void leave_with_requests(struct epset *set)
+{
+	struct epset_requests requests = set->requests;
+
+	set->requests.n = 0;
+	px_lock_leave(&set->lock);
+	requests_make(&requests);
+}
+
 unsigned epset_harvest(struct epset *set, struct epoll_event *events, unsigned max)
 {
 	unsigned n;
@@ -216,6 +253,10 @@ unsigned epset_harvest(struct epset *set, struct epoll_event *events, unsigned m
 		if (atomic_load_explicit(&set->owner, memory_order_relaxed) == EPSET_SHARED)
 			atomic_thread_fence(memory_order_seq_cst);
 		waitlist_wake_one(&set->sleepers);
+	}
+	if (unlikely(set->requests.n != 0)) {
+		leave_with_requests(set);
+		return n > 0 ? n : epset_harvest(set, events, max);
 	}
 	px_lock_leave(&set->lock);
 	return n;

@@ -6,7 +6,11 @@
  * lock's own. A lock that a thread of the parent held at fork is free in the child, at no cost for fork: the
  * owner's word carries the number of forks before it. What such a lock guards may have been caught half
  * changed, so locks that guard linked lists are entered by fork's prepare handler (fork.c). All zeros is a
- * free lock. Sections are short and call nothing that waits. Any thread, any handler. */
+ * free lock. Sections are short and call nothing that waits. Any thread, any handler.
+ *
+ * Who finds it taken spins, yields, and then sleeps for moments: nobody keeps the processor from the holder,
+ * whatever their priorities. A futex would wake sooner, at the price of a locked instruction for everybody
+ * who leaves a lock that nobody waits for. */
 #ifndef TAS_PX_LOCK_H
 #define TAS_PX_LOCK_H
 
@@ -27,6 +31,9 @@ extern PX_TLS uint32_t px_thread_number; /* 0: not given yet */
 
 uint32_t px_thread_new(void);
 bool px_lock_enter_slow(struct px_lock *l, uint64_t me);
+/* Gives up when the lock was taken for as long as a section should last. */
+enum px_lock_tried { PX_LOCK_TAKEN, PX_LOCK_ENTERED, PX_LOCK_MINE };
+enum px_lock_tried px_lock_try(struct px_lock *l);
 
 static inline uint32_t px_fork_count(void) { return atomic_load_explicit(&px_forks, memory_order_relaxed); }
 

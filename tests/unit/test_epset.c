@@ -202,6 +202,126 @@ static void who_polls_a_shared_set_is_served_when_the_others_have_gone(void **st
 	pthread_join(poller.thread, NULL);
 }
 
+/* --- requests to tasd --- */
+
+static _Atomic bool hold_back, held_back;
+
+static int slow_request(void *arg, struct ctl_msg *m, int *fds, unsigned max, unsigned *nfds)
+{
+	if (m->type == CTL_ARM && hold_back)
+		held_back = true;
+	while (m->type == CTL_ARM && hold_back)
+		usleep(1000);
+	return rig_request(arg, m, fds, max, nfds);
+}
+
+static void *add_pipe(void *arg)
+{
+	struct sleeper *s = arg;
+	struct epoll_event e = { .events = EPOLLIN };
+
+	s->result = px_epoll_ctl(s->set, EPOLL_CTL_ADD, s->ms, &e);
+	return NULL;
+}
+
+/* In a set, and in one that holds it. */
+static void who_changes_a_set_does_not_wait_for_requests(void **state)
+{
+	int inner = set_new(), outer = set_new();
+	struct sleeper s, other = { .ms = px_flow(1, 0) };
+
+	(void)state;
+	add(inner, px_listener, EPOLLIN, 1);
+	add(outer, inner, EPOLLIN, 2);
+	r.t->link.request = slow_request;
+	for (int i = 0; i < 2; i++) {
+		struct file *l = fd_get(px_listener);
+
+		assert_non_null(l);
+		assert_int_equal(tas_listen_arm(r.c, file_sock(l)), 0); /* so that it is to be armed anew */
+		file_put(l);
+		hold_back = true;
+		held_back = false;
+		s = (struct sleeper){ .set = i == 0 ? inner : outer, .ms = 5000, .result = -2 };
+		pthread_create(&s.thread, NULL, sleep_in_wait, &s);
+		assert_soon(held_back);
+		other.set = s.set;
+		other.result = -2;
+		pthread_create(&other.thread, NULL, add_pipe, &other);
+		assert_soon(other.result == 0);
+		hold_back = false;
+		pthread_join(other.thread, NULL);
+		rig_incoming(&r, 2 + (uint32_t)i, 1);
+		tas_ctx_poll(r.c);
+		pthread_join(s.thread, NULL);
+		assert_int_equal(s.result, 1);
+	}
+}
+
+/* --- fork --- */
+
+static _Atomic int forked;
+
+static void *fork_around(void *arg)
+{
+	epset_fork_prepare();
+	forked = 1;
+	epset_fork_release();
+	return arg;
+}
+
+/* As a harvest does that goes from a set to what is nested in it; but any order may be somebody's. */
+static void enters_two(struct epset *first, struct epset *second)
+{
+	pthread_t thread;
+
+	forked = 0;
+	assert_true(px_lock_enter(&first->lock));
+	pthread_create(&thread, NULL, fork_around, NULL);
+	for (int i = 0; i < 50 && atomic_load(&second->lock.owner) == 0; i++)
+		usleep(1000);
+	assert_true(px_lock_enter(&second->lock));
+	assert_int_equal(forked, 0);
+	px_lock_leave(&second->lock);
+	px_lock_leave(&first->lock);
+	assert_soon(forked == 1);
+	pthread_join(thread, NULL);
+	assert_int_equal(atomic_load(&first->lock.owner), 0);
+	assert_int_equal(atomic_load(&second->lock.owner), 0);
+}
+
+static void fork_does_not_wait_for_who_waits_for_it(void **state)
+{
+	int one = set_new(), two = set_new(), outer = set_new();
+
+	(void)state;
+	add(outer, one, EPOLLIN, 1);
+	enters_two(set_of(one), set_of(two));
+	enters_two(set_of(two), set_of(one));
+	enters_two(set_of(outer), set_of(one));
+}
+
+static void a_fork_in_a_handler_leaves_what_it_interrupted_alone(void **state)
+{
+	int one = set_new(), two = set_new();
+
+	(void)state;
+	assert_true(px_lock_enter(&set_of(one)->lock));
+	epset_fork_prepare();
+	assert_true(px_lock_is_mine(&set_of(two)->lock));
+	epset_fork_prepare(); /* in the midst of that */
+	epset_fork_release();
+	assert_true(px_lock_is_mine(&set_of(two)->lock));
+	epset_fork_release();
+	assert_false(px_lock_is_mine(&set_of(two)->lock));
+	assert_true(px_lock_is_mine(&set_of(one)->lock));
+	px_lock_leave(&set_of(one)->lock);
+	px_close(two); /* one that ended is no obstacle */
+	epset_fork_prepare();
+	epset_fork_release();
+	assert_int_equal(ctl(set_new(), EPOLL_CTL_ADD, one, EPOLLIN, 1), 0);
+}
+
 static void timeouts_are_kept(void **state)
 {
 	int set = set_new(), fd = px_flow(1, 0);
@@ -226,7 +346,9 @@ int main(void)
 		T(a_wait_is_cancelled_in_the_kernels_set_and_beside_it),
 		T(who_is_left_is_served_when_the_other_has_gone), T(two_sleepers_get_one_event_each),
 		T(who_polls_a_set_sees_what_is_added),
-		T(who_polls_a_shared_set_is_served_when_the_others_have_gone), T(timeouts_are_kept) };
+		T(who_polls_a_shared_set_is_served_when_the_others_have_gone),
+		T(who_changes_a_set_does_not_wait_for_requests), T(fork_does_not_wait_for_who_waits_for_it),
+		T(a_fork_in_a_handler_leaves_what_it_interrupted_alone), T(timeouts_are_kept) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

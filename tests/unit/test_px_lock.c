@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -107,12 +109,78 @@ static void what_a_thread_of_the_parent_held_is_free_in_the_child(void **state)
 	px_lock_leave(&lock);
 }
 
+static _Atomic pid_t waiter_tid;
+
+static void *waiter(void *arg)
+{
+	waiter_tid = (pid_t)syscall(SYS_gettid);
+	px_lock_enter(&lock);
+	px_lock_leave(&lock);
+	return arg;
+}
+
+static char state_of(pid_t tid)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = fopen(path, "re");
+	if (f == NULL || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f != NULL)
+		fclose(f);
+	return state;
+}
+
+/* Else a waiter of higher priority, on the holder's processor, would keep it for ever. */
+static void who_waits_long_lets_go_of_the_processor(void **state)
+{
+	unsigned asleep = 0;
+	pthread_t thread;
+
+	(void)state;
+	assert_true(px_lock_enter(&lock));
+	pthread_create(&thread, NULL, waiter, NULL);
+	while (waiter_tid == 0)
+		usleep(100);
+	for (int i = 0; i < 50000 && asleep < 10; i++) {
+		asleep += state_of(waiter_tid) == 'S';
+		usleep(100);
+	}
+	px_lock_leave(&lock);
+	pthread_join(thread, NULL);
+	assert_int_equal(asleep, 10);
+}
+
+static void *try_it(void *arg)
+{
+	*(enum px_lock_tried *)arg = px_lock_try(&lock);
+	return NULL;
+}
+
+static void a_try_comes_to_an_end(void **state)
+{
+	enum px_lock_tried tried = PX_LOCK_MINE;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(px_lock_try(&lock), PX_LOCK_ENTERED);
+	assert_int_equal(px_lock_try(&lock), PX_LOCK_MINE);
+	pthread_create(&thread, NULL, try_it, &tried);
+	pthread_join(thread, NULL);
+	assert_int_equal(tried, PX_LOCK_TAKEN);
+	px_lock_leave(&lock);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(the_owner_is_turned_away),
 		cmocka_unit_test(a_handler_of_the_owner_does_not_wait),
 		cmocka_unit_test(one_is_inside_at_a_time),
-		cmocka_unit_test(what_a_thread_of_the_parent_held_is_free_in_the_child) };
+		cmocka_unit_test(what_a_thread_of_the_parent_held_is_free_in_the_child),
+		cmocka_unit_test(who_waits_long_lets_go_of_the_processor),
+		cmocka_unit_test(a_try_comes_to_an_end) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
