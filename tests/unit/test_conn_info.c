@@ -2,6 +2,7 @@
 /* test_conn_info.c - what ICMP says about a connection, and what a connection says about itself. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/net_frames.h"
 #include "tests/unit/rig_tcp.h"
@@ -229,6 +230,22 @@ TEST(connection_tells_about_itself) /* TCP_INFO */
 	assert_int_equal(app_info(&rig.apps, p->app->id, &i), ENOENT);
 }
 
+/* A core spins for as long as the lock is held: whoever asks for ever must not be able to hold it. */
+TEST(telling_takes_no_lock)
+{
+	struct peer *p = established(.nodelay = true);
+	struct ctl_info i = { .flow = p->flow, .gen = p->gen };
+	int rc;
+
+	alarm(20); /* a wait would be for ever */
+	rte_spinlock_lock(&flow_of(p)->lock);
+	rc = app_info(&rig.apps, p->app->id, &i);
+	rte_spinlock_unlock(&flow_of(p)->lock);
+	alarm(0);
+	assert_int_equal(rc, 0);
+	assert_int_equal(i.state, TCP_ESTABLISHED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +261,7 @@ int main(void)
 		RIG_TEST(too_big_is_believed_only_about_what_is_in_flight),
 		RIG_TEST(too_small_a_path_is_not_believed),
 		RIG_TEST(connection_tells_about_itself),
+		RIG_TEST(telling_takes_no_lock),
 	};
 
 	return RIG_MAIN(tests);
