@@ -278,6 +278,19 @@ bool flow_may_answer(struct flow_cold *k, tas_ns now);
  * they come at least an RTO apart. Closer than 10 ms they are no probes but ends that are one byte apart. */
 bool flow_may_answer_probe(struct flow_cold *k, tas_ns now);
 
+/* What those see who show a flow: its hot part, and of the cold one what is told. */
+struct flow_snapshot {
+	struct flow hot;
+	uint64_t bytes_in, bytes_out, bytes_rtx;
+	uint32_t segs_in, segs_out, rtx_segs;
+	uint32_t rttvar_us, min_rtt_ever_us, ssthresh, rcv_mss;
+};
+
+/* As it was at one moment, taken without the lock and without a write to the flow: whoever works on it does
+ * not notice. Of a flow that changed in each of some tries it may be of two moments. For the slow path, which
+ * alone gives slots to flows and takes them. */
+void flow_snapshot_take(const struct flow *f, const struct flow_cold *k, struct flow_snapshot *out);
+
 /* Asserts what must hold whenever the lock is free. */
 void flow_check(const struct flow *f);
 

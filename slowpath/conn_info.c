@@ -11,10 +11,9 @@
 /* Linux's TCPI_OPT_*. */
 enum { OPT_TIMESTAMPS = 1, OPT_SACK = 2, OPT_WSCALE = 4, OPT_ECN = 8 };
 
-static void info_fill(const struct sp *sp, uint32_t id, struct ctl_info *i)
+static void info_fill(const struct sp *sp, uint32_t id, const struct flow_snapshot *seen, struct ctl_info *i)
 {
-	const struct flow *f = &sp->fp->flows[id];
-	const struct flow_cold *k = &sp->fp->cold[id];
+	const struct flow *f = &seen->hot;
 	const struct conn *n = &sp->conn[id];
 	uint32_t fin = f->flags & FLOW_TX_FIN ? 1 : 0;
 
@@ -24,41 +23,40 @@ static void info_fill(const struct sp *sp, uint32_t id, struct ctl_info *i)
 	i->snd_wscale = f->snd_wscale;
 	i->rcv_wscale = f->rcv_wscale;
 	i->snd_mss = f->mss;
-	i->rcv_mss = k->rcv_mss;
+	i->rcv_mss = seen->rcv_mss;
 	i->rtt_us = f->srtt_us >> 3;
-	i->rttvar_us = k->rttvar_us >> 2;
-	i->rto_us = rtt_rto_us(f->srtt_us, k->rttvar_us, &sp->rto);
-	i->min_rtt_us = k->min_rtt_ever_us == UINT32_MAX ? 0 : k->min_rtt_ever_us;
+	i->rttvar_us = seen->rttvar_us >> 2;
+	i->rto_us = rtt_rto_us(f->srtt_us, seen->rttvar_us, &sp->rto);
+	i->min_rtt_us = seen->min_rtt_ever_us == UINT32_MAX ? 0 : seen->min_rtt_ever_us;
 	i->cwnd_bytes = f->cwnd;
-	i->ssthresh_bytes = k->ssthresh;
+	i->ssthresh_bytes = seen->ssthresh;
 	i->snd_wnd = f->snd_wnd;
 	i->rcv_wnd = f->rx_adv;
 	i->pacing_rate_bytes_s = f->pace_q16 != 0 ? (NS_PER_SEC << 16) / f->pace_q16 : 0;
 	i->unacked_bytes = min_u32(f->tx_inflight, f->tx_avail);
 	i->unsent_bytes = f->tx_avail + fin - min_u32(f->tx_inflight, f->tx_avail + fin);
 	i->unread_bytes = f->rx_unread;
-	i->retransmits = k->rtx_segs;
+	i->retransmits = seen->rtx_segs;
 	i->bytes_acked = f->tx_una;
-	i->bytes_received = k->bytes_in;
-	i->bytes_sent = k->bytes_out;
-	i->bytes_retransmitted = k->bytes_rtx;
-	i->segs_in = k->segs_in;
-	i->segs_out = k->segs_out;
+	i->bytes_received = seen->bytes_in;
+	i->bytes_sent = seen->bytes_out;
+	i->bytes_retransmitted = seen->bytes_rtx;
+	i->segs_in = seen->segs_in;
+	i->segs_out = seen->segs_out;
 	strncpy(i->congestion, cc_ops_of(n->cc_alg)->name, sizeof(i->congestion) - 1);
 }
 
+/* Whoever asks for it again and again must not hold up a core: no lock. */
 int conn_op_info(void *arg, uint32_t flow, struct ctl_info *info)
 {
 	struct sp *sp = arg;
-	int rc = ENOENT;
+	struct flow_snapshot seen;
 
-	conn_lock(sp, flow);
-	if (sp->fp->flows[flow].state != TCP_FREE) {
-		info_fill(sp, flow, info);
-		rc = 0;
-	}
-	conn_unlock(sp, flow);
-	return rc;
+	flow_snapshot_take(&sp->fp->flows[flow], &sp->fp->cold[flow], &seen);
+	if (seen.hot.state == TCP_FREE)
+		return ENOENT;
+	info_fill(sp, flow, &seen, info);
+	return 0;
 }
 
 /* RFC 1191, 6.5: what fits the path is known now; true if that is less than before. Never below 552 bytes of

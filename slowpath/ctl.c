@@ -120,6 +120,7 @@ void client_end(struct ctl *c, struct client *l)
 	if (l->dead)
 		return;
 	l->dead = true;
+	query_leave(c, l);
 	if (l->deadline == TAS_NS_NEVER)
 		c->by_app[l->rq.app] = NULL;
 	list_leave(c, l);
@@ -329,6 +330,7 @@ unsigned ctl_poll(struct ctl *c, tas_ns now)
 	c->now = now;
 	cost_begin(&c->apps->cost);
 	n = events_poll(c);
+	queries_poll(c);
 	n += newcomers_expire(c);
 	bury(c);
 	closed_collect(c);
@@ -338,8 +340,9 @@ unsigned ctl_poll(struct ctl *c, tas_ns now)
 tas_ns ctl_deadline(const struct ctl *c)
 {
 	const struct client *first = TAILQ_FIRST(&c->newcomers);
+	tas_ns patience = first != NULL ? first->deadline : TAS_NS_NEVER;
 
-	return first != NULL ? first->deadline : TAS_NS_NEVER;
+	return TAILQ_EMPTY(&c->askers) ? patience : min_u64(patience, c->query_at);
 }
 
 int ctl_fd(const struct ctl *c) { return c->epfd; }
@@ -404,6 +407,7 @@ int ctl_start(struct ctl **out, const struct ctl_conf *cc, char *err, size_t err
 	*c = (struct ctl){ .fd = -1, .epfd = -1, .spare = -1, .apps = cc->apps, .source = cc->query };
 	TAILQ_INIT(&c->newcomers);
 	TAILQ_INIT(&c->attached);
+	TAILQ_INIT(&c->askers);
 	TAILQ_INIT(&c->graveyard);
 	TAILQ_INIT(&c->holds);
 	TAILQ_INIT(&c->holds_graveyard);

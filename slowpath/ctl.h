@@ -2,10 +2,10 @@
 /* ctl.h - the control socket: processes come, ask, get answers and go.
  *
  * Guarantees: nothing a client does makes tasd wait: it is read when it sent something, a bounded number of
- * messages at a time; one that does not take its answers, sends garbage, or has not attached in time is cut
- * off and counted. A process's end, by whatever signal and whoever inherited its socket, is seen at once
- * (pidfd) and everything it had goes. When descriptors run out, newcomers are turned away and the rest goes
- * on.
+ * messages at a time, and answers to tasctl are made of a bounded number of rows a millisecond, all together;
+ * one that does not take its answers, sends garbage, or has not attached in time is cut off and counted.
+ * A process's end, by whatever signal and whoever inherited its socket, is seen at once (pidfd) and
+ * everything it had goes. When descriptors run out, newcomers are turned away and the rest goes on.
  * Owner: the thread of the slow path. */
 #ifndef TAS_SLOWPATH_CTL_H
 #define TAS_SLOWPATH_CTL_H

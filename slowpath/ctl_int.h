@@ -31,12 +31,15 @@ struct client {
 	bool waits; /* its request is to be handed in again */
 	struct ctl_msg later;
 	bool querying;
+	bool asking; /* in askers: its answer is not complete, and it takes more of it */
+	TAILQ_ENTRY(client) ask;
 	struct query query;
 	uint32_t query_sequence;
 	struct query_row row; /* made, and sent up to row_at */
 	size_t row_at;
 };
 TAILQ_HEAD(clients, client);
+TAILQ_HEAD(askers, client);
 
 struct ctl_hold {
 	TAILQ_ENTRY(ctl_hold) link;
@@ -57,6 +60,9 @@ struct ctl {
 	struct clients attached, graveyard;
 	struct ctl_holds holds, holds_graveyard;
 	struct client **by_app; /* [apps_max] */
+	struct askers askers;   /* whose turn is next comes first */
+	uint32_t query_steps;   /* left for all of them until query_at */
+	tas_ns query_at;
 	tas_ns now;
 	uint64_t turn;              /* calls of ctl_poll() */
 	struct undertaker *closers; /* NULL: not needed yet */
@@ -81,6 +87,9 @@ void client_progress(struct ctl *c, struct client *l);
 
 /* --- ctl_serve.c --- */
 
+/* A turn for those who ask, as far as the steps of this moment go. */
+void queries_poll(struct ctl *c);
+void query_leave(struct ctl *c, struct client *l);
 void client_event(struct ctl *c, struct client *l, uint32_t events);
 void hold_hung_up(struct ctl *c, struct ctl_hold *h);
 /* The child's end hung up, or says what the child closed. */

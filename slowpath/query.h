@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* query.h - what tasctl shows: status, flows, listeners, apps, cores, stats; as text or as JSON.
- * Guarantee: an answer is made in steps that are small whatever the size of the whole, so that it disturbs
- * nobody; each row is as of the step that made it. JSON is one value: an object (status, stats: flat) or an
- * array of objects. Names of JSON members and counters are stable.
+ * Guarantee: an answer is made in steps that are small whatever the size of the whole, and takes no lock, so
+ * that it disturbs nobody; each row is as of the step that made it. JSON is one value: an object (status,
+ * stats: flat) or an array of objects. Names of JSON members and counters are stable.
  * Owner: the slow path, one thread; reads what others write, changes nothing. */
 #ifndef TAS_SLOWPATH_QUERY_H
 #define TAS_SLOWPATH_QUERY_H

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "slowpath/cc.h"
 #include "slowpath/query_row.h"
 
 static const char *const state_names[NR_TCP_STATES] = {
@@ -94,7 +95,7 @@ static void inside_text(const struct flow_view *v, struct query_row *row)
 	row_put(row, "\n\t %.15s wscale:%u,%u rto:%.3g rtt:%.3g/%.3g mss:%u rcvmss:%u cwnd:%u", i->congestion,
 		i->snd_wscale, i->rcv_wscale, i->rto_us / 1e3, i->rtt_us / 1e3, i->rttvar_us / 1e3,
 		i->snd_mss, i->rcv_mss, i->cwnd_bytes / mss);
-	if (i->ssthresh_bytes != UINT32_MAX && i->ssthresh_bytes != 0)
+	if (i->ssthresh_bytes != CC_SSTHRESH_NONE && i->ssthresh_bytes != 0)
 		row_put(row, " ssthresh:%u", i->ssthresh_bytes / mss);
 	row_put(row, " bytes_sent:%" PRIu64 " bytes_retrans:%" PRIu64 " bytes_acked:%" PRIu64, i->bytes_sent,
 		i->bytes_retransmitted, i->bytes_acked);

@@ -6,9 +6,9 @@
 # shellcheck disable=SC2034  # the lists are for those who source this file
 packages_build=(build-essential git meson ninja-build pkg-config libdpdk-dev libnuma-dev libbsd-dev
 	libcmocka-dev)
-packages_lint=(clang-format clang-tidy cppcheck shellcheck)
-packages_run=(iproute2 iputils-ping ethtool nftables procps python3 strace libpcap-dev)
-packages_servers=(redis-server redis-tools memcached libmemcached-tools nginx-light wrk curl iperf3)
+packages_lint=(clang-format cppcheck shellcheck)
+packages_run=(iproute2 iputils-ping ethtool nftables procps python3)
+packages_servers=(redis-server redis-tools memcached nginx-light wrk curl iperf3)
 
 packages_missing() { # PACKAGE...
 	local package

@@ -29,16 +29,20 @@ static int list(void)
 	return 0;
 }
 
-static const struct bench *find(const char *name)
+/* Its number; ARRAY_LEN(benches) and a line on standard error if there is none. */
+static unsigned find(const char *name)
 {
-	for (unsigned i = 0; i < ARRAY_LEN(benches); i++)
-		if (strcmp(benches[i]->name, name) == 0)
-			return benches[i];
+	unsigned i = 0;
+
+	while (i < ARRAY_LEN(benches) && strcmp(benches[i]->name, name) != 0)
+		i++;
+	if (i < ARRAY_LEN(benches))
+		return i;
 	fprintf(stderr, "tas-bench: there is no benchmark called %s; there are:", name);
-	for (unsigned i = 0; i < ARRAY_LEN(benches); i++)
-		fprintf(stderr, " %s", benches[i]->name);
+	for (unsigned k = 0; k < ARRAY_LEN(benches); k++)
+		fprintf(stderr, " %s", benches[k]->name);
 	fprintf(stderr, "\n");
-	return NULL;
+	return i;
 }
 
 static void print_text(const struct bench_result *r, unsigned n)
@@ -62,21 +66,23 @@ static void print_json(const struct bench_result *r, unsigned n)
 	printf("\n]\n");
 }
 
+/* Each that is named once, in the order of the list; all, if none is. */
 static int run(char **names, int count, bool json)
 {
 	struct bench_result results[BENCH_RESULTS_MAX];
-	const struct bench *chosen[ARRAY_LEN(benches)];
-	unsigned n = 0, k = 0;
+	bool chosen[ARRAY_LEN(benches)];
+	unsigned n = 0;
 
-	for (int i = 0; i < count && k < ARRAY_LEN(benches); i++) {
-		chosen[k] = find(names[i]);
-		if (chosen[k++] == NULL)
+	memset(chosen, count == 0, sizeof(chosen));
+	for (int i = 0; i < count; i++) {
+		unsigned k = find(names[i]);
+
+		if (k == ARRAY_LEN(benches))
 			return 2;
+		chosen[k] = true;
 	}
-	for (; count == 0 && k < ARRAY_LEN(benches); k++)
-		chosen[k] = benches[k];
-	for (unsigned i = 0; i < k; i++)
-		if (!chosen[i]->run(results, &n))
+	for (unsigned i = 0; i < ARRAY_LEN(benches); i++)
+		if (chosen[i] && !benches[i]->run(results, &n))
 			return 1;
 	(json ? print_json : print_text)(results, n);
 	return 0;
@@ -96,7 +102,7 @@ int main(int argc, char **argv)
 		}
 		json = true;
 	}
-	if (optind < argc && strcmp(argv[optind], "list") == 0)
+	if (optind + 1 == argc && strcmp(argv[optind], "list") == 0)
 		return list();
 	if (optind < argc && strcmp(argv[optind], "run") == 0)
 		return run(argv + optind + 1, argc - optind - 1, json);

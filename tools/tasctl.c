@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tasctl - shows what a running tasd does.
  * The answer is read whole before it is printed: a pager that is not read on must not keep tasd's answer
- * waiting. Exit codes: 0, 1 (tasd is not there, or does not answer), 2 (usage). */
+ * waiting. Exit codes: 0, 1 (tasd is not there, or does not answer, or the answer cannot be printed),
+ * 2 (usage). */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,24 +18,33 @@
 #include "include/abi/ctl.h"
 #include "include/base/compiler.h"
 
-enum { PATIENCE_S = 10, EXIT_NO_ANSWER = 1, EXIT_USAGE = 2 };
+enum { PATIENCE_S = 10, NAP_US = 500, INSTANCE_MAX = 32, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-static const char usage[] =
-	"usage: tasctl [-i INSTANCE | -s SOCKET] [--json] COMMAND\n"
-	"\n"
-	"  status      what runs, and how full it is\n"
-	"  flows       connections, as `ss -tin` shows them\n"
-	"  listeners   who waits for connections\n"
-	"  apps        attached processes\n"
-	"  cores       fast-path cores\n"
-	"  stats       all counters\n"
-	"\n"
-	"  -i, --instance INSTANCE  tasd.conf's [tasd] instance; \"default\"\n"
-	"  -s, --socket SOCKET      path of the control socket, for another run_dir; else $" CTL_ENV_SOCKET
-	"\n"
-	"  -j, --json               one JSON value\n"
-	"  -h, --help               this text\n"
-	"  -V, --version\n";
+static const struct {
+	const char *name, *help;
+} commands[] = {
+	{ "status", "what runs, and how full it is" },
+	{ "flows", "connections, as `ss -tin` shows them" },
+	{ "listeners", "who waits for connections" },
+	{ "apps", "attached processes" },
+	{ "cores", "fast-path cores" },
+	{ "stats", "all counters" },
+};
+
+static void usage(FILE *to)
+{
+	fprintf(to, "usage: tasctl [-i INSTANCE | -s SOCKET] [--json] COMMAND\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(to, "  %-10s  %s\n", commands[i].name, commands[i].help);
+	fprintf(to,
+		"\n"
+		"  -i, --instance INSTANCE  tasd.conf's [tasd] instance; \"default\"\n"
+		"  -s, --socket SOCKET      path of the control socket, for another run_dir\n"
+		"                           (without both $" CTL_ENV_SOCKET ")\n"
+		"  -j, --json               one JSON value\n"
+		"  -h, --help               this text\n"
+		"  -V, --version\n");
+}
 
 struct args {
 	const char *socket, *instance, *command;
@@ -42,8 +53,39 @@ struct args {
 
 static _Noreturn void fail_usage(const char *what, const char *arg)
 {
-	fprintf(stderr, "tasctl: %s%s\n%s", what, arg, usage);
+	fprintf(stderr, "tasctl: %s%s\n", what, arg);
+	usage(stderr);
 	exit(EXIT_USAGE);
+}
+
+static _Noreturn void fail(const char *what, const char *path, const char *remedy)
+{
+	fprintf(stderr, "tasctl: %s %s: %s%s\n", what, path, strerror(errno), remedy);
+	exit(EXIT_FAILED);
+}
+
+/* What was printed has to arrive. */
+static void flush(void)
+{
+	if (ferror(stdout) || fflush(stdout) != 0)
+		fail("cannot print", "the answer", "");
+}
+
+static bool is_command(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(commands[i].name, word) == 0)
+			return true;
+	return false;
+}
+
+/* As tasd.conf has it. */
+static bool is_instance(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len >= 1 && len <= INSTANCE_MAX &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
 }
 
 static void args_parse(struct args *a, int argc, char **argv)
@@ -63,9 +105,15 @@ static void args_parse(struct args *a, int argc, char **argv)
 		case 'i': a->instance = optarg; break;
 		case 's': a->socket = optarg; break;
 		case 'j': a->json = true; break;
-		case 'h': fputs(usage, stdout); exit(0);
-		case 'V': puts("tasctl " TAS_VERSION); exit(0);
-		default: fputs(usage, stderr); exit(EXIT_USAGE);
+		case 'h':
+			usage(stdout);
+			flush();
+			exit(0);
+		case 'V':
+			puts("tasctl " TAS_VERSION);
+			flush();
+			exit(0);
+		default: usage(stderr); exit(EXIT_USAGE);
 		}
 	}
 	if (optind == argc)
@@ -73,6 +121,10 @@ static void args_parse(struct args *a, int argc, char **argv)
 	if (optind + 1 < argc)
 		fail_usage("one command only; too many: ", argv[optind + 1]);
 	a->command = argv[optind];
+	if (!is_command(a->command))
+		fail_usage("there is no command ", a->command);
+	if (a->instance != NULL && !is_instance(a->instance))
+		fail_usage("an instance's name has 1 to 32 characters of a-z, 0-9, _ and -: ", a->instance);
 }
 
 static void socket_path(const struct args *a, struct sockaddr_un *addr)
@@ -92,12 +144,6 @@ static void socket_path(const struct args *a, struct sockaddr_un *addr)
 		fail_usage("the path of the socket is too long: ", addr->sun_path);
 }
 
-static _Noreturn void fail(const char *what, const char *path, const char *remedy)
-{
-	fprintf(stderr, "tasctl: %s %s: %s%s\n", what, path, strerror(errno), remedy);
-	exit(EXIT_NO_ANSWER);
-}
-
 static const char *remedy_of(int error)
 {
 	if (error == ENOENT || error == ECONNREFUSED)
@@ -112,7 +158,6 @@ static int tasd_connect(const struct sockaddr_un *addr)
 
 	if (fd < 0)
 		fail("cannot make a socket for", addr->sun_path, "");
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0)
 		fail("cannot reach tasd at", addr->sun_path, remedy_of(errno));
@@ -129,11 +174,24 @@ static void ask(int fd, const struct args *a, const char *path)
 		fail("cannot ask tasd at", path, "");
 }
 
+/* Until there is something. What comes meanwhile is read with it: tasd need not wake us for each piece. */
+static void wait_for_pieces(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (poll(&p, 1, PATIENCE_S * 1000) == 1)
+		usleep(NAP_US);
+}
+
 /* The next piece; false after the last. */
 static bool receive(int fd, struct ctl_msg *m, const char *path)
 {
-	ssize_t n = recv(fd, m, sizeof(*m), 0);
+	ssize_t n = recv(fd, m, sizeof(*m), MSG_DONTWAIT);
 
+	if (n < 0 && errno == EAGAIN) {
+		wait_for_pieces(fd);
+		n = recv(fd, m, sizeof(*m), MSG_DONTWAIT);
+	}
 	if (n == 0)
 		errno = ECONNRESET;
 	if (n <= 0)
@@ -164,6 +222,7 @@ static void print_answer(int fd, const char *path)
 	if (fclose(f) != 0)
 		fail("no memory for the answer of", path, "");
 	fwrite(text, 1, size, stdout);
+	flush();
 	free(text);
 }
 
@@ -179,5 +238,5 @@ int main(int argc, char **argv)
 	ask(fd, &a, addr.sun_path);
 	print_answer(fd, addr.sun_path);
 	close(fd);
-	return fflush(stdout) == 0 ? 0 : EXIT_NO_ANSWER;
+	return 0;
 }

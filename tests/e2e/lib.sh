@@ -181,7 +181,10 @@ print(sum(values[name] for name in sys.argv[1:]))' "$@"
 
 carried() { counters tcp_rx_payload_bytes tcp_tx_payload_bytes; }
 
-carried_begin() { e2e_carried=$(carried); }
+carried_begin() {
+	e2e_carried=$(carried)
+	: >"$WORK/moved"
+}
 
 # Did tasd carry 99.9 % of these bytes, both ways together, since carried_begin? The last acknowledgements may
 # still be on their way.
@@ -192,6 +195,48 @@ assert_carried() { # BYTES
 }
 
 e2e_carried_enough() { [ $((($(carried) - e2e_carried) * 1000)) -ge $(($1 * 999)) ]; }
+
+# --- payload that programs moved, both ways
+
+# curl, started by in_cli or under_tas: the body goes to standard output, the sizes of body, headers and
+# request to $WORK/moved.
+curl_by() { # STARTER ARGUMENT...
+	"$1" curl -sS -o /dev/fd/3 -w '%{size_download} %{size_header} %{size_request}\n' "${@:2}" 3>&1 \
+		>>"$WORK/moved"
+}
+
+# Since carried_begin, by curl_by.
+moved() { awk '{ sum += $1 + $2 + $3 } END { printf "%.0f", sum }' "$WORK/moved"; }
+
+# By wrk: "REQUESTS/S P50_US P99_US REQUESTS BYTES"; fails if one request did. wrk tells its totals to a
+# script; a request is what wrk sends for this URL.
+wrk_load() { # THREADS CONNECTIONS SECONDS URL
+	local place=${4#http://} request
+
+	request=$(printf 'GET /%s HTTP/1.1\r\nHost: %s\r\n\r\n' "${place#*/}" "${place%%/*}" | wc -c)
+	cat >"$WORK/wrk.lua" <<-'T'
+		done = function(summary, latency)
+			local e = summary.errors
+			print("totals", summary.requests / summary.duration * 1e6, latency:percentile(50),
+				latency:percentile(99), summary.requests,
+				e.connect + e.read + e.write + e.status + e.timeout, summary.bytes)
+		end
+	T
+	in_cli wrk -t "$1" -c "$2" -d "$3s" --timeout 10 -s "$WORK/wrk.lua" "$4" >"$WORK/wrk.log" || return 1
+	awk -v request="$request" '$1 == "totals" && $6 == 0 {
+			printf "%s %s %s %s %.0f\n", $2, $3, $4, $5, $7 + $5 * request
+			ok = 1
+		}
+		END { exit !ok }' "$WORK/wrk.log" || { cat "$WORK/wrk.log" >&2; return 1; }
+}
+
+# By a Redis server with all its clients since its start; asking is among it.
+redis_bytes() { # REDIS-CLI WITH ARGUMENTS...
+	"$@" info stats | tr -d '\r' |
+		awk -F: '/^total_net_(in|out)put_bytes/ { sum += $2 } END { printf "%.0f", sum }'
+}
+
+# ---
 
 assert_eq() { # WHAT GOT WANTED
 	[ "$2" = "$3" ] || fail "$1: $2, not $3"

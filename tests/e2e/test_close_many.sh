@@ -24,6 +24,7 @@ crowds_start() {
 	local port
 
 	crowds=()
+	carried_begin
 	rm -f "$WORK"/crowd?.log
 	for port in 7 8; do
 		spawn "$CLI" crowd$port "$BUILD/tests/e2e/crowd" $TASD_IP $port 1 $each
@@ -31,6 +32,7 @@ crowds_start() {
 	done
 	e2e_until 60 all_open || fail "not all connections are open: $(cat "$WORK"/crowd?.log)"
 	[ "$(status flows)" -ge $((2 * each)) ] || fail "tasd has only $(status flows) flows"
+	assert_carried $((2 * each * 2)) # a byte there and back on each
 }
 
 crowds_end() { # HOW: what each of them must say

@@ -15,9 +15,13 @@ server=$SPAWNED
 wait_for 20 "http.server" port_answers 8000
 carried_begin
 for _ in 1 2 3 4 5; do
-	assert_eq "5 MB" "$(in_cli curl -sS --max-time 30 "http://$TASD_IP:8000/file" | sha256sum)" "$want"
+	assert_eq "5 MB" "$(curl_by in_cli --max-time 30 "http://$TASD_IP:8000/file" | sha256sum)" "$want"
 done
-assert_carried 25000000
-assert_eq "a missing file" "$(in_cli curl -s -o /dev/null -w '%{http_code}' "http://$TASD_IP:8000/none")" 404
+assert_carried "$(moved)"
+
+carried_begin
+curl_by in_cli "http://$TASD_IP:8000/none" >"$WORK/none"
+grep -q "Error code: 404" "$WORK/none" || fail "a missing file: $(cat "$WORK/none")"
+assert_carried "$(moved)"
 stop "$server"
 alive "$TASD" || fail "tasd is gone"

@@ -7,6 +7,8 @@
 # shellcheck disable=SC2119
 . "$(dirname "$0")/lib.sh"
 
+asks=(in_cli redis-cli -h 127.0.0.1) # the server, without tasd
+
 listens() { in_cli timeout 1 bash -c "exec 3<>/dev/tcp/$CLI_IP/$1"; } # PORT
 
 mkdir "$WORK/www"
@@ -23,13 +25,17 @@ done
 
 say "curl: 20 MB, and a file that is not there"
 carried_begin
-got=$(under_tas curl -sS --max-time 60 "http://$CLI_IP:8000/file" | sha256sum | cut -d' ' -f1)
+got=$(curl_by under_tas --max-time 60 "http://$CLI_IP:8000/file" | sha256sum | cut -d' ' -f1)
 assert_eq "20 MB" "$got" "$want"
-assert_carried 20000000
-assert_eq "no file" "$(under_tas curl -s -o /dev/null -w '%{http_code}' "http://$CLI_IP:8000/none")" 404
+assert_carried "$(moved)"
+carried_begin
+curl_by under_tas "http://$CLI_IP:8000/none" >"$WORK/none"
+grep -q "Error code: 404" "$WORK/none" || fail "no file: $(cat "$WORK/none")"
+assert_carried "$(moved)"
 
 say "redis-benchmark with 50 connections, and values of 100 KB"
 carried_begin
+before=$(redis_bytes "${asks[@]}")
 for arguments in "-n 20000 -c 50 -d 64" "-n 1000 -c 10 -d 100000"; do
 	read -ra words <<<"$arguments"
 	under_tas timeout 120 \
@@ -38,12 +44,14 @@ for arguments in "-n 20000 -c 50 -d 64" "-n 1000 -c 10 -d 100000"; do
 	! grep -i error "$WORK/bench.log" || fail "redis-benchmark $arguments: errors"
 	grep '^"[SG]ET' "$WORK/bench.log" | cut -d, -f1,2
 done
-assert_carried $((2 * 20000 * 64 + 2 * 1000 * 100000))
+assert_carried $(($(redis_bytes "${asks[@]}") - before))
 
 say "redis-cli pipes a value in and out"
+carried_begin
 head -c 3000000 /dev/urandom >"$WORK/value"
 under_tas redis-cli -h $CLI_IP -x set blob <"$WORK/value" >/dev/null
 under_tas redis-cli -h $CLI_IP --raw get blob | head -c 3000000 | cmp - "$WORK/value"
+assert_carried $((2 * 3000000))
 
 say "iperf3 in both directions, one and four streams"
 for arguments in "-n 50M" "-n 50M -R" "-n 50M -P 4" "-n 50M -P 4 -R"; do

@@ -72,7 +72,10 @@ for round in 1 2 3; do
 	carried_begin
 	result=$(in_cli "$BUILD/tests/e2e/reqload" echo $TASD_IP 8 50 0.5 1000)
 	assert_carried "${result##* }"
-	in_cli redis-benchmark -h $TASD_IP -n 10000 -c 20 -t set,get -q | tr '\r' '\n' | grep 'requests per'
+	carried_begin
+	before=$(redis_bytes redis_locally)
+	in_cli redis-benchmark -h $TASD_IP -n 50000 -c 20 -t set,get -q | tr '\r' '\n' | grep 'requests per'
+	assert_carried $(($(redis_bytes redis_locally) - before))
 	wait_for 10 "the client's new connection" e2e_gone "$bereft"
 	said "^again" || fail "the client: $(cat "$WORK/bereft$round.log")"
 	[ "$(counters tcp_active_opens)" -gt 0 ] || fail "tasd has not carried the client's new connection"

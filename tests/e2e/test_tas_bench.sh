@@ -25,8 +25,11 @@ results = json.load(open(sys.argv[1]))
 assert isinstance(results, list) and {r["name"] for r in results} == set(sys.argv[2:]), results
 for r in results:
     assert set(r) == {"name", "flows", "cycles", "floor_cycles", "rounds"}, r
-    assert r["flows"] >= 1 and r["rounds"] >= 1000, r
+    assert isinstance(r["flows"], int) and isinstance(r["rounds"], int) and r["rounds"] >= 1000, r
     assert 0 < r["floor_cycles"] < r["cycles"] < 1e6, r
+for name, flows in (("fastpath_rpc", [1, 64, 4096]), ("bulk_rx", [1]), ("bulk_tx", [1]), ("lib_posix", [1, 64])):
+    if name in sys.argv:
+        assert sorted(r["flows"] for r in results if r["name"] == name) == flows, results
 P
 }
 
@@ -46,6 +49,10 @@ say "one runs alone, as JSON"
 assert_eq "exit code" "$(bench run lib_posix --json)" 0
 json_is_right "$WORK/bench.out" lib_posix
 
+say "several, and one of them twice: each runs once"
+assert_eq "exit code" "$(bench run bulk_tx bulk_rx bulk_tx bulk_rx bulk_tx --json)" 0
+json_is_right "$WORK/bench.out" bulk_rx bulk_tx
+
 say "without a name all run"
 assert_eq "exit code" "$(bench run --json)" 0
 json_is_right "$WORK/bench.out" "${names[@]}"
@@ -56,7 +63,7 @@ said bench.err "bulk_up.*${names[0]}.*${names[3]}"
 assert_eq "lines of results" "$(wc -l <"$WORK/bench.out")" 0
 
 say "a wrong command or option is told the usage"
-for arguments in "" "walk" "run --jason"; do
+for arguments in "" "walk" "run --jason" "list bulk_rx"; do
 	# shellcheck disable=SC2086
 	assert_eq "exit code of '$arguments'" "$(bench $arguments)" 2
 	said bench.err "usage: tas-bench"

@@ -139,6 +139,62 @@ static void the_example_shows_every_key_with_its_default(void **state)
 	free(text);
 }
 
+static const char *line_before(const char *text, const char *line)
+{
+	for (line--; line > text && line[-1] != '\n'; line--)
+		;
+	return line;
+}
+
+/* The text of the comment that ends before the line `end`, its lines joined by blanks. */
+static void comment_before(const char *text, const char *end, char *out, size_t size)
+{
+	const char *line = end;
+
+	while (line > text && strncmp(line_before(text, line), "# ", 2) == 0)
+		line = line_before(text, line);
+	out[0] = '\0';
+	for (; line < end; line = strchr(line, '\n') + 1)
+		snprintf(out + strlen(out), size - strlen(out), "%s%.*s", out[0] != '\0' ? " " : "",
+			(int)strcspn(line + 2, "\n"), line + 2);
+}
+
+/* What the table says of the key, as the example words it: without the marks of code. */
+static void help_of(const struct conf_key *k, char *out, size_t size)
+{
+	bool timed = strcmp(k->unit, "ms") == 0 || strcmp(k->unit, "us") == 0;
+	char allowed[128], *to = out;
+
+	conf_allowed(k, allowed, sizeof(allowed));
+	snprintf(out, size, "%s %s: %s%s%s.", k->help,
+		k->type == CONF_CHOICE || k->type == CONF_WORD ? "One of" : "Allowed", allowed,
+		timed ? ", in " : "", timed ? k->unit : "");
+	for (const char *c = out; *c != '\0'; c++)
+		if (*c != '`')
+			*to++ = *c;
+	*to = '\0';
+}
+
+static void the_example_says_of_every_key_what_the_table_says(void **state)
+{
+	char *text = tree_file("tasd.conf"), line[128], said[1024], wanted[1024];
+
+	(void)state;
+	for (const struct conf_key *k = conf_keys; k < conf_keys + conf_keys_count; k++) {
+		char *at;
+
+		snprintf(line, sizeof(line), "\n[%s]\n", k->section);
+		at = strstr(text, line);
+		snprintf(line, sizeof(line), k->flags & CONF_REQUIRED ? "\n%s = " : "\n#%s =", k->name);
+		at = at != NULL ? strstr(at, line) : NULL;
+		assert_non_null(at);
+		comment_before(text, at + 1, said, sizeof(said));
+		help_of(k, wanted, sizeof(wanted));
+		assert_string_equal(said, wanted);
+	}
+	free(text);
+}
+
 static void the_example_with_every_comment_taken_away_means_the_same(void **state)
 {
 	char *text = tree_file("tasd.conf");
@@ -166,6 +222,7 @@ int main(void)
 		cmocka_unit_test(the_documentation_has_the_row_of_every_key_and_no_other),
 		cmocka_unit_test(the_example_is_right),
 		cmocka_unit_test(the_example_shows_every_key_with_its_default),
+		cmocka_unit_test(the_example_says_of_every_key_what_the_table_says),
 		cmocka_unit_test(the_example_with_every_comment_taken_away_means_the_same),
 	};
 

@@ -2,6 +2,7 @@
 /* test_conn_info.c - what ICMP says about a connection, and what a connection says about itself. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/net_frames.h"
 #include "tests/unit/rig_tcp.h"
@@ -290,6 +291,22 @@ TEST(statistics_of_a_reused_slot_begin_at_zero)
 		0);
 }
 
+/* A core spins for as long as the lock is held: whoever asks for ever must not be able to hold it. */
+TEST(telling_takes_no_lock)
+{
+	struct peer *p = established(.nodelay = true);
+	struct ctl_info i = { .flow = p->flow, .gen = p->gen };
+	int rc;
+
+	alarm(20); /* a wait would be for ever */
+	rte_spinlock_lock(&flow_of(p)->lock);
+	rc = app_info(&rig.apps, p->app->id, &i);
+	rte_spinlock_unlock(&flow_of(p)->lock);
+	alarm(0);
+	assert_int_equal(rc, 0);
+	assert_int_equal(i.state, TCP_ESTABLISHED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +323,7 @@ int main(void)
 		RIG_TEST(too_small_a_path_is_not_believed),
 		RIG_TEST(connection_tells_about_itself),
 		RIG_TEST(statistics_of_a_reused_slot_begin_at_zero),
+		RIG_TEST(telling_takes_no_lock),
 	};
 
 	return RIG_MAIN(tests);

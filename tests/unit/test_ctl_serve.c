@@ -473,6 +473,74 @@ static void a_reader_may_take_its_time_as_long_as_it_reads(void **state)
 	ctl_rig_end(c);
 }
 
+static int client_that_asks(const struct ctl_rig *c, const char *words)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct ctl_msg m = { .type = CTL_QUERY };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
+
+	strcpy(addr.sun_path, c->path);
+	strcpy(m.text.bytes, words);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(send(fd, &m, sizeof(m), 0), sizeof(m));
+	return fd;
+}
+
+/* Rows that came since; *over becomes true with the end of the answer. */
+static unsigned rows_come(int fd, bool *over)
+{
+	struct ctl_msg m;
+	unsigned rows = 0;
+
+	while (recv(fd, &m, sizeof(m), 0) == sizeof(m)) {
+		for (uint32_t i = 0; i < m.text.length; i++)
+			rows += m.text.bytes[i] == '{';
+		*over = m.text.length == 0;
+	}
+	return rows;
+}
+
+/* However many ask: a millisecond has 16 rows for all of them, and each gets its share. */
+static void all_answers_together_are_made_at_a_bounded_rate(void **state)
+{
+	enum { ASKERS = 5, FLOWS = 100, ROWS_MS = 16 };
+	struct ctl_rig *c = ctl_rig_new();
+	unsigned rows[ASKERS] = { 0 }, nr_over = 0, passes = 0;
+	bool over[ASKERS] = { 0 };
+	int fd[ASKERS];
+
+	(void)state;
+	for (unsigned i = 0; i < FLOWS; i++)
+		rig_flow(c->r);
+	for (unsigned i = 0; i < ASKERS; i++)
+		fd[i] = client_that_asks(c, "flows json");
+	for (; nr_over < ASKERS; passes++) {
+		unsigned sum = 0;
+
+		assert_true(passes < 1000);
+		ctl_rig_pass(c); /* a millisecond each */
+		nr_over = 0;
+		for (unsigned i = 0; i < ASKERS; i++) {
+			unsigned n = rows_come(fd[i], &over[i]);
+
+			rows[i] += n;
+			sum += n;
+			nr_over += over[i];
+		}
+		assert_in_range(sum, 0, ROWS_MS);
+		for (unsigned i = 0; i < ASKERS; i++)
+			assert_in_range(rows[i], rows[0] - min_u32(rows[0], ROWS_MS), rows[0] + ROWS_MS);
+		if (sum > 0)
+			assert_int_equal(ctl_deadline(c->ctl) <= c->r->now + NS_PER_MS, nr_over < ASKERS);
+	}
+	for (unsigned i = 0; i < ASKERS; i++) {
+		assert_int_equal(rows[i], FLOWS);
+		close(fd[i]);
+	}
+	assert_in_range(passes, ASKERS * FLOWS / ROWS_MS, 2 * ASKERS * FLOWS / ROWS_MS);
+	ctl_rig_end(c);
+}
+
 static void asks_and_never_reads(struct ctl_rig *c, int arg)
 {
 	struct ctl_msg m = { .type = CTL_QUERY };
@@ -548,6 +616,7 @@ int main(void)
 		cmocka_unit_test(questions_are_answered_and_nonsense_refused_in_words),
 		cmocka_unit_test(a_long_answer_waits_for_its_reader_and_takes_no_memory),
 		cmocka_unit_test(a_reader_may_take_its_time_as_long_as_it_reads),
+		cmocka_unit_test(all_answers_together_are_made_at_a_bounded_rate),
 		cmocka_unit_test(one_that_does_not_take_its_answer_is_dropped),
 		cmocka_unit_test(a_waiting_answer_does_not_keep_the_loop_awake),
 	};
