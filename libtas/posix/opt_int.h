@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* opt_int.h - what the files of opt share with each other and with nobody else. */
+#ifndef TAS_POSIX_OPT_INT_H
+#define TAS_POSIX_OPT_INT_H
+
+#include "libtas/posix/opt.h"
+
+/* Keeps a value, of at most OPT_BYTES: 0, or -1 and errno. */
+int opt_keep(struct file *f, enum opt_slot slot, const void *value, socklen_t size);
+/* The value that was kept, and its size; NULL if none was. */
+const void *opt_kept(struct file *f, enum opt_slot slot, socklen_t *size);
+
+/* `row` (NULL: the option has none, and `call` names what was tried) is not for accelerated sockets: -1 and
+ * the row's errno. */
+int opt_refuse(const struct opt_row *row, const char *call, int level, int name);
+
+#endif

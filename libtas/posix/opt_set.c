@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* opt_set.c - setsockopt: Linux's checks by a socket of the kernel, and what a value does at once. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "include/abi/ctl.h"
+#include "libtas/posix/file.h"
+#include "libtas/posix/inst.h"
+#include "libtas/posix/opt_int.h"
+#include "libtas/posix/real.h"
+
+/* The effects that a kept value has at once. */
+static void apply(struct file *f, enum opt_slot slot)
+{
+	bool flow = file_kind(f) == FILE_FLOW, on;
+
+	switch (slot) {
+	case OPT_NODELAY:
+		on = opt_int(f, slot, 0) != 0;
+		file_flag(f, FILE_NODELAY, on);
+		if (flow)
+			tas_set_nodelay(inst_ctx(), file_sock(f), on);
+		break;
+	case OPT_CORK:
+		on = opt_int(f, slot, 0) != 0;
+		file_flag(f, FILE_CORK, on);
+		if (flow)
+			tas_set_cork(inst_ctx(), file_sock(f), on);
+		break;
+	case OPT_KEEPALIVE:
+	case OPT_USER_TIMEOUT:
+		if (flow)
+			opt_timers(f, true);
+		break;
+	case OPT_KEEPIDLE:
+	case OPT_KEEPINTVL:
+	case OPT_KEEPCNT:
+	case OPT_SYNCNT:
+		if (flow)
+			opt_timers(f, false); /* without keep-alive they have no effect yet */
+		break;
+	case OPT_LINGER: file_flag(f, FILE_LINGER, opt_int(f, slot, 0) != 0); break;
+	case OPT_RCVTIMEO:
+	case OPT_SNDTIMEO: file_flag(f, FILE_TIMEOUT, true); break;
+	case OPT_RCVLOWAT: file_flag(f, FILE_LOWAT, opt_int(f, slot, 1) > 1); break;
+	default: break;
+	}
+}
+
+static int keep_and_apply(struct file *f, const struct opt_row *row, const void *value, socklen_t size)
+{
+	if (opt_keep(f, row->slot, value, size) != 0)
+		return -1;
+	apply(f, row->slot);
+	return 0;
+}
+
+/* The kernel takes the value, and says what it made of it. */
+static int set_by_kernel(int fd, struct file *f, const struct opt_row *row, const void *value, socklen_t size)
+{
+	uint8_t back[OPT_BYTES] = { 0 };
+	socklen_t back_size = sizeof(back);
+
+	if (REAL(setsockopt)(fd, row->level, row->name, value, size) != 0)
+		return -1;
+	if (REAL(getsockopt)(fd, row->level, row->name, back, &back_size) != 0)
+		return -1;
+	return keep_and_apply(f, row, back, back_size);
+}
+
+static struct px_lock placeholder_lock;
+
+/* No number is left for a fresh socket: the value is tried on the placeholder, which other connections have,
+ * too, and which gets its own back. */
+static int set_by_placeholder(int fd, struct file *f, const struct opt_row *row, const void *value,
+	socklen_t size)
+{
+	uint8_t own[OPT_BYTES] = { 0 };
+	socklen_t own_size = sizeof(own);
+	int result, saved;
+
+	if (!px_lock_enter(&placeholder_lock)) {
+		errno = ENOBUFS; /* a handler inside of the same */
+		return -1;
+	}
+	result = REAL(getsockopt)(fd, row->level, row->name, own, &own_size);
+	if (result == 0) {
+		result = set_by_kernel(fd, f, row, value, size);
+		saved = errno;
+		REAL(setsockopt)(fd, row->level, row->name, own, own_size);
+		errno = saved;
+	}
+	px_lock_leave(&placeholder_lock);
+	return result;
+}
+
+static int set_by_fresh_socket(int placeholder, struct file *f, const struct opt_row *row, const void *value,
+	socklen_t size)
+{
+	int fd = REAL(socket)(f->family, SOCK_STREAM | SOCK_CLOEXEC, 0), result;
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		return set_by_placeholder(placeholder, f, row, value, size);
+	if (fd < 0) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	result = set_by_kernel(fd, f, row, value, size);
+	own_close(fd);
+	return result;
+}
+
+int opt_refuse(const struct opt_row *row, const char *call, int level, int name)
+{
+	inst_unsupported(row != NULL ? row->text : call, (long)level << 16 | name);
+	errno = row != NULL ? row->refusal : ENOPROTOOPT;
+	return -1;
+}
+
+/* The algorithm of an open connection stays; to name it again is no change. */
+static int set_congestion(struct file *f, const void *value, socklen_t size)
+{
+	struct ctl_info info;
+	char name[OPT_BYTES] = "";
+
+	if (size == 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(name, value, size < sizeof(name) ? size : sizeof(name) - 1);
+	if (strcmp(name, "reno") == 0)
+		strcpy(name, "newreno");
+	if (tas_info(file_sock(f), &info) == 0 &&
+		strncmp(name, info.congestion, sizeof(info.congestion)) == 0)
+		return 0;
+	return opt_refuse(opt_find(IPPROTO_TCP, TCP_ULP), "setsockopt TCP_CONGESTION", IPPROTO_TCP,
+		TCP_CONGESTION);
+}
+
+static int set_accelerated(int fd, struct file *f, const struct opt_row *row, const void *value,
+	socklen_t size)
+{
+	int one;
+
+	if (row->slot == OPT_CONGESTION && file_kind(f) == FILE_FLOW)
+		return set_congestion(f, value, size);
+	if (!file_has(f, FILE_PLACEHOLDER))
+		return set_by_kernel(fd, f, row, value, size);
+	if (!row->is_bool)
+		return set_by_fresh_socket(fd, f, row, value, size);
+	if (size < sizeof(int)) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(&one, value, sizeof(one));
+	one = one != 0;
+	return keep_and_apply(f, row, &one, sizeof(one));
+}
+
+static int set_plain(int fd, struct file *f, const struct opt_row *row, int level, int name,
+	const void *value, socklen_t size)
+{
+	if (row != NULL && (row->support == OPT_DONE || row->support == OPT_STORED))
+		return set_by_kernel(fd, f, row, value, size);
+	if (REAL(setsockopt)(fd, level, name, value, size) != 0)
+		return -1;
+	file_flag(f, FILE_KERNEL_ONLY, true);
+	return 0;
+}
+
+int opt_set(int fd, struct file *f, int level, int name, const void *value, socklen_t size)
+{
+	const struct opt_row *row = opt_find(level, name);
+
+	if (file_kind(f) == FILE_PLAIN)
+		return set_plain(fd, f, row, level, name, value, size);
+	if (row == NULL || row->support == OPT_KERNEL || row->support == OPT_READ)
+		return opt_refuse(row, "setsockopt", level, name);
+	if (value == NULL) {
+		errno = EFAULT;
+		return -1;
+	}
+	return set_accelerated(fd, f, row, value, size);
+}
