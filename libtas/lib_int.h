@@ -375,6 +375,7 @@ void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort);
 /* Takes a flow's socket out of its attachment; tasd is not told. */
 void lib_flow_unlink(struct tas_sock *s);
 /* lib_listen.c */
+int lib_listener_options(struct tas_ctx *c, struct tas_sock *l, const struct ctl_options *options);
 void lib_listener_close(struct tas_ctx *c, struct tas_sock *l);
 /* With ctl_lock held. Registers a listener that the fork hold did not give us; 0 or -errno. */
 int lib_listener_register(struct tas *t, struct lib_listener *b);

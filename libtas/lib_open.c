@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lib_open.c - active opens, and questions about routes and flows. */
-#include <string.h>
-
 #include "libtas/lib_int.h"
 #include "libtas/lib_os.h"
 
@@ -13,12 +11,10 @@ static void connect_fill(struct ctl_connect *q, const struct tas_connect_opt *op
 		.local_port = opt->local_port,
 		.remote_port = opt->remote_port,
 		.context = context,
-		.rx_size = opt->rx_size,
-		.tx_size = opt->tx_size,
 		.flags = opt->flags & TAS_OPEN_NODELAY ? CTL_LISTEN_NODELAY : 0,
 	};
-	if (opt->congestion != NULL)
-		strncpy(q->congestion, opt->congestion, sizeof(q->congestion) - 1);
+	if (opt->options != NULL)
+		q->options = *opt->options;
 }
 
 static struct tas_sock *flow_new(struct tas_ctx *c, struct lib_rings *r, const struct ctl_connect *answer)
@@ -117,15 +113,23 @@ int tas_info(struct tas_sock *s, struct ctl_info *info)
 	return error;
 }
 
-int tas_set_timers(struct tas_sock *s, const struct ctl_timers *timers)
+static int flow_options(struct tas_ctx *c, struct tas_sock *s, const struct ctl_options *options)
 {
-	struct ctl_msg m = { .timers = *timers };
-	struct tas_ctx *c = tas_ctx_self(s->t);
-	int error = c == NULL ? -ENOMEM : lib_sock_ours(c, s, 0);
+	struct ctl_msg m = { .change = { .options = *options } };
+	int error = lib_sock_ours(c, s, 0);
 
 	if (error == 0 && lib_moved(s))
 		error = lib_pull(c, s);
-	m.timers.flow = s->flow;
-	m.timers.gen = s->gen;
-	return error != 0 ? error : ask(s->t, &m, CTL_TIMERS);
+	m.change.flow = s->flow;
+	m.change.gen = s->gen;
+	return error != 0 ? error : ask(s->t, &m, CTL_OPTIONS);
+}
+
+int tas_set_options(struct tas_sock *s, const struct ctl_options *options)
+{
+	struct tas_ctx *c = tas_ctx_self(s->t);
+
+	if (c == NULL)
+		return -ENOMEM;
+	return tas_sock_is_listener(s) ? lib_listener_options(c, s, options) : flow_options(c, s, options);
 }

@@ -168,7 +168,8 @@ void conn_establish(struct sp *sp, uint32_t id)
 	struct flow *f = &sp->fp->flows[id];
 	struct conn *n = &sp->conn[id];
 
-	timer_cancel(&sp->timers, id);
+	keep_begin(sp, id);
+	keep_timer_arm(sp, id);
 	room_keep(sp, id);
 	n->retries = 0;
 	if (n->listener != NULL) {
@@ -191,6 +192,7 @@ void conn_handed(struct sp *sp, uint32_t id)
 	struct flow *f = &sp->fp->flows[id];
 
 	sp->conn[id].app_gone = false;
+	keep_timer_arm(sp, id);
 	unaccepted_give(sp, id);
 	app_notify(sp->fp->slow, f, ABI_EV_ACCEPT | (f->flags & FLOW_RX_FIN ? ABI_EV_RX_FIN : 0u), 0);
 }
@@ -399,9 +401,8 @@ static void handshake_timeout(struct sp *sp, uint32_t id)
 	bool active = sp->fp->flows[id].state == TCP_SYN_SENT;
 	uint32_t most = active ? sp->conf->tcp.syn_retries : sp->conf->tcp.synack_retries;
 
-	if (n->syn_count != 0)
-		most = n->syn_count;
-
+	if (n->opt.syn_count != 0) /* SYN-ACKs, too: that of the listener */
+		most = n->opt.syn_count;
 	if (n->retries >= most) {
 		sp_count(sp, CNT_TCP_ATTEMPT_FAILS, 1);
 		conn_end(sp, id, ETIMEDOUT);

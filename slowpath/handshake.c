@@ -10,6 +10,7 @@
 #include "include/net/tcp_opt.h"
 #include "slowpath/conn.h"
 #include "slowpath/conn_neigh.h"
+#include "slowpath/conn_options.h"
 #include "slowpath/sp.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_out.h"
@@ -42,14 +43,16 @@ static uint32_t ring_size(uint32_t asked, uint32_t usual)
 
 /* What a flow is before its first segment. Its numbers begin beyond those of a connection in TIME_WAIT whose
  * place it takes (RFC 1122 4.2.2.13), as far as Linux puts them. */
-static void flow_begin(struct sp *sp, uint32_t id, uint32_t rx_size, uint32_t tx_size, const tcp_seq *former)
+static void flow_begin(struct sp *sp, uint32_t id, const struct ctl_options *options, const tcp_seq *former)
 {
 	struct flow *f = &sp->fp->flows[id];
 	struct flow_cold *k = &sp->fp->cold[id];
 	struct conn *n = &sp->conn[id];
 
-	n->rx_size = ring_size(rx_size, sp->conf->memory.rx_buffer);
-	n->tx_size = ring_size(tx_size, sp->conf->memory.tx_buffer);
+	options_begin(sp, id, options);
+	n->rx_size = ring_size(options->rx_size, sp->conf->memory.rx_buffer);
+	n->tx_size = ring_size(options->tx_size, sp->conf->memory.tx_buffer);
+	n->cc_alg = sp_cc_choose(sp, options->congestion);
 	n->wscale_offered = sp->conf->tcp.window_scaling;
 	f->rcv_wscale = n->wscale_offered ? wscale_for(n->rx_size) : 0;
 	f->rx_adv = min_u32(n->rx_size - 1, 0xffff);
@@ -139,8 +142,7 @@ static void answer_syn(struct sp *sp, struct listener *l, uint32_t id, const uin
 	struct flow *f = &sp->fp->flows[id];
 	struct flow_cold *k = &sp->fp->cold[id];
 
-	flow_begin(sp, id, l->rx_size, l->tx_size, former);
-	sp->conn[id].cc_alg = sp_cc_choose(sp, l->congestion);
+	flow_begin(sp, id, &l->options, former);
 	f->flags |= ecn_wanted(sp, id);
 	take_syn_options(sp, id, frame, seg);
 	if (l->flags & CTL_LISTEN_NODELAY)
@@ -399,8 +401,8 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 {
 	struct app_flow_spec spec = { .app = app,
 		.ctx = (uint16_t)m->context,
-		.rx_size = m->rx_size,
-		.tx_size = m->tx_size,
+		.rx_size = m->options.rx_size,
+		.tx_size = m->options.tx_size,
 		.listener = ABI_LISTENER_NONE };
 	struct flow *f = &sp->fp->flows[id];
 	struct conn *n = &sp->conn[id];
@@ -412,10 +414,9 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 
 	if (known == NEIGH_FULL || !conn_neigh_join(sp, id, neigh, uid) || !room_take(sp, id, uid))
 		return ENOBUFS;
-	flow_begin(sp, id, m->rx_size, m->tx_size, former);
+	flow_begin(sp, id, &m->options, former);
 	f->flags |= (sp->conf->tcp.timestamps ? FLOW_TS : 0u) | (sp->conf->tcp.sack ? FLOW_SACK : 0u) |
 		(m->flags & CTL_LISTEN_NODELAY ? FLOW_NODELAY : 0u);
-	n->cc_alg = sp_cc_choose(sp, m->congestion);
 	f->flags |= ecn_wanted(sp, id);
 	hdr_tmpl_init(&sp->fp->cold[id].hdr, &sp->fp->port->mac, &mac, &sp->fp->cold[id].key, TTL, 0,
 		f->flags & FLOW_TS);

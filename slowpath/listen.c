@@ -4,7 +4,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "include/base/assert.h"
 #include "slowpath/conn.h"
@@ -237,12 +236,12 @@ static void wants(struct sp *sp, struct listener *l, enum listener_wants what)
 
 /* --- handing over --- */
 
-static int attach_to(struct sp *sp, const struct listener *l, const struct acceptor *a, uint32_t flow)
+static int attach_to(struct sp *sp, const struct acceptor *a, uint32_t flow)
 {
 	struct app_flow_spec spec = { .app = a->app,
 		.ctx = a->ctx,
-		.rx_size = l->rx_size,
-		.tx_size = l->tx_size,
+		.rx_size = sp->conn[flow].rx_size,
+		.tx_size = sp->conn[flow].tx_size,
 		.listener = a->cookie };
 
 	if (!room_take(sp, flow, sp->apps->slot[a->app].who.uid))
@@ -259,7 +258,7 @@ static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow, enum lis
 	int error = 0;
 
 	for (; a != NULL; a = next_acceptor(l, sp->now)) {
-		error = attach_to(sp, l, a, flow);
+		error = attach_to(sp, a, flow);
 		if (error == 0 || error == -EAGAIN)
 			break;
 		a->full_until = sp->now + RETRY_NS;
@@ -430,11 +429,8 @@ static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 		.port = m->port,
 		.flags = m->flags,
 		.backlog = min_u32(m->backlog, sp->conf->tcp.backlog_max),
-		.rx_size = m->rx_size,
-		.tx_size = m->tx_size,
+		.options = m->options,
 	};
-	memcpy(l->congestion, m->congestion, sizeof(l->congestion));
-	l->congestion[sizeof(l->congestion) - 1] = 0;
 	error = add_acceptor(l, app, m->cookie);
 	if (error == 0 && !port_take(sp, l))
 		error = ENOBUFS;
@@ -463,6 +459,7 @@ int listen_op_listen(void *arg, uint16_t app, struct ctl_listen *m)
 	if (l == NULL)
 		return ENOENT;
 	l->backlog = min_u32(m->backlog, sp->conf->tcp.backlog_max);
+	l->options = m->options;
 	return 0;
 }
 

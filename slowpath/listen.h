@@ -57,11 +57,10 @@ struct listener {
 	uint16_t port;        /* host order */
 	uint16_t flags;       /* CTL_LISTEN_* */
 	uint32_t backlog;
-	uint32_t rx_size, tx_size;
-	char congestion[16];
-	struct conn_queue embryos; /* in SYN_RCVD */
-	struct conn_queue ready;   /* established, not handed to a process yet */
-	struct conn_queue handed;  /* in a process's accept queue */
+	struct ctl_options options; /* of what it accepts */
+	struct conn_queue embryos;  /* in SYN_RCVD */
+	struct conn_queue ready;    /* established, not handed to a process yet */
+	struct conn_queue handed;   /* in a process's accept queue */
 	uint32_t nacceptors, turn;
 	struct acceptor *acceptor;
 	uint64_t accepted, overflows;

@@ -70,8 +70,8 @@ struct conn {
 	uint32_t soft_segs_in; /* received when ICMP said soft_error; not more: it still explains silence */
 	int soft_error;
 	uint16_t peer_mss;
-	uint8_t syn_count; /* TCP_SYNCNT, or 0 */
 	struct keep keep;
+	struct ctl_options opt;
 	uint8_t kept_log2;
 	char *kept;         /* ring of 1 << kept_log2 bytes: what nobody accepted (unaccepted.h); or NULL */
 	tas_ns syn_sent_ns; /* 0: sent more than once, no RTT sample (Karn) */

@@ -36,7 +36,7 @@
 
 #define ABI_MAGIC 0x3167657264736174ull /* "tasdreg1", little endian */
 #define ABI_MAJOR 1
-#define ABI_MINOR 1
+#define ABI_MINOR 2
 
 enum {
 	ABI_CORES_MAX = 64,

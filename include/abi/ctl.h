@@ -32,7 +32,7 @@ enum ctl_type {
 	CTL_MAPPED,
 	CTL_CONTEXT,  /* a new context -> its id and offset + fds [to sleep on: read 8 bytes at a time, as an
 			 eventfd; only tasd writes it] */
-	CTL_LISTEN,   /* start listening, or change the backlog of an own listener (same cookie) */
+	CTL_LISTEN,   /* start listening, or change backlog and options of an own listener (same cookie) */
 	CTL_UNLISTEN, /* this process no longer holds the listener; the last holder's closes it */
 	CTL_ARM,      /* connections of this listener may be handed to this process; notify this context */
 	CTL_CONNECT,  /* an active open: the answer means "SYN on its way"; the outcome comes through the
@@ -43,10 +43,10 @@ enum ctl_type {
 	CTL_INFO,     /* a snapshot of one flow for TCP_INFO */
 	CTL_QUERY,    /* tasctl: the answer's text comes as further messages' bytes, see CTL_TEXT */
 	CTL_TEXT,     /* tasd -> tasctl: a piece of text; the last one has length 0 */
-	CTL_ADOPT,  /* after fork: the socket (listener or flow) is wanted here. A flow's bytes move into this
+	CTL_ADOPT, /* after fork: the socket (listener or flow) is wanted here. A flow's bytes move into this
 			 process's region */
-	CTL_TIMERS, /* keep-alive and time-outs of a flow */
-	CTL_LEAVE,  /* this process closed a flow that others may have. A child that has not attached sends
+	CTL_OPTIONS, /* options of a flow change: all of them are said */
+	CTL_LEAVE,   /* this process closed a flow that others may have. A child that has not attached sends
 			 it on its end of the socketpair, of listeners, too; without an answer then */
 };
 
@@ -67,6 +67,19 @@ struct ctl_context {
 	uint64_t off; /* answer: struct abi_context */
 };
 
+/* Socket options, as far as they are tasd's: of a connection that is opened, of those that a listener accepts
+ * from now on, of one that is open. 0 is what Linux has without the option. */
+struct ctl_options {
+	uint32_t rx_size, tx_size;          /* bytes of payload ring; 0: configured default */
+	uint32_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
+	uint32_t user_timeout_ms;           /* TCP_USER_TIMEOUT; 0: as tasd is configured */
+	uint8_t keep_alive;                 /* SO_KEEPALIVE */
+	uint8_t keep_count;                 /* TCP_KEEPCNT */
+	uint8_t syn_count;                  /* TCP_SYNCNT; 0: as tasd is configured */
+	uint8_t pad;
+	char congestion[16]; /* empty: configured default */
+};
+
 struct ctl_listen {
 	struct net_addr addr; /* any = every address of tasd */
 	uint16_t port;
@@ -75,9 +88,8 @@ struct ctl_listen {
 	uint32_t cookie;  /* chosen by the library, unique in the process; comes back in abi_flow_rec.listener
 			   */
 	uint32_t context; /* CTL_ARM: the context to notify */
-	uint32_t rx_size, tx_size; /* bytes of payload ring for accepted flows; 0 = configured default */
-	char congestion[16];       /* empty = configured default */
-	uint64_t id;               /* answer of CTL_LISTEN: identity in tasd across processes (CTL_ADOPT) */
+	struct ctl_options options;
+	uint64_t id;     /* answer of CTL_LISTEN: identity in tasd across processes (CTL_ADOPT) */
 	uint64_t secret; /* drawn by the library: processes that inherited one listener, and register it anew
 			  * after tasd came back, share it; 0: with nobody */
 };
@@ -90,8 +102,7 @@ struct ctl_connect {
 	uint16_t local_port;           /* 0 = ephemeral, chosen by tasd; answer: the chosen one */
 	uint16_t remote_port;
 	uint32_t context;
-	uint32_t rx_size, tx_size; /* 0 = configured default */
-	char congestion[16];
+	struct ctl_options options;
 	uint32_t flags;          /* CTL_LISTEN_NODELAY */
 	uint32_t rec, flow, gen; /* answer */
 	uint8_t prefix_len;      /* answer of CTL_ROUTE: length (of 128) of tasd's route that matched */
@@ -132,15 +143,9 @@ struct ctl_info {
 	char congestion[16];
 };
 
-/* As the socket options have them. */
-struct ctl_timers {
+struct ctl_change {
 	uint32_t flow, gen;
-	uint32_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
-	uint32_t user_timeout_ms;           /* TCP_USER_TIMEOUT; 0: as tasd is configured */
-	uint8_t keep_alive;                 /* SO_KEEPALIVE */
-	uint8_t keep_count;                 /* TCP_KEEPCNT */
-	uint8_t syn_count;                  /* TCP_SYNCNT; 0: as tasd is configured */
-	uint8_t pad;
+	struct ctl_options options;
 };
 
 struct ctl_text {
@@ -160,7 +165,7 @@ struct ctl_msg {
 		struct ctl_fork fork;
 		struct ctl_adopt adopt;
 		struct ctl_info info;
-		struct ctl_timers timers;
+		struct ctl_change change;
 		struct ctl_text text; /* also: why, in words, with status != 0 of CTL_HELLO; the words of a
 					 CTL_QUERY */
 		uint8_t bytes[384];

@@ -43,7 +43,7 @@
 
 struct ctl_info; /* include/abi/ctl.h */
 struct ctl_msg;
-struct ctl_timers;
+struct ctl_options;
 struct tas;
 struct tas_ctx;
 struct tas_sock;
@@ -172,17 +172,15 @@ struct tas_listen_opt {
 	uint16_t port;
 	uint16_t flags; /* enum tas_open_flags */
 	int backlog;
-	uint32_t rx_size, tx_size; /* of accepted flows; 0 = configured default */
-	const char *congestion;    /* NULL = configured default */
+	const struct ctl_options *options; /* of accepted flows; NULL: all as usual */
 	bool when_ready; /* without tasd: a listener nevertheless, registered as soon as tasd is there */
 };
 
 struct tas_connect_opt {
-	struct net_addr local, remote;    /* local any: tasd chooses */
-	uint16_t local_port, remote_port; /* local 0: tasd chooses; host byte order */
-	uint32_t flags;                   /* enum tas_open_flags: NODELAY */
-	uint32_t rx_size, tx_size;
-	const char *congestion;
+	struct net_addr local, remote;     /* local any: tasd chooses */
+	uint16_t local_port, remote_port;  /* local 0: tasd chooses; host byte order */
+	uint32_t flags;                    /* enum tas_open_flags: NODELAY */
+	const struct ctl_options *options; /* NULL: all as usual */
 };
 
 /* CTL. -EADDRINUSE, -EADDRNOTAVAIL, ... as tasd says. */
@@ -204,8 +202,9 @@ int tas_connect(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas
 int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len, struct net_addr *local);
 /* CTL. A snapshot for TCP_INFO. */
 int tas_info(struct tas_sock *s, struct ctl_info *info);
-/* CTL. Keep-alive and time-outs of a connection; flow and gen are filled in here. */
-int tas_set_timers(struct tas_sock *s, const struct ctl_timers *timers);
+/* CTL. Options of a connection, or of those that a listener accepts from now on: all of them, also those that
+ * do not change. */
+int tas_set_options(struct tas_sock *s, const struct ctl_options *options);
 
 /* --- sockets --- */
 

@@ -5,13 +5,9 @@
 #include <string.h>
 #include <sys/time.h>
 
-#include "include/abi/ctl.h"
 #include "include/base/assert.h"
 #include "libtas/posix/file.h"
 #include "libtas/posix/opt_int.h"
-
-/* tcp_keepalive_time, _intvl and _probes of Linux. */
-enum { KEEP_IDLE_S = 7200, KEEP_INTVL_S = 75, KEEP_COUNT = 9 };
 
 struct opts {
 	_Atomic uint32_t refs;
@@ -131,44 +127,4 @@ int opt_linger_s(struct file *f)
 	if (value != NULL)
 		memcpy(&linger, value, sizeof(linger));
 	return linger.l_onoff ? linger.l_linger : -1;
-}
-
-uint32_t opt_ring_size(struct file *f, enum opt_slot slot)
-{
-	enum { SMALLEST = 4096, LARGEST = 64 << 20 };
-	int bytes = opt_int(f, slot, 0) / 2; /* Linux keeps twice what was asked for */
-
-	if (bytes <= 0)
-		return 0;
-	return pow2_at_least(bytes < SMALLEST ? SMALLEST : bytes > LARGEST ? LARGEST : (uint32_t)bytes);
-}
-
-bool opt_congestion(struct file *f, char name[OPT_BYTES])
-{
-	socklen_t size;
-	const void *value = opt_kept(f, OPT_CONGESTION, &size);
-
-	if (value == NULL)
-		return false;
-	memcpy(name, value, OPT_BYTES);
-	name[OPT_BYTES - 1] = 0;
-	if (strcmp(name, "reno") == 0) /* Linux's name for it */
-		strcpy(name, "newreno");
-	return true;
-}
-
-/* tasd's timers of a connection follow these. */
-void opt_timers(struct file *f, bool changed)
-{
-	struct ctl_timers t = {
-		.keep_alive = opt_int(f, OPT_KEEPALIVE, 0) != 0,
-		.keep_idle_s = (uint32_t)opt_int(f, OPT_KEEPIDLE, KEEP_IDLE_S),
-		.keep_intvl_s = (uint32_t)opt_int(f, OPT_KEEPINTVL, KEEP_INTVL_S),
-		.keep_count = (uint8_t)opt_int(f, OPT_KEEPCNT, KEEP_COUNT),
-		.user_timeout_ms = (uint32_t)opt_int(f, OPT_USER_TIMEOUT, 0),
-		.syn_count = (uint8_t)opt_int(f, OPT_SYNCNT, 0),
-	};
-
-	if (changed || t.keep_alive || t.user_timeout_ms != 0 || t.syn_count != 0)
-		tas_set_timers(file_sock(f), &t);
 }

@@ -24,6 +24,7 @@
 
 #include "include/base/time.h"
 
+struct ctl_options;
 struct file;
 struct opts;
 
@@ -106,13 +107,8 @@ int opt_int(struct file *f, enum opt_slot slot, int otherwise);
 tas_ns opt_timeout(struct file *f, enum opt_slot slot);
 /* Seconds of SO_LINGER, or -1 if it is off. */
 int opt_linger_s(struct file *f);
-/* Bytes of payload ring that SO_RCVBUF or SO_SNDBUF asks for; 0: nothing asked. */
-uint32_t opt_ring_size(struct file *f, enum opt_slot slot);
-/* The algorithm of TCP_CONGESTION; false if none was set. */
-bool opt_congestion(struct file *f, char name[OPT_BYTES]);
-
-/* Tells tasd what of f's options its timers follow; nothing if all is as usual and nothing changed. */
-void opt_timers(struct file *f, bool changed);
+/* What tasd is to know of f's options, when it begins to connect or to listen. */
+void opt_fill(struct file *f, struct ctl_options *o);
 
 /* An accepted connection begins with its listener's options. */
 void opt_inherit(struct file *from, struct file *to);

@@ -10,6 +10,9 @@ int opt_keep(struct file *f, enum opt_slot slot, const void *value, socklen_t si
 /* The value that was kept, and its size; NULL if none was. */
 const void *opt_kept(struct file *f, enum opt_slot slot, socklen_t *size);
 
+/* Tells tasd the options of a flow or listener as they are now: 0 or -errno. */
+int opt_tell(struct file *f);
+
 /* `row` (NULL: the option has none, and `call` names what was tried) is not for accelerated sockets: -1 and
  * the row's errno. */
 int opt_refuse(const struct opt_row *row, const char *call, int level, int name);

@@ -29,17 +29,19 @@ static void apply(struct file *f, enum opt_slot slot)
 		if (flow)
 			tas_set_cork(inst_ctx(), file_sock(f), on);
 		break;
-	case OPT_KEEPALIVE:
-	case OPT_USER_TIMEOUT:
-		if (flow)
-			opt_timers(f, true);
-		break;
 	case OPT_KEEPIDLE:
 	case OPT_KEEPINTVL:
 	case OPT_KEEPCNT:
+		if (flow && opt_int(f, OPT_KEEPALIVE, 0) == 0)
+			break; /* no effect yet */
+			       /* fall through */
+	case OPT_KEEPALIVE:
+	case OPT_USER_TIMEOUT:
 	case OPT_SYNCNT:
-		if (flow)
-			opt_timers(f, false); /* without keep-alive they have no effect yet */
+	case OPT_SNDBUF:
+	case OPT_RCVBUF:
+		if (file_kind(f) != FILE_PLAIN)
+			opt_tell(f);
 		break;
 	case OPT_LINGER: file_flag(f, FILE_LINGER, opt_int(f, slot, 0) != 0); break;
 	case OPT_RCVTIMEO:

@@ -122,6 +122,7 @@ struct rig_frame {
 
 struct rig {
 	struct tas_conf conf;
+	struct ctl_options options; /* with which applications listen and connect */
 	bool open;
 	bool arp_silent;  /* nobody answers ARP */
 	uint8_t next_hop; /* last byte of the hardware address every segment must go to; the peer's is 2 */
@@ -234,6 +235,9 @@ void app_writes_more(struct peer *p, uint32_t len); /* MSG_MORE */
 void app_reads(struct peer *p, uint32_t len);
 uint32_t app_unread(const struct peer *p);
 void app_shuts(struct peer *p);
+/* CTL_OPTIONS: 0 or an errno. */
+#define app_sets(p, ...) app_sets_(p, (struct ctl_options){ __VA_ARGS__ })
+int app_sets_(struct peer *p, struct ctl_options options);
 void app_closes(struct peer *p);
 void app_aborts(struct peer *p);
 /* Positions as they are, with these flags. */

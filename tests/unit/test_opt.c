@@ -127,8 +127,8 @@ static void buffers_become_rings(void **state)
 	assert_int_equal(set(fd, SOL_SOCKET, SO_RCVBUF, 100000), 0);
 	assert_int_equal(set(fd, SOL_SOCKET, SO_SNDBUF, 1), 0);
 	assert_int_equal(px_listen(fd, 5), 0);
-	assert_int_equal(asked->rx_size, 131072);
-	assert_int_equal(asked->tx_size, 4096);
+	assert_int_equal(asked->options.rx_size, 131072);
+	assert_int_equal(asked->options.tx_size, 4096);
 	assert_int_equal(get(fd, SOL_SOCKET, SO_RCVBUF), 200000);
 }
 

@@ -46,7 +46,10 @@ TEST(application_may_choose_another_algorithm) /* TCP_CONGESTION */
 TEST(listener_may_choose_another_algorithm)
 {
 	struct rig_app *a = app_start(0);
-	struct ctl_listen m = { .port = RIG_PORT, .cookie = RIG_PORT, .backlog = 8, .congestion = "cubic" };
+	struct ctl_listen m = { .port = RIG_PORT,
+		.cookie = RIG_PORT,
+		.backlog = 8,
+		.options.congestion = "cubic" };
 
 	assert_int_equal(app_listen(&rig.apps, a->id, &m), 0);
 	assert_int_equal(app_arms(0, RIG_PORT), 0);

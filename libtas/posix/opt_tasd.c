@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* opt_tasd.c - what tasd is told of a file's options, in one message whatever changed. */
+#include <string.h>
+
+#include "include/abi/ctl.h"
+#include "include/base/compiler.h"
+#include "libtas/posix/file.h"
+#include "libtas/posix/opt_int.h"
+
+/* tcp_keepalive_time, _intvl and _probes of Linux. */
+enum { KEEP_IDLE_S = 7200, KEEP_INTVL_S = 75, KEEP_COUNT = 9 };
+
+/* Bytes of payload ring that SO_RCVBUF or SO_SNDBUF asks for; 0: nothing asked. */
+static uint32_t ring_size(struct file *f, enum opt_slot slot)
+{
+	enum { SMALLEST = 4096, LARGEST = 64 << 20 };
+	int bytes = opt_int(f, slot, 0) / 2; /* Linux keeps twice what was asked for */
+
+	if (bytes <= 0)
+		return 0;
+	return pow2_at_least(bytes < SMALLEST ? SMALLEST : bytes > LARGEST ? LARGEST : (uint32_t)bytes);
+}
+
+static void congestion_fill(struct file *f, char name[sizeof(((struct ctl_options *)0)->congestion)])
+{
+	socklen_t size;
+	const char *value = opt_kept(f, OPT_CONGESTION, &size);
+
+	if (value == NULL)
+		return;
+	memcpy(name, value, OPT_BYTES);
+	name[OPT_BYTES - 1] = 0;
+	if (strcmp(name, "reno") == 0) /* Linux's name for it */
+		strcpy(name, "newreno");
+}
+
+void opt_fill(struct file *f, struct ctl_options *o)
+{
+	*o = (struct ctl_options){
+		.rx_size = ring_size(f, OPT_RCVBUF),
+		.tx_size = ring_size(f, OPT_SNDBUF),
+		.keep_alive = opt_int(f, OPT_KEEPALIVE, 0) != 0,
+		.keep_idle_s = (uint32_t)opt_int(f, OPT_KEEPIDLE, KEEP_IDLE_S),
+		.keep_intvl_s = (uint32_t)opt_int(f, OPT_KEEPINTVL, KEEP_INTVL_S),
+		.keep_count = (uint8_t)opt_int(f, OPT_KEEPCNT, KEEP_COUNT),
+		.user_timeout_ms = (uint32_t)opt_int(f, OPT_USER_TIMEOUT, 0),
+		.syn_count = (uint8_t)opt_int(f, OPT_SYNCNT, 0),
+	};
+	congestion_fill(f, o->congestion);
+}
+
+int opt_tell(struct file *f)
+{
+	struct ctl_options o;
+
+	opt_fill(f, &o);
+	return tas_set_options(file_sock(f), &o);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* conn_options.h - socket options of a connection: what those of its listener, or of the request to open it, say
+ * holds from its first segment on; what changes later, from then on.
+ * Owner: the slow path. Functions want the flow's lock held unless they say otherwise. */
+#ifndef TAS_SLOWPATH_CONN_OPTIONS_H
+#define TAS_SLOWPATH_CONN_OPTIONS_H
+
+#include <stdint.h>
+
+#include "include/abi/ctl.h"
+
+struct sp;
+
+/* A new connection, of which nothing is known yet but its key. */
+void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options);
+
+/* CTL_OPTIONS, as struct app_ops wants it; arg is struct sp. Takes the lock. */
+int options_op_change(void *sp, uint32_t id, const struct ctl_options *options);
+
+#endif
