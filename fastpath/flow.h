@@ -81,6 +81,7 @@ enum flow_flags {
 	FLOW_CWR = 1 << 21,          /* the window was reduced: the next new data says so */
 	FLOW_DCTCP = 1 << 22,        /* ECN as RFC 8257 has it */
 	FLOW_TAIL_WANTED = 1 << 24,  /* the slow path wants a tail loss probe sent when it kicks the flow */
+	FLOW_FRAGMENTS = 1 << 28,    /* no DF: each segment has an identification of its own */
 	FLOW_SHARED = 1 << 23,       /* several processes have or had it: messages of each may be late */
 	FLOW_PATIENT = 1 << 24,      /* they may wait as long as an answer takes */
 	FLOW_ACK_LATE = 1 << 25,     /* one waited in vain for an answer, until cold.ack_late_us */

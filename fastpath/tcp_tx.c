@@ -95,6 +95,15 @@ static inline uint32_t payload_copy(struct tcp t, uint8_t *to, uint64_t off, uin
 	return s;
 }
 
+/* What few flows want of their IP headers. */
+static TAS_NOINLINE void ip_header_special(struct tcp t, struct hdr_fields *fields, bool new_data)
+{
+	if (t.f->flags & FLOW_ECN)
+		ecn_mark(t, fields, new_data);
+	if (t.f->flags & FLOW_FRAGMENTS)
+		hdr_tmpl_next_id(&t.k->hdr, 1);
+}
+
 /* A segment with len bytes of payload from offset off; false if there is no mbuf. */
 static bool segment_out(struct tcp t, uint64_t off, uint32_t len, uint8_t flags)
 {
@@ -110,8 +119,8 @@ static bool segment_out(struct tcp t, uint64_t off, uint32_t len, uint8_t flags)
 		return false;
 	frame = rte_pktmbuf_mtod(m, uint8_t *);
 	fields = fields_with_ack(t, off, flags);
-	if (unlikely(t.f->flags & FLOW_ECN))
-		ecn_mark(t, &fields, len > 0 && off == flow_tx_nxt(t.f));
+	if (unlikely(t.f->flags & (FLOW_ECN | FLOW_FRAGMENTS)))
+		ip_header_special(t, &fields, len > 0 && off == flow_tx_nxt(t.f));
 	if (unlikely((t.f->flags & FLOW_OOO) && (t.f->flags & FLOW_SACK) && len == 0)) {
 		uint8_t opts[TCP_OPT_MAX];
 		struct tcp_opts o = { .has = hdr_tmpl_has_ts(h) ? TCP_HAS_TS : 0,
@@ -396,6 +405,8 @@ static bool tso_send(struct tcp t, uint32_t len)
 
 	if (m == NULL)
 		return false;
+	if (unlikely(t.f->flags & FLOW_FRAGMENTS))
+		hdr_tmpl_next_id(&t.k->hdr, 1);
 	/* PSH comes on the last segment only, as the port cuts it */
 	fields = fields_with_ack(t, piece.from, piece.to == flow_tx_end(t.f) ? RTE_TCP_PSH_FLAG : 0);
 	hdr_write(h, rte_pktmbuf_mtod(m, uint8_t *), &fields, len, 0,
@@ -403,6 +414,8 @@ static bool tso_send(struct tcp t, uint32_t len)
 	mbuf_offload(m, t.c->fp->port, h, h->l4_len);
 	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
 	m->tso_segsz = (uint16_t)tso_seg(t);
+	if (unlikely(t.f->flags & FLOW_FRAGMENTS))
+		hdr_tmpl_next_id(&t.k->hdr, len / m->tso_segsz - 1);
 	t.c->tso_mbufs += m->nb_segs;
 	core_tx_push(t.c, m);
 	count(t.c, CNT_TCP_TX_TSO, 1);

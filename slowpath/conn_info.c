@@ -78,6 +78,8 @@ static bool lower_mss(struct flow *f, uint16_t mtu)
  * flight of it brings about; other errors are kept, for they may explain it if nothing is heard any more. */
 static void data_error(struct sp *sp, uint32_t id, const struct icmp_sp_effect *effect, uint16_t mtu)
 {
+	if (effect->pmtu && (sp->conn[id].opt.flags & CTL_OPTION_ANY_PATH))
+		return; /* packets may be cut on the way, or their sender wants to know better */
 	if (effect->pmtu) {
 		if (lower_mss(&sp->fp->flows[id], mtu))
 			tcp_on_too_large(sp->fp->slow, id);

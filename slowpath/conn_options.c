@@ -5,10 +5,33 @@
 #include "slowpath/conn.h"
 #include "slowpath/sp.h"
 
+enum { HOPS = 64 };
+
 void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options)
 {
 	sp->conn[id].opt = *options;
 	keep_set(sp, id);
+}
+
+void options_header(struct sp *sp, uint32_t id)
+{
+	const struct ctl_options *o = &sp->conn[id].opt;
+	struct hdr_tmpl *h = &sp->fp->cold[id].hdr;
+	struct flow *f = &sp->fp->flows[id];
+	bool fragments = o->flags & CTL_OPTION_FRAGMENTS;
+
+	if (!hdr_tmpl_is_v4(h)) {
+		hdr_tmpl_set_class(h, o->hops != 0 ? (uint8_t)(o->hops - 1) : HOPS, o->tclass);
+		return;
+	}
+	hdr_tmpl_set_class(h, o->ttl != 0 ? o->ttl : HOPS, o->tos);
+	if (fragments == ((f->flags & FLOW_FRAGMENTS) != 0))
+		return;
+	f->flags ^= FLOW_FRAGMENTS;
+	if (fragments) /* from where the clock is, so that those of before are not met again soon */
+		hdr_tmpl_set_fragments(h, (uint16_t)ns_to_us32(sp->now));
+	else
+		hdr_tmpl_set_whole(h);
 }
 
 int options_op_change(void *arg, uint32_t id, const struct ctl_options *options)
@@ -18,6 +41,7 @@ int options_op_change(void *arg, uint32_t id, const struct ctl_options *options)
 	conn_lock(sp, id);
 	sp->conn[id].opt = *options;
 	keep_set(sp, id);
+	options_header(sp, id);
 	conn_timer_arm(sp, id);
 	conn_unlock(sp, id);
 	return 0;

@@ -14,6 +14,9 @@ struct sp;
 /* A new connection, of which nothing is known yet but its key. */
 void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options);
 
+/* What they say of IP headers goes into those of the flow, which were made anew. */
+void options_header(struct sp *sp, uint32_t id);
+
 /* CTL_OPTIONS, as struct app_ops wants it; arg is struct sp. Takes the lock. */
 int options_op_change(void *sp, uint32_t id, const struct ctl_options *options);
 

@@ -19,7 +19,6 @@ enum {
 	MSS_DEFAULT_V4 = 536, /* RFC 9293 3.7.1 */
 	MSS_DEFAULT_V6 = 1220,
 	MSS_LEAST = 48, /* tcp_min_snd_mss of Linux: a peer that asks for less wants harm */
-	TTL = 64,
 	FORMER_DISTANCE = 65537,
 	REUSE_AFTER_US = 1000 * 1000, /* TIME_WAIT of a connection whose four-tuple connect() wants again */
 };
@@ -117,11 +116,9 @@ static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 	struct conn *n = &sp->conn[id];
 	uint32_t mtu_mss = sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40u : 60u);
 	bool ts = f->flags & FLOW_TS;
-	struct rte_ether_addr src = *(struct rte_ether_addr *)&k->hdr.bytes[6],
-			      dst = *(struct rte_ether_addr *)&k->hdr.bytes[0];
 
 	f->mss = (uint16_t)(min_u32(mtu_mss, n->peer_mss) - (ts ? TCP_OPT_TS_LEN : 0));
-	hdr_tmpl_init(&k->hdr, &src, &dst, &k->key, TTL, 0, ts);
+	hdr_tmpl_set_timestamps(&k->hdr, ts);
 	f->snd_wnd = seg->flags & RTE_TCP_SYN_FLAG ? seg->wnd : (uint32_t)seg->wnd << f->snd_wscale;
 	k->max_snd_wnd = f->snd_wnd;
 	f->wl1 = seg->seq.v;
@@ -147,7 +144,8 @@ static void answer_syn(struct sp *sp, struct listener *l, uint32_t id, const uin
 	take_syn_options(sp, id, frame, seg);
 	if (l->flags & CTL_LISTEN_NODELAY)
 		f->flags |= FLOW_NODELAY;
-	hdr_tmpl_init(&k->hdr, &sp->fp->port->mac, &eth->src_addr, &k->key, TTL, 0, false);
+	hdr_tmpl_init(&k->hdr, &sp->fp->port->mac, &eth->src_addr, &k->key, 0, 0, false);
+	options_header(sp, id);
 	f->state = TCP_SYN_RCVD;
 	listen_embryo(sp, l, id);
 	out_syn(sp, id);
@@ -418,8 +416,9 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 	f->flags |= (sp->conf->tcp.timestamps ? FLOW_TS : 0u) | (sp->conf->tcp.sack ? FLOW_SACK : 0u) |
 		(m->flags & CTL_LISTEN_NODELAY ? FLOW_NODELAY : 0u);
 	f->flags |= ecn_wanted(sp, id);
-	hdr_tmpl_init(&sp->fp->cold[id].hdr, &sp->fp->port->mac, &mac, &sp->fp->cold[id].key, TTL, 0,
+	hdr_tmpl_init(&sp->fp->cold[id].hdr, &sp->fp->port->mac, &mac, &sp->fp->cold[id].key, 0, 0,
 		f->flags & FLOW_TS);
+	options_header(sp, id);
 	rc = app_flow_attach(sp->apps, id, &spec);
 	if (rc != 0)
 		return -rc;

@@ -52,6 +52,14 @@ static void segment_go(struct sp *sp, const struct hdr_tmpl *h, const struct hdr
 	frame_go(sp, m, hdr_write_opts(h, rte_pktmbuf_mtod(m, uint8_t *), fields, opts, opts_len, 0, 0, 0));
 }
 
+/* The headers of a flow's next segment. */
+static const struct hdr_tmpl *hdr_of(const struct sp *sp, uint32_t id)
+{
+	if (sp->fp->flows[id].flags & FLOW_FRAGMENTS)
+		hdr_tmpl_next_id(&sp->fp->cold[id].hdr, 1);
+	return &sp->fp->cold[id].hdr;
+}
+
 static uint32_t ts_now(const struct sp *sp, const struct flow *f)
 {
 	return (uint32_t)(sp->now / NS_PER_MS) + f->ts_off;
@@ -95,7 +103,7 @@ void out_syn(struct sp *sp, uint32_t id)
 	if (sp->conn[id].wscale_offered)
 		o.has |= TCP_HAS_WSCALE;
 	syn_ecn(sp, id, answer, &fields);
-	segment_go(sp, &k->hdr, &fields, &o);
+	segment_go(sp, hdr_of(sp, id), &fields, &o);
 }
 
 /* A segment without payload as the flow stands. */
@@ -115,7 +123,7 @@ static void bare(struct sp *sp, uint32_t id, uint8_t flags)
 
 	if (flags & RTE_TCP_RST_FLAG)
 		fields.wnd = 0, fields.flags = flags;
-	segment_go(sp, &sp->fp->cold[id].hdr, &fields, &o);
+	segment_go(sp, hdr_of(sp, id), &fields, &o);
 }
 
 void out_ack(struct sp *sp, uint32_t id)

@@ -76,9 +76,17 @@ struct ctl_options {
 	uint8_t keep_alive;                 /* SO_KEEPALIVE */
 	uint8_t keep_count;                 /* TCP_KEEPCNT */
 	uint8_t syn_count;                  /* TCP_SYNCNT; 0: as tasd is configured */
+	uint8_t flags;                      /* CTL_OPTION_* */
+	uint8_t tos, tclass;                /* IP_TOS, IPV6_TCLASS: without ECN bits */
+	uint8_t ttl;                        /* IP_TTL; 0: 64 */
 	uint8_t pad;
+	uint16_t hops; /* IPV6_UNICAST_HOPS plus one; 0: 64 */
+	uint16_t pad1;
 	char congestion[16]; /* empty: configured default */
 };
+
+#define CTL_OPTION_FRAGMENTS 1 /* IP_MTU_DISCOVER: without DF */
+#define CTL_OPTION_ANY_PATH 2  /* IP_MTU_DISCOVER: what ICMP says of the path's MTU is not heeded */
 
 struct ctl_listen {
 	struct net_addr addr; /* any = every address of tasd */

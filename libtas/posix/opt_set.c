@@ -40,6 +40,11 @@ static void apply(struct file *f, enum opt_slot slot)
 	case OPT_SYNCNT:
 	case OPT_SNDBUF:
 	case OPT_RCVBUF:
+	case OPT_TOS:
+	case OPT_TTL:
+	case OPT_TCLASS:
+	case OPT_HOPS:
+	case OPT_MTU_DISCOVER:
 		if (file_kind(f) != FILE_PLAIN)
 			opt_tell(f);
 		break;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* opt_tasd.c - what tasd is told of a file's options, in one message whatever changed. */
+#include <netinet/in.h>
 #include <string.h>
 
 #include "include/abi/ctl.h"
@@ -34,6 +35,20 @@ static void congestion_fill(struct file *f, char name[sizeof(((struct ctl_option
 		strcpy(name, "newreno");
 }
 
+/* As ip_dont_fragment() and ip_sk_accept_pmtu() of Linux have it for TCP. */
+static uint8_t mtu_discover_flags(struct file *f)
+{
+	switch (opt_int(f, OPT_MTU_DISCOVER, IP_PMTUDISC_WANT)) {
+	case IP_PMTUDISC_WANT:
+	case IP_PMTUDISC_DO: return 0;
+	case IP_PMTUDISC_PROBE: return CTL_OPTION_FRAGMENTS;
+	default: return CTL_OPTION_FRAGMENTS | CTL_OPTION_ANY_PATH;
+	}
+}
+
+/* IPv6 knows a hop limit of 0, and -1 for the usual one. */
+static uint16_t hops_plus_one(struct file *f) { return (uint16_t)(opt_int(f, OPT_HOPS, -1) + 1); }
+
 void opt_fill(struct file *f, struct ctl_options *o)
 {
 	*o = (struct ctl_options){
@@ -45,6 +60,11 @@ void opt_fill(struct file *f, struct ctl_options *o)
 		.keep_count = (uint8_t)opt_int(f, OPT_KEEPCNT, KEEP_COUNT),
 		.user_timeout_ms = (uint32_t)opt_int(f, OPT_USER_TIMEOUT, 0),
 		.syn_count = (uint8_t)opt_int(f, OPT_SYNCNT, 0),
+		.tos = (uint8_t)opt_int(f, OPT_TOS, 0),
+		.ttl = (uint8_t)opt_int(f, OPT_TTL, 0),
+		.tclass = (uint8_t)opt_int(f, OPT_TCLASS, 0),
+		.hops = hops_plus_one(f),
+		.flags = mtu_discover_flags(f),
 	};
 	congestion_fill(f, o->congestion);
 }

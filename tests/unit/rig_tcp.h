@@ -54,7 +54,7 @@ struct rig_span {
 struct rig_seg {
 	uint32_t seq, ack, len;
 	uint8_t flags;
-	uint8_t ecn;             /* of the IP header: enum ip_ecn */
+	uint8_t ecn;             /* of the IP header: enum ip_ecn; expected with the rest of IP_TOS */
 	struct rig_span sack[4]; /* ended by {0, 0} */
 	uint32_t ts_val;         /* give: 0 = the peer's clock */
 	bool no_ts;
@@ -65,6 +65,9 @@ struct rig_seg {
 	/* expect only */
 	tas_ns at;
 	uint32_t wnd; /* bytes */
+	uint8_t ttl;
+	bool df;
+	uint16_t ip_id;
 	bool has_ts, has_wscale, has_sack_perm;
 	uint32_t ts_ecr;
 	uint16_t mss; /* 0: no option */

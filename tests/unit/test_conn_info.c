@@ -181,6 +181,17 @@ TEST(too_big_segments_that_were_lost_before_are_sent_again_in_smaller_ones) /* a
 	assert_int_equal(rec_of(p)->tx_una, 3 * MSS);
 }
 
+TEST(too_big_is_not_heeded_by_who_does_not_want_it) /* IP_PMTUDISC_DONT, _INTERFACE, _OMIT of Linux */
+{
+	struct peer *p = established(.nodelay = true);
+
+	assert_int_equal(app_sets(p, .flags = CTL_OPTION_ANY_PATH), 0);
+	app_writes(p, MSS);
+	overlook();
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, 1);
+	assert_int_equal(flow_of(p)->mss, MSS);
+}
+
 TEST(too_big_is_believed_only_about_what_is_in_flight) /* RFC 5927 4.1 */
 {
 	struct peer *p = established(.nodelay = true);
@@ -241,6 +252,7 @@ int main(void)
 		RIG_TEST(too_big_segments_are_sent_again_to_a_peer_without_sack),
 		RIG_TEST(what_fitted_in_spite_of_too_big_ones_is_not_sent_again),
 		RIG_TEST(too_big_segments_that_were_lost_before_are_sent_again_in_smaller_ones),
+		RIG_TEST(too_big_is_not_heeded_by_who_does_not_want_it),
 		RIG_TEST(too_big_is_believed_only_about_what_is_in_flight),
 		RIG_TEST(too_small_a_path_is_not_believed),
 		RIG_TEST(connection_tells_about_itself),

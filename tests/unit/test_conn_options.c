@@ -47,6 +47,129 @@ TEST(listener_may_be_told_later)
 	assert_int_equal(overlook(), 3);
 }
 
+/* --- IP_TOS, IP_TTL, IP_MTU_DISCOVER --- */
+
+/* A segment as it goes by, with this byte for IP_TOS. */
+static void is_marked(const struct rig_seg *s, uint8_t ttl)
+{
+	assert_int_equal(s->ttl, ttl);
+	assert_true(s->df);
+	assert_int_equal(s->ip_id, 0);
+}
+
+TEST(headers_say_what_the_listener_says_from_the_syn_ack_on)
+{
+	struct peer *p;
+
+	rig.options = (struct ctl_options){ .tos = 0x48, .ttl = 5, .tclass = 0x20, .hops = 9 };
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	is_marked(expect(p, .flags = SYN | ACK, .ack = 1, .ecn = 0x48), 5);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	app_writes(p, 10);
+	is_marked(expect(p, .seq = 1, .ack = 1, .len = 10, .ecn = 0x48), 5);
+	give(p, .seq = 1, .ack = 11, .len = 10);
+	is_marked(expect(p, .seq = 11, .ack = 11, .ecn = 0x48), 5);
+	app_closes(p); /* with bytes unread */
+	is_marked(expect(p, .flags = RST | ACK, .seq = 11, .ack = 11, .ecn = 0x48), 5);
+}
+
+TEST(headers_say_what_connect_says_from_the_syn_on)
+{
+	struct peer *p;
+
+	rig.options = (struct ctl_options){ .tos = 0x10, .ttl = 255 };
+	p = peer_new();
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	is_marked(expect(p, .flags = SYN, .ecn = 0x10), 255);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	is_marked(expect(p, .seq = 1, .ack = 1, .ecn = 0x10), 255);
+}
+
+TEST(headers_of_an_open_connection_change)
+{
+	struct peer *p = established();
+
+	app_writes(p, 10);
+	is_marked(expect(p, .seq = 1, .ack = 1, .len = 10), 64);
+	give(p, .seq = 1, .ack = 11);
+	assert_int_equal(app_sets(p, .tos = 0xb8, .ttl = 17), 0);
+	app_writes(p, 10);
+	is_marked(expect(p, .seq = 11, .ack = 1, .len = 10, .ecn = 0xb8), 17);
+	give(p, .seq = 1, .ack = 21);
+	assert_int_equal(app_sets(p, .tos = 0), 0);
+	app_writes(p, 10);
+	is_marked(expect(p, .seq = 21, .ack = 1, .len = 10), 64);
+}
+
+TEST(what_is_resent_is_of_the_new_class)
+{
+	struct peer *p = sending(established(.nodelay = true), 1);
+
+	assert_int_equal(app_sets(p, .tos = 0xb8), 0);
+	wait_ms(202);
+	expect(p, .seq = 1, .ack = 1, .len = RIG_MSS, .ecn = 0xb8);
+}
+
+TEST(bits_of_ecn_stay_those_of_ecn) /* RFC 3168 5; inet->tos of Linux */
+{
+	struct peer *p;
+
+	rig.conf.tcp.ecn = true;
+	p = established(.ecn = true);
+	assert_int_equal(app_sets(p, .tos = 0x27), 0);
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 10, .ecn = 0x24 | IP_ECN_ECT0);
+}
+
+static void is_fragmentable(const struct rig_seg *s, uint16_t *id)
+{
+	assert_false(s->df);
+	assert_int_not_equal(s->ip_id, *id); /* RFC 6864 4: no two alike */
+	*id = s->ip_id;
+}
+
+TEST(without_path_discovery_packets_may_be_cut)
+{
+	uint16_t id = 0;
+	struct peer *p;
+
+	rig.options.flags = CTL_OPTION_FRAGMENTS;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	is_fragmentable(expect(p, .flags = SYN | ACK, .ack = 1), &id);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	app_writes(p, 3 * RIG_MSS);
+	for (unsigned i = 0; i < 3; i++)
+		is_fragmentable(expect_segment(p, i), &id);
+	assert_int_equal(app_sets(p, .flags = 0), 0);
+	acked_to(p, 3);
+	app_writes(p, 10);
+	is_marked(expect(p, .seq = AT(3), .ack = 1, .len = 10), 64);
+}
+
+TEST(what_the_port_cuts_takes_as_many_identifications)
+{
+	uint16_t first;
+	struct peer *p;
+
+	rig.options.flags = CTL_OPTION_FRAGMENTS;
+	rig_port_cuts();
+	p = established();
+	app_writes(p, 8 * RIG_MSS);
+	assert_int_equal(counted(CNT_TCP_TX_TSO), 1);
+	first = expect_segment(p, 0)->ip_id;
+	overlook();
+	acked_to(p, 8);
+	app_writes(p, 10);
+	assert_int_equal((uint16_t)(expect(p, .seq = AT(8), .ack = 1, .len = 10)->ip_id - first), 8);
+}
+
 /* --- SO_RCVBUF --- */
 
 TEST(connection_keeps_its_buffers_whoever_accepts_it)
@@ -77,6 +200,13 @@ int main(void)
 		RIG_TEST(another_process_sets_no_options),
 		RIG_TEST(listener_says_how_often_a_syn_ack_is_sent_again),
 		RIG_TEST(listener_may_be_told_later),
+		RIG_TEST(headers_say_what_the_listener_says_from_the_syn_ack_on),
+		RIG_TEST(headers_say_what_connect_says_from_the_syn_on),
+		RIG_TEST(headers_of_an_open_connection_change),
+		RIG_TEST(what_is_resent_is_of_the_new_class),
+		RIG_TEST(bits_of_ecn_stay_those_of_ecn),
+		RIG_TEST(without_path_discovery_packets_may_be_cut),
+		RIG_TEST(what_the_port_cuts_takes_as_many_identifications),
 		RIG_TEST(connection_keeps_its_buffers_whoever_accepts_it),
 	};
 
