@@ -5,12 +5,22 @@
 #include "slowpath/conn.h"
 #include "slowpath/sp.h"
 
-enum { HOPS = 64 };
+enum {
+	HOPS = 64,
+	MSS_LEAST = 88, /* TCP_MIN_MSS of Linux: less cannot be asked for */
+};
 
 void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options)
 {
 	sp->conn[id].opt = *options;
 	keep_set(sp, id);
+}
+
+uint16_t options_mss(const struct sp *sp, uint32_t id, uint32_t mss)
+{
+	uint32_t most = sp->conn[id].opt.max_seg;
+
+	return (uint16_t)(most != 0 ? min_u32(mss, max_u32(most, MSS_LEAST)) : mss);
 }
 
 void options_header(struct sp *sp, uint32_t id)

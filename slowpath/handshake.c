@@ -91,7 +91,7 @@ static void take_syn_options(struct sp *sp, uint32_t id, const uint8_t *frame, c
 	uint16_t usual = addr_is_v4(sp->fp->cold[id].key.remote) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
 
 	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &o);
-	n->peer_mss = (uint16_t)max_u32(o.has & TCP_HAS_MSS ? o.mss : usual, MSS_LEAST);
+	n->peer_mss = options_mss(sp, id, max_u32(o.has & TCP_HAS_MSS ? o.mss : usual, MSS_LEAST));
 	n->wscale_offered = n->wscale_offered && (o.has & TCP_HAS_WSCALE);
 	f->snd_wscale = n->wscale_offered ? o.wscale : 0;
 	if (!n->wscale_offered)

@@ -6,6 +6,7 @@
 #include "fastpath/fastpath.h"
 #include "include/net/hdr.h"
 #include "include/net/tcp_opt.h"
+#include "slowpath/conn_options.h"
 #include "slowpath/sp.h"
 
 static struct rte_mbuf *frame_new(struct sp *sp, uint32_t room)
@@ -88,7 +89,7 @@ void out_syn(struct sp *sp, uint32_t id)
 	};
 	struct tcp_opts o = {
 		.has = TCP_HAS_MSS,
-		.mss = (uint16_t)(sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40 : 60)),
+		.mss = options_mss(sp, id, sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40u : 60u)),
 		.wscale = f->rcv_wscale,
 		.ts_val = ts_now(sp, f),
 		.ts_ecr = answer ? f->ts_recent : 0,

@@ -79,9 +79,9 @@ struct ctl_options {
 	uint8_t flags;                      /* CTL_OPTION_* */
 	uint8_t tos, tclass;                /* IP_TOS, IPV6_TCLASS: without ECN bits */
 	uint8_t ttl;                        /* IP_TTL; 0: 64 */
-	uint8_t pad;
-	uint16_t hops; /* IPV6_UNICAST_HOPS plus one; 0: 64 */
-	uint16_t pad1;
+	uint8_t pad[3];
+	uint16_t hops;       /* IPV6_UNICAST_HOPS plus one; 0: 64 */
+	uint16_t max_seg;    /* TCP_MAXSEG: in our SYN, and of what we send; 0: as the port has it */
 	char congestion[16]; /* empty: configured default */
 };
 

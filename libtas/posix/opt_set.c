@@ -45,6 +45,7 @@ static void apply(struct file *f, enum opt_slot slot)
 	case OPT_TCLASS:
 	case OPT_HOPS:
 	case OPT_MTU_DISCOVER:
+	case OPT_MAXSEG:
 		if (file_kind(f) != FILE_PLAIN)
 			opt_tell(f);
 		break;

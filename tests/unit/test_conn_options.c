@@ -170,6 +170,56 @@ TEST(what_the_port_cuts_takes_as_many_identifications)
 	assert_int_equal((uint16_t)(expect(p, .seq = AT(8), .ack = 1, .len = 10)->ip_id - first), 8);
 }
 
+/* --- TCP_MAXSEG --- */
+
+TEST(segments_are_as_large_as_the_listener_allows_both_ways) /* user_mss of Linux */
+{
+	struct peer *p;
+
+	rig.options.max_seg = 1000;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	assert_int_equal(expect(p, .flags = SYN | ACK, .ack = 1)->mss, 1000);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	app_writes(p, 2000);
+	expect(p, .seq = 1, .ack = 1, .len = 988); /* timestamps take 12 */
+	expect(p, .seq = 989, .ack = 1, .len = 988);
+}
+
+TEST(segments_are_as_large_as_connect_allows_both_ways)
+{
+	struct peer *p;
+
+	rig.options.max_seg = 600;
+	p = peer_new(.nodelay = true);
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	assert_int_equal(expect(p, .flags = SYN)->mss, 600);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+	app_writes(p, 600);
+	expect(p, .seq = 1, .ack = 1, .len = 588);
+	expect(p, .seq = 589, .ack = 1, .len = 12);
+}
+
+TEST(peer_or_port_may_want_smaller_segments)
+{
+	struct peer *p;
+
+	rig.options.max_seg = 9000;
+	p = peer_new(.mss = 536);
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	assert_int_equal(expect(p, .flags = SYN | ACK, .ack = 1)->mss, 1460);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	app_writes(p, 600);
+	expect(p, .seq = 1, .ack = 1, .len = 524);
+	overlook();
+}
+
 /* --- SO_RCVBUF --- */
 
 TEST(connection_keeps_its_buffers_whoever_accepts_it)
@@ -207,6 +257,9 @@ int main(void)
 		RIG_TEST(bits_of_ecn_stay_those_of_ecn),
 		RIG_TEST(without_path_discovery_packets_may_be_cut),
 		RIG_TEST(what_the_port_cuts_takes_as_many_identifications),
+		RIG_TEST(segments_are_as_large_as_the_listener_allows_both_ways),
+		RIG_TEST(segments_are_as_large_as_connect_allows_both_ways),
+		RIG_TEST(peer_or_port_may_want_smaller_segments),
 		RIG_TEST(connection_keeps_its_buffers_whoever_accepts_it),
 	};
 
