@@ -147,8 +147,10 @@ static enum app_fault bell_check(const struct app *a, const struct flow *f, cons
 /* RFC 9293 3.8.6.2.2: tell the peer when the window opened by two segments or a quarter of the buffer. */
 static bool window_worth_telling(const struct flow *f, const struct flow_cold *k)
 {
-	uint32_t more = tcp_rcv_window(f) - f->rx_adv, size = flow_rx_size(f);
+	uint32_t more = rcv_window(f, k) - f->rx_adv, size = flow_rx_size(f);
 
+	if (unlikely(f->flags & FLOW_RX_LIMITED))
+		size = min_u32(k->rx_limit, k->rx_clamp);
 	return more >= size / 4 || (f->rx_adv < size / 4 && more >= min_u32(2u * k->rcv_mss, size / 4));
 }
 

@@ -84,6 +84,23 @@ bool resent_covers(const struct resent *r, uint64_t off, uint64_t *to);
 /* Where the next piece behind `off` begins, UINT64_MAX if there is none. */
 uint64_t resent_next(const struct resent *r, uint64_t off);
 
+/* --- tcp_rx.c: the receive window --- */
+
+/* Of a flow with FLOW_RX_LIMITED. */
+uint32_t tcp_rcv_window_limited(const struct flow *f, const struct flow_cold *k);
+
+/* The wire carries the window in units of 2^wscale. One unit less is offered, so that there is room to round up
+ * what was already offered: the right edge should not move back. */
+static inline uint32_t rcv_window(const struct flow *f, const struct flow_cold *k)
+{
+	uint32_t slack = (1u << f->rcv_wscale) - 1, free_bytes = flow_rx_size(f) - f->rx_unread;
+
+	if (unlikely(f->flags & FLOW_RX_LIMITED))
+		return tcp_rcv_window_limited(f, k);
+	free_bytes = free_bytes > slack ? free_bytes - slack : 0;
+	return max_u32(min_u32(free_bytes, 0xffffu << f->rcv_wscale), f->rx_adv);
+}
+
 /* --- tcp_ecn.c: of flows with FLOW_ECN --- */
 
 /* What a segment says of congestion. new_data: it carries data that was never sent before. */

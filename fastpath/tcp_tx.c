@@ -50,10 +50,10 @@ static uint32_t sack_options(const struct flow *f, const struct flow_cold *k, st
 /* The window as on the wire, in units of 2^wscale. What was offered before is rounded up, so that the right
  * edge does not move back, but not beyond the space there is: many small segments would each add a part of a
  * unit. Then it is rounded down, as RFC 7323 2.4 allows; what was once offered is accepted all the same. */
-static inline uint32_t window_field(const struct flow *f)
+static inline uint32_t window_field(const struct flow *f, const struct flow_cold *k)
 {
 	uint32_t unit = 1u << f->rcv_wscale, space = flow_rx_size(f) - f->rx_unread;
-	uint32_t wnd = max_u32(tcp_rcv_window(f), f->rx_adv + unit - 1);
+	uint32_t wnd = max_u32(rcv_window(f, k), f->rx_adv + unit - 1);
 
 	return min_u32(min_u32(wnd, max_u32(space, f->rx_adv)) >> f->rcv_wscale, 0xffff);
 }
@@ -62,7 +62,7 @@ static inline uint32_t window_field(const struct flow *f)
 static __rte_always_inline struct hdr_fields fields_with_ack(struct tcp t, uint64_t off, uint8_t flags)
 {
 	struct flow *f = t.f;
-	uint32_t field = window_field(f);
+	uint32_t field = window_field(f, t.k);
 
 	f->rx_adv = max_u32(f->rx_adv, field << f->rcv_wscale);
 	f->rx_unacked = 0;

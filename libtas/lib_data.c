@@ -39,7 +39,7 @@ static TAS_NOINLINE void rx_ring_load(struct tas_sock *s)
 	s->rx_ring = s->att->base + r.off;
 	s->rx_mask = r.size - 1;
 	s->rx_gen = r.gen;
-	s->rx_worth = min_u32(r.size / 4, 2 * max_u32(536, s->rec->snd_mss));
+	lib_rx_worth_set(s, r.size);
 }
 
 static TAS_NOINLINE void tx_ring_load(struct tas_sock *s)
@@ -127,13 +127,14 @@ static inline void rx_consume(struct tas_ctx *c, struct tas_sock *s, size_t n)
 	uint64_t read = atomic_load_explicit(&s->rx_read, memory_order_relaxed) + n;
 	uint64_t told = atomic_load_explicit(&s->rx_told, memory_order_relaxed);
 	uint64_t end = atomic_load_explicit(&s->rec->rx_end, memory_order_relaxed);
+	uint32_t worth = atomic_load_explicit(&s->rx_worth, memory_order_relaxed);
 
 	/* release: the bytes were copied before tasd may write there again; it learns of it by the
 	 * message's release */
 	atomic_store_explicit(&s->rx_read, read, memory_order_release);
 	if (lib_shared(c->t, s) && n != 0)
 		lib_publish(s);
-	if (unlikely(n != 0 && (read - told >= s->rx_worth || end - told > s->rx_mask + 1ull - s->rx_worth)))
+	if (unlikely(n != 0 && (read - told >= worth || end - told > s->rx_mask + 1ull - worth)))
 		lib_bell(c, s, ABI_BELL_POSITIONS, 0);
 }
 

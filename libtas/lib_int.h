@@ -135,10 +135,10 @@ struct tas_sock {
 	_Atomic uint64_t rx_told; /* ... as far as tasd knows */
 	struct abi_flow_rec *rec;
 	char *rx_ring;
-	uint32_t rx_mask;  /* of the ring; 0: not known yet */
-	uint32_t rx_gen;   /* rec->ring_gen of these */
-	uint32_t rx_worth; /* so many bytes consumed are worth a message */
-	uint32_t flow;     /* abi_flow_rec.flow */
+	uint32_t rx_mask;          /* of the ring; 0: not known yet */
+	uint32_t rx_gen;           /* rec->ring_gen of these */
+	_Atomic uint32_t rx_worth; /* so many bytes consumed are worth a message */
+	uint32_t flow;             /* abi_flow_rec.flow */
 
 	/* line 1: sending; under tx_lock */
 	alignas(CACHE_LINE) struct lib_lock tx_lock;
@@ -167,6 +167,7 @@ struct tas_sock {
 	uint32_t rec_index;
 	_Atomic uint32_t closing;  /* CLOSING_*: a handler closed it while its own thread was inside */
 	uint32_t adopt_error;      /* why an inherited socket cannot be used */
+	uint32_t rx_limit;         /* of the ring tasd offers so much to the peer; 0: all */
 	uint64_t taken;            /* how far our bytes went before another process took the flow */
 	uint32_t forks;            /* t->forks when it began; SHARED: others have it in any case */
 	_Atomic uint32_t deferred; /* messages that found no way yet: ABI_BELL_*, DEFERRED_* */
@@ -279,6 +280,8 @@ int lib_attach_locked(struct tas *t, char *why, size_t why_size);
 int lib_request(struct tas *t, struct ctl_msg *m, enum ctl_type type, int *fds, unsigned max, unsigned *nfds);
 /* With ctl_lock held: tasd is gone. */
 void lib_att_die(struct tas *t);
+/* The same for a request that needs no context, without ctl_lock (lib_open.c). */
+int lib_ask(struct tas *t, struct ctl_msg *m, enum ctl_type type);
 void lib_att_get(struct lib_att *a);
 void lib_att_put(struct lib_att *a);
 /* With ctl_lock held: registers the listeners that are not (lib_listen.c). */
@@ -405,6 +408,13 @@ static inline void lib_sock_leave(struct tas_ctx *c, struct tas_sock *s, struct 
 	if (unlikely(atomic_load_explicit(&s->stamp, memory_order_relaxed) == 0))
 		lib_sock_closed_inside(c, s);
 }
+
+/* --- lib_options.c --- */
+
+/* What options say of the payload rings holds from now on. */
+void lib_options_take(struct tas_sock *s, const struct ctl_options *options);
+/* The receive ring is of this size. */
+void lib_rx_worth_set(struct tas_sock *s, uint32_t size);
 
 /* --- lib_fork.c --- */
 

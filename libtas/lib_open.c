@@ -68,8 +68,7 @@ int tas_connect(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas
 	return error;
 }
 
-/* A request that needs no context, under ctl_lock. */
-static int ask(struct tas *t, struct ctl_msg *m, enum ctl_type type)
+int lib_ask(struct tas *t, struct ctl_msg *m, enum ctl_type type)
 {
 	unsigned nfds;
 	int error;
@@ -88,7 +87,7 @@ int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len
 
 	if (error != 0)
 		return -ENOTCONN;
-	error = ask(t, &m, CTL_ROUTE);
+	error = lib_ask(t, &m, CTL_ROUTE);
 	if (error != 0)
 		return error;
 	if (prefix_len != NULL)
@@ -107,29 +106,8 @@ int tas_info(struct tas_sock *s, struct ctl_info *info)
 	if (error == 0 && lib_moved(s))
 		error = lib_pull(c, s);
 	if (error == 0)
-		error = ask(s->t, &m, CTL_INFO);
+		error = lib_ask(s->t, &m, CTL_INFO);
 	if (error == 0)
 		*info = m.info;
 	return error;
-}
-
-static int flow_options(struct tas_ctx *c, struct tas_sock *s, const struct ctl_options *options)
-{
-	struct ctl_msg m = { .change = { .options = *options } };
-	int error = lib_sock_ours(c, s, 0);
-
-	if (error == 0 && lib_moved(s))
-		error = lib_pull(c, s);
-	m.change.flow = s->flow;
-	m.change.gen = s->gen;
-	return error != 0 ? error : ask(s->t, &m, CTL_OPTIONS);
-}
-
-int tas_set_options(struct tas_sock *s, const struct ctl_options *options)
-{
-	struct tas_ctx *c = tas_ctx_self(s->t);
-
-	if (c == NULL)
-		return -ENOMEM;
-	return tas_sock_is_listener(s) ? lib_listener_options(c, s, options) : flow_options(c, s, options);
 }

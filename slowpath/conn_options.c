@@ -10,10 +10,58 @@ enum {
 	MSS_LEAST = 88, /* TCP_MIN_MSS of Linux: less cannot be asked for */
 };
 
+/* Of a ring of this size so much is wanted. */
+static uint32_t wanted_size(uint32_t asked, uint32_t usual)
+{
+	uint32_t size = asked != 0 ? asked : usual;
+
+	return pow2_at_least(max_u32(min_u32(size, APP_BUFFER_MAX), APP_BUFFER_MIN));
+}
+
+uint32_t options_window(const struct sp *sp, uint32_t id)
+{
+	const struct conn *n = &sp->conn[id];
+
+	return n->opt.window_clamp != 0 ? min_u32(n->opt.window_clamp, n->rx_size) : n->rx_size;
+}
+
+/* How much of the receive ring is used. */
+static void receive_limit(struct sp *sp, uint32_t id)
+{
+	struct flow_cold *k = &sp->fp->cold[id];
+	struct flow *f = &sp->fp->flows[id];
+	const struct conn *n = &sp->conn[id];
+
+	k->rx_limit = min_u32(n->rx_size, wanted_size(n->opt.rx_size, n->rx_size));
+	k->rx_clamp = options_window(sp, id);
+	f->flags &= ~(uint32_t)FLOW_RX_LIMITED;
+	if (min_u32(k->rx_limit, k->rx_clamp) < n->rx_size)
+		f->flags |= FLOW_RX_LIMITED;
+}
+
 void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options)
 {
-	sp->conn[id].opt = *options;
+	struct conn *n = &sp->conn[id];
+
+	n->opt = *options;
+	n->rx_size = wanted_size(options->rx_size, sp->conf->memory.rx_buffer);
+	n->tx_size = wanted_size(options->tx_size, sp->conf->memory.tx_buffer);
+	receive_limit(sp, id);
 	keep_set(sp, id);
+}
+
+/* A peer that may send more than before is told. */
+static void receive_change(struct sp *sp, uint32_t id)
+{
+	struct flow_cold *k = &sp->fp->cold[id];
+	struct flow *f = &sp->fp->flows[id];
+	uint32_t before = tcp_rcv_window(f, k);
+
+	receive_limit(sp, id);
+	if (((TCP_STATES_FAST >> f->state) & 1) && tcp_rcv_window(f, k) > before) {
+		f->flags |= FLOW_ACK_WANTED;
+		core_kick(sp->fp->slow, id);
+	}
 }
 
 uint16_t options_mss(const struct sp *sp, uint32_t id, uint32_t mss)
@@ -52,6 +100,7 @@ int options_op_change(void *arg, uint32_t id, const struct ctl_options *options)
 	sp->conn[id].opt = *options;
 	keep_set(sp, id);
 	options_header(sp, id);
+	receive_change(sp, id);
 	conn_timer_arm(sp, id);
 	conn_unlock(sp, id);
 	return 0;

@@ -14,6 +14,8 @@ struct sp;
 /* A new connection, of which nothing is known yet but its key. */
 void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options);
 
+/* How much the peer may send at first, and how much at all: SO_RCVBUF, TCP_WINDOW_CLAMP. */
+uint32_t options_window(const struct sp *sp, uint32_t id);
 /* What TCP_MAXSEG makes of a segment size, ours or the peer's. */
 uint16_t options_mss(const struct sp *sp, uint32_t id, uint32_t mss);
 /* What they say of IP headers goes into those of the flow, which were made anew. */

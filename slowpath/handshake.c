@@ -33,13 +33,6 @@ static uint8_t wscale_for(uint32_t size)
 	return shift;
 }
 
-static uint32_t ring_size(uint32_t asked, uint32_t usual)
-{
-	uint32_t size = asked != 0 ? asked : usual;
-
-	return pow2_at_least(max_u32(min_u32(size, APP_BUFFER_MAX), APP_BUFFER_MIN));
-}
-
 /* What a flow is before its first segment. Its numbers begin beyond those of a connection in TIME_WAIT whose
  * place it takes (RFC 1122 4.2.2.13), as far as Linux puts them. */
 static void flow_begin(struct sp *sp, uint32_t id, const struct ctl_options *options, const tcp_seq *former)
@@ -49,12 +42,10 @@ static void flow_begin(struct sp *sp, uint32_t id, const struct ctl_options *opt
 	struct conn *n = &sp->conn[id];
 
 	options_begin(sp, id, options);
-	n->rx_size = ring_size(options->rx_size, sp->conf->memory.rx_buffer);
-	n->tx_size = ring_size(options->tx_size, sp->conf->memory.tx_buffer);
 	n->cc_alg = sp_cc_choose(sp, options->congestion);
 	n->wscale_offered = sp->conf->tcp.window_scaling;
-	f->rcv_wscale = n->wscale_offered ? wscale_for(n->rx_size) : 0;
-	f->rx_adv = min_u32(n->rx_size - 1, 0xffff);
+	f->rcv_wscale = n->wscale_offered ? wscale_for(options_window(sp, id)) : 0;
+	f->rx_adv = min_u32(min_u32(n->rx_size - 1, options_window(sp, id)), 0xffff);
 	f->iss = isn_next(&sp->isn, &k->key, sp->now);
 	if (former != NULL && seq_dist(*former, f->iss) < FORMER_DISTANCE)
 		f->iss = seq_add(*former, FORMER_DISTANCE);

@@ -220,6 +220,66 @@ TEST(peer_or_port_may_want_smaller_segments)
 	overlook();
 }
 
+/* --- TCP_WINDOW_CLAMP --- */
+
+/* A segment of 1,000 bytes arrives; the window of its acknowledgement. */
+static uint32_t window_after(struct peer *p, uint32_t seq)
+{
+	give(p, .seq = seq, .ack = 1, .len = 1000);
+	wait_ms(5);
+	return expect(p, .seq = 1, .ack = seq + 1000)->wnd;
+}
+
+TEST(window_is_never_larger_than_its_clamp)
+{
+	struct peer *p;
+
+	rig.options.window_clamp = 3000;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	assert_int_equal(expect(p, .flags = SYN | ACK, .ack = 1)->wnd, 3000);
+	assert_int_equal(p->host_wscale, 0);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	for (uint32_t seq = 1; seq < 20000; seq += 1000) { /* though nobody reads it */
+		assert_in_range(window_after(p, seq), 2999, 3000);
+	}
+	app_reads(p, 20000);
+	silence();
+}
+
+TEST(clamp_of_an_active_open_is_in_its_syn)
+{
+	struct peer *p;
+
+	rig.options.window_clamp = 3000;
+	p = peer_new();
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	assert_int_equal(expect(p, .flags = SYN)->wnd, 3000);
+}
+
+/* What was offered once stands (RFC 9293 3.8.6): the clamp is reached when that was used. */
+TEST(clamp_of_an_open_connection_does_not_take_back_what_was_offered)
+{
+	struct peer *p = established();
+	uint32_t right = 1 + 65535, seq;
+
+	assert_int_equal(app_sets(p, .window_clamp = 4000), 0);
+	for (seq = 1; seq < right - 5000; seq += 1000) {
+		assert_in_range(window_after(p, seq), right - seq - 1000 - 3, right - seq - 1000 + 3);
+		app_reads(p, 1000);
+	}
+	for (; seq < right + 5000; seq += 1000) {
+		assert_in_range(window_after(p, seq), 3996, 5000);
+		app_reads(p, 1000);
+	}
+	silence();
+	assert_int_equal(app_sets(p, .window_clamp = 8000), 0); /* and is told when it grows */
+	assert_in_range(expect(p, .seq = 1, .ack = seq)->wnd, 7996, 8000);
+}
+
 /* --- SO_RCVBUF --- */
 
 TEST(connection_keeps_its_buffers_whoever_accepts_it)
@@ -244,6 +304,52 @@ TEST(connection_keeps_its_buffers_whoever_accepts_it)
 	overlook();
 }
 
+TEST(receive_buffer_of_an_open_connection_becomes_smaller)
+{
+	struct peer *p = established();
+	uint32_t seq = 1;
+
+	for (; seq < 61000; seq += 1000) {
+		give(p, .seq = seq, .ack = 1, .len = 1000);
+		overlook();
+		app_reads(p, 1000);
+		overlook();
+	}
+	assert_int_equal(app_sets(p, .rx_size = 16384), 0);
+	while (window_after(p, seq) >= 1000) /* what was offered */
+		seq += 1000;
+	seq += 1000;
+	assert_true(app_unread(p) > 100000);
+	app_reads(p, app_unread(p) - 16384);
+	silence();
+	app_reads(p, 2000);
+	silence();
+	app_reads(p, 100); /* two segments more than was offered */
+	assert_in_range(expect(p, .seq = 1, .ack = seq)->wnd, 2097, 2100);
+	app_reads(p, app_unread(p));
+	assert_in_range(expect(p, .seq = 1, .ack = seq)->wnd, 16380, 16384);
+	silence();
+	assert_int_equal(app_sets(p, .rx_size = 0), 0);
+	assert_in_range(expect(p, .seq = 1, .ack = seq)->wnd, 131068, 131072);
+}
+
+TEST(window_of_a_buffer_that_became_small_opens_by_a_quarter) /* as that of a small ring: it would never else */
+{
+	struct peer *p = established();
+	uint32_t seq = 1;
+
+	assert_int_equal(app_sets(p, .rx_size = 4096), 0);
+	for (; window_after(p, seq) >= 1000; seq += 1000)
+		;
+	seq += 1000;
+	overlook();
+	app_reads(p, app_unread(p) - 4096);
+	app_reads(p, 1000);
+	silence();
+	app_reads(p, 600);
+	assert_in_range(expect(p, .seq = 1, .ack = seq)->wnd, 1597, 1600);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,7 +366,12 @@ int main(void)
 		RIG_TEST(segments_are_as_large_as_the_listener_allows_both_ways),
 		RIG_TEST(segments_are_as_large_as_connect_allows_both_ways),
 		RIG_TEST(peer_or_port_may_want_smaller_segments),
+		RIG_TEST(window_is_never_larger_than_its_clamp),
+		RIG_TEST(clamp_of_an_active_open_is_in_its_syn),
+		RIG_TEST(clamp_of_an_open_connection_does_not_take_back_what_was_offered),
 		RIG_TEST(connection_keeps_its_buffers_whoever_accepts_it),
+		RIG_TEST(receive_buffer_of_an_open_connection_becomes_smaller),
+		RIG_TEST(window_of_a_buffer_that_became_small_opens_by_a_quarter),
 	};
 
 	return RIG_MAIN(tests);
