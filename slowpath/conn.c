@@ -8,6 +8,7 @@
 #include "include/net/rtt.h"
 #include "slowpath/conn_keepalive.h"
 #include "slowpath/conn_neigh.h"
+#include "slowpath/conn_options.h"
 #include "slowpath/sp.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_out.h"
@@ -395,15 +396,18 @@ void conn_timer_arm(struct sp *sp, uint32_t id)
 	timer_arm(&sp->timers, id, sp->now + (left > 0 ? (tas_ns)left : 0) * NS_PER_US);
 }
 
+/* A SYN-ACK that was acknowledged, while only data is waited for, goes again at the end of that time: the answer
+ * completes the handshake without data (Linux: syn_ack_recalc()). */
 static void handshake_timeout(struct sp *sp, uint32_t id)
 {
 	struct conn *n = &sp->conn[id];
 	bool active = sp->fp->flows[id].state == TCP_SYN_SENT;
 	uint32_t most = active ? sp->conf->tcp.syn_retries : sp->conf->tcp.synack_retries;
+	uint32_t defer = n->deferred ? options_defer_retries(sp, id) : 0;
 
 	if (n->opt.syn_count != 0) /* SYN-ACKs, too: that of the listener */
 		most = n->opt.syn_count;
-	if (n->retries >= most) {
+	if (n->retries >= max_u32(most, defer)) {
 		sp_count(sp, CNT_TCP_ATTEMPT_FAILS, 1);
 		conn_end(sp, id, ETIMEDOUT);
 		return;
@@ -411,7 +415,8 @@ static void handshake_timeout(struct sp *sp, uint32_t id)
 	n->retries++;
 	n->syn_sent_ns = 0;
 	n->timer_base_us = ns_to_us32(sp->now);
-	out_syn(sp, id);
+	if (n->retries >= defer)
+		out_syn(sp, id);
 	conn_timer_arm(sp, id);
 }
 

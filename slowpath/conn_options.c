@@ -64,6 +64,18 @@ static void receive_change(struct sp *sp, uint32_t id)
 	}
 }
 
+uint32_t options_defer_retries(const struct sp *sp, uint32_t id)
+{
+	uint64_t left_us = sp->conn[id].opt.defer_accept_s * 1000000ull, wait_us = sp->rto.initial_us;
+	uint32_t n = 0;
+
+	for (; left_us > 0 && n < UINT8_MAX; n++) {
+		left_us -= min_u64(left_us, wait_us);
+		wait_us = min_u64(2 * wait_us, sp->rto.max_us);
+	}
+	return n;
+}
+
 uint16_t options_mss(const struct sp *sp, uint32_t id, uint32_t mss)
 {
 	uint32_t most = sp->conn[id].opt.max_seg;

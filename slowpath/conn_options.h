@@ -16,6 +16,8 @@ void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options
 
 /* How much the peer may send at first, and how much at all: SO_RCVBUF, TCP_WINDOW_CLAMP. */
 uint32_t options_window(const struct sp *sp, uint32_t id);
+/* TCP_DEFER_ACCEPT as Linux counts it: while SYN-ACKs could have been sent again so often. */
+uint32_t options_defer_retries(const struct sp *sp, uint32_t id);
 /* What TCP_MAXSEG makes of a segment size, ours or the peer's. */
 uint16_t options_mss(const struct sp *sp, uint32_t id, uint32_t mss);
 /* What they say of IP headers goes into those of the flow, which were made anew. */

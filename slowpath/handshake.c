@@ -99,6 +99,17 @@ static void take_syn_options(struct sp *sp, uint32_t id, const uint8_t *frame, c
 	f->irs = seg->seq;
 }
 
+/* Our SYN was acknowledged for the first time. */
+static void handshake_timed(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	if (n->syn_sent_ns != 0)
+		rtt_sample(&sp->fp->flows[id].srtt_us, &sp->fp->cold[id].rttvar_us,
+			(uint32_t)((sp->now - n->syn_sent_ns) / NS_PER_US));
+	n->syn_sent_ns = 0;
+}
+
 /* Everything that data transfer needs, once both SYNs are known. */
 static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 {
@@ -116,8 +127,7 @@ static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 	k->rcv_mss = min_u32(f->mss, MSS_DEFAULT_V4); /* until a larger segment shows what the peer sends */
 	if ((f->flags & FLOW_ECN) && n->cc_alg == CC_DCTCP)
 		f->flags |= FLOW_DCTCP;
-	if (n->syn_sent_ns != 0)
-		rtt_sample(&f->srtt_us, &k->rttvar_us, (uint32_t)((sp->now - n->syn_sent_ns) / NS_PER_US));
+	handshake_timed(sp, id);
 	sp_cc_begin(sp, id);
 }
 
@@ -213,6 +223,20 @@ static bool may_complete(struct sp *sp, uint32_t id)
 	return false;
 }
 
+/* The listener waits for data: the acknowledgement that completes the handshake tells no more than the round
+ * trip. */
+static bool defer(struct sp *sp, uint32_t id, const struct seg *seg)
+{
+	struct conn *n = &sp->conn[id];
+
+	if (n->listener == NULL || seg->payload_len > 0 || (seg->flags & RTE_TCP_FIN_FLAG) ||
+		n->retries >= options_defer_retries(sp, id))
+		return false;
+	n->deferred = true;
+	handshake_timed(sp, id);
+	return true;
+}
+
 /* RFC 9293 3.10.7.4 for SYN_RCVD. */
 static bool syn_rcvd_in(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
 {
@@ -243,7 +267,7 @@ static bool syn_rcvd_in(struct sp *sp, uint32_t id, const uint8_t *frame, const 
 		return false;
 	}
 acked:
-	if (!may_complete(sp, id)) /* our SYN-ACK, sent again, asks again */
+	if (defer(sp, id, seg) || !may_complete(sp, id)) /* our SYN-ACK, sent again, asks again */
 		return false;
 	flow_complete(sp, id, seg);
 	follow_neighbour(sp, id);

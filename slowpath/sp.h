@@ -56,6 +56,7 @@ struct conn {
 	bool counted;     /* for `user` (room.h) */
 	uid_t user;
 	bool wscale_offered;                 /* window scaling is on, as far as is known */
+	bool deferred;                       /* the handshake is complete but for data (TCP_DEFER_ACCEPT) */
 	struct listener *listener;           /* until accepted */
 	uint32_t pending_next, pending_prev; /* in one of its queues */
 	uint32_t room_next, room_prev;       /* among those that make way (room.h) */

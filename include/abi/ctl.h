@@ -80,10 +80,11 @@ struct ctl_options {
 	uint8_t tos, tclass;                /* IP_TOS, IPV6_TCLASS: without ECN bits */
 	uint8_t ttl;                        /* IP_TTL; 0: 64 */
 	uint8_t pad[3];
-	uint32_t window_clamp; /* TCP_WINDOW_CLAMP; 0: none */
-	uint16_t hops;         /* IPV6_UNICAST_HOPS plus one; 0: 64 */
-	uint16_t max_seg;      /* TCP_MAXSEG: in our SYN, and of what we send; 0: as the port has it */
-	char congestion[16];   /* empty: configured default */
+	uint32_t defer_accept_s; /* TCP_DEFER_ACCEPT */
+	uint32_t window_clamp;   /* TCP_WINDOW_CLAMP; 0: none */
+	uint16_t hops;           /* IPV6_UNICAST_HOPS plus one; 0: 64 */
+	uint16_t max_seg;        /* TCP_MAXSEG: in our SYN, and of what we send; 0: as the port has it */
+	char congestion[16];     /* empty: configured default */
 };
 
 #define CTL_OPTION_FRAGMENTS 1 /* IP_MTU_DISCOVER: without DF */

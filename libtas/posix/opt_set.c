@@ -46,6 +46,7 @@ static void apply(struct file *f, enum opt_slot slot)
 	case OPT_HOPS:
 	case OPT_MTU_DISCOVER:
 	case OPT_MAXSEG:
+	case OPT_DEFER_ACCEPT:
 	case OPT_WINDOW_CLAMP:
 		if (file_kind(f) != FILE_PLAIN)
 			opt_tell(f);

@@ -64,6 +64,7 @@ void opt_fill(struct file *f, struct ctl_options *o)
 		.ttl = (uint8_t)opt_int(f, OPT_TTL, 0),
 		.tclass = (uint8_t)opt_int(f, OPT_TCLASS, 0),
 		.hops = hops_plus_one(f),
+		.defer_accept_s = (uint32_t)opt_int(f, OPT_DEFER_ACCEPT, 0),
 		.window_clamp = (uint32_t)opt_int(f, OPT_WINDOW_CLAMP, 0),
 		.max_seg = (uint16_t)opt_int(f, OPT_MAXSEG, 0),
 		.flags = mtu_discover_flags(f),

@@ -280,6 +280,118 @@ TEST(clamp_of_an_open_connection_does_not_take_back_what_was_offered)
 	assert_in_range(expect(p, .seq = 1, .ack = seq)->wnd, 7996, 8000);
 }
 
+/* --- TCP_DEFER_ACCEPT --- */
+
+/* The peer's part of the handshake is done, and the listener waits `seconds` for data. */
+static struct peer *deferred(uint32_t seconds)
+{
+	struct peer *p;
+
+	rig.options.defer_accept_s = seconds;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_us(RIG_RTT_US);
+	give(p, .seq = 1, .ack = 1);
+	return p;
+}
+
+TEST(connection_is_accepted_with_its_first_data)
+{
+	struct peer *p = deferred(5);
+
+	silence();
+	wait_ms(2000); /* no SYN-ACK is sent again */
+	silence();
+	assert_false(app_accepts(p, 0));
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11);
+	assert_true(app_accepts(p, 0));
+	assert_int_equal(app_unread(p), 10);
+	assert_int_equal(flow_of(p)->srtt_us >> 3, RIG_RTT_US); /* not the time that the peer thought */
+}
+
+TEST(end_of_stream_is_as_good_as_data) /* Linux: end_seq */
+{
+	struct peer *p = deferred(5);
+
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	expect(p, .seq = 1, .ack = 2);
+	assert_true(app_accepts(p, 0));
+}
+
+TEST(data_may_come_with_what_completes_the_handshake)
+{
+	struct peer *p;
+
+	rig.options.defer_accept_s = 5;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11);
+	assert_true(app_accepts(p, 0));
+}
+
+/* 5 s are the time of three SYN-ACKs sent again, at 1, 3 and 7 s. Only the last is sent, and its acknowledgement
+ * is enough. */
+TEST(peer_without_data_is_accepted_when_the_time_is_over)
+{
+	struct peer *p = deferred(5);
+
+	wait_ms(6900);
+	silence();
+	assert_false(app_accepts(p, 0));
+	wait_ms(200);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	assert_false(app_accepts(p, 0));
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+}
+
+TEST(peer_that_is_gone_by_then_is_forgotten)
+{
+	struct peer *p = deferred(1);
+
+	wait_ms(1100);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_ms(200000);
+	overlook();
+	assert_false(app_accepts(p, 0));
+	assert_int_equal(flows_in_use(), 0);
+}
+
+TEST(waiting_may_take_longer_than_syn_acks_are_sent_again)
+{
+	struct peer *p;
+
+	rig.conf.tcp.synack_retries = 1;
+	p = deferred(5);
+	wait_ms(6900);
+	silence();
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	assert_true(app_accepts(p, 0));
+}
+
+TEST(peer_that_does_not_answer_gets_its_syn_acks)
+{
+	struct peer *p;
+
+	rig.options.defer_accept_s = 5;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_ms(3100);
+	assert_int_equal(overlook(), 2);
+	give(p, .seq = 1, .ack = 1);
+	wait_ms(3700);
+	silence();
+	assert_false(app_accepts(p, 0));
+}
+
 /* --- SO_RCVBUF --- */
 
 TEST(connection_keeps_its_buffers_whoever_accepts_it)
@@ -369,6 +481,13 @@ int main(void)
 		RIG_TEST(window_is_never_larger_than_its_clamp),
 		RIG_TEST(clamp_of_an_active_open_is_in_its_syn),
 		RIG_TEST(clamp_of_an_open_connection_does_not_take_back_what_was_offered),
+		RIG_TEST(connection_is_accepted_with_its_first_data),
+		RIG_TEST(end_of_stream_is_as_good_as_data),
+		RIG_TEST(data_may_come_with_what_completes_the_handshake),
+		RIG_TEST(peer_without_data_is_accepted_when_the_time_is_over),
+		RIG_TEST(peer_that_is_gone_by_then_is_forgotten),
+		RIG_TEST(waiting_may_take_longer_than_syn_acks_are_sent_again),
+		RIG_TEST(peer_that_does_not_answer_gets_its_syn_acks),
 		RIG_TEST(connection_keeps_its_buffers_whoever_accepts_it),
 		RIG_TEST(receive_buffer_of_an_open_connection_becomes_smaller),
 		RIG_TEST(window_of_a_buffer_that_became_small_opens_by_a_quarter),
