@@ -15,7 +15,8 @@
 #include "slowpath/unaccepted.h"
 
 enum {
-	ORPHAN_RETRIES = 8, /* tcp_orphan_retries of Linux */
+	ORPHAN_RETRIES = 8,  /* tcp_orphan_retries of Linux */
+	LINGER2_MAX_S = 120, /* TCP_FIN_TIMEOUT_MAX */
 	TAIL_MIN_US = 4000,
 	TAIL_PER_TIMER_US = 20, /* with many connections the slow path looks at each less often */
 };
@@ -91,6 +92,10 @@ static void act_send_fin(struct sp *sp, uint32_t id) { tcp_tx(sp->fp->slow, id);
 static void act_fin_wait_2(struct sp *sp, uint32_t id)
 {
 	sp->conn[id].timer_base_us = ns_to_us32(sp->now);
+	if (sp->conn[id].app_gone && sp->conn[id].opt.linger2_s < 0) {
+		conn_abort(sp, id, 0);
+		return;
+	}
 	if (sp->conn[id].app_gone) {
 		app_flow_free_buffers(sp->apps, id);
 		room_offer(sp, id, ROOM_ORPHAN);
@@ -313,12 +318,36 @@ void conn_op_settle(void *arg, uint32_t flow)
 
 /* --- timers --- */
 
+/* How often the timeout doubles. That of a stream so thin that losses are not noticed otherwise does not, for
+ * some time, if it shall not (TCP_THIN_LINEAR_TIMEOUTS). */
+static uint32_t doublings(const struct sp *sp, uint32_t id)
+{
+	enum { THIN_SEGMENTS = 4, THIN_RETRIES = 6 }; /* of Linux */
+	const struct flow *f = &sp->fp->flows[id];
+	uint32_t n = sp->fp->cold[id].backoff;
+
+	if (!(sp->conn[id].opt.flags & CTL_OPTION_THIN_LINEAR) || f->state != TCP_ESTABLISHED ||
+		f->tx_inflight > (THIN_SEGMENTS - 1u) * f->mss)
+		return n;
+	return n > THIN_RETRIES ? n - THIN_RETRIES : 0;
+}
+
 static uint32_t rto_now_us(const struct sp *sp, uint32_t id)
 {
-	const struct flow *f = &sp->fp->flows[id];
-	const struct flow_cold *k = &sp->fp->cold[id];
+	uint32_t rto = rtt_rto_us(sp->fp->flows[id].srtt_us, sp->fp->cold[id].rttvar_us, &sp->rto);
 
-	return rtt_backoff_us(rtt_rto_us(f->srtt_us, k->rttvar_us, &sp->rto), k->backoff, sp->rto.max_us);
+	return rtt_backoff_us(rto, doublings(sp, id), sp->rto.max_us);
+}
+
+/* TCP_LINGER2, but the peer has time for a FIN that is lost (tcp_fin_time() of Linux). */
+static uint32_t fin_wait2_us(const struct sp *sp, uint32_t id)
+{
+	const struct conn *n = &sp->conn[id];
+	uint32_t seconds = n->opt.linger2_s > 0 ? (uint32_t)n->opt.linger2_s : 0, rto = rto_now_us(sp, id);
+
+	if (seconds == 0)
+		return sp->conf->tcp.fin_wait2_ms * 1000;
+	return max_u32(min_u32(seconds, LINGER2_MAX_S) * 1000000, min_u32(rto, INT32_MAX / 4) / 2 * 7);
 }
 
 /* The one of two past times that is nearer; what lies hours back may be any time. */
@@ -376,7 +405,7 @@ static uint32_t timer_wants_us(const struct sp *sp, uint32_t id, uint32_t *base_
 		return keep_clamp_us(sp, id, *base_us, rto_now_us(sp, id));
 	}
 	if (f->state == TCP_FIN_WAIT_2 && n->app_gone)
-		return sp->conf->tcp.fin_wait2_ms * 1000;
+		return fin_wait2_us(sp, id);
 	return UINT32_MAX;
 }
 

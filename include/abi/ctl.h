@@ -81,14 +81,16 @@ struct ctl_options {
 	uint8_t ttl;                        /* IP_TTL; 0: 64 */
 	uint8_t pad[3];
 	uint32_t defer_accept_s; /* TCP_DEFER_ACCEPT */
+	int32_t linger2_s;       /* TCP_LINGER2; 0: as tasd is configured; -1: RST at once */
 	uint32_t window_clamp;   /* TCP_WINDOW_CLAMP; 0: none */
 	uint16_t hops;           /* IPV6_UNICAST_HOPS plus one; 0: 64 */
 	uint16_t max_seg;        /* TCP_MAXSEG: in our SYN, and of what we send; 0: as the port has it */
 	char congestion[16];     /* empty: configured default */
 };
 
-#define CTL_OPTION_FRAGMENTS 1 /* IP_MTU_DISCOVER: without DF */
-#define CTL_OPTION_ANY_PATH 2  /* IP_MTU_DISCOVER: what ICMP says of the path's MTU is not heeded */
+#define CTL_OPTION_FRAGMENTS 1   /* IP_MTU_DISCOVER: without DF */
+#define CTL_OPTION_THIN_LINEAR 4 /* TCP_THIN_LINEAR_TIMEOUTS */
+#define CTL_OPTION_ANY_PATH 2    /* IP_MTU_DISCOVER: what ICMP says of the path's MTU is not heeded */
 
 struct ctl_listen {
 	struct net_addr addr; /* any = every address of tasd */

@@ -56,30 +56,46 @@ void opt_inherit(struct file *from, struct file *to)
 
 void opt_drop(struct file *f) { opts_put(atomic_exchange(&f->opts, NULL)); }
 
+/* A block of f's own, with what was set before; NULL and errno. With f's lock held. */
+static struct opts *own_block(struct file *f)
+{
+	struct opts *old = atomic_load(&f->opts);
+	struct opts *o = old != NULL && atomic_load(&old->refs) == 1 ? old : opts_copy(old);
+
+	if (o == NULL)
+		errno = ENOBUFS;
+	return o;
+}
+
+static void block_take(struct file *f, struct opts *o)
+{
+	struct opts *old = atomic_load(&f->opts);
+
+	if (o == old)
+		return;
+	atomic_store(&f->opts, o);
+	opts_put(old);
+}
+
 int opt_keep(struct file *f, enum opt_slot slot, const void *value, socklen_t size)
 {
-	struct opts *old, *o;
+	struct opts *o;
 
 	TAS_ASSERT(size <= OPT_BYTES);
 	if (!file_lock(f)) {
 		errno = EAGAIN; /* a handler inside of a call on the same socket */
 		return -1;
 	}
-	old = atomic_load(&f->opts);
-	o = old != NULL && atomic_load(&old->refs) == 1 ? old : opts_copy(old);
+	o = own_block(f);
 	if (o != NULL) {
 		memset(o->value[slot], 0, OPT_BYTES);
-		memcpy(o->value[slot], value, size);
+		if (size > 0)
+			memcpy(o->value[slot], value, size);
 		o->size[slot] = (uint8_t)size;
-		o->set |= 1ull << slot;
-	}
-	if (o != NULL && o != old) {
-		atomic_store(&f->opts, o);
-		opts_put(old);
+		o->set = (o->set & ~(1ull << slot)) | (uint64_t)(size > 0) << slot;
+		block_take(f, o);
 	}
 	file_unlock(f);
-	if (o == NULL)
-		errno = ENOBUFS;
 	return o != NULL ? 0 : -1;
 }
 

@@ -5,7 +5,7 @@
 
 #include "libtas/posix/opt.h"
 
-/* Keeps a value, of at most OPT_BYTES: 0, or -1 and errno. */
+/* Keeps a value, of at most OPT_BYTES; without a byte it is as if it had never been set: 0, or -1 and errno. */
 int opt_keep(struct file *f, enum opt_slot slot, const void *value, socklen_t size);
 /* The value that was kept, and its size; NULL if none was. */
 const void *opt_kept(struct file *f, enum opt_slot slot, socklen_t *size);

@@ -46,6 +46,8 @@ static void apply(struct file *f, enum opt_slot slot)
 	case OPT_HOPS:
 	case OPT_MTU_DISCOVER:
 	case OPT_MAXSEG:
+	case OPT_THIN_LINEAR:
+	case OPT_LINGER2:
 	case OPT_DEFER_ACCEPT:
 	case OPT_WINDOW_CLAMP:
 		if (file_kind(f) != FILE_PLAIN)
@@ -67,6 +69,16 @@ static int keep_and_apply(struct file *f, const struct opt_row *row, const void 
 	return 0;
 }
 
+/* -1: it is shorter. */
+static int int_of(const void *value, socklen_t size)
+{
+	int v = -1;
+
+	if (size >= sizeof(v))
+		memcpy(&v, value, sizeof(v));
+	return v;
+}
+
 /* The kernel takes the value, and says what it made of it. */
 static int set_by_kernel(int fd, struct file *f, const struct opt_row *row, const void *value, socklen_t size)
 {
@@ -77,6 +89,8 @@ static int set_by_kernel(int fd, struct file *f, const struct opt_row *row, cons
 		return -1;
 	if (REAL(getsockopt)(fd, row->level, row->name, back, &back_size) != 0)
 		return -1;
+	if (row->slot == OPT_LINGER2 && int_of(value, size) == 0)
+		back_size = 0; /* tasd's own usual time, not the kernel's */
 	return keep_and_apply(f, row, back, back_size);
 }
 

@@ -392,6 +392,131 @@ TEST(peer_that_does_not_answer_gets_its_syn_acks)
 	assert_false(app_accepts(p, 0));
 }
 
+/* --- TCP_LINGER2 --- */
+
+/* Closed here, and the peer acknowledged it. */
+static struct peer *half_closed(int32_t linger2_s)
+{
+	struct peer *p;
+
+	rig.options.linger2_s = linger2_s;
+	p = established();
+	app_closes(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	give(p, .seq = 1, .ack = 2);
+	return p;
+}
+
+TEST(connection_that_was_closed_waits_as_long_as_it_was_told)
+{
+	struct peer *p = half_closed(7);
+
+	wait_ms(6900);
+	assert_int_equal(flow_of(p)->state, TCP_FIN_WAIT_2);
+	wait_ms(200);
+	assert_int_equal(flow_of(p)->state, TCP_FREE);
+	silence();
+}
+
+TEST(connection_that_was_closed_waits_two_minutes_at_most) /* TCP_FIN_TIMEOUT_MAX of Linux */
+{
+	struct peer *p = half_closed(100000);
+
+	wait_ms(119900);
+	assert_int_equal(flow_of(p)->state, TCP_FIN_WAIT_2);
+	wait_ms(300);
+	assert_int_equal(flow_of(p)->state, TCP_FREE);
+}
+
+TEST(connection_that_was_told_nothing_waits_as_configured)
+{
+	struct peer *p;
+
+	rig.conf.tcp.fin_wait2_ms = 300;
+	p = half_closed(0);
+	wait_ms(290);
+	assert_int_equal(flow_of(p)->state, TCP_FIN_WAIT_2);
+	wait_ms(20);
+	assert_int_equal(flow_of(p)->state, TCP_FREE);
+}
+
+TEST(connection_does_not_wait_if_it_shall_not) /* linger2 < 0: RST, in Linux, too */
+{
+	struct peer *p = half_closed(-1);
+
+	expect(p, .flags = RST | ACK, .seq = 2, .ack = 1);
+	assert_int_equal(flow_of(p)->state, TCP_FREE);
+}
+
+TEST(connection_that_was_shut_before_does_not_wait_either)
+{
+	struct peer *p;
+
+	rig.options.linger2_s = -1;
+	p = established();
+	app_shuts(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	give(p, .seq = 1, .ack = 2);
+	wait_ms(70000);
+	silence();
+	assert_int_equal(flow_of(p)->state, TCP_FIN_WAIT_2);
+	app_closes(p);
+	expect(p, .flags = RST | ACK, .seq = 2, .ack = 1);
+}
+
+/* --- TCP_THIN_LINEAR_TIMEOUTS --- */
+
+/* When the data in flight is sent again, n times; ms since it was sent first. */
+static void resent_at(struct peer *p, const uint32_t *at_ms, unsigned n)
+{
+	tas_ns begin = rig.now;
+
+	for (unsigned i = 0; i < n; i++) {
+		wait_sent(200000);
+		overlook();
+		assert_in_range((rig.now - begin) / NS_PER_MS, at_ms[i] - 1, at_ms[i] + 15);
+	}
+	assert_int_equal(flow_of(p)->state, TCP_ESTABLISHED);
+}
+
+TEST(thin_stream_is_sent_again_without_backoff_six_times) /* TCP_THIN_LINEAR_RETRIES of Linux */
+{
+	static const uint32_t at[] = { 200, 400, 600, 800, 1000, 1200, 1400, 1800, 2600 };
+	struct peer *p = established(.nodelay = true, .no_sack = true);
+
+	assert_int_equal(app_sets(p, .flags = CTL_OPTION_THIN_LINEAR), 0);
+	resent_at(sending(p, 1), at, ARRAY_LEN(at));
+}
+
+TEST(thin_stream_backs_off_as_any_other_unless_told)
+{
+	static const uint32_t at[] = { 200, 600, 1400, 3000 };
+
+	resent_at(sending(established(.nodelay = true, .no_sack = true), 1), at, ARRAY_LEN(at));
+}
+
+TEST(stream_of_four_segments_is_not_thin)
+{
+	static const uint32_t at[] = { 200, 600, 1400, 3000 };
+	struct peer *p = established(.nodelay = true, .no_sack = true);
+
+	assert_int_equal(app_sets(p, .flags = CTL_OPTION_THIN_LINEAR), 0);
+	resent_at(sending(p, 4), at, ARRAY_LEN(at));
+}
+
+TEST(user_timeout_of_a_thin_stream_counts_from_its_first_sending)
+{
+	struct peer *p = established(.nodelay = true, .no_sack = true);
+
+	assert_int_equal(app_sets(p, .flags = CTL_OPTION_THIN_LINEAR, .user_timeout_ms = 1000), 0);
+	sending(p, 1);
+	wait_ms(900);
+	assert_int_equal(events_of(p) & ABI_EV_RESET, 0);
+	wait_ms(110);
+	assert_int_equal(rec_of(p)->error, ETIMEDOUT);
+	overlook();
+}
+
 /* --- SO_RCVBUF --- */
 
 TEST(connection_keeps_its_buffers_whoever_accepts_it)
@@ -488,6 +613,15 @@ int main(void)
 		RIG_TEST(peer_that_is_gone_by_then_is_forgotten),
 		RIG_TEST(waiting_may_take_longer_than_syn_acks_are_sent_again),
 		RIG_TEST(peer_that_does_not_answer_gets_its_syn_acks),
+		RIG_TEST(connection_that_was_closed_waits_as_long_as_it_was_told),
+		RIG_TEST(connection_that_was_closed_waits_two_minutes_at_most),
+		RIG_TEST(connection_that_was_told_nothing_waits_as_configured),
+		RIG_TEST(connection_does_not_wait_if_it_shall_not),
+		RIG_TEST(connection_that_was_shut_before_does_not_wait_either),
+		RIG_TEST(thin_stream_is_sent_again_without_backoff_six_times),
+		RIG_TEST(thin_stream_backs_off_as_any_other_unless_told),
+		RIG_TEST(stream_of_four_segments_is_not_thin),
+		RIG_TEST(user_timeout_of_a_thin_stream_counts_from_its_first_sending),
 		RIG_TEST(connection_keeps_its_buffers_whoever_accepts_it),
 		RIG_TEST(receive_buffer_of_an_open_connection_becomes_smaller),
 		RIG_TEST(window_of_a_buffer_that_became_small_opens_by_a_quarter),
