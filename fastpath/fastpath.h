@@ -239,7 +239,7 @@ void tcp_send_probe(struct fp_core *c, uint32_t id);
  * 8985 7). */
 void tcp_send_tail_probe(struct fp_core *c, uint32_t id);
 /* True if data or a FIN waits that only the peer's window holds back. */
-bool tcp_window_blocked(const struct flow *f);
+bool tcp_window_blocked(const struct flow *f, const struct flow_cold *k);
 uint32_t tcp_rcv_window(const struct flow *f, const struct flow_cold *k); /* bytes to be advertised now */
 
 /* Tells the application: stores the record and pushes a notification if none is pending. */

@@ -156,11 +156,11 @@ struct flow {
 	uint8_t state;       /* enum tcp_state; written by the slow path */
 	uint8_t cc;          /* index of its congestion control algorithm */
 	uint8_t notify_ring; /* core index of the ring of notify_pos */
-	uint32_t pace_q16;   /* pacing: ns per byte, 16 fractional bits; 0 = not paced */
-	uint32_t ts_off;     /* our timestamp = ms clock + this */
-	uint32_t srtt_us;    /* smoothed RTT, us << 3 as RFC 6298 implementations keep it; 0 = none yet */
-	uint16_t events;     /* enum flow_events */
-	uint8_t ack;         /* enum flow_ack */
+	uint32_t pace_q16; /* pacing: ns per byte, 16 fractional bits; 0 = not paced; UINT32_MAX: see cold */
+	uint32_t ts_off;   /* our timestamp = ms clock + this */
+	uint32_t srtt_us;  /* smoothed RTT, us << 3 as RFC 6298 implementations keep it; 0 = none yet */
+	uint16_t events;   /* enum flow_events */
+	uint8_t ack;       /* enum flow_ack */
 	uint8_t dup_acks;
 
 	/* line 1: written under the lock by every packet or message */
@@ -253,8 +253,9 @@ struct flow_cold {
 	uint32_t rcv_mss;
 	uint64_t max_snd_wnd;
 	tas_ns answered_ns, probed_ns; /* when flow_may_answer(), flow_may_answer_probe() last said yes */
-	uint32_t rx_limit; /* of the receive ring, so much is used: SO_RCVBUF */
-	uint32_t rx_clamp; /* the largest window: TCP_WINDOW_CLAMP */
+	uint32_t pace_slow_ns; /* a byte, in place of the largest pace_q16 */
+	uint32_t rx_limit;     /* of the receive ring, so much is used: SO_RCVBUF */
+	uint32_t rx_clamp;     /* the largest window: TCP_WINDOW_CLAMP */
 };
 
 static inline uint64_t flow_tx_nxt(const struct flow *f) { return f->tx_una + f->tx_inflight; }

@@ -270,9 +270,14 @@ static inline bool paced_out(struct tcp t)
 
 static inline void pace_spend(struct tcp t, uint32_t bytes)
 {
-	if (t.f->pace_q16 != 0)
-		t.k->pace_next_ns = max_u64(t.k->pace_next_ns, t.c->now) +
-			(((uint64_t)bytes * t.f->pace_q16) >> 16);
+	uint64_t ns;
+
+	if (t.f->pace_q16 == 0)
+		return;
+	ns = ((uint64_t)bytes * t.f->pace_q16) >> 16;
+	if (unlikely(t.f->pace_q16 == UINT32_MAX))
+		ns = (uint64_t)bytes * t.k->pace_slow_ns;
+	t.k->pace_next_ns = max_u64(t.k->pace_next_ns, t.c->now) + ns;
 }
 
 /* One segment; false if nothing may go now. */
@@ -470,18 +475,18 @@ turn_over:
 rest:
 	if (unlikely((t.f->flags & FLOW_MORE) && t.f->tx_avail > t.f->tx_inflight))
 		list_push_held(c, id);
-	if (tcp_window_blocked(t.f) && !(t.f->flags & FLOW_TIMER)) {
+	if (tcp_window_blocked(t.f, t.k) && !(t.f->flags & FLOW_TIMER)) {
 		t.f->flags |= FLOW_TIMER;
 		flow_event(c, id, FLOW_EV_TIMER);
 	}
 }
 
-/* Nothing is on its way that could bring an acknowledgement, and it is not MORE that holds the data back. */
-bool tcp_window_blocked(const struct flow *f)
+/* Nothing is on its way that could bring an acknowledgement, and neither MORE nor the pace holds the data back. */
+bool tcp_window_blocked(const struct flow *f, const struct flow_cold *k)
 {
 	uint32_t stream = f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0);
 
-	return stream > 0 && f->tx_inflight == 0 &&
+	return stream > 0 && f->tx_inflight == 0 && !(k->on_list & LIST_PACED) &&
 		(!(f->flags & FLOW_MORE) || f->snd_wnd < min_u32(stream, f->mss));
 }
 

@@ -400,7 +400,7 @@ static uint32_t timer_wants_us(const struct sp *sp, uint32_t id, uint32_t *base_
 		*base_us = sp->fp->cold[id].rto_base_us;
 		return keep_clamp_us(sp, id, *base_us, rto_now_us(sp, id));
 	}
-	if (tcp_window_blocked(f)) {
+	if (tcp_window_blocked(f, &sp->fp->cold[id])) {
 		*base_us = later_us(sp, n->timer_base_us, sp->fp->cold[id].rto_base_us);
 		return keep_clamp_us(sp, id, *base_us, rto_now_us(sp, id));
 	}
@@ -530,7 +530,7 @@ void conn_timer(struct sp *sp, uint32_t id)
 		reordering_is_over(sp, id);
 	else if (f->tx_inflight > 0 && tail_wants_us(sp, id, &us))
 		probe_tail(sp, id);
-	else if (f->tx_inflight > 0 || tcp_window_blocked(f))
+	else if (f->tx_inflight > 0 || tcp_window_blocked(f, &sp->fp->cold[id]))
 		data_timeout(sp, id);
 	else
 		conn_end(sp, id, 0); /* TIME_WAIT or FIN_WAIT_2 is over */

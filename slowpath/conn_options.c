@@ -46,6 +46,7 @@ void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options
 	n->opt = *options;
 	n->rx_size = wanted_size(options->rx_size, sp->conf->memory.rx_buffer);
 	n->tx_size = wanted_size(options->tx_size, sp->conf->memory.tx_buffer);
+	n->cc.max_bytes_s = options->pacing_bytes_s;
 	receive_limit(sp, id);
 	keep_set(sp, id);
 }
@@ -104,6 +105,14 @@ void options_header(struct sp *sp, uint32_t id)
 		hdr_tmpl_set_whole(h);
 }
 
+static void pace_change(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	n->cc.max_bytes_s = n->opt.pacing_bytes_s;
+	cc_flow_pace(&n->cc, &sp->fp->flows[id], &sp->fp->cold[id]);
+}
+
 int options_op_change(void *arg, uint32_t id, const struct ctl_options *options)
 {
 	struct sp *sp = arg;
@@ -113,6 +122,7 @@ int options_op_change(void *arg, uint32_t id, const struct ctl_options *options)
 	keep_set(sp, id);
 	options_header(sp, id);
 	receive_change(sp, id);
+	pace_change(sp, id);
 	conn_timer_arm(sp, id);
 	conn_unlock(sp, id);
 	return 0;

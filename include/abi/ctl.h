@@ -70,6 +70,7 @@ struct ctl_context {
 /* Socket options, as far as they are tasd's: of a connection that is opened, of those that a listener accepts
  * from now on, of one that is open. 0 is what Linux has without the option. */
 struct ctl_options {
+	uint64_t pacing_bytes_s;            /* SO_MAX_PACING_RATE; 0: no limit */
 	uint32_t rx_size, tx_size;          /* bytes of payload ring; 0: configured default */
 	uint32_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
 	uint32_t user_timeout_ms;           /* TCP_USER_TIMEOUT; 0: as tasd is configured */

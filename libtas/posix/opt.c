@@ -121,6 +121,17 @@ int opt_int(struct file *f, enum opt_slot slot, int otherwise)
 	return otherwise;
 }
 
+uint64_t opt_pacing(struct file *f)
+{
+	socklen_t size;
+	const void *value = opt_kept(f, OPT_PACING, &size);
+	uint64_t bytes_s = UINT64_MAX;
+
+	if (value != NULL && size == sizeof(bytes_s))
+		memcpy(&bytes_s, value, sizeof(bytes_s));
+	return bytes_s;
+}
+
 tas_ns opt_timeout(struct file *f, enum opt_slot slot)
 {
 	socklen_t size;

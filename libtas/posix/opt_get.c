@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "include/abi/ctl.h"
+#include "include/base/compiler.h"
 #include "libtas/posix/file.h"
 #include "libtas/posix/opt_int.h"
 #include "libtas/posix/real.h"
@@ -62,6 +63,8 @@ static int get_flow(int fd, struct file *f, const struct opt_row *row, void *val
 	if (result <= 0)
 		return result;
 	bytes = row->slot != OPT_SLOT_NONE ? opt_kept(f, row->slot, &have) : NULL;
+	if (row->slot == OPT_PACING && *size < sizeof(uint64_t)) /* as Linux has it for 32 bits */
+		return give_int(value, size, (int)(uint32_t)min_u64(opt_pacing(f), UINT32_MAX));
 	if (bytes != NULL)
 		return give(value, size, bytes, have);
 	if (row->slot == OPT_RCVBUF || row->slot == OPT_SNDBUF)

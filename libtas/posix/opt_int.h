@@ -10,6 +10,9 @@ int opt_keep(struct file *f, enum opt_slot slot, const void *value, socklen_t si
 /* The value that was kept, and its size; NULL if none was. */
 const void *opt_kept(struct file *f, enum opt_slot slot, socklen_t *size);
 
+/* SO_MAX_PACING_RATE; UINT64_MAX: unlimited. */
+uint64_t opt_pacing(struct file *f);
+
 /* Tells tasd the options of a flow or listener as they are now: 0 or -errno. */
 int opt_tell(struct file *f);
 

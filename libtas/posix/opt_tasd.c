@@ -52,6 +52,7 @@ static uint16_t hops_plus_one(struct file *f) { return (uint16_t)(opt_int(f, OPT
 void opt_fill(struct file *f, struct ctl_options *o)
 {
 	*o = (struct ctl_options){
+		.pacing_bytes_s = opt_pacing(f) != UINT64_MAX ? opt_pacing(f) : 0,
 		.rx_size = ring_size(f, OPT_RCVBUF),
 		.tx_size = ring_size(f, OPT_SNDBUF),
 		.keep_alive = opt_int(f, OPT_KEEPALIVE, 0) != 0,

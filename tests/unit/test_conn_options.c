@@ -517,6 +517,50 @@ TEST(user_timeout_of_a_thin_stream_counts_from_its_first_sending)
 	overlook();
 }
 
+/* --- SO_MAX_PACING_RATE --- */
+
+/* The bytes of payload that the host sends in so many ms, all acknowledged at once. */
+static uint32_t sent_in(struct peer *p, uint32_t ms)
+{
+	tas_ns end = rig.now + ms * NS_PER_MS;
+	const struct rig_seg *s;
+	uint32_t sum = 0;
+
+	while (rig.now < end) {
+		wait_sent(min_u64((end - rig.now) / NS_PER_MS + 1, 10));
+		while ((s = next_segment(p)) != NULL) {
+			sum += s->len;
+			give(p, .seq = 1, .ack = s->seq + s->len);
+		}
+	}
+	return sum;
+}
+
+TEST(stream_is_no_faster_than_it_may_be)
+{
+	struct peer *p;
+
+	rig.options.pacing_bytes_s = 1000000;
+	p = established();
+	app_writes(p, 100000);
+	assert_in_range(sent_in(p, 50), 48000, 54000);
+	assert_int_equal(app_sets(p, .pacing_bytes_s = 200000), 0);
+	sent_in(p, 10); /* what the former pace put off */
+	assert_in_range(sent_in(p, 50), 8600, 11600);
+	assert_int_equal(app_sets(p, .pacing_bytes_s = 0), 0);
+	sent_in(p, 10);
+	assert_int_equal(rec_of(p)->tx_una, 100000);
+}
+
+TEST(stream_may_be_slower_than_a_pace_can_say) /* 65536 ns a byte, in 16.16 bits */
+{
+	struct peer *p = established();
+
+	assert_int_equal(app_sets(p, .pacing_bytes_s = 1000), 0);
+	app_writes(p, 100000);
+	assert_in_range(sent_in(p, 20000), 20000 - RIG_MSS, 20000 + 2 * RIG_MSS);
+}
+
 /* --- SO_RCVBUF --- */
 
 TEST(connection_keeps_its_buffers_whoever_accepts_it)
@@ -622,6 +666,8 @@ int main(void)
 		RIG_TEST(thin_stream_backs_off_as_any_other_unless_told),
 		RIG_TEST(stream_of_four_segments_is_not_thin),
 		RIG_TEST(user_timeout_of_a_thin_stream_counts_from_its_first_sending),
+		RIG_TEST(stream_is_no_faster_than_it_may_be),
+		RIG_TEST(stream_may_be_slower_than_a_pace_can_say),
 		RIG_TEST(connection_keeps_its_buffers_whoever_accepts_it),
 		RIG_TEST(receive_buffer_of_an_open_connection_becomes_smaller),
 		RIG_TEST(window_of_a_buffer_that_became_small_opens_by_a_quarter),
