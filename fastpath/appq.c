@@ -76,6 +76,9 @@ static struct abi_flow_rec *positions_store(const struct app *a, const struct fl
 		memory_order_relaxed);
 	atomic_store_explicit(&rec->tx_una, f->tx_una - (f->flags & FLOW_FIN_DONE ? 1 : 0),
 		memory_order_relaxed);
+	if (unlikely(f->flags & FLOW_TX_LIMITED))
+		atomic_store_explicit(&rec->tx_nxt,
+			(uint32_t)f->tx_una + min_u32(f->tx_inflight, f->tx_avail), memory_order_relaxed);
 	return rec;
 }
 
@@ -229,10 +232,7 @@ static void bell_end(struct tcp t, const struct abi_bell *b)
 	}
 }
 
-static bool wants_space_now(const struct flow *f)
-{
-	return (f->flags & FLOW_WANT_SPACE) && f->tx_avail <= flow_tx_size(f) - flow_tx_size(f) / 4;
-}
+static bool wants_space_now(struct tcp t) { return (t.f->flags & FLOW_WANT_SPACE) && tcp_tx_space(t.f, t.k); }
 
 /* What it cost. */
 static int bell_apply(struct tcp t, const struct abi_bell *b)
@@ -245,7 +245,7 @@ static int bell_apply(struct tcp t, const struct abi_bell *b)
 		bell_tx(t, b->tx_end);
 	}
 	bell_end(t, b);
-	if (wants_space_now(t.f) || (b->flags & (ABI_BELL_REFRESH | ABI_BELL_CONTEXT))) {
+	if (wants_space_now(t) || (b->flags & (ABI_BELL_REFRESH | ABI_BELL_CONTEXT))) {
 		t.f->flags &= ~(uint32_t)FLOW_WANT_SPACE;
 		app_notify(t.c, t.f, 0, 0);
 		cost = ANSWER_COST;

@@ -83,6 +83,7 @@ enum flow_flags {
 	FLOW_TAIL_WANTED = 1 << 24,  /* the slow path wants a tail loss probe sent when it kicks the flow */
 	FLOW_FRAGMENTS = 1 << 28,    /* no DF: each segment has an identification of its own */
 	FLOW_RX_LIMITED = 1 << 29,   /* cold.rx_limit and rx_clamp hold */
+	FLOW_TX_LIMITED = 1 << 30,   /* cold.tx_limit and notsent_lowat hold */
 	FLOW_SHARED = 1 << 23,       /* several processes have or had it: messages of each may be late */
 	FLOW_PATIENT = 1 << 24,      /* they may wait as long as an answer takes */
 	FLOW_ACK_LATE = 1 << 25,     /* one waited in vain for an answer, until cold.ack_late_us */
@@ -254,8 +255,10 @@ struct flow_cold {
 	uint64_t max_snd_wnd;
 	tas_ns answered_ns, probed_ns; /* when flow_may_answer(), flow_may_answer_probe() last said yes */
 	uint32_t pace_slow_ns; /* a byte, in place of the largest pace_q16 */
-	uint32_t rx_limit;     /* of the receive ring, so much is used: SO_RCVBUF */
-	uint32_t rx_clamp;     /* the largest window: TCP_WINDOW_CLAMP */
+	uint32_t tx_limit;     /* of the transmit ring, so much is used: SO_SNDBUF */
+	uint32_t notsent_lowat;
+	uint32_t rx_limit; /* of the receive ring, so much is used: SO_RCVBUF */
+	uint32_t rx_clamp; /* the largest window: TCP_WINDOW_CLAMP */
 };
 
 static inline uint64_t flow_tx_nxt(const struct flow *f) { return f->tx_una + f->tx_inflight; }

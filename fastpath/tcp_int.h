@@ -110,6 +110,24 @@ void ecn_data_in(struct tcp t, const struct seg *seg);
 /* `acked` bytes were acknowledged. */
 void ecn_ack_in(struct tcp t, const struct seg *seg, uint32_t acked);
 
+/* --- tcp_ack.c: space in the transmit ring --- */
+
+/* Of a flow with FLOW_TX_LIMITED. */
+bool tcp_tx_space_limited(const struct flow *f, const struct flow_cold *k);
+
+/* Is there so much that it is worth telling the application: a quarter of the ring? */
+static inline bool tcp_tx_space(const struct flow *f, const struct flow_cold *k)
+{
+	uint32_t size = flow_tx_size(f);
+
+	if (unlikely(f->flags & FLOW_TX_LIMITED))
+		return tcp_tx_space_limited(f, k);
+	return f->tx_avail <= size - size / 4;
+}
+
+/* It was sent, or acknowledged: who waits for space is told once there is. */
+void tcp_tell_space(struct tcp t);
+
 /* --- tcp_tx.c --- */
 
 /* An acknowledgement must go before this pass ends. */

@@ -470,9 +470,13 @@ void tcp_tx(struct fp_core *c, uint32_t id)
 			goto rest;
 	}
 turn_over:
+	if (unlikely(t.f->flags & FLOW_TX_LIMITED))
+		tcp_tell_space(t);
 	list_push_ready(c, id);
 	return;
 rest:
+	if (unlikely(t.f->flags & FLOW_TX_LIMITED))
+		tcp_tell_space(t);
 	if (unlikely((t.f->flags & FLOW_MORE) && t.f->tx_avail > t.f->tx_inflight))
 		list_push_held(c, id);
 	if (tcp_window_blocked(t.f, t.k) && !(t.f->flags & FLOW_TIMER)) {

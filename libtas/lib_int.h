@@ -150,6 +150,8 @@ struct tas_sock {
 	uint32_t tx_gen;
 	_Atomic uint32_t options; /* ABI_BELL_NODELAY, ABI_BELL_MORE */
 	uint32_t gen;             /* abi_flow_rec.gen */
+	_Atomic uint32_t tx_size; /* of the ring, so much is used; 0: with notsent_lowat */
+	_Atomic uint32_t notsent_lowat;
 
 	/* line 2: what drains touch */
 	alignas(CACHE_LINE) struct tas *t;
@@ -168,6 +170,7 @@ struct tas_sock {
 	_Atomic uint32_t closing;  /* CLOSING_*: a handler closed it while its own thread was inside */
 	uint32_t adopt_error;      /* why an inherited socket cannot be used */
 	uint32_t rx_limit;         /* of the ring tasd offers so much to the peer; 0: all */
+	_Atomic uint32_t tx_limit; /* of the other one the library uses so much; 0: all */
 	uint64_t taken;            /* how far our bytes went before another process took the flow */
 	uint32_t forks;            /* t->forks when it began; SHARED: others have it in any case */
 	_Atomic uint32_t deferred; /* messages that found no way yet: ABI_BELL_*, DEFERRED_* */
@@ -344,8 +347,24 @@ bool lib_drain_pending(struct lib_rings *r);
 void lib_sock_look(struct tas_sock *s);
 /* Waits until no drain that may have found a closed socket is running. */
 void lib_drains_pass(struct lib_att *a);
-/* A quarter of the transmit ring is free. */
+/* A quarter of the transmit ring is free, and half of what may be unsent. */
 bool lib_sock_has_space(const struct tas_sock *s);
+
+/* So much of a transmit ring of this size is used. */
+static inline uint32_t lib_tx_used_size(const struct tas_sock *s, uint32_t size)
+{
+	uint32_t limit = atomic_load_explicit(&s->tx_limit, memory_order_relaxed);
+
+	return limit != 0 ? min_u32(limit, size) : size;
+}
+
+/* What was not sent yet, of `used` bytes in the ring that end at `end`. Of sockets with notsent_lowat. */
+static inline uint32_t lib_unsent(const struct tas_sock *s, uint64_t end, uint64_t used)
+{
+	uint32_t unsent = (uint32_t)end - atomic_load_explicit(&s->rec->tx_nxt, memory_order_relaxed);
+
+	return unsent < used ? unsent : (uint32_t)used;
+}
 /* Takes note of a connection's end. */
 void lib_sock_reset(struct tas_sock *s, uint32_t error);
 
@@ -413,8 +432,9 @@ static inline void lib_sock_leave(struct tas_ctx *c, struct tas_sock *s, struct 
 
 /* What options say of the payload rings holds from now on. */
 void lib_options_take(struct tas_sock *s, const struct ctl_options *options);
-/* The receive ring is of this size. */
-void lib_rx_worth_set(struct tas_sock *s, uint32_t size);
+/* The rings are of these sizes. */
+void lib_rx_size_set(struct tas_sock *s, uint32_t size);
+void lib_tx_size_set(struct tas_sock *s, uint32_t size);
 
 /* --- lib_fork.c --- */
 

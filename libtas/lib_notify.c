@@ -74,10 +74,12 @@ void lib_sock_look(struct tas_sock *s)
 
 bool lib_sock_has_space(const struct tas_sock *s)
 {
-	uint64_t used = atomic_load_explicit(&s->tx_end, memory_order_relaxed) -
-		atomic_load_explicit(&s->rec->tx_una, memory_order_acquire);
+	uint64_t end = atomic_load_explicit(&s->tx_end, memory_order_relaxed);
+	uint64_t used = end - atomic_load_explicit(&s->rec->tx_una, memory_order_acquire);
+	uint32_t size = lib_tx_used_size(s, s->rec->tx_size);
+	uint32_t lowat = atomic_load_explicit(&s->notsent_lowat, memory_order_relaxed);
 
-	return used <= s->rec->tx_size - s->rec->tx_size / 4;
+	return used <= size - size / 4 && (lowat == 0 || 2ull * lib_unsent(s, end, used) < lowat);
 }
 
 /* tasd forgets the wish when it notifies; if meanwhile more was sent than was freed, the wish stands. */
@@ -155,7 +157,8 @@ static TAS_NOINLINE void new_flow(struct tas_ctx *c, struct lib_rings *r, uint32
 	s->remote = rec->remote;
 	s->local_port = rec->local_port;
 	s->remote_port = rec->remote_port;
-	if (l->listener->listen.flags & CTL_LISTEN_NODELAY) /* tasd began with it */
+	lib_options_take(s, &l->listener->listen.options); /* as tasd did */
+	if (l->listener->listen.flags & CTL_LISTEN_NODELAY)
 		atomic_store_explicit(&s->options, ABI_BELL_NODELAY, memory_order_relaxed);
 	atomic_store_explicit(&s->queued_in, rec->listener + 1, memory_order_relaxed);
 	atomic_store_explicit(&s->stamp, c->stamp, memory_order_release);

@@ -29,6 +29,7 @@ static struct tas_sock *flow_new(struct tas_ctx *c, struct lib_rings *r, const s
 	s->remote = answer->remote;
 	s->local_port = answer->local_port;
 	s->remote_port = answer->remote_port;
+	lib_options_take(s, &answer->options);
 	if (answer->flags & CTL_LISTEN_NODELAY)
 		atomic_store_explicit(&s->options, ABI_BELL_NODELAY, memory_order_relaxed);
 	atomic_store_explicit(&s->stamp, c->stamp, memory_order_release);

@@ -3,7 +3,7 @@
  * the payload rings. */
 #include "libtas/lib_int.h"
 
-void lib_rx_worth_set(struct tas_sock *s, uint32_t size)
+void lib_rx_size_set(struct tas_sock *s, uint32_t size)
 {
 	uint32_t used = s->rx_limit != 0 ? min_u32(s->rx_limit, size) : size;
 
@@ -11,11 +11,22 @@ void lib_rx_worth_set(struct tas_sock *s, uint32_t size)
 		memory_order_relaxed);
 }
 
+void lib_tx_size_set(struct tas_sock *s, uint32_t size)
+{
+	uint32_t lowat = atomic_load_explicit(&s->notsent_lowat, memory_order_relaxed);
+
+	atomic_store_explicit(&s->tx_size, lowat != 0 ? 0 : lib_tx_used_size(s, size), memory_order_relaxed);
+}
+
 void lib_options_take(struct tas_sock *s, const struct ctl_options *options)
 {
 	s->rx_limit = options->rx_size;
+	atomic_store_explicit(&s->tx_limit, options->tx_size, memory_order_relaxed);
+	atomic_store_explicit(&s->notsent_lowat, options->notsent_lowat, memory_order_relaxed);
 	if (s->rx_mask != 0)
-		lib_rx_worth_set(s, s->rx_mask + 1);
+		lib_rx_size_set(s, s->rx_mask + 1);
+	if (s->tx_mask != 0)
+		lib_tx_size_set(s, s->tx_mask + 1);
 }
 
 static int flow_options(struct tas_ctx *c, struct tas_sock *s, const struct ctl_options *options)

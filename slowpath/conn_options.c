@@ -39,6 +39,20 @@ static void receive_limit(struct sp *sp, uint32_t id)
 		f->flags |= FLOW_RX_LIMITED;
 }
 
+/* How much of the transmit ring is used, and how much of that may be unsent. */
+static void transmit_limit(struct sp *sp, uint32_t id)
+{
+	struct flow_cold *k = &sp->fp->cold[id];
+	struct flow *f = &sp->fp->flows[id];
+	const struct conn *n = &sp->conn[id];
+
+	k->tx_limit = min_u32(n->tx_size, wanted_size(n->opt.tx_size, n->tx_size));
+	k->notsent_lowat = n->opt.notsent_lowat;
+	f->flags &= ~(uint32_t)FLOW_TX_LIMITED;
+	if (k->tx_limit < n->tx_size || k->notsent_lowat != 0)
+		f->flags |= FLOW_TX_LIMITED;
+}
+
 void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options)
 {
 	struct conn *n = &sp->conn[id];
@@ -48,6 +62,7 @@ void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options
 	n->tx_size = wanted_size(options->tx_size, sp->conf->memory.tx_buffer);
 	n->cc.max_bytes_s = options->pacing_bytes_s;
 	receive_limit(sp, id);
+	transmit_limit(sp, id);
 	keep_set(sp, id);
 }
 
@@ -122,6 +137,8 @@ int options_op_change(void *arg, uint32_t id, const struct ctl_options *options)
 	keep_set(sp, id);
 	options_header(sp, id);
 	receive_change(sp, id);
+	transmit_limit(sp, id);
+	app_notify(sp->fp->slow, &sp->fp->flows[id], 0, 0); /* there may be space now */
 	pace_change(sp, id);
 	conn_timer_arm(sp, id);
 	conn_unlock(sp, id);

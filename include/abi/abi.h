@@ -144,10 +144,11 @@ struct abi_flow_rec {
 	_Atomic uint32_t gen;   /* generation of the flow in this record; 0 while the record is free. Stored
 				   last on install */
 	_Atomic uint32_t core;  /* whose bell ring to use: a hint, any core accepts */
-	_Atomic uint32_t ring_gen; /* bumped when a payload ring was replaced */
-	uint32_t flow;             /* handle for abi_bell.flow */
-	_Atomic uint32_t snd_mss;  /* payload bytes of a full segment */
-	uint32_t pad0;
+	_Atomic uint32_t ring_gen;        /* bumped when a payload ring was replaced */
+	uint32_t flow;                    /* handle for abi_bell.flow */
+	_Atomic uint32_t snd_mss;         /* payload bytes of a full segment */
+	_Atomic uint32_t tx_nxt;          /* low half of the stream offset up to which was sent; of flows with
+				    * TCP_NOTSENT_LOWAT or a transmit ring of which less is used */
 	_Atomic uint64_t rx_read, tx_end; /* written by the application, of flows older than its last fork:
 					   * positions that are not told yet */
 	alignas(CACHE_LINE) struct net_addr local; /* alignas would hold for every declarator of a list */

@@ -67,6 +67,7 @@ void opt_fill(struct file *f, struct ctl_options *o)
 		.hops = hops_plus_one(f),
 		.defer_accept_s = (uint32_t)opt_int(f, OPT_DEFER_ACCEPT, 0),
 		.linger2_s = opt_int(f, OPT_LINGER2, 0),
+		.notsent_lowat = (uint32_t)opt_int(f, OPT_NOTSENT_LOWAT, 0),
 		.window_clamp = (uint32_t)opt_int(f, OPT_WINDOW_CLAMP, 0),
 		.max_seg = (uint16_t)opt_int(f, OPT_MAXSEG, 0),
 		.flags = mtu_discover_flags(f) |

@@ -561,6 +561,68 @@ TEST(stream_may_be_slower_than_a_pace_can_say) /* 65536 ns a byte, in 16.16 bits
 	assert_in_range(sent_in(p, 20000), 20000 - RIG_MSS, 20000 + 2 * RIG_MSS);
 }
 
+/* --- TCP_NOTSENT_LOWAT, SO_SNDBUF --- */
+
+/* The application wrote n segments, of which the window lets ten go, and found that it may not write more. */
+static struct peer *stuffed(uint32_t n)
+{
+	struct peer *p = established();
+
+	app_writes(p, n * RIG_MSS);
+	assert_int_equal(overlook(), 10);
+	heard(p);
+	app_rings(p, ABI_BELL_WANT_SPACE, 0);
+	assert_int_equal(heard(p), 0);
+	return p;
+}
+
+TEST(application_hears_of_space_when_little_is_unsent) /* half of TCP_NOTSENT_LOWAT, as Linux */
+{
+	struct peer *p;
+
+	rig.options.notsent_lowat = 8 * RIG_MSS;
+	p = stuffed(20);
+	acked_to(p, 3); /* and three more go */
+	assert_true(flow_of(p)->tx_avail - flow_of(p)->tx_inflight >= 4 * RIG_MSS);
+	assert_int_equal(heard(p), 0);
+	acked_to(p, 8);
+	assert_true(flow_of(p)->tx_avail - flow_of(p)->tx_inflight < 4 * RIG_MSS);
+	assert_int_equal(heard(p), 1);
+	assert_int_equal(rec_of(p)->tx_nxt, (uint32_t)flow_tx_nxt(flow_of(p)));
+	overlook();
+}
+
+TEST(application_hears_of_space_that_a_limit_was_in_the_way_of)
+{
+	struct peer *p;
+
+	rig.options.notsent_lowat = 1;
+	p = stuffed(20);
+	acked_to(p, 2);
+	assert_int_equal(heard(p), 0);
+	assert_int_equal(app_sets(p, .notsent_lowat = 1 << 20), 0);
+	assert_true(heard(p) > 0);
+	overlook();
+}
+
+TEST(less_of_the_transmit_ring_is_worth_a_quarter_of_that)
+{
+	struct peer *p;
+
+	rig.options.tx_size = 65536;
+	p = stuffed(45); /* 65160 bytes */
+	assert_int_equal(app_sets(p, .tx_size = 16384), 0);
+	heard(p);
+	acked_to(p, 10);
+	acked_to(p, 20);
+	acked_to(p, 30);
+	acked_to(p, 36); /* 13032 bytes are left: more than three quarters */
+	assert_int_equal(heard(p), 0);
+	acked_to(p, 37);
+	assert_int_equal(heard(p), 1);
+	overlook();
+}
+
 /* --- SO_RCVBUF --- */
 
 TEST(connection_keeps_its_buffers_whoever_accepts_it)
@@ -668,6 +730,9 @@ int main(void)
 		RIG_TEST(user_timeout_of_a_thin_stream_counts_from_its_first_sending),
 		RIG_TEST(stream_is_no_faster_than_it_may_be),
 		RIG_TEST(stream_may_be_slower_than_a_pace_can_say),
+		RIG_TEST(application_hears_of_space_when_little_is_unsent),
+		RIG_TEST(application_hears_of_space_that_a_limit_was_in_the_way_of),
+		RIG_TEST(less_of_the_transmit_ring_is_worth_a_quarter_of_that),
 		RIG_TEST(connection_keeps_its_buffers_whoever_accepts_it),
 		RIG_TEST(receive_buffer_of_an_open_connection_becomes_smaller),
 		RIG_TEST(window_of_a_buffer_that_became_small_opens_by_a_quarter),

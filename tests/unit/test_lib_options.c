@@ -78,6 +78,61 @@ static void reading_is_told_sooner_if_less_of_the_ring_is_used(void **state)
 	assert_int_equal(rig_bells_drop(&r, 0, 0), 1);
 }
 
+static void less_of_the_transmit_ring_may_be_used(void **state)
+{
+	char data[RIG_RING] = { 0 };
+
+	(void)state;
+	assert_int_equal(tas_send(r.c, s, data, 1500, 0), 1500);
+	assert_int_equal(tas_set_options(s, &(struct ctl_options){ .tx_size = 1024 }), 0);
+	assert_int_equal(tas_send(r.c, s, data, 100, 0), -EAGAIN); /* more than that is filled already */
+	assert_false(tas_ready(s) & TAS_EV_OUT);
+	atomic_store(&rig_rec(&r, REC)->tx_una, 700);
+	assert_int_equal(tas_send(r.c, s, data, 1000, 0), 224);
+	assert_false(tas_ready(s) & TAS_EV_OUT);
+	atomic_store(&rig_rec(&r, REC)->tx_una, 1724 - 768);
+	assert_true(tas_ready(s) & TAS_EV_OUT);
+	assert_int_equal(tas_set_options(s, &(struct ctl_options){ .tx_size = 0 }), 0);
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), RIG_RING - 768);
+}
+
+static void little_may_be_unsent(void **state) /* TCP_NOTSENT_LOWAT */
+{
+	struct abi_flow_rec *rec = rig_rec(&r, REC);
+	char data[RIG_RING] = { 0 };
+	struct tas_span span[2];
+	struct abi_bell b;
+
+	(void)state;
+	rig_bells_drop(&r, 0, 0);
+	assert_int_equal(tas_set_options(s, &(struct ctl_options){ .notsent_lowat = 1200 }), 0);
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), 1200);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_true(b.flags & ABI_BELL_WANT_SPACE);
+	assert_int_equal(tas_send(r.c, s, data, 1, 0), -EAGAIN);
+	assert_int_equal(tas_tx_begin(r.c, s, span), -EAGAIN);
+	rec->tx_nxt = 500;
+	assert_false(tas_ready(s) & TAS_EV_OUT);                            /* not half of it yet */
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), RIG_MSS); /* never less than a segment */
+	rec->tx_nxt = 1601;
+	assert_true(tas_ready(s) & TAS_EV_OUT);
+	rec->tx_nxt = 2200;
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), 1200);
+	rec->tx_nxt = 3400;
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), RIG_RING - 3400); /* the end of the ring */
+}
+
+static void flows_of_a_listener_begin_with_its_limits(void **state)
+{
+	const struct ctl_options options = { .notsent_lowat = 100 };
+	struct tas_sock *next;
+
+	(void)state;
+	assert_int_equal(tas_set_options(l, &options), 0);
+	next = rig_accepted(&r, l, REC + 1);
+	assert_int_equal(tas_send(r.c, next, (char[4000]){ 0 }, 4000, 0), RIG_MSS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -86,6 +141,9 @@ int main(void)
 		TEST(a_flows_options_are_told_with_its_name),
 		TEST(a_listeners_options_are_those_of_a_listener_that_listens_again),
 		TEST(reading_is_told_sooner_if_less_of_the_ring_is_used),
+		TEST(less_of_the_transmit_ring_may_be_used),
+		TEST(little_may_be_unsent),
+		TEST(flows_of_a_listener_begin_with_its_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
