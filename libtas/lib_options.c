@@ -29,19 +29,59 @@ void lib_options_take(struct tas_sock *s, const struct ctl_options *options)
 		lib_tx_size_set(s, s->tx_mask + 1);
 }
 
+/* Are larger rings wanted than there are? */
+static bool wants_more(const struct tas_sock *s, const struct ctl_options *o)
+{
+	return o->rx_size > s->rec->rx_size || o->tx_size > s->rec->tx_size;
+}
+
+/* Nobody is inside of the rings while tasd replaces them. A handler that interrupted one who is does without. */
+static int rings_enter(struct tas_ctx *c, struct tas_sock *s)
+{
+	int error = lib_sock_enter(c, s, &s->rx_lock, 0);
+
+	if (error != 0)
+		return error;
+	error = lib_sock_enter(c, s, &s->tx_lock, 0);
+	if (error != 0)
+		lib_sock_leave(c, s, &s->rx_lock);
+	return error;
+}
+
+static int ask_for(struct tas_sock *s, const struct ctl_options *options, bool larger)
+{
+	struct ctl_msg m = { .change = { .flow = s->flow, .gen = s->gen, .options = *options } };
+
+	if (!larger) {
+		m.change.options.rx_size = min_u32(options->rx_size, s->rec->rx_size);
+		m.change.options.tx_size = min_u32(options->tx_size, s->rec->tx_size);
+	}
+	return lib_ask(s->t, &m, CTL_OPTIONS);
+}
+
 static int flow_options(struct tas_ctx *c, struct tas_sock *s, const struct ctl_options *options)
 {
-	struct ctl_msg m = { .change = { .options = *options } };
 	int error = lib_sock_ours(c, s, 0);
+	bool larger, entered = false;
 
 	if (error == 0 && lib_moved(s))
 		error = lib_pull(c, s);
-	m.change.flow = s->flow;
-	m.change.gen = s->gen;
-	if (error == 0)
-		error = lib_ask(s->t, &m, CTL_OPTIONS);
+	if (error != 0)
+		return error;
+	larger = wants_more(s, options);
+	if (larger) {
+		error = rings_enter(c, s);
+		entered = error == 0;
+		if (error != 0 && error != -EDEADLK)
+			return error;
+	}
+	error = ask_for(s, options, entered || !larger);
 	if (error == 0)
 		lib_options_take(s, options);
+	if (entered) {
+		lib_sock_leave(c, s, &s->tx_lock);
+		lib_sock_leave(c, s, &s->rx_lock);
+	}
 	return error;
 }
 

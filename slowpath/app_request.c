@@ -80,11 +80,25 @@ static bool has_flow(const struct apps *as, uint16_t app, uint32_t flow, uint32_
 	return f->app == app && f->gen == gen && f->state != TCP_FREE;
 }
 
+/* Larger rings come first, if such are wanted. */
+static int larger_rings_prepare(struct apps *as, uint16_t app, const struct ctl_change *change)
+{
+	const struct flow *f = &as->fp->flows[change->flow];
+	bool rx = change->options.rx_size > flow_rx_size(f), tx = change->options.tx_size > flow_tx_size(f);
+
+	if (!rx && !tx)
+		return 0;
+	return app_rings_prepare(as, app, rx ? change->options.rx_size : APP_BUFFER_MIN,
+		tx ? change->options.tx_size : APP_BUFFER_MIN);
+}
+
 int app_options(struct apps *as, uint16_t app, struct ctl_change *change)
 {
 	terminate(&change->options);
 	if (!has_flow(as, app, change->flow, change->gen))
 		return ENOENT;
+	if (larger_rings_prepare(as, app, change) == -EAGAIN)
+		return APP_LATER;
 	return as->ops.options(as->ops.arg, change->flow, &change->options);
 }
 

@@ -25,6 +25,26 @@ uint32_t options_window(const struct sp *sp, uint32_t id)
 	return n->opt.window_clamp != 0 ? min_u32(n->opt.window_clamp, n->rx_size) : n->rx_size;
 }
 
+/* A larger ring, as far as there is memory; for a smaller one less of it is used. */
+static int ring_grow(struct sp *sp, uint32_t id, enum app_ring which, uint32_t asked, uint32_t *size)
+{
+	uint32_t wanted = wanted_size(asked, *size);
+	int error = wanted > *size ? app_ring_grow(sp->apps, id, which, wanted) : -EBUSY;
+
+	if (error == 0)
+		*size = wanted;
+	return error == -EAGAIN ? APP_LATER : 0;
+}
+
+/* Takes the lock. */
+static int rings_grow(struct sp *sp, uint32_t id, const struct ctl_options *o)
+{
+	struct conn *n = &sp->conn[id];
+	int error = ring_grow(sp, id, APP_RING_RX, o->rx_size, &n->rx_size);
+
+	return error != 0 ? error : ring_grow(sp, id, APP_RING_TX, o->tx_size, &n->tx_size);
+}
+
 /* How much of the receive ring is used. */
 static void receive_limit(struct sp *sp, uint32_t id)
 {
@@ -66,18 +86,20 @@ void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options
 	keep_set(sp, id);
 }
 
-/* A peer that may send more than before is told. */
-static void receive_change(struct sp *sp, uint32_t id)
+/* Limits of both rings, one of which may have grown. A peer that may send more than before is told. */
+static void limits_change(struct sp *sp, uint32_t id, bool grown)
 {
 	struct flow_cold *k = &sp->fp->cold[id];
 	struct flow *f = &sp->fp->flows[id];
 	uint32_t before = tcp_rcv_window(f, k);
 
 	receive_limit(sp, id);
-	if (((TCP_STATES_FAST >> f->state) & 1) && tcp_rcv_window(f, k) > before) {
+	transmit_limit(sp, id);
+	if (((TCP_STATES_FAST >> f->state) & 1) && (grown || tcp_rcv_window(f, k) > before)) {
 		f->flags |= FLOW_ACK_WANTED;
 		core_kick(sp->fp->slow, id);
 	}
+	app_notify(sp->fp->slow, f, 0, 0); /* there may be space now */
 }
 
 uint32_t options_defer_retries(const struct sp *sp, uint32_t id)
@@ -131,14 +153,17 @@ static void pace_change(struct sp *sp, uint32_t id)
 int options_op_change(void *arg, uint32_t id, const struct ctl_options *options)
 {
 	struct sp *sp = arg;
+	uint32_t rx_size = sp->conn[id].rx_size;
+	int error;
 
+	error = rings_grow(sp, id, options);
+	if (error != 0)
+		return error;
 	conn_lock(sp, id);
 	sp->conn[id].opt = *options;
 	keep_set(sp, id);
 	options_header(sp, id);
-	receive_change(sp, id);
-	transmit_limit(sp, id);
-	app_notify(sp->fp->slow, &sp->fp->flows[id], 0, 0); /* there may be space now */
+	limits_change(sp, id, sp->conn[id].rx_size > rx_size);
 	pace_change(sp, id);
 	conn_timer_arm(sp, id);
 	conn_unlock(sp, id);

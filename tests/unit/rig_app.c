@@ -133,9 +133,12 @@ int app_connects(struct peer *p)
 int app_sets_(struct peer *p, struct ctl_options options)
 {
 	struct ctl_change m = { .flow = p->flow, .gen = p->gen, .options = options };
-	int rc = app_options(&rig.apps, p->app->id, &m);
+	int rc;
 
-	rig_run();
+	do {
+		rc = app_options(&rig.apps, p->app->id, &m);
+		rig_run();
+	} while (rc == APP_LATER);
 	return rc;
 }
 

@@ -623,6 +623,88 @@ TEST(less_of_the_transmit_ring_is_worth_a_quarter_of_that)
 	overlook();
 }
 
+/* --- larger rings --- */
+
+TEST(receive_ring_grows_with_what_is_in_it)
+{
+	struct peer *p;
+	uint32_t page, seq;
+
+	rig.options.rx_size = 16384;
+	p = established();
+	page = flow_of(p)->rx_page;
+	for (seq = 1; seq < 10000; seq += 1000) {
+		give(p, .seq = seq, .ack = 1, .len = 1000);
+		app_reads(p, 1000);
+	}
+	for (; seq < 21000; seq += 1000) /* over the ring's end */
+		give(p, .seq = seq, .ack = 1, .len = 1000);
+	give(p, .seq = seq + 1000, .ack = 1, .len = 1000); /* past a gap */
+	overlook();
+	assert_int_equal(app_sets(p, .rx_size = 65536), 0);
+	assert_int_equal(rec_of(p)->rx_size, 65536);
+	assert_int_not_equal(flow_of(p)->rx_page, page);
+	assert_int_equal(rec_of(p)->ring_gen, 1);
+	assert_in_range(next_segment(p)->wnd, 16384, 65536);
+	give(p, .seq = seq, .ack = 1, .len = 1000);
+	overlook();
+	app_reads(p, 13000);
+	assert_in_range(window_after(p, seq + 2000), 64000, 65535);
+}
+
+TEST(transmit_ring_grows_with_what_is_in_it)
+{
+	struct peer *p;
+
+	rig.options.tx_size = 16384;
+	p = established(.nodelay = true, .no_sack = true);
+	app_writes(p, 7 * RIG_MSS);
+	overlook();
+	acked_to(p, 7);
+	app_writes(p, 11 * RIG_MSS); /* over the ring's end */
+	overlook();
+	assert_int_equal(app_sets(p, .tx_size = 65536), 0);
+	assert_int_equal(rec_of(p)->tx_size, 65536);
+	app_writes(p, 20 * RIG_MSS);
+	overlook();
+	wait_ms(250); /* what is sent again comes from the new ring */
+	expect_segment(p, 7);
+	acked_to(p, 17);
+	for (const struct rig_seg *s; (s = next_segment(p)) != NULL;) /* and every byte is checked */
+		give(p, .seq = 1, .ack = s->seq + s->len);
+	assert_int_equal(rec_of(p)->tx_una, 38 * RIG_MSS);
+}
+
+TEST(ring_stays_as_it_is_without_memory)
+{
+	struct peer *p;
+
+	rig.options.tx_size = 16384;
+	p = established();
+	assert_int_equal(app_sets(p, .tx_size = 1u << 24, .rx_size = 1u << 24), 0);
+	assert_int_equal(rec_of(p)->rx_size, 1u << 24); /* of 32 MB */
+	assert_int_equal(rec_of(p)->tx_size, 16384);
+	app_writes(p, 10000);
+	overlook();
+}
+
+TEST(memory_of_rings_that_grew_comes_back)
+{
+	uint32_t free_pages = 0;
+
+	for (unsigned i = 0; i < 5; i++) {
+		struct peer *p = established();
+
+		assert_int_equal(app_sets(p, .tx_size = 1u << 20, .rx_size = 1u << 20), 0);
+		app_aborts(p);
+		overlook();
+		if (i > 0)
+			assert_int_equal(rig.apps.slot[rig.app[0].id].pool.free_pages, free_pages);
+		free_pages = rig.apps.slot[rig.app[0].id].pool.free_pages;
+	}
+	buf_check(&rig.apps.slot[rig.app[0].id].pool);
+}
+
 /* --- SO_RCVBUF --- */
 
 TEST(connection_keeps_its_buffers_whoever_accepts_it)
@@ -733,6 +815,10 @@ int main(void)
 		RIG_TEST(application_hears_of_space_when_little_is_unsent),
 		RIG_TEST(application_hears_of_space_that_a_limit_was_in_the_way_of),
 		RIG_TEST(less_of_the_transmit_ring_is_worth_a_quarter_of_that),
+		RIG_TEST(receive_ring_grows_with_what_is_in_it),
+		RIG_TEST(transmit_ring_grows_with_what_is_in_it),
+		RIG_TEST(ring_stays_as_it_is_without_memory),
+		RIG_TEST(memory_of_rings_that_grew_comes_back),
 		RIG_TEST(connection_keeps_its_buffers_whoever_accepts_it),
 		RIG_TEST(receive_buffer_of_an_open_connection_becomes_smaller),
 		RIG_TEST(window_of_a_buffer_that_became_small_opens_by_a_quarter),

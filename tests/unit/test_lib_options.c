@@ -133,6 +133,61 @@ static void flows_of_a_listener_begin_with_its_limits(void **state)
 	assert_int_equal(tas_send(r.c, next, (char[4000]){ 0 }, 4000, 0), RIG_MSS);
 }
 
+/* Gives the flow larger rings, as tasd does; nobody may be inside of the old ones. */
+static int rings_grow(void *arg, struct ctl_msg *m, int *fds, unsigned max, unsigned *nfds)
+{
+	struct abi_flow_rec *rec = rig_rec(&r, REC);
+
+	if (m->type == CTL_OPTIONS && m->change.options.rx_size > RIG_RING) {
+		char *rx = r.base + rec->rx_off, *tx = r.base + rec->tx_off;
+
+		assert_true(lib_lock_is_mine(&s->rx_lock) && lib_lock_is_mine(&s->tx_lock));
+		rec->rx_off = rig_carve(&r, 2 * RIG_RING);
+		rec->tx_off = rig_carve(&r, 2 * RIG_RING);
+		rec->rx_size = rec->tx_size = 2 * RIG_RING;
+		memcpy(r.base + rec->rx_off, rx, RIG_RING);
+		memcpy(r.base + rec->tx_off, tx, RIG_RING);
+		memset(rx, 'x', RIG_RING);
+		rec->ring_gen++;
+	}
+	return rig_request(arg, m, fds, max, nfds);
+}
+
+static void larger_rings_are_used_when_they_are_there(void **state)
+{
+	const struct ctl_options options = { .rx_size = 2 * RIG_RING, .tx_size = 2 * RIG_RING };
+	static char data[3 * RIG_RING];
+
+	(void)state;
+	r.t->link.request = rings_grow;
+	rig_deliver(&r, REC, 100);
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), RIG_RING);
+	assert_int_equal(tas_set_options(s, &options), 0);
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), RIG_RING);
+	assert_int_equal(tas_recv(r.c, s, data, sizeof(data), 0), 100);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal((uint8_t)data[i], (uint8_t)(i * 7));
+}
+
+/* A handler that interrupted who is inside of a ring: the ring stays, what else there is counts. */
+static void rings_stay_while_their_own_thread_is_inside(void **state)
+{
+	const struct ctl_options options = { .rx_size = 2 * RIG_RING, .tx_size = 2 * RIG_RING, .tos = 4 };
+	struct tas_span span[2];
+
+	(void)state;
+	r.t->link.request = rings_grow;
+	rig_deliver(&r, REC, 100);
+	assert_int_equal(tas_rx_begin(r.c, s, 0, span), 100);
+	assert_int_equal(tas_set_options(s, &options), 0);
+	assert_int_equal(r.last[CTL_OPTIONS].change.options.rx_size, RIG_RING);
+	assert_int_equal(r.last[CTL_OPTIONS].change.options.tos, 4);
+	tas_rx_end(r.c, s, 100);
+	assert_int_equal(tas_set_options(s, &options), 0); /* and the locks are free */
+	assert_int_equal(rig_rec(&r, REC)->rx_size, 2 * RIG_RING);
+	assert_false(lib_lock_is_mine(&s->rx_lock) || lib_lock_is_mine(&s->tx_lock));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -144,6 +199,8 @@ int main(void)
 		TEST(less_of_the_transmit_ring_may_be_used),
 		TEST(little_may_be_unsent),
 		TEST(flows_of_a_listener_begin_with_its_limits),
+		TEST(larger_rings_are_used_when_they_are_there),
+		TEST(rings_stay_while_their_own_thread_is_inside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
