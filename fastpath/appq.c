@@ -197,8 +197,25 @@ static void bell_tx(struct tcp t, uint64_t tx_end)
 		answered(t);
 }
 
+/* TCP_QUICKACK, which holds until the next exchange shows something else, as in Linux. */
+static TAS_NOINLINE void bell_acks(struct tcp t, uint32_t flags)
+{
+	if (flags & ABI_BELL_QUICK_ACKS) {
+		t.f->flags &= ~(uint32_t)(FLOW_PINGPONG | FLOW_PATIENT | FLOW_ACK_LATE);
+		t.k->quick_acks = FLOW_QUICK_ACKS;
+		if (t.f->rx_unacked > 0 && ((TCP_STATES_FAST >> t.f->state) & 1))
+			tcp_ack_soon(t);
+	}
+	if (flags & ABI_BELL_LATE_ACKS)
+		t.f->flags |= FLOW_PINGPONG | FLOW_PATIENT;
+}
+
 static void bell_options(struct tcp t, const struct abi_bell *b)
 {
+	enum {
+		RARE_OPTIONS = ABI_BELL_WANT_SPACE | ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS |
+			ABI_BELL_CONTEXT
+	};
 	struct flow *f = t.f;
 
 	if (b->flags & ABI_BELL_OPTIONS) {
@@ -206,8 +223,12 @@ static void bell_options(struct tcp t, const struct abi_bell *b)
 		f->flags |= (b->flags & ABI_BELL_MORE ? FLOW_MORE : 0u) |
 			(b->flags & ABI_BELL_NODELAY ? FLOW_NODELAY : 0u);
 	}
+	if (likely(!(b->flags & RARE_OPTIONS)))
+		return;
 	if (b->flags & ABI_BELL_WANT_SPACE)
 		f->flags |= FLOW_WANT_SPACE;
+	if (b->flags & (ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS))
+		bell_acks(t, b->flags);
 	if (b->flags & ABI_BELL_CONTEXT) {
 		f->ctx = (uint16_t)(b->arg & ABI_BELL_ARG_CONTEXT);
 		f->notify_pos = 0;

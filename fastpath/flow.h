@@ -81,6 +81,7 @@ enum flow_flags {
 	FLOW_CWR = 1 << 21,          /* the window was reduced: the next new data says so */
 	FLOW_DCTCP = 1 << 22,        /* ECN as RFC 8257 has it */
 	FLOW_TAIL_WANTED = 1 << 24,  /* the slow path wants a tail loss probe sent when it kicks the flow */
+	FLOW_ACK_LATER = 1 << 27,    /* the slow path wants an acknowledgement that data may carry */
 	FLOW_FRAGMENTS = 1 << 28,    /* no DF: each segment has an identification of its own */
 	FLOW_RX_LIMITED = 1 << 29,   /* cold.rx_limit and rx_clamp hold */
 	FLOW_TX_LIMITED = 1 << 30,   /* cold.tx_limit and notsent_lowat hold */
@@ -105,6 +106,12 @@ enum flow_events {
 	FLOW_EV_FAULT = 1 << 8,       /* the peer misbehaved beyond repair: reset */
 	FLOW_EV_ORPHAN_DATA = 1 << 9, /* data arrived after the application's close: RST */
 	FLOW_EV_QUEUED = 1 << 15,     /* on its way to the slow path */
+};
+
+enum {
+	FLOW_QUICK_ACKS =
+		16, /* tcp(7): at the start, and with TCP_QUICKACK, so many segments are acknowledged at
+				 once */
 };
 
 /* flow.ack: what the receive side owes the peer. */

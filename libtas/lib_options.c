@@ -85,6 +85,12 @@ static int flow_options(struct tas_ctx *c, struct tas_sock *s, const struct ctl_
 	return error;
 }
 
+void tas_set_quickack(struct tas_ctx *c, struct tas_sock *s, bool on)
+{
+	if (lib_sock_ours(c, s, 0) == 0 && (!lib_moved(s) || lib_pull(c, s) == 0))
+		lib_bell(c, s, ABI_BELL_POSITIONS | (on ? ABI_BELL_QUICK_ACKS : ABI_BELL_LATE_ACKS), 0);
+}
+
 int tas_set_options(struct tas_sock *s, const struct ctl_options *options)
 {
 	struct tas_ctx *c = tas_ctx_self(s->t);

@@ -44,6 +44,7 @@ static void info_fill(const struct sp *sp, uint32_t id, struct ctl_info *i)
 	i->bytes_retransmitted = k->bytes_rtx;
 	i->segs_in = k->segs_in;
 	i->segs_out = k->segs_out;
+	i->late_acks = (f->flags & FLOW_PINGPONG) != 0;
 	strncpy(i->congestion, cc_ops_of(n->cc_alg)->name, sizeof(i->congestion) - 1);
 }
 

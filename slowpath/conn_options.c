@@ -4,6 +4,7 @@
 #include "fastpath/fastpath.h"
 #include "slowpath/conn.h"
 #include "slowpath/sp.h"
+#include "slowpath/tcp_out.h"
 
 enum {
 	HOPS = 64,
@@ -81,6 +82,8 @@ void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options
 	n->rx_size = wanted_size(options->rx_size, sp->conf->memory.rx_buffer);
 	n->tx_size = wanted_size(options->tx_size, sp->conf->memory.tx_buffer);
 	n->cc.max_bytes_s = options->pacing_bytes_s;
+	if (options->flags & CTL_OPTION_LATE_ACKS)
+		sp->fp->flows[id].flags |= FLOW_PINGPONG | FLOW_PATIENT;
 	receive_limit(sp, id);
 	transmit_limit(sp, id);
 	keep_set(sp, id);
@@ -100,6 +103,20 @@ static void limits_change(struct sp *sp, uint32_t id, bool grown)
 		core_kick(sp->fp->slow, id);
 	}
 	app_notify(sp->fp->slow, f, 0, 0); /* there may be space now */
+}
+
+/* Who says that it does not want acknowledgements at once, or (as Linux has it) that data comes first, saves this
+ * one. */
+void options_ack(struct sp *sp, uint32_t id)
+{
+	struct flow *f = &sp->fp->flows[id];
+
+	if (!(f->flags & FLOW_PINGPONG) && sp->conn[id].opt.defer_accept_s == 0) {
+		out_ack(sp, id);
+		return;
+	}
+	f->flags |= FLOW_ACK_LATER;
+	core_kick(sp->fp->slow, id);
 }
 
 uint32_t options_defer_retries(const struct sp *sp, uint32_t id)

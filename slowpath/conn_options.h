@@ -16,6 +16,8 @@ void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options
 
 /* How much the peer may send at first, and how much at all: SO_RCVBUF, TCP_WINDOW_CLAMP. */
 uint32_t options_window(const struct sp *sp, uint32_t id);
+/* Completes the handshake of an active open: at once, or with the first data. */
+void options_ack(struct sp *sp, uint32_t id);
 /* TCP_DEFER_ACCEPT as Linux counts it: while SYN-ACKs could have been sent again so often. */
 uint32_t options_defer_retries(const struct sp *sp, uint32_t id);
 /* What TCP_MAXSEG makes of a segment size, ours or the peer's. */

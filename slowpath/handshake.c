@@ -50,7 +50,7 @@ static void flow_begin(struct sp *sp, uint32_t id, const struct ctl_options *opt
 	if (former != NULL && seq_dist(*former, f->iss) < FORMER_DISTANCE)
 		f->iss = seq_add(*former, FORMER_DISTANCE);
 	f->ts_off = isn_ts_offset(&sp->isn, &k->key);
-	k->quick_acks = 16; /* tcp(7): at the start every segment is acknowledged at once */
+	k->quick_acks = FLOW_QUICK_ACKS;
 	n->syn_sent_ns = sp->now;
 	n->timer_base_us = ns_to_us32(sp->now);
 }
@@ -315,7 +315,7 @@ static bool syn_sent_in(struct sp *sp, uint32_t id, const uint8_t *frame, const 
 	flow_complete(sp, id, seg);
 	sp_count(sp, CNT_TCP_ACTIVE_OPENS, 1);
 	conn_event(sp, id, EV_SYN_ACKED);
-	out_ack(sp, id);
+	options_ack(sp, id);
 	return false; /* a SYN with data is rare: what it brought comes again */
 }
 

@@ -64,7 +64,11 @@ enum abi_bell_flags {
 	ABI_BELL_WANT_SPACE = 1 << 10, /* the transmit ring was found full: notify once, when a quarter of it
 					* is free (at once if it is). Without this bit progress of tx_una is
 					* stored in the record but not notified */
-	ABI_BELL_ALL = (1 << 11) - 1,
+	ABI_BELL_QUICK_ACKS =
+		1 << 11, /* TCP_QUICKACK is set: acknowledge what was not, and the next at once */
+	ABI_BELL_LATE_ACKS = 1 << 12, /* it is 0 from now on: acknowledgements wait for an answer. After
+					* QUICK_ACKS, if both are there */
+	ABI_BELL_ALL = (1 << 13) - 1,
 };
 
 /* app -> tasd. Copied once by tasd, then checked. */

@@ -92,6 +92,7 @@ struct ctl_options {
 
 #define CTL_OPTION_FRAGMENTS 1   /* IP_MTU_DISCOVER: without DF */
 #define CTL_OPTION_THIN_LINEAR 4 /* TCP_THIN_LINEAR_TIMEOUTS */
+#define CTL_OPTION_LATE_ACKS 8   /* TCP_QUICKACK is 0 */
 #define CTL_OPTION_ANY_PATH 2    /* IP_MTU_DISCOVER: what ICMP says of the path's MTU is not heeded */
 
 struct ctl_listen {
@@ -155,6 +156,7 @@ struct ctl_info {
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retransmitted;
 	uint32_t segs_in, segs_out;
 	char congestion[16];
+	uint8_t late_acks; /* TCP_QUICKACK reads as 0 */
 };
 
 struct ctl_change {

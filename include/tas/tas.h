@@ -264,6 +264,8 @@ size_t tas_tx_bytes(struct tas_sock *s); /* SIOCOUTQ: not acknowledged yet */
 /* TCP_NODELAY: on sends what Nagle held back. TCP_CORK: off sends what it held back. */
 void tas_set_nodelay(struct tas_ctx *c, struct tas_sock *s, bool on);
 void tas_set_cork(struct tas_ctx *c, struct tas_sock *s, bool on);
+/* TCP_QUICKACK of a connection: on, also what was not acknowledged is. Not for ever: see tcp(7). */
+void tas_set_quickack(struct tas_ctx *c, struct tas_sock *s, bool on);
 /* What TAS_MORE holds back goes out now. */
 void tas_push(struct tas_ctx *c, struct tas_sock *s);
 /* Both options, of a connection that was accepted just now: tasd learns of them by the first bytes sent,

@@ -47,6 +47,8 @@ static int get_flow_special(struct file *f, int level, int name, void *value, so
 		return 1;
 	if (name == TCP_INFO)
 		return opt_get_info(f, value, size);
+	if (name == TCP_QUICKACK && tas_info(file_sock(f), &info) == 0)
+		return give_int(value, size, info.late_acks == 0);
 	if (name == TCP_MAXSEG && tas_info(file_sock(f), &info) == 0)
 		return give_int(value, size, (int)info.snd_mss);
 	if (name == TCP_CONGESTION && tas_info(file_sock(f), &info) == 0)

@@ -46,6 +46,7 @@ static void apply(struct file *f, enum opt_slot slot)
 	case OPT_HOPS:
 	case OPT_MTU_DISCOVER:
 	case OPT_MAXSEG:
+	case OPT_QUICKACK:
 	case OPT_NOTSENT_LOWAT:
 	case OPT_PACING:
 	case OPT_THIN_LINEAR:
@@ -165,6 +166,22 @@ static int set_congestion(struct file *f, const void *value, socklen_t size)
 		TCP_CONGESTION);
 }
 
+/* Of a connection it is not kept: tasd knows how it is. An even number means once, as in Linux. */
+static int set_quickack(struct file *f, const void *value, socklen_t size)
+{
+	int on = int_of(value, size);
+
+	if (size < sizeof(on)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (on != 0)
+		tas_set_quickack(inst_ctx(), file_sock(f), true);
+	if (!(on & 1))
+		tas_set_quickack(inst_ctx(), file_sock(f), false);
+	return 0;
+}
+
 static int set_accelerated(int fd, struct file *f, const struct opt_row *row, const void *value,
 	socklen_t size)
 {
@@ -172,6 +189,8 @@ static int set_accelerated(int fd, struct file *f, const struct opt_row *row, co
 
 	if (row->slot == OPT_CONGESTION && file_kind(f) == FILE_FLOW)
 		return set_congestion(f, value, size);
+	if (row->slot == OPT_QUICKACK && file_kind(f) == FILE_FLOW)
+		return set_quickack(f, value, size);
 	if (!file_has(f, FILE_PLACEHOLDER))
 		return set_by_kernel(fd, f, row, value, size);
 	if (!row->is_bool)

@@ -623,6 +623,93 @@ TEST(less_of_the_transmit_ring_is_worth_a_quarter_of_that)
 	overlook();
 }
 
+/* --- TCP_QUICKACK --- */
+
+/* The peer's segments are no longer acknowledged at once. */
+static struct peer *slow_to_acknowledge(uint32_t *seq)
+{
+	struct peer *p = established();
+
+	for (*seq = 1; *seq < 20000; *seq += 1000) {
+		give(p, .seq = *seq, .ack = 1, .len = 1000);
+		wait_ms(50);
+	}
+	overlook();
+	return p;
+}
+
+TEST(quickack_acknowledges_at_once_what_was_not)
+{
+	uint32_t seq;
+	struct peer *p = slow_to_acknowledge(&seq);
+
+	give(p, .seq = seq, .ack = 1, .len = 100);
+	silence();
+	app_rings(p, ABI_BELL_QUICK_ACKS, 0);
+	expect(p, .seq = 1, .ack = seq + 100);
+	give(p, .seq = seq + 100, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = seq + 200); /* and what comes next */
+	app_rings(p, ABI_BELL_QUICK_ACKS, 0);
+	silence(); /* nothing is owed */
+}
+
+TEST(without_quickack_acknowledgements_wait_for_an_answer)
+{
+	struct peer *p;
+
+	rig.conf.memory.rx_buffer = 65536; /* all of it is offered at once */
+	p = established();
+	app_rings(p, ABI_BELL_LATE_ACKS, 0);
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	silence();
+	app_reads(p, 100);
+	app_writes(p, 50);
+	expect(p, .seq = 1, .ack = 101, .len = 50);
+	silence();
+}
+
+TEST(listener_without_quickack_has_connections_without)
+{
+	struct peer *p;
+
+	rig.options.flags = CTL_OPTION_LATE_ACKS;
+	p = established();
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	silence();
+	wait_ms(50);
+	expect(p, .seq = 1, .ack = 101);
+}
+
+static struct peer *opening(void)
+{
+	struct peer *p = peer_new();
+
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	expect(p, .flags = SYN);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	assert_int_equal(events_of(p), ABI_EV_CONNECTED);
+	return p;
+}
+
+TEST(handshake_may_end_with_the_first_data) /* as in Linux: an acknowledgement is saved */
+{
+	struct peer *p;
+
+	rig.options.flags = CTL_OPTION_LATE_ACKS;
+	p = opening();
+	silence();
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 10);
+	wait_ms(50);
+	silence();
+	rig.options = (struct ctl_options){ .defer_accept_s = 1 };
+	p = opening();
+	silence();
+	wait_ms(50);
+	expect(p, .seq = 1, .ack = 1);
+}
+
 /* --- larger rings --- */
 
 TEST(receive_ring_grows_with_what_is_in_it)
@@ -815,6 +902,10 @@ int main(void)
 		RIG_TEST(application_hears_of_space_when_little_is_unsent),
 		RIG_TEST(application_hears_of_space_that_a_limit_was_in_the_way_of),
 		RIG_TEST(less_of_the_transmit_ring_is_worth_a_quarter_of_that),
+		RIG_TEST(quickack_acknowledges_at_once_what_was_not),
+		RIG_TEST(without_quickack_acknowledgements_wait_for_an_answer),
+		RIG_TEST(listener_without_quickack_has_connections_without),
+		RIG_TEST(handshake_may_end_with_the_first_data),
 		RIG_TEST(receive_ring_grows_with_what_is_in_it),
 		RIG_TEST(transmit_ring_grows_with_what_is_in_it),
 		RIG_TEST(ring_stays_as_it_is_without_memory),

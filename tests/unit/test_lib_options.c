@@ -188,6 +188,20 @@ static void rings_stay_while_their_own_thread_is_inside(void **state)
 	assert_false(lib_lock_is_mine(&s->rx_lock) || lib_lock_is_mine(&s->tx_lock));
 }
 
+static void quick_acknowledgements_are_a_message(void **state)
+{
+	struct abi_bell b;
+
+	(void)state;
+	rig_bells_drop(&r, 0, 0);
+	tas_set_quickack(r.c, s, true);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_QUICK_ACKS);
+	tas_set_quickack(r.c, s, false);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_LATE_ACKS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -199,6 +213,7 @@ int main(void)
 		TEST(less_of_the_transmit_ring_may_be_used),
 		TEST(little_may_be_unsent),
 		TEST(flows_of_a_listener_begin_with_its_limits),
+		TEST(quick_acknowledgements_are_a_message),
 		TEST(larger_rings_are_used_when_they_are_there),
 		TEST(rings_stay_while_their_own_thread_is_inside),
 	};
