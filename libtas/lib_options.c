@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lib_options.c - options that change while a socket is open: tasd is told, and the library keeps what concerns
  * the payload rings. */
+#include <string.h>
+
 #include "libtas/lib_int.h"
 
 void lib_rx_size_set(struct tas_sock *s, uint32_t size)
@@ -57,6 +59,32 @@ static int ask_for(struct tas_sock *s, const struct ctl_options *options, bool l
 		m.change.options.tx_size = min_u32(options->tx_size, s->rec->tx_size);
 	}
 	return lib_ask(s->t, &m, CTL_OPTIONS);
+}
+
+/* Of names with a space behind each, in memory that the program may have spoilt. */
+static bool has_name(const char *names, size_t size, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (size_t at = 0; at + length < size; at++) {
+		if ((at == 0 || names[at - 1] == ' ') && memcmp(names + at, name, length) == 0 &&
+			names[at + length] == ' ')
+			return length > 0;
+	}
+	return false;
+}
+
+bool tas_congestion_known(struct tas *t, const char *name)
+{
+	const struct lib_att *a;
+	bool known;
+
+	if (!lib_lock_enter(&t->os, &t->ctl_lock))
+		return false;
+	a = lib_att_now(t);
+	known = a != NULL && has_name(a->header->congestion, sizeof(a->header->congestion), name);
+	lib_lock_leave(&t->os, &t->ctl_lock);
+	return known;
 }
 
 static int flow_options(struct tas_ctx *c, struct tas_sock *s, const struct ctl_options *options)

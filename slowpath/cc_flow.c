@@ -7,8 +7,6 @@ enum { PACE_SLOW_NS = 1 << 16 }; /* a byte, at the slowest pace that flow.pace_q
 void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg,
 	uint32_t initial_segments, tas_ns now)
 {
-	const struct cc_ops *ops = cc_ops_of(alg);
-
 	*c = (struct cc_flow){
 		.delivered = k->delivered,
 		.marked = k->marked,
@@ -18,13 +16,20 @@ void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum c
 		.since = now,
 		.max_bytes_s = c->max_bytes_s,
 	};
-	ops->init(&c->state);
-	f->cc = (uint8_t)alg;
+	cc_flow_switch(c, f, k, alg);
 	f->cwnd = cc_initial_cwnd(f->mss, initial_segments);
 	cc_flow_pace(c, f, k);
 	k->ssthresh = CC_SSTHRESH_NONE;
-	k->beta_q8 = ops->beta_q8;
 	k->min_rtt_us = UINT32_MAX;
+}
+
+void cc_flow_switch(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg)
+{
+	const struct cc_ops *ops = cc_ops_of(alg);
+
+	ops->init(&c->state);
+	f->cc = (uint8_t)alg;
+	k->beta_q8 = ops->beta_q8;
 }
 
 void cc_flow_pace(const struct cc_flow *c, struct flow *f, struct flow_cold *k)

@@ -27,6 +27,9 @@ struct cc_flow {
 void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg,
 	uint32_t initial_segments, tas_ns now);
 
+/* Another algorithm goes on with the window and the threshold that there are. */
+void cc_flow_switch(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg);
+
 /* max_bytes_s changed. */
 void cc_flow_pace(const struct cc_flow *c, struct flow *f, struct flow_cold *k);
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "slowpath/conn_options.h"
 
+#include <errno.h>
+
 #include "fastpath/fastpath.h"
 #include "slowpath/conn.h"
 #include "slowpath/sp.h"
+#include "slowpath/sp_cc.h"
 #include "slowpath/tcp_out.h"
 
 enum {
@@ -173,11 +176,14 @@ int options_op_change(void *arg, uint32_t id, const struct ctl_options *options)
 	uint32_t rx_size = sp->conn[id].rx_size;
 	int error;
 
+	if (!sp_cc_known(options->congestion))
+		return ENOENT;
 	error = rings_grow(sp, id, options);
 	if (error != 0)
 		return error;
 	conn_lock(sp, id);
 	sp->conn[id].opt = *options;
+	sp_cc_switch(sp, id, sp_cc_choose(sp, options->congestion));
 	keep_set(sp, id);
 	options_header(sp, id);
 	limits_change(sp, id, sp->conn[id].rx_size > rx_size);

@@ -465,6 +465,8 @@ int handshake_op_connect(void *arg, uint16_t app, struct ctl_connect *m)
 
 	if (!r.found || r.local)
 		return ENETUNREACH;
+	if (!sp_cc_known(m->options.congestion))
+		return ENOENT;
 	rc = connect_key(sp, m, &r, app, &key);
 	if (rc != 0)
 		return rc;

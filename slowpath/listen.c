@@ -8,6 +8,7 @@
 #include "include/base/assert.h"
 #include "slowpath/conn.h"
 #include "slowpath/sp.h"
+#include "slowpath/sp_cc.h"
 #include "slowpath/unaccepted.h"
 
 #define RETRY_NS (100 * NS_PER_MS)
@@ -450,6 +451,8 @@ int listen_op_listen(void *arg, uint16_t app, struct ctl_listen *m)
 	struct sp *sp = arg;
 	struct listener *l;
 
+	if (!sp_cc_known(m->options.congestion))
+		return ENOENT;
 	l = m->id == 0 ? inherited_too(sp->listeners, m) : NULL;
 	if (l != NULL)
 		return listen_again(l, app, m);

@@ -178,6 +178,8 @@ struct abi_header {
 	uint32_t notify_slots; /* power of two, at least flows_max */
 	uint32_t pad;
 	uint64_t region_size;
+	char congestion[64]; /* names of congestion control that ctl_options.congestion may have, with a space
+			      * behind each */
 	_Atomic uint64_t rec_chunk_off[ABI_REC_CHUNKS_MAX]; /* record i: rec_chunk_off[i / ABI_REC_CHUNK] + i
 							     * % ABI_REC_CHUNK records; 0 until a flow of that
 							     * chunk exists */

@@ -87,7 +87,7 @@ struct ctl_options {
 	uint32_t window_clamp;   /* TCP_WINDOW_CLAMP; 0: none */
 	uint16_t hops;           /* IPV6_UNICAST_HOPS plus one; 0: 64 */
 	uint16_t max_seg;        /* TCP_MAXSEG: in our SYN, and of what we send; 0: as the port has it */
-	char congestion[16];     /* empty: configured default */
+	char congestion[16];     /* one of abi_header.congestion, or ENOENT; empty: configured default */
 };
 
 #define CTL_OPTION_FRAGMENTS 1   /* IP_MTU_DISCOVER: without DF */

@@ -149,7 +149,8 @@ static int connect_plain(int fd, struct file *f, const struct sockaddr *addr, so
 	if (!through_tasd(fd, f, addr, size, &t))
 		return connect_kernel(fd, f, addr, size);
 	error = start(f, &t);
-	if (error == -ENOTCONN) /* tasd has just died */
+	if (error == -ENOTCONN ||
+		error == -ENOENT) /* tasd has just died, or has not that congestion control */
 		return connect_kernel(fd, f, addr, size);
 	if (error != 0)
 		return error;

@@ -51,8 +51,10 @@ static int get_flow_special(struct file *f, int level, int name, void *value, so
 		return give_int(value, size, info.late_acks == 0);
 	if (name == TCP_MAXSEG && tas_info(file_sock(f), &info) == 0)
 		return give_int(value, size, (int)info.snd_mss);
-	if (name == TCP_CONGESTION && tas_info(file_sock(f), &info) == 0)
+	if (name == TCP_CONGESTION && tas_info(file_sock(f), &info) == 0) {
+		opt_name_of_tasd(info.congestion);
 		return give(value, size, info.congestion, sizeof(info.congestion));
+	}
 	return 1;
 }
 
@@ -74,12 +76,25 @@ static int get_flow(int fd, struct file *f, const struct opt_row *row, void *val
 	return REAL(getsockopt)(fd, row->level, row->name, value, size);
 }
 
+/* It may be one that the kernel does not have. */
+static int get_congestion(int fd, struct file *f, void *value, socklen_t *size)
+{
+	socklen_t have;
+	const char *name = opt_kept(f, OPT_CONGESTION, &have);
+
+	if (name == NULL || value == NULL || size == NULL)
+		return REAL(getsockopt)(fd, IPPROTO_TCP, TCP_CONGESTION, value, size);
+	return give(value, size, name, OPT_BYTES);
+}
+
 int opt_get(int fd, struct file *f, int level, int name, void *value, socklen_t *size)
 {
 	const struct opt_row *row = opt_find(level, name);
 
 	if (file_kind(f) == FILE_LISTENER && level == SOL_SOCKET && name == SO_ACCEPTCONN && value != NULL)
 		return give_int(value, size, 1);
+	if (level == IPPROTO_TCP && name == TCP_CONGESTION && file_kind(f) != FILE_FLOW)
+		return get_congestion(fd, f, value, size);
 	if (file_kind(f) != FILE_FLOW)
 		return REAL(getsockopt)(fd, level, name, value, size);
 	if (row == NULL || row->support == OPT_KERNEL)

@@ -16,6 +16,10 @@ uint64_t opt_pacing(struct file *f);
 /* Tells tasd the options of a flow or listener as they are now: 0 or -errno. */
 int opt_tell(struct file *f);
 
+/* The name of a congestion control, changed from what Linux calls it to what tasd does, and back. */
+void opt_name_for_tasd(char name[OPT_BYTES]);
+void opt_name_of_tasd(char name[OPT_BYTES]);
+
 /* `row` (NULL: the option has none, and `call` names what was tried) is not for accelerated sockets: -1 and
  * the row's errno. */
 int opt_refuse(const struct opt_row *row, const char *call, int level, int name);

@@ -146,24 +146,79 @@ int opt_refuse(const struct opt_row *row, const char *call, int level, int name)
 	return -1;
 }
 
-/* The algorithm of an open connection stays; to name it again is no change. */
-static int set_congestion(struct file *f, const void *value, socklen_t size)
-{
-	struct ctl_info info;
-	char name[OPT_BYTES] = "";
+/* --- TCP_CONGESTION: names that the kernel, tasd, or both know --- */
 
-	if (size == 0) {
+static bool name_read(char name[OPT_BYTES], const void *value, socklen_t size)
+{
+	memset(name, 0, OPT_BYTES);
+	if (size == 0 || (int)size < 0) {
 		errno = EINVAL;
+		return false;
+	}
+	memcpy(name, value, size < OPT_BYTES ? size : OPT_BYTES - 1);
+	return true;
+}
+
+static bool name_known(const char *name)
+{
+	char own[OPT_BYTES];
+
+	memcpy(own, name, sizeof(own));
+	opt_name_for_tasd(own);
+	return inst_get() != NULL && inst_attach() && tas_congestion_known(inst_peek(), own);
+}
+
+/* What the kernel does not know, tasd may. What tasd does not know it says when the socket comes to it, which then
+ * stays the kernel's. */
+static int set_congestion_plain(int fd, struct file *f, const struct opt_row *row, const void *value,
+	socklen_t size)
+{
+	char name[OPT_BYTES];
+	int error;
+
+	if (set_by_kernel(fd, f, row, value, size) == 0)
+		return 0;
+	error = errno;
+	if (error == ENOENT && name_read(name, value, size) && name_known(name))
+		return opt_keep(f, OPT_CONGESTION, name, sizeof(name));
+	errno = error;
+	return -1;
+}
+
+static bool kernel_knows(int family, const char *name)
+{
+	int fd = REAL(socket)(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool known = fd >= 0 &&
+		REAL(setsockopt)(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) == 0;
+
+	if (fd >= 0)
+		own_close(fd);
+	return known;
+}
+
+/* Of an open connection, or of a listener's, tasd is the judge. */
+static int set_congestion(int fd, struct file *f, const void *value, socklen_t size)
+{
+	char name[OPT_BYTES];
+	struct ctl_options o;
+	int error;
+
+	if (!name_read(name, value, size))
+		return -1;
+	opt_fill(f, &o);
+	memcpy(o.congestion, name, sizeof(o.congestion));
+	opt_name_for_tasd(o.congestion);
+	error = tas_set_options(file_sock(f), &o);
+	if (error == -ENOENT && kernel_knows(f->family, name))
+		inst_unsupported("setsockopt TCP_CONGESTION with an algorithm that tasd has not",
+			TCP_CONGESTION);
+	if (error != 0) {
+		errno = error == -ENOENT ? ENOENT : EAGAIN;
 		return -1;
 	}
-	memcpy(name, value, size < sizeof(name) ? size : sizeof(name) - 1);
-	if (strcmp(name, "reno") == 0)
-		strcpy(name, "newreno");
-	if (tas_info(file_sock(f), &info) == 0 &&
-		strncmp(name, info.congestion, sizeof(info.congestion)) == 0)
-		return 0;
-	return opt_refuse(opt_find(IPPROTO_TCP, TCP_ULP), "setsockopt TCP_CONGESTION", IPPROTO_TCP,
-		TCP_CONGESTION);
+	if (file_has(f, FILE_KERNEL_SIDE)) /* which may not know it */
+		REAL(setsockopt)(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
+	return opt_keep(f, OPT_CONGESTION, name, sizeof(name));
 }
 
 /* Of a connection it is not kept: tasd knows how it is. An even number means once, as in Linux. */
@@ -187,8 +242,8 @@ static int set_accelerated(int fd, struct file *f, const struct opt_row *row, co
 {
 	int one;
 
-	if (row->slot == OPT_CONGESTION && file_kind(f) == FILE_FLOW)
-		return set_congestion(f, value, size);
+	if (row->slot == OPT_CONGESTION)
+		return set_congestion(fd, f, value, size);
 	if (row->slot == OPT_QUICKACK && file_kind(f) == FILE_FLOW)
 		return set_quickack(f, value, size);
 	if (!file_has(f, FILE_PLACEHOLDER))
@@ -207,6 +262,8 @@ static int set_accelerated(int fd, struct file *f, const struct opt_row *row, co
 static int set_plain(int fd, struct file *f, const struct opt_row *row, int level, int name,
 	const void *value, socklen_t size)
 {
+	if (row != NULL && row->slot == OPT_CONGESTION)
+		return set_congestion_plain(fd, f, row, value, size);
 	if (row != NULL && (row->support == OPT_DONE || row->support == OPT_STORED))
 		return set_by_kernel(fd, f, row, value, size);
 	if (REAL(setsockopt)(fd, level, name, value, size) != 0)

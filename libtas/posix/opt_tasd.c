@@ -22,17 +22,28 @@ static uint32_t ring_size(struct file *f, enum opt_slot slot)
 	return pow2_at_least(bytes < SMALLEST ? SMALLEST : bytes > LARGEST ? LARGEST : (uint32_t)bytes);
 }
 
-static void congestion_fill(struct file *f, char name[sizeof(((struct ctl_options *)0)->congestion)])
+/* Linux's name of what tasd calls newreno. */
+void opt_name_for_tasd(char name[OPT_BYTES])
+{
+	if (strcmp(name, "reno") == 0)
+		strcpy(name, "newreno");
+}
+
+void opt_name_of_tasd(char name[OPT_BYTES])
+{
+	if (strcmp(name, "newreno") == 0)
+		memcpy(name, "reno\0\0\0", sizeof("newreno"));
+}
+
+static void congestion_fill(struct file *f, char name[OPT_BYTES])
 {
 	socklen_t size;
 	const char *value = opt_kept(f, OPT_CONGESTION, &size);
 
 	if (value == NULL)
 		return;
-	memcpy(name, value, OPT_BYTES);
-	name[OPT_BYTES - 1] = 0;
-	if (strcmp(name, "reno") == 0) /* Linux's name for it */
-		strcpy(name, "newreno");
+	memcpy(name, value, OPT_BYTES - 1);
+	opt_name_for_tasd(name);
 }
 
 /* As ip_dont_fragment() and ip_sk_accept_pmtu() of Linux have it for TCP. */

@@ -334,7 +334,10 @@ static bool arguments(void)
 	good &= refused("somebody else's port, shared", raw_request(&r, &m, CTL_LISTEN), EADDRINUSE);
 	m = (struct ctl_msg){ .listen = { .port = 10000, .cookie = 1, .backlog = UINT32_MAX } };
 	memset(m.listen.options.congestion, 'x', sizeof(m.listen.options.congestion));
-	good &= refused("a long name", raw_request(&r, &m, CTL_LISTEN), 0);
+	good &= refused("a long name", raw_request(&r, &m, CTL_LISTEN), ENOENT);
+	memset(&m.listen.options, 0xff, sizeof(m.listen.options));
+	memset(m.listen.options.congestion, 0, sizeof(m.listen.options.congestion));
+	good &= refused("options of all ones", raw_request(&r, &m, CTL_LISTEN), 0);
 	good &= refused("an unknown context", raw_arm(&r, 1, 77), EINVAL);
 	good &= refused("an unknown listener", raw_arm(&r, 2, 0), ENOENT);
 	m = (struct ctl_msg){ .connect = { .remote_port = 0, .remote = addr_v4(htobe32(0x0a4d0002)) } };

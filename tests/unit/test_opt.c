@@ -132,6 +132,70 @@ static void buffers_become_rings(void **state)
 	assert_int_equal(get(fd, SOL_SOCKET, SO_RCVBUF), 200000);
 }
 
+/* --- TCP_CONGESTION --- */
+
+static int set_name(int fd, const char *name)
+{
+	return px_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
+}
+
+static void name_is(int fd, const char *name)
+{
+	char text[16] = "";
+	socklen_t size = sizeof(text);
+
+	assert_int_equal(px_getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, text, &size), 0);
+	assert_string_equal(text, name);
+}
+
+static void tasds_algorithms_can_be_chosen_whether_the_kernel_has_them_or_not(void **state)
+{
+	int fd = px_socket(AF_INET, SOCK_STREAM, 0);
+	const struct ctl_options *asked = &r.last[CTL_LISTEN].listen.options;
+
+	(void)state;
+	assert_int_equal(set_name(fd, "dctcp"), 0);
+	name_is(fd, "dctcp");
+	assert_errno(set_name(fd, "nonsense"), ENOENT);
+	assert_errno(px_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "", 0), EINVAL);
+	assert_int_equal(px_listen(fd, 5), 0);
+	assert_string_equal(asked->congestion, "dctcp");
+	name_is(fd, "dctcp");
+	assert_int_equal(set_name(fd, "reno"), 0); /* a listener changes its mind */
+	assert_string_equal(asked->congestion, "newreno");
+	name_is(fd, "reno");
+	assert_errno(set_name(fd, "nonsense"), ENOENT);
+	name_is(fd, "reno");
+}
+
+static void an_algorithm_of_the_kernel_alone_keeps_the_socket_there(void **state)
+{
+	int fd = px_socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	if (set_name(fd, "bbr") != 0)
+		skip(); /* this kernel has it not either */
+	assert_int_equal(px_listen(fd, 5), 0);
+	assert_int_equal(r.last[CTL_LISTEN].status, 0);
+	assert_null(fd_look(fd));
+	name_is(fd, "bbr");
+}
+
+static void open_connections_change_their_algorithm(void **state)
+{
+	const struct ctl_options *asked = &r.last[CTL_OPTIONS].change.options;
+	int fd = px_flow(1, 0);
+
+	(void)state;
+	assert_int_equal(set_name(fd, "dctcp"), 0);
+	assert_string_equal(asked->congestion, "dctcp");
+	assert_int_equal(set_name(fd, "reno"), 0);
+	assert_string_equal(asked->congestion, "newreno");
+	assert_errno(set_name(fd, "bbr"), ENOENT);
+	assert_int_equal(set(fd, IPPROTO_IP, IP_TOS, 8), 0); /* all else says the same again */
+	assert_string_equal(asked->congestion, "newreno");
+}
+
 static void values_are_cut_to_the_callers_size(void **state)
 {
 	int fd = px_flow(1, 0);
@@ -178,7 +242,10 @@ int main(void)
 		T(what_only_the_kernel_can_do_is_refused),
 		T(a_socket_with_such_an_option_stays_in_the_kernel), T(accepted_connections_inherit),
 		T(nodelay_and_cork_reach_tasd), T(buffers_become_rings),
-		T(values_are_cut_to_the_callers_size), T(kinds_are_what_they_are) };
+		T(tasds_algorithms_can_be_chosen_whether_the_kernel_has_them_or_not),
+		T(an_algorithm_of_the_kernel_alone_keeps_the_socket_there),
+		T(open_connections_change_their_algorithm), T(values_are_cut_to_the_callers_size),
+		T(kinds_are_what_they_are) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
