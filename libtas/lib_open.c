@@ -100,12 +100,16 @@ int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len
 
 int tas_info(struct tas_sock *s, struct ctl_info *info)
 {
-	struct ctl_msg m = { .info = { .flow = s->flow, .gen = s->gen } };
+	bool listener = tas_sock_is_listener(s);
 	struct tas_ctx *c = tas_ctx_self(s->t);
-	int error = c == NULL ? -ENOMEM : lib_sock_ours(c, s, 0);
+	struct ctl_msg m = { .info = { .flow = CTL_INFO_LISTENER } };
+	int error = c == NULL ? -ENOMEM : lib_sock_ours(c, s, listener ? STAMP_LISTENER : 0);
 
-	if (error == 0 && lib_moved(s))
+	if (error == 0 && !listener && lib_moved(s))
 		error = lib_pull(c, s);
+	if (!listener)
+		m.info.flow = s->flow;
+	m.info.gen = listener ? s->listener->cookie : s->gen;
 	if (error == 0)
 		error = lib_ask(s->t, &m, CTL_INFO);
 	if (error == 0)

@@ -69,6 +69,8 @@ struct app_ops {
 	int (*route)(void *arg, struct ctl_connect *c);
 	/* Fills everything but flow and gen for a flow in use; takes its lock itself. */
 	int (*info)(void *arg, uint32_t flow, struct ctl_info *info);
+	/* The same of a listener. */
+	int (*listener_info)(void *arg, uint64_t id, struct ctl_info *info);
 
 	/* The options of a flow in use change; takes its lock itself. */
 	int (*options)(void *arg, uint32_t flow, const struct ctl_options *options);

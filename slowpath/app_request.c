@@ -104,6 +104,13 @@ int app_options(struct apps *as, uint16_t app, struct ctl_change *change)
 
 int app_info(struct apps *as, uint16_t app, struct ctl_info *info)
 {
+	uint64_t id;
+
+	if (info->flow == CTL_INFO_LISTENER) {
+		if (!hold_find(&as->holds, app, info->gen, &id))
+			return ENOENT;
+		return as->ops.listener_info(as->ops.arg, id, info);
+	}
 	if (!has_flow(as, app, info->flow, info->gen))
 		return ENOENT;
 	return as->ops.info(as->ops.arg, info->flow, info);

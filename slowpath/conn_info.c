@@ -6,10 +6,73 @@
 #include "fastpath/fastpath.h"
 #include "include/net/rtt.h"
 #include "slowpath/conn.h"
+#include "slowpath/conn_options.h"
 #include "slowpath/sp.h"
 
 /* Linux's TCPI_OPT_*. */
 enum { OPT_TIMESTAMPS = 1, OPT_SACK = 2, OPT_WSCALE = 4, OPT_ECN = 8 };
+
+static uint8_t recovery_of(const struct flow *f, const struct flow_cold *k)
+{
+	enum { OPEN, DISORDER, CWR, RECOVERY, LOSS };
+
+	if (f->flags & (FLOW_LOSS | FLOW_RECOVERY))
+		return f->flags & FLOW_LOSS ? LOSS : RECOVERY;
+	if (f->flags & FLOW_CWR)
+		return CWR;
+	return k->sacked.n > 0 || f->dup_acks > 0 ? DISORDER : OPEN;
+}
+
+/* Of [una, to) what was not SACKed. */
+static uint32_t missing_below(const struct flow *f, const struct flow_cold *k, uint64_t to)
+{
+	uint64_t missing = to > f->tx_una ? to - f->tx_una : 0;
+
+	for (uint32_t i = 0; i < k->sacked.n; i++) {
+		const struct flow_range *r = &k->sacked.r[i];
+
+		if (r->from < to)
+			missing -= min_u64(r->to, to) - r->from;
+	}
+	return (uint32_t)missing;
+}
+
+static uint32_t ms_ago(const struct sp *sp, uint32_t us) { return (ns_to_us32(sp->now) - us) / 1000; }
+
+/* What is on its way, and what became of it. */
+static void info_fill_sent(const struct sp *sp, uint32_t id, struct ctl_info *i)
+{
+	const struct flow *f = &sp->fp->flows[id];
+	const struct flow_cold *k = &sp->fp->cold[id];
+	bool lossy = f->flags & (FLOW_RECOVERY | FLOW_LOSS);
+
+	i->recovery = recovery_of(f, k);
+	i->timeouts = f->tx_inflight > 0 ? k->backoff : 0;
+	i->probes = f->tx_inflight == 0 ? k->backoff : 0;
+	i->sacked_bytes = f->tx_inflight - missing_below(f, k, flow_tx_nxt(f));
+	i->lost_bytes = lossy ? missing_below(f, k, k->lost_to) : 0;
+	for (uint32_t n = 0; n < k->resent.n; n++)
+		i->resent_bytes += (uint32_t)(k->resent.p[n].to - max_u64(k->resent.p[n].from, f->tx_una));
+	i->delivered_bytes = k->delivered;
+	i->marked_bytes = k->marked;
+	i->data_sent_ms = k->bytes_out > 0 ? ms_ago(sp, f->last_tx_us) : 0;
+	i->data_received_ms = k->bytes_in > 0 ? ms_ago(sp, k->rx_last_us) : 0;
+	i->heard_ms = i->data_received_ms;
+	if (f->tx_una > 0 && f->tx_inflight == 0)
+		i->heard_ms = k->bytes_in > 0 ? min_u32(i->heard_ms, ms_ago(sp, k->rto_base_us))
+					      : ms_ago(sp, k->rto_base_us);
+}
+
+/* What fits the path: the port, unless ICMP said less. */
+static uint32_t path_mtu(const struct sp *sp, uint32_t id)
+{
+	uint32_t headers = addr_is_v4(sp->fp->cold[id].key.remote) ? 40 : 60;
+	uint32_t mss = min_u32(sp->fp->port->mtu - headers, sp->conn[id].peer_mss);
+	const struct flow *f = &sp->fp->flows[id];
+	uint32_t ts = f->flags & FLOW_TS ? 12 : 0;
+
+	return f->mss + ts < mss ? f->mss + ts + headers : sp->fp->port->mtu;
+}
 
 static void info_fill(const struct sp *sp, uint32_t id, struct ctl_info *i)
 {
@@ -44,6 +107,11 @@ static void info_fill(const struct sp *sp, uint32_t id, struct ctl_info *i)
 	i->bytes_retransmitted = k->bytes_rtx;
 	i->segs_in = k->segs_in;
 	i->segs_out = k->segs_out;
+	i->adv_mss = options_mss(sp, id, sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40u : 60u));
+	i->pmtu = path_mtu(sp, id);
+	i->window_limit = min_u32(min_u32(k->rx_limit, k->rx_clamp), 0xffffu << f->rcv_wscale);
+	i->ack_delay_us = sp->conf->tcp.delack_ms * 1000;
+	info_fill_sent(sp, id, i);
 	i->late_acks = (f->flags & FLOW_PINGPONG) != 0;
 	strncpy(i->congestion, cc_ops_of(n->cc_alg)->name, sizeof(i->congestion) - 1);
 }

@@ -492,6 +492,18 @@ int listen_op_join(void *arg, uint16_t app, uint64_t id, uint32_t cookie)
 	return acceptor_of(l, app) != NULL ? EEXIST : add_acceptor(l, app, cookie);
 }
 
+int listen_op_info(void *arg, uint64_t id, struct ctl_info *info)
+{
+	const struct listener *l = by_id(((struct sp *)arg)->listeners, id);
+
+	if (l == NULL)
+		return ENOENT;
+	info->state = TCP_LISTEN;
+	info->queued = l->ready.count + l->handed.count;
+	info->backlog = l->backlog;
+	return 0;
+}
+
 /* Takes it out of the region of the process that did not accept it. What that process did with it all the
  * same cannot be passed on. */
 static bool take_back_one(struct sp *sp, struct listener *l, uint32_t id)

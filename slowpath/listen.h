@@ -98,6 +98,7 @@ void listen_overflowed(struct sp *sp, struct listener *l);
 int listen_op_listen(void *sp, uint16_t app, struct ctl_listen *m);
 int listen_op_arm(void *sp, uint16_t app, const struct ctl_listen *m);
 int listen_op_join(void *sp, uint16_t app, uint64_t id, uint32_t cookie);
+int listen_op_info(void *sp, uint64_t id, struct ctl_info *info);
 void listen_op_leave(void *sp, uint16_t app, uint64_t id);
 void listen_op_close(void *sp, uint64_t id);
 

@@ -62,6 +62,7 @@ struct app_ops sp_app_ops(struct sp *sp)
 		.connect = handshake_op_connect,
 		.route = handshake_op_route,
 		.info = conn_op_info,
+		.listener_info = listen_op_info,
 		.options = options_op_change,
 		.settle_flow = conn_op_settle,
 		.close_flow = conn_op_close,

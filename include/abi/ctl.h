@@ -144,7 +144,7 @@ struct ctl_adopt {
 
 /* What TCP_INFO and tasctl show. Units in the names; byte counts are totals of the connection. */
 struct ctl_info {
-	uint32_t flow, gen; /* request */
+	uint32_t flow, gen; /* request; or CTL_INFO_LISTENER and the cookie of a listener */
 	uint8_t state;      /* Linux's numbers: 1 ESTABLISHED ... 11 CLOSING */
 	uint8_t options;    /* Linux's TCPI_OPT_* */
 	uint8_t snd_wscale, rcv_wscale;
@@ -157,7 +157,19 @@ struct ctl_info {
 	uint32_t segs_in, segs_out;
 	char congestion[16];
 	uint8_t late_acks; /* TCP_QUICKACK reads as 0 */
+	uint8_t recovery;  /* Linux's numbers: 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss */
+	uint8_t timeouts;  /* in a row, of data; */
+	uint8_t probes;    /* of the window */
+	uint32_t adv_mss, pmtu;
+	uint32_t sacked_bytes, lost_bytes, resent_bytes; /* of those unacknowledged */
+	uint32_t data_sent_ms, data_received_ms,
+		heard_ms; /* ago; of `heard`: data, or what acknowledged some */
+	uint32_t window_limit;
+	uint32_t ack_delay_us;
+	uint64_t delivered_bytes, marked_bytes;
+	uint32_t queued, backlog; /* a listener's: connections that wait to be accepted, and how many may */
 };
+#define CTL_INFO_LISTENER UINT32_MAX
 
 struct ctl_change {
 	uint32_t flow, gen;

@@ -202,7 +202,7 @@ int tas_connect(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas
 int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len, struct net_addr *local);
 /* CTL. Is this a name for ctl_options.congestion? Not without tasd. */
 bool tas_congestion_known(struct tas *t, const char *name);
-/* CTL. A snapshot for TCP_INFO. */
+/* CTL. A snapshot for TCP_INFO, of a connection or a listener. */
 int tas_info(struct tas_sock *s, struct ctl_info *info);
 /* CTL. Options of a connection, or of those that a listener accepts from now on: all of them, also those that
  * do not change. */

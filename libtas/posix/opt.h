@@ -98,8 +98,8 @@ const struct opt_row *opt_find(int level, int name);
 int opt_set(int fd, struct file *f, int level, int name, const void *value, socklen_t size);
 int opt_get(int fd, struct file *f, int level, int name, void *value, socklen_t *size);
 
-/* TCP_INFO (opt_info.c). */
-int opt_get_info(struct file *f, void *value, socklen_t *size);
+/* TCP_INFO of a flow or listener (opt_info.c). */
+int opt_get_info(int fd, struct file *f, void *value, socklen_t *size);
 
 /* The value of an option that was set, as an int; `otherwise` if it was not. */
 int opt_int(struct file *f, enum opt_slot slot, int otherwise);

@@ -45,8 +45,6 @@ static int get_flow_special(struct file *f, int level, int name, void *value, so
 		return give_int(value, size, 0);
 	if (level != IPPROTO_TCP)
 		return 1;
-	if (name == TCP_INFO)
-		return opt_get_info(f, value, size);
 	if (name == TCP_QUICKACK && tas_info(file_sock(f), &info) == 0)
 		return give_int(value, size, info.late_acks == 0);
 	if (name == TCP_MAXSEG && tas_info(file_sock(f), &info) == 0)
@@ -57,6 +55,8 @@ static int get_flow_special(struct file *f, int level, int name, void *value, so
 	}
 	return 1;
 }
+
+static bool is_info(int level, int name) { return level == IPPROTO_TCP && name == TCP_INFO; }
 
 static int get_flow(int fd, struct file *f, const struct opt_row *row, void *value, socklen_t *size)
 {
@@ -95,6 +95,8 @@ int opt_get(int fd, struct file *f, int level, int name, void *value, socklen_t 
 		return give_int(value, size, 1);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION && file_kind(f) != FILE_FLOW)
 		return get_congestion(fd, f, value, size);
+	if (file_kind(f) != FILE_PLAIN && is_info(level, name) && value != NULL && size != NULL)
+		return opt_get_info(fd, f, value, size);
 	if (file_kind(f) != FILE_FLOW)
 		return REAL(getsockopt)(fd, level, name, value, size);
 	if (row == NULL || row->support == OPT_KERNEL)

@@ -126,6 +126,12 @@ static inline int rig_info(void *arg, uint32_t flow, struct ctl_info *info)
 	return 0;
 }
 
+static inline int rig_listener_info(void *arg TAS_UNUSED, uint64_t id, struct ctl_info *info)
+{
+	info->queued = (uint32_t)id;
+	return 0;
+}
+
 static inline void rig_flow_done(struct app_rig *r, uint32_t flow)
 {
 	app_flow_free_buffers(&r->apps, flow);
@@ -163,6 +169,7 @@ static inline struct app_ops rig_ops(struct app_rig *r)
 		.connect = rig_connect,
 		.route = rig_route,
 		.info = rig_info,
+		.listener_info = rig_listener_info,
 		.options = rig_options,
 		.settle_flow = rig_settle_flow,
 		.close_flow = rig_close_flow,

@@ -240,6 +240,105 @@ TEST(connection_tells_about_itself) /* TCP_INFO */
 	assert_int_equal(app_info(&rig.apps, p->app->id, &i), ENOENT);
 }
 
+static struct ctl_info info_of(const struct peer *p)
+{
+	struct ctl_info i = { .flow = p->flow, .gen = p->gen };
+
+	assert_int_equal(app_info(&rig.apps, p->app->id, &i), 0);
+	return i;
+}
+
+TEST(connection_tells_what_became_of_its_segments) /* the words of Linux's tcp_info */
+{
+	struct peer *p = sending(established(.nodelay = true), 8);
+	struct ctl_info i;
+	unsigned resent;
+
+	acked_to(p, 1);
+	acked_to(p, 1, { AT(4), AT(5) });
+	i = info_of(p);
+	assert_int_equal(i.recovery, 1); /* disorder */
+	assert_int_equal(i.sacked_bytes, MSS);
+	assert_int_equal(i.lost_bytes, 0);
+	acked_to(p, 1, { AT(4), AT(7) });
+	resent = overlook();
+	assert_in_range(resent, 1, 3);
+	i = info_of(p);
+	assert_int_equal(i.recovery, 3);
+	assert_int_equal(i.sacked_bytes, 3 * MSS);
+	assert_int_equal(i.lost_bytes, 3 * MSS);
+	assert_int_equal(i.resent_bytes, resent * MSS);
+	assert_int_equal(i.delivered_bytes, 4 * MSS);
+	wait_ms(1000);
+	i = info_of(p);
+	assert_int_equal(i.recovery, 4);
+	assert_in_range(i.timeouts, 2, 3);
+	assert_int_equal(i.probes, 0);
+	overlook();
+}
+
+TEST(connection_tells_how_long_ago_something_happened)
+{
+	struct peer *p = sending(established(.nodelay = true), 1);
+	struct ctl_info i;
+
+	wait_ms(50);
+	acked_to(p, 1);
+	wait_ms(30);
+	i = info_of(p);
+	assert_int_equal(i.data_sent_ms, 80);
+	assert_int_equal(i.data_received_ms, 0);
+	assert_int_equal(i.heard_ms, 30);
+	give(p, .seq = 1, .ack = AT(1), .len = 10);
+	wait_ms(20);
+	i = info_of(p);
+	assert_int_equal(i.data_received_ms, 20);
+	assert_int_equal(i.heard_ms, 20);
+	overlook();
+}
+
+TEST(connection_tells_sizes_that_its_path_and_options_allow)
+{
+	struct peer *p;
+	struct ctl_info i;
+
+	rig.options = (struct ctl_options){ .max_seg = 1200, .window_clamp = 5000 };
+	p = established(.nodelay = true);
+	i = info_of(p);
+	assert_int_equal(i.adv_mss, 1200);
+	assert_int_equal(i.pmtu, 1500);
+	assert_int_equal(i.window_limit, 5000);
+	app_writes(p, 1188);
+	overlook();
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1000, 1);
+	assert_int_equal(info_of(p).pmtu, 1000);
+	overlook();
+}
+
+TEST(listener_tells_who_waits_to_be_accepted)
+{
+	struct ctl_info i = { .flow = CTL_INFO_LISTENER, .gen = RIG_PORT };
+	struct rig_app *a = app_start(0);
+
+	assert_int_equal(app_listens(0, RIG_PORT, 7), 0);
+	for (unsigned n = 0; n < 3; n++) {
+		struct peer *p = peer_new();
+
+		give(p, .flags = SYN);
+		expect(p, .flags = SYN | ACK, .ack = 1);
+		if (n < 2)
+			give(p, .seq = 1, .ack = 1);
+	}
+	assert_int_equal(app_info(&rig.apps, a->id, &i), 0);
+	assert_int_equal(i.state, TCP_LISTEN);
+	assert_int_equal(i.queued, 2);
+	assert_int_equal(i.backlog, 7);
+	i = (struct ctl_info){ .flow = CTL_INFO_LISTENER, .gen = RIG_PORT + 1 };
+	assert_int_equal(app_info(&rig.apps, a->id, &i), ENOENT);
+	i.gen = RIG_PORT;
+	assert_int_equal(app_info(&rig.apps, app_start(1)->id, &i), ENOENT); /* another's */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +355,10 @@ int main(void)
 		RIG_TEST(too_big_is_believed_only_about_what_is_in_flight),
 		RIG_TEST(too_small_a_path_is_not_believed),
 		RIG_TEST(connection_tells_about_itself),
+		RIG_TEST(connection_tells_what_became_of_its_segments),
+		RIG_TEST(connection_tells_how_long_ago_something_happened),
+		RIG_TEST(connection_tells_sizes_that_its_path_and_options_allow),
+		RIG_TEST(listener_tells_who_waits_to_be_accepted),
 	};
 
 	return RIG_MAIN(tests);

@@ -3,7 +3,7 @@
  * ignored. */
 #include "tests/unit/px_rig.h"
 
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <sys/time.h>
 
 #include "libtas/posix/opt.h"
@@ -132,6 +132,95 @@ static void buffers_become_rings(void **state)
 	assert_int_equal(get(fd, SOL_SOCKET, SO_RCVBUF), 200000);
 }
 
+/* --- TCP_INFO --- */
+
+/* tasd's answer to CTL_INFO. */
+static int tells(void *arg, struct ctl_msg *m, int *fds, unsigned max, unsigned *nfds)
+{
+	int error = rig_request(arg, m, fds, max, nfds);
+
+	if (m->type == CTL_INFO && m->info.flow == CTL_INFO_LISTENER)
+		m->info = (struct ctl_info){ .state = 10, .queued = 3, .backlog = 16 };
+	else if (m->type == CTL_INFO)
+		m->info = (struct ctl_info){ .state = 1,
+			.snd_mss = 1000,
+			.unacked_bytes = 4500,
+			.lost_bytes = 2000,
+			.recovery = 3,
+			.timeouts = 2,
+			.cwnd_bytes = 10000,
+			.rtt_us = 1000,
+			.adv_mss = 1460,
+			.pmtu = 1500,
+			.data_sent_ms = 7,
+			.late_acks = 1,
+			.congestion = "newreno" };
+	return error;
+}
+
+static void what_tasd_knows_is_told_in_linuxs_units(void **state)
+{
+	int fd = px_flow(1, 0);
+	struct tcp_info t;
+	socklen_t size = sizeof(t);
+
+	(void)state;
+	r.t->link.request = tells;
+	assert_int_equal(px_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &t, &size), 0);
+	assert_int_equal(size, sizeof(t));
+	assert_int_equal(t.tcpi_state, 1);
+	assert_int_equal(t.tcpi_unacked, 5);
+	assert_int_equal(t.tcpi_lost, 2);
+	assert_int_equal(t.tcpi_ca_state, 3);
+	assert_int_equal(t.tcpi_backoff, 2);
+	assert_int_equal(t.tcpi_advmss, 1460);
+	assert_int_equal(t.tcpi_pmtu, 1500);
+	assert_int_equal(t.tcpi_last_data_sent, 7);
+	assert_true(t.tcpi_pacing_rate == 10000000 && t.tcpi_max_pacing_rate == UINT64_MAX);
+	assert_int_equal(set(fd, SOL_SOCKET, SO_MAX_PACING_RATE, 5000), 0);
+	assert_int_equal(px_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &t, &size), 0);
+	assert_true(t.tcpi_max_pacing_rate == 5000);
+	assert_int_equal(get(fd, IPPROTO_TCP, TCP_QUICKACK), 0);
+	assert_int_equal(get(fd, IPPROTO_TCP, TCP_MAXSEG), 1000);
+	size = 3;
+	memset(&t, 9, sizeof(t));
+	assert_int_equal(px_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &t, &size), 0);
+	assert_int_equal(size, 3);
+	assert_int_equal(t.tcpi_probes, 9);
+}
+
+static void listeners_tell_who_waits_in_tasd_and_in_the_kernel(void **state)
+{
+	struct tcp_info t;
+	socklen_t size = sizeof(t);
+
+	(void)state;
+	r.t->link.request = tells;
+	assert_int_equal(px_getsockopt(px_listener, IPPROTO_TCP, TCP_INFO, &t, &size), 0);
+	assert_int_equal(t.tcpi_state, 10);
+	assert_int_equal(t.tcpi_unacked, 3);
+	assert_int_equal(t.tcpi_sacked, 16);
+	assert_errno(px_getsockopt(px_listener, IPPROTO_TCP, TCP_INFO, NULL, &size), EFAULT);
+}
+
+static void rates_are_kept_in_64_bits_and_cut_to_32(void **state) /* as Linux gives them */
+{
+	int fd = px_flow(1, 0);
+	uint64_t rate = 10000000000ull;
+	socklen_t size = sizeof(rate);
+
+	(void)state;
+	assert_int_equal((unsigned)get(fd, SOL_SOCKET, SO_MAX_PACING_RATE), UINT32_MAX);
+	assert_int_equal(px_setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate)), 0);
+	assert_true(r.last[CTL_OPTIONS].change.options.pacing_bytes_s == rate);
+	assert_int_equal((unsigned)get(fd, SOL_SOCKET, SO_MAX_PACING_RATE), UINT32_MAX);
+	rate = 0;
+	assert_int_equal(px_getsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, &size), 0);
+	assert_true(rate == 10000000000ull);
+	assert_int_equal(set(fd, SOL_SOCKET, SO_MAX_PACING_RATE, -1), 0);
+	assert_true(r.last[CTL_OPTIONS].change.options.pacing_bytes_s == 0); /* no limit */
+}
+
 /* --- TCP_CONGESTION --- */
 
 static int set_name(int fd, const char *name)
@@ -242,6 +331,9 @@ int main(void)
 		T(what_only_the_kernel_can_do_is_refused),
 		T(a_socket_with_such_an_option_stays_in_the_kernel), T(accepted_connections_inherit),
 		T(nodelay_and_cork_reach_tasd), T(buffers_become_rings),
+		T(what_tasd_knows_is_told_in_linuxs_units),
+		T(listeners_tell_who_waits_in_tasd_and_in_the_kernel),
+		T(rates_are_kept_in_64_bits_and_cut_to_32),
 		T(tasds_algorithms_can_be_chosen_whether_the_kernel_has_them_or_not),
 		T(an_algorithm_of_the_kernel_alone_keeps_the_socket_there),
 		T(open_connections_change_their_algorithm), T(values_are_cut_to_the_callers_size),
