@@ -235,7 +235,8 @@ static inline int tx_enter(struct tas_ctx *c, struct tas_sock *s)
 static inline bool tx_open(const struct tas_sock *s)
 {
 	return likely(atomic_load_explicit(&s->state, memory_order_relaxed) == STATE_CONNECTED) &&
-		likely(!(atomic_load_explicit(&s->rec->events, memory_order_relaxed) & ABI_EV_RESET));
+		likely(!(atomic_load_explicit(&s->rec->events, memory_order_relaxed) &
+			(ABI_EV_RESET | ABI_EV_ERROR)));
 }
 
 /* Why nothing can be sent; 0: it can. */

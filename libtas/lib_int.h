@@ -167,13 +167,14 @@ struct tas_sock {
 	/* line 3: rare */
 	uint32_t index; /* in the pool; constant */
 	uint32_t rec_index;
-	_Atomic uint32_t closing;  /* CLOSING_*: a handler closed it while its own thread was inside */
-	uint32_t adopt_error;      /* why an inherited socket cannot be used */
-	uint32_t rx_limit;         /* of the ring tasd offers so much to the peer; 0: all */
-	_Atomic uint32_t tx_limit; /* of the other one the library uses so much; 0: all */
-	uint64_t taken;            /* how far our bytes went before another process took the flow */
-	uint32_t forks;            /* t->forks when it began; SHARED: others have it in any case */
-	_Atomic uint32_t deferred; /* messages that found no way yet: ABI_BELL_*, DEFERRED_* */
+	_Atomic uint32_t closing;    /* CLOSING_*: a handler closed it while its own thread was inside */
+	uint32_t adopt_error;        /* why an inherited socket cannot be used */
+	_Atomic uint32_t seen_error; /* rec->error as last seen with ABI_EV_ERROR */
+	uint32_t rx_limit;           /* of the ring tasd offers so much to the peer; 0: all */
+	_Atomic uint32_t tx_limit;   /* of the other one the library uses so much; 0: all */
+	uint64_t taken;              /* how far our bytes went before another process took the flow */
+	uint32_t forks;              /* t->forks when it began; SHARED: others have it in any case */
+	_Atomic uint32_t deferred;   /* messages that found no way yet: ABI_BELL_*, DEFERRED_* */
 	_Atomic uint32_t deferred_arg;
 	uint16_t local_port, remote_port;
 	struct tas_sock *deferred_next;

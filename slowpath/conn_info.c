@@ -143,6 +143,16 @@ static bool lower_mss(struct flow *f, uint16_t mtu)
 	return true;
 }
 
+/* IP_RECVERR: the application hears of it at once, though the connection goes on. */
+static void error_tell(struct sp *sp, uint32_t id, int error)
+{
+	uint16_t number = ++sp->conn[id].errors;
+
+	if (sp->conn[id].opt.flags & CTL_OPTION_RECVERR)
+		app_notify(sp->fp->slow, &sp->fp->flows[id], ABI_EV_ERROR,
+			(uint32_t)error | (uint32_t)number << 16);
+}
+
 /* About data in flight: what was too large is sent again in smaller pieces, once for all the messages that a
  * flight of it brings about; other errors are kept, for they may explain it if nothing is heard any more. */
 static void data_error(struct sp *sp, uint32_t id, const struct icmp_sp_effect *effect, uint16_t mtu)
@@ -155,6 +165,7 @@ static void data_error(struct sp *sp, uint32_t id, const struct icmp_sp_effect *
 	} else if (effect->err != 0) {
 		sp->conn[id].soft_error = effect->err;
 		sp->conn[id].soft_segs_in = sp->fp->cold[id].segs_in;
+		error_tell(sp, id, effect->err);
 	}
 }
 

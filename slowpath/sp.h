@@ -70,6 +70,7 @@ struct conn {
 	uint64_t una_seen;
 	uint32_t soft_segs_in; /* received when ICMP said soft_error; not more: it still explains silence */
 	int soft_error;
+	uint16_t errors; /* told of by ABI_EV_ERROR */
 	uint16_t peer_mss;
 	struct keep keep;
 	struct ctl_options opt;

@@ -131,7 +131,9 @@ enum abi_flow_events {
 	ABI_EV_RX_FIN = 1 << 2,    /* no byte follows rx_end */
 	ABI_EV_RESET = 1 << 3,     /* the connection is gone; `error` says why; nothing can be sent */
 	ABI_EV_TX_DONE = 1 << 4,   /* everything sent, the FIN too, is acknowledged */
-	ABI_EV_MOVED = 1 << 6,     /* another process has the flow: CTL_ADOPT brings it back. Not sticky;
+	ABI_EV_ERROR = 1 << 5, /* with IP_RECVERR: ICMP said something, and the connection goes on. `error`
+				    * says what, below a number (<< 16) that is another one each time */
+	ABI_EV_MOVED = 1 << 6, /* another process has the flow: CTL_ADOPT brings it back. Not sticky;
 				* `ring_gen` changes with it */
 };
 
@@ -143,11 +145,12 @@ struct abi_flow_rec {
 	_Atomic uint64_t
 		tx_una; /* stream offset up to which the peer acknowledged: space before it is free */
 	_Atomic uint32_t events;
-	_Atomic uint32_t error; /* errno with ABI_EV_RESET (ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH
+	_Atomic uint32_t
+		error; /* see ABI_EV_ERROR; errno with ABI_EV_RESET (ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH
 				   ...), else 0 */
-	_Atomic uint32_t gen;   /* generation of the flow in this record; 0 while the record is free. Stored
+	_Atomic uint32_t gen;  /* generation of the flow in this record; 0 while the record is free. Stored
 				   last on install */
-	_Atomic uint32_t core;  /* whose bell ring to use: a hint, any core accepts */
+	_Atomic uint32_t core; /* whose bell ring to use: a hint, any core accepts */
 	_Atomic uint32_t ring_gen;        /* bumped when a payload ring was replaced */
 	uint32_t flow;                    /* handle for abi_bell.flow */
 	_Atomic uint32_t snd_mss;         /* payload bytes of a full segment */

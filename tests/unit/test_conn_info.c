@@ -74,6 +74,27 @@ TEST(errors_never_end_an_open_connection) /* RFC 5461 4.1 */
 	assert_int_equal(rec_of(p)->tx_una, 3 * MSS);
 }
 
+TEST(error_about_data_is_told_to_who_wants_to_know) /* IP_RECVERR of Linux: sk_err, and the connection goes on */
+{
+	struct peer *p = sending(established(.nodelay = true), 1);
+
+	give_icmp(p, UNREACHABLE, HOST, 0, 1);
+	assert_int_equal(events_of(p) & ABI_EV_ERROR, 0);
+	assert_int_equal(app_sets(p, .flags = CTL_OPTION_RECVERR), 0);
+	heard(p);
+	give_icmp(p, UNREACHABLE, HOST, 0, 1);
+	assert_int_equal(events_of(p) & (ABI_EV_ERROR | ABI_EV_RESET), ABI_EV_ERROR);
+	assert_int_equal(rec_of(p)->error & 0xffff, EHOSTUNREACH);
+	assert_int_equal(heard(p), 1);
+	give_icmp(p, UNREACHABLE, PORT, 0, 1); /* each time anew */
+	assert_int_equal(rec_of(p)->error & 0xffff, ECONNREFUSED);
+	assert_int_equal(heard(p), 1);
+	acked_to(p, 1);
+	assert_int_equal(rec_of(p)->tx_una, MSS);
+	give(p, .flags = RST | ACK, .seq = 1, .ack = AT(1));
+	assert_int_equal(rec_of(p)->error, ECONNRESET);
+}
+
 TEST(error_about_data_explains_the_silence_after_it) /* RFC 5461 4.1: the soft error of Linux */
 {
 	struct peer *p;
@@ -345,6 +366,7 @@ int main(void)
 		RIG_TEST(hard_error_about_our_syn_ends_the_attempt),
 		RIG_TEST(error_about_another_number_than_our_syn_is_not_believed),
 		RIG_TEST(errors_never_end_an_open_connection),
+		RIG_TEST(error_about_data_is_told_to_who_wants_to_know),
 		RIG_TEST(error_about_data_explains_the_silence_after_it),
 		RIG_TEST(error_is_forgotten_when_the_peer_is_heard_again),
 		RIG_TEST(too_big_segments_are_sent_again_in_smaller_ones),

@@ -202,6 +202,36 @@ static void quick_acknowledgements_are_a_message(void **state)
 	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_LATE_ACKS);
 }
 
+static void an_error_that_ends_nothing_is_told_once_each_time(void **state) /* IP_RECVERR */
+{
+	char byte;
+
+	(void)state;
+	rig_event(&r, REC, ABI_EV_ERROR, EHOSTUNREACH | 1 << 16);
+	r.nr_events = 0;
+	rig_notify(&r, 0, 0, REC);
+	tas_ctx_poll(r.c);
+	assert_int_equal(r.nr_events, 1);
+	assert_int_equal(r.event[0].edges, TAS_EV_ERR);
+	assert_int_equal(tas_ready(s), TAS_EV_ERR | TAS_EV_OUT | TAS_EV_CONNECTED);
+	assert_int_equal(tas_send(r.c, s, "x", 1, 0), -EHOSTUNREACH);
+	assert_int_equal(tas_send(r.c, s, "x", 1, 0), 1);
+	rig_deliver(&r, REC, 1);
+	rig_event(&r, REC, ABI_EV_ERROR, EHOSTUNREACH | 2 << 16);
+	assert_int_equal(tas_recv(r.c, s, &byte, 1, 0), 1); /* bytes come first */
+	assert_int_equal(tas_recv(r.c, s, &byte, 1, 0), -EHOSTUNREACH);
+	assert_int_equal(tas_recv(r.c, s, &byte, 1, 0), -EAGAIN);
+	rig_event(&r, REC, ABI_EV_ERROR, EHOSTUNREACH | 4 << 16);
+	assert_int_equal(tas_send(r.c, s, "x", 1, 0), -EHOSTUNREACH); /* seen without being told */
+	assert_int_equal(tas_send(r.c, s, "x", 1, 0), 1);
+	rig_event(&r, REC, ABI_EV_ERROR, ECONNREFUSED | 3 << 16);
+	assert_int_equal(tas_error(s), ECONNREFUSED);
+	assert_int_equal(tas_error(s), 0);
+	rig_event(&r, REC, ABI_EV_RESET, ETIMEDOUT);
+	assert_int_equal(tas_error(s), ETIMEDOUT);
+	assert_int_equal(tas_recv(r.c, s, &byte, 1, 0), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -214,6 +244,7 @@ int main(void)
 		TEST(little_may_be_unsent),
 		TEST(flows_of_a_listener_begin_with_its_limits),
 		TEST(quick_acknowledgements_are_a_message),
+		TEST(an_error_that_ends_nothing_is_told_once_each_time),
 		TEST(larger_rings_are_used_when_they_are_there),
 		TEST(rings_stay_while_their_own_thread_is_inside),
 	};
