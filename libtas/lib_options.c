@@ -5,6 +5,12 @@
 
 #include "libtas/lib_int.h"
 
+void tas_sock_name(const struct tas_sock *s, uint32_t *flow, uint32_t *gen)
+{
+	*flow = s->flow;
+	*gen = s->gen;
+}
+
 void lib_rx_size_set(struct tas_sock *s, uint32_t size)
 {
 	uint32_t used = s->rx_limit != 0 ? min_u32(s->rx_limit, size) : size;

@@ -218,6 +218,8 @@ void *tas_sock_user(const struct tas_sock *s);
 /* Constant from creation (connect: from the answer of tasd). Any pointer may be NULL. */
 void tas_sock_addrs(const struct tas_sock *s, struct net_addr *local, uint16_t *local_port,
 	struct net_addr *remote, uint16_t *remote_port);
+/* What names the flow in tasd, constant, too; another one for each that there ever was. */
+void tas_sock_name(const struct tas_sock *s, uint32_t *flow, uint32_t *gen);
 uint32_t tas_sock_rx_size(const struct tas_sock *s); /* of the payload rings; 0 if not known yet */
 uint32_t tas_sock_tx_size(const struct tas_sock *s);
 

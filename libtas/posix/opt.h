@@ -4,11 +4,10 @@
  * Guarantee: an option is never accepted and forgotten. Each has one row in opt_rows, which docs/sockets.md
  * repeats:
  *   OPT_DONE    has its effect on accelerated sockets
- *   OPT_STORED  is checked as Linux checks it, kept and read back; no effect yet
  *   OPT_READ    can only be read
  *   OPT_KERNEL  has its effect in the kernel alone: a socket on which it was set stays there, an accelerated
- *               one refuses
- *               it with the row's errno. What stands in no row is treated so, too (ENOPROTOOPT)
+ *               one refuses it with the row's errno; unless it stays as it is. What stands in no row is treated
+ *               so, too (ENOPROTOOPT)
  * The kernel checks values: they are first set on the socket's own kernel socket, or, where that is a
  * placeholder, on a fresh one, and read back from there. Options that were never set are read from the kernel
  * socket, which has Linux's defaults.
@@ -28,7 +27,7 @@ struct ctl_options;
 struct file;
 struct opts;
 
-enum opt_support { OPT_DONE, OPT_STORED, OPT_READ, OPT_KERNEL };
+enum opt_support { OPT_DONE, OPT_READ, OPT_KERNEL };
 
 /* Options whose value the library keeps. */
 enum opt_slot {
@@ -62,8 +61,6 @@ enum opt_slot {
 	OPT_THIN_LINEAR,
 	OPT_THIN_DUPACK,
 	OPT_USER_TIMEOUT,
-	OPT_FASTOPEN,
-	OPT_FASTOPEN_CONNECT,
 	OPT_NOTSENT_LOWAT,
 	OPT_TOS,
 	OPT_TTL,
@@ -85,7 +82,8 @@ struct opt_row {
 	enum opt_support support;
 	enum opt_slot slot;
 	bool is_bool; /* any int other than 0 means 1: needs no kernel to check */
-	int refusal;  /* OPT_KERNEL: errno on an accelerated socket */
+	int refusal;  /* OPT_KERNEL, OPT_READ: errno on an accelerated socket */
+	bool blind;   /* OPT_KERNEL: the kernel's socket does not know it of a connection */
 };
 
 extern const struct opt_row opt_rows[];

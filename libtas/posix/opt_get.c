@@ -12,7 +12,7 @@
 #include "libtas/posix/opt_int.h"
 #include "libtas/posix/real.h"
 
-static int give(void *value, socklen_t *size, const void *from, socklen_t from_size)
+int opt_give(void *value, socklen_t *size, const void *from, socklen_t from_size)
 {
 	if ((int)*size < 0) {
 		errno = EINVAL;
@@ -24,7 +24,7 @@ static int give(void *value, socklen_t *size, const void *from, socklen_t from_s
 	return 0;
 }
 
-static int give_int(void *value, socklen_t *size, int v) { return give(value, size, &v, sizeof(v)); }
+static int give_int(void *value, socklen_t *size, int v) { return opt_give(value, size, &v, sizeof(v)); }
 
 /* A buffer's size as Linux counts it: twice the payload. */
 static int give_buffer(struct file *f, bool receive, void *value, socklen_t *size)
@@ -51,7 +51,7 @@ static int get_flow_special(struct file *f, int level, int name, void *value, so
 		return give_int(value, size, (int)info.snd_mss);
 	if (name == TCP_CONGESTION && tas_info(file_sock(f), &info) == 0) {
 		opt_name_of_tasd(info.congestion);
-		return give(value, size, info.congestion, sizeof(info.congestion));
+		return opt_give(value, size, info.congestion, sizeof(info.congestion));
 	}
 	return 1;
 }
@@ -70,7 +70,7 @@ static int get_flow(int fd, struct file *f, const struct opt_row *row, void *val
 	if (row->slot == OPT_PACING && *size < sizeof(uint64_t)) /* as Linux has it for 32 bits */
 		return give_int(value, size, (int)(uint32_t)min_u64(opt_pacing(f), UINT32_MAX));
 	if (bytes != NULL)
-		return give(value, size, bytes, have);
+		return opt_give(value, size, bytes, have);
 	if (row->slot == OPT_RCVBUF || row->slot == OPT_SNDBUF)
 		return give_buffer(f, row->slot == OPT_RCVBUF, value, size);
 	return REAL(getsockopt)(fd, row->level, row->name, value, size);
@@ -84,7 +84,7 @@ static int get_congestion(int fd, struct file *f, void *value, socklen_t *size)
 
 	if (name == NULL || value == NULL || size == NULL)
 		return REAL(getsockopt)(fd, IPPROTO_TCP, TCP_CONGESTION, value, size);
-	return give(value, size, name, OPT_BYTES);
+	return opt_give(value, size, name, OPT_BYTES);
 }
 
 int opt_get(int fd, struct file *f, int level, int name, void *value, socklen_t *size)
@@ -99,11 +99,11 @@ int opt_get(int fd, struct file *f, int level, int name, void *value, socklen_t 
 		return opt_get_info(fd, f, value, size);
 	if (file_kind(f) != FILE_FLOW)
 		return REAL(getsockopt)(fd, level, name, value, size);
-	if (row == NULL || row->support == OPT_KERNEL)
-		return opt_refuse(row, "getsockopt", level, name);
 	if (value == NULL || size == NULL) {
 		errno = EFAULT;
 		return -1;
 	}
+	if (row == NULL || row->support == OPT_KERNEL)
+		return opt_kernel_get(fd, f, level, name, value, size);
 	return get_flow(fd, f, row, value, size);
 }

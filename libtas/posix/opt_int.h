@@ -20,6 +20,15 @@ int opt_tell(struct file *f);
 void opt_name_for_tasd(char name[OPT_BYTES]);
 void opt_name_of_tasd(char name[OPT_BYTES]);
 
+/* setsockopt and getsockopt for options of the class OPT_KERNEL, and for those without a row: of a plain socket,
+ * of a flow or listener, and of a flow. */
+int opt_kernel_set_plain(int fd, struct file *f, int level, int name, const void *value, socklen_t size);
+int opt_kernel_set(int fd, struct file *f, int level, int name, const void *value, socklen_t size);
+int opt_kernel_get(int fd, struct file *f, int level, int name, void *value, socklen_t *size);
+
+/* A value as getsockopt gives it, cut to *size. */
+int opt_give(void *value, socklen_t *size, const void *from, socklen_t from_size);
+
 /* `row` (NULL: the option has none, and `call` names what was tried) is not for accelerated sockets: -1 and
  * the row's errno. */
 int opt_refuse(const struct opt_row *row, const char *call, int level, int name);

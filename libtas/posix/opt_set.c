@@ -238,11 +238,24 @@ static int set_quickack(struct file *f, const void *value, socklen_t size)
 	return 0;
 }
 
+/* What Linux refuses in the state that the socket is in, though one of the kernel's, which is not connected, takes
+ * it. */
+static bool too_late(const struct file *f, const struct opt_row *row, const void *value, socklen_t size)
+{
+	if (row->slot == OPT_WINDOW_CLAMP)
+		return int_of(value, size) == 0;
+	return row->slot == OPT_V6ONLY && file_kind(f) == FILE_FLOW && f->family == AF_INET6;
+}
+
 static int set_accelerated(int fd, struct file *f, const struct opt_row *row, const void *value,
 	socklen_t size)
 {
 	int one;
 
+	if (too_late(f, row, value, size)) {
+		errno = EINVAL;
+		return -1;
+	}
 	if (row->slot == OPT_CONGESTION)
 		return set_congestion(fd, f, value, size);
 	if (row->slot == OPT_QUICKACK && file_kind(f) == FILE_FLOW)
@@ -265,12 +278,9 @@ static int set_plain(int fd, struct file *f, const struct opt_row *row, int leve
 {
 	if (row != NULL && row->slot == OPT_CONGESTION)
 		return set_congestion_plain(fd, f, row, value, size);
-	if (row != NULL && (row->support == OPT_DONE || row->support == OPT_STORED))
+	if (row != NULL && row->support == OPT_DONE)
 		return set_by_kernel(fd, f, row, value, size);
-	if (REAL(setsockopt)(fd, level, name, value, size) != 0)
-		return -1;
-	file_flag(f, FILE_KERNEL_ONLY, true);
-	return 0;
+	return opt_kernel_set_plain(fd, f, level, name, value, size);
 }
 
 int opt_set(int fd, struct file *f, int level, int name, const void *value, socklen_t size)
@@ -279,11 +289,15 @@ int opt_set(int fd, struct file *f, int level, int name, const void *value, sock
 
 	if (file_kind(f) == FILE_PLAIN)
 		return set_plain(fd, f, row, level, name, value, size);
-	if (row == NULL || row->support == OPT_KERNEL || row->support == OPT_READ)
-		return opt_refuse(row, "setsockopt", level, name);
+	if (row != NULL && row->support == OPT_READ) {
+		errno = row->refusal; /* in Linux, too */
+		return -1;
+	}
 	if (value == NULL) {
 		errno = EFAULT;
 		return -1;
 	}
+	if (row == NULL || row->support == OPT_KERNEL)
+		return opt_kernel_set(fd, f, level, name, value, size);
 	return set_accelerated(fd, f, row, value, size);
 }

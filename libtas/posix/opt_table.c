@@ -9,29 +9,26 @@
 #include "include/base/compiler.h"
 #include "libtas/posix/opt.h"
 
-#define DONE(level, name, slot)                              \
-	{                                                    \
-		level, name, #name, OPT_DONE, slot, false, 0 \
+#define DONE(level, name, slot)                                     \
+	{                                                           \
+		level, name, #name, OPT_DONE, slot, false, 0, false \
 	}
-#define DONE_BOOL(level, name, slot)                        \
-	{                                                   \
-		level, name, #name, OPT_DONE, slot, true, 0 \
+#define DONE_BOOL(level, name, slot)                               \
+	{                                                          \
+		level, name, #name, OPT_DONE, slot, true, 0, false \
 	}
-#define STORED(level, name, slot)                              \
-	{                                                      \
-		level, name, #name, OPT_STORED, slot, false, 0 \
+#define READ(level, name)                                                              \
+	{                                                                              \
+		level, name, #name, OPT_READ, OPT_SLOT_NONE, false, ENOPROTOOPT, false \
 	}
-#define STORED_BOOL(level, name, slot)                        \
-	{                                                     \
-		level, name, #name, OPT_STORED, slot, true, 0 \
+#define KERNEL(level, name, refusal)                                                 \
+	{                                                                            \
+		level, name, #name, OPT_KERNEL, OPT_SLOT_NONE, false, refusal, false \
 	}
-#define READ(level, name)                                                       \
-	{                                                                       \
-		level, name, #name, OPT_READ, OPT_SLOT_NONE, false, ENOPROTOOPT \
-	}
-#define KERNEL(level, name, refusal)                                          \
-	{                                                                     \
-		level, name, #name, OPT_KERNEL, OPT_SLOT_NONE, false, refusal \
+
+#define BLIND(level, name, refusal)                                                 \
+	{                                                                           \
+		level, name, #name, OPT_KERNEL, OPT_SLOT_NONE, false, refusal, true \
 	}
 
 const struct opt_row opt_rows[] = {
@@ -62,7 +59,7 @@ const struct opt_row opt_rows[] = {
 	DONE_BOOL(SOL_SOCKET, SO_BROADCAST, OPT_BROADCAST),
 	DONE_BOOL(SOL_SOCKET, SO_OOBINLINE, OPT_OOBINLINE),
 	DONE(SOL_SOCKET, SO_PRIORITY, OPT_PRIORITY),
-	STORED(SOL_SOCKET, SO_BUSY_POLL, OPT_BUSY_POLL),
+	DONE(SOL_SOCKET, SO_BUSY_POLL, OPT_BUSY_POLL),
 	DONE(SOL_SOCKET, SO_MAX_PACING_RATE, OPT_PACING),
 	KERNEL(SOL_SOCKET, SO_SNDBUFFORCE, EPERM),
 	KERNEL(SOL_SOCKET, SO_RCVBUFFORCE, EPERM),
@@ -88,27 +85,27 @@ const struct opt_row opt_rows[] = {
 	DONE(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, OPT_THIN_LINEAR),
 	DONE(IPPROTO_TCP, TCP_THIN_DUPACK, OPT_THIN_DUPACK),
 	DONE(IPPROTO_TCP, TCP_USER_TIMEOUT, OPT_USER_TIMEOUT),
-	STORED(IPPROTO_TCP, TCP_FASTOPEN, OPT_FASTOPEN),
-	STORED(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, OPT_FASTOPEN_CONNECT),
+	KERNEL(IPPROTO_TCP, TCP_FASTOPEN, EINVAL),
+	KERNEL(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, EINVAL),
 	DONE(IPPROTO_TCP, TCP_NOTSENT_LOWAT, OPT_NOTSENT_LOWAT),
 	KERNEL(IPPROTO_TCP, TCP_MD5SIG, ENOPROTOOPT),
 	KERNEL(IPPROTO_TCP, TCP_REPAIR, EPERM),
-	KERNEL(IPPROTO_TCP, TCP_TIMESTAMP, EPERM),
+	BLIND(IPPROTO_TCP, TCP_TIMESTAMP, EPERM),
 	KERNEL(IPPROTO_TCP, TCP_FASTOPEN_KEY, ENOPROTOOPT),
 	KERNEL(IPPROTO_TCP, TCP_SAVE_SYN, ENOPROTOOPT),
 	KERNEL(IPPROTO_TCP, TCP_SAVED_SYN, ENOPROTOOPT),
 	KERNEL(IPPROTO_TCP, TCP_ULP, ENOENT),
 	KERNEL(IPPROTO_TCP, TCP_INQ, ENOPROTOOPT),
 	KERNEL(IPPROTO_TCP, TCP_TX_DELAY, ENOPROTOOPT),
-	KERNEL(IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, ENOPROTOOPT),
-	KERNEL(IPPROTO_TCP, TCP_CC_INFO, ENOPROTOOPT),
+	BLIND(IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, ENOPROTOOPT),
+	BLIND(IPPROTO_TCP, TCP_CC_INFO, ENOPROTOOPT),
 
 	DONE(IPPROTO_IP, IP_TOS, OPT_TOS),
 	DONE(IPPROTO_IP, IP_TTL, OPT_TTL),
-	DONE_BOOL(IPPROTO_IP, IP_FREEBIND, OPT_FREEBIND),
+	DONE(IPPROTO_IP, IP_FREEBIND, OPT_FREEBIND),
 	DONE(IPPROTO_IP, IP_MTU_DISCOVER, OPT_MTU_DISCOVER),
-	DONE_BOOL(IPPROTO_IP, IP_RECVERR, OPT_RECVERR),
-	DONE_BOOL(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, OPT_NO_PORT),
+	DONE(IPPROTO_IP, IP_RECVERR, OPT_RECVERR),
+	DONE(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, OPT_NO_PORT),
 	KERNEL(IPPROTO_IP, IP_TRANSPARENT, EPERM),
 	KERNEL(IPPROTO_IP, IP_OPTIONS, ENOPROTOOPT),
 	KERNEL(IPPROTO_IP, IP_MTU, ENOPROTOOPT),
