@@ -179,3 +179,11 @@ int px_connect(int fd, const struct sockaddr *addr, socklen_t size)
 	errno = -error;
 	return -1;
 }
+
+int px_connect_fast(int fd, const struct sockaddr *addr, socklen_t size)
+{
+	if (size < sizeof(addr->sa_family) || addr->sa_family != AF_UNSPEC)
+		return px_connect(fd, addr, size);
+	errno = EOPNOTSUPP;
+	return -1;
+}
