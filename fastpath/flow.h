@@ -52,7 +52,7 @@ enum tcp_state {
 	(1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT_1 | 1u << TCP_FIN_WAIT_2 | 1u << TCP_CLOSE_WAIT | \
 		1u << TCP_CLOSING | 1u << TCP_LAST_ACK)
 
-/* flow.flags */
+/* flow.flags, in order, so that no two take the same bit unnoticed */
 enum flow_flags {
 	FLOW_TS = 1 << 0,      /* timestamps were negotiated: every segment carries them */
 	FLOW_SACK = 1 << 1,    /* SACK was negotiated */
@@ -71,6 +71,8 @@ enum flow_flags {
 	FLOW_CC_ACTIVE = 1 << 12,  /* congestion control has this flow on its list */
 	FLOW_TIMER = 1 << 13,      /* the slow path has a retransmission or persist timer for this flow */
 	FLOW_ECN = 1 << 14,        /* ECN was negotiated */
+	FLOW_CWND_LIMITED = 1
+		<< 15, /* the window, not the application, held back data since congestion control looked last */
 	FLOW_WANT_SPACE =
 		1 << 16, /* the application found its transmit ring full and waits for a notification */
 	FLOW_ACK_WANTED =
@@ -80,16 +82,14 @@ enum flow_flags {
 	FLOW_ECE = 1 << 20,          /* what we send echoes a congestion mark (tcp_ecn.c) */
 	FLOW_CWR = 1 << 21,          /* the window was reduced: the next new data says so */
 	FLOW_DCTCP = 1 << 22,        /* ECN as RFC 8257 has it */
-	FLOW_TAIL_WANTED = 1 << 24,  /* the slow path wants a tail loss probe sent when it kicks the flow */
+	FLOW_SHARED = 1 << 23,       /* several processes have or had it: messages of each may be late */
+	FLOW_PATIENT = 1 << 24,      /* they may wait as long as an answer takes */
+	FLOW_ACK_LATE = 1 << 25,     /* one waited in vain for an answer, until cold.ack_late_us */
+	FLOW_TAIL_WANTED = 1 << 26,  /* the slow path wants a tail loss probe sent when it kicks the flow */
 	FLOW_ACK_LATER = 1 << 27,    /* the slow path wants an acknowledgement that data may carry */
 	FLOW_FRAGMENTS = 1 << 28,    /* no DF: each segment has an identification of its own */
 	FLOW_RX_LIMITED = 1 << 29,   /* cold.rx_limit and rx_clamp hold */
 	FLOW_TX_LIMITED = 1 << 30,   /* cold.tx_limit and notsent_lowat hold */
-	FLOW_SHARED = 1 << 23,       /* several processes have or had it: messages of each may be late */
-	FLOW_PATIENT = 1 << 24,      /* they may wait as long as an answer takes */
-	FLOW_ACK_LATE = 1 << 25,     /* one waited in vain for an answer, until cold.ack_late_us */
-	FLOW_CWND_LIMITED = 1 << 15, /* the window, not the application, held back data since congestion
-					control looked last */
 };
 
 /* Why the slow path should look at a flow (flow.events): the fast path sets bits and pushes the flow at most
@@ -261,8 +261,8 @@ struct flow_cold {
 	uint32_t rcv_mss;
 	uint64_t max_snd_wnd;
 	tas_ns answered_ns, probed_ns; /* when flow_may_answer(), flow_may_answer_probe() last said yes */
-	uint32_t pace_slow_ns; /* a byte, in place of the largest pace_q16 */
-	uint32_t tx_limit;     /* of the transmit ring, so much is used: SO_SNDBUF */
+	uint32_t pace_slow_ns;         /* a byte, in place of the largest pace_q16 */
+	uint32_t tx_limit;             /* of the transmit ring, so much is used: SO_SNDBUF */
 	uint32_t notsent_lowat;
 	uint32_t rx_limit; /* of the receive ring, so much is used: SO_RCVBUF */
 	uint32_t rx_clamp; /* the largest window: TCP_WINDOW_CLAMP */
