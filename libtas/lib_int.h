@@ -172,9 +172,11 @@ struct tas_sock {
 	_Atomic uint32_t seen_error; /* rec->error as last seen with ABI_EV_ERROR */
 	uint32_t rx_limit;           /* of the ring tasd offers so much to the peer; 0: all */
 	_Atomic uint32_t tx_limit;   /* of the other one the library uses so much; 0: all */
-	uint64_t taken;              /* how far our bytes went before another process took the flow */
-	uint32_t forks;              /* t->forks when it began; SHARED: others have it in any case */
-	_Atomic uint32_t deferred;   /* messages that found no way yet: ABI_BELL_*, DEFERRED_* */
+	_Atomic uint64_t
+		quick_at; /* where it was, and what was chosen, when TCP_QUICKACK was last set; 0: never */
+	uint64_t taken;   /* how far our bytes went before another process took the flow */
+	uint32_t forks;   /* t->forks when it began; SHARED: others have it in any case */
+	_Atomic uint32_t deferred; /* messages that found no way yet: ABI_BELL_*, DEFERRED_* */
 	_Atomic uint32_t deferred_arg;
 	uint16_t local_port, remote_port;
 	struct tas_sock *deferred_next;
@@ -436,6 +438,9 @@ void lib_options_take(struct tas_sock *s, const struct ctl_options *options);
 /* The rings are of these sizes. */
 void lib_rx_size_set(struct tas_sock *s, uint32_t size);
 void lib_tx_size_set(struct tas_sock *s, uint32_t size);
+/* TCP_QUICKACK as it was set by this process, for as long as nothing can have changed it: tasd may answer before it
+ * takes the message. */
+void lib_quickack_info(const struct tas_sock *s, struct ctl_info *info);
 
 /* --- lib_fork.c --- */
 

@@ -112,7 +112,10 @@ int tas_info(struct tas_sock *s, struct ctl_info *info)
 	m.info.gen = listener ? s->listener->cookie : s->gen;
 	if (error == 0)
 		error = lib_ask(s->t, &m, CTL_INFO);
-	if (error == 0)
-		*info = m.info;
-	return error;
+	if (error != 0)
+		return error;
+	*info = m.info;
+	if (!listener)
+		lib_quickack_info(s, info);
+	return 0;
 }

@@ -119,10 +119,29 @@ static int flow_options(struct tas_ctx *c, struct tas_sock *s, const struct ctl_
 	return error;
 }
 
+/* --- TCP_QUICKACK --- */
+
+/* It changes when bytes move. */
+static uint64_t bytes_moved(const struct tas_sock *s)
+{
+	return atomic_load_explicit(&s->rec->rx_end, memory_order_relaxed) +
+		atomic_load_explicit(&s->tx_end, memory_order_relaxed);
+}
+
 void tas_set_quickack(struct tas_ctx *c, struct tas_sock *s, bool on)
 {
-	if (lib_sock_ours(c, s, 0) == 0 && (!lib_moved(s) || lib_pull(c, s) == 0))
-		lib_bell(c, s, ABI_BELL_POSITIONS | (on ? ABI_BELL_QUICK_ACKS : ABI_BELL_LATE_ACKS), 0);
+	if (lib_sock_ours(c, s, 0) != 0 || (lib_moved(s) && lib_pull(c, s) != 0))
+		return;
+	lib_bell(c, s, ABI_BELL_POSITIONS | (on ? ABI_BELL_QUICK_ACKS : ABI_BELL_LATE_ACKS), 0);
+	atomic_store_explicit(&s->quick_at, (bytes_moved(s) + 1) << 1 | on, memory_order_relaxed);
+}
+
+void lib_quickack_info(const struct tas_sock *s, struct ctl_info *info)
+{
+	uint64_t at = atomic_load_explicit(&s->quick_at, memory_order_relaxed);
+
+	if (at >> 1 == bytes_moved(s) + 1)
+		info->late_acks = !(at & 1);
 }
 
 int tas_set_options(struct tas_sock *s, const struct ctl_options *options)

@@ -202,6 +202,25 @@ static void quick_acknowledgements_are_a_message(void **state)
 	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_LATE_ACKS);
 }
 
+static void quick_acknowledgements_are_as_set_until_bytes_move(void **state)
+{
+	struct ctl_info info;
+
+	(void)state;
+	assert_int_equal(tas_info(s, &info), 0);
+	assert_int_equal(info.late_acks, 0); /* as tasd says, which has not heard of it yet below */
+	tas_set_quickack(r.c, s, false);
+	assert_int_equal(tas_info(s, &info), 0);
+	assert_int_equal(info.late_acks, 1);
+	tas_set_quickack(r.c, s, true);
+	assert_int_equal(tas_info(s, &info), 0);
+	assert_int_equal(info.late_acks, 0);
+	tas_set_quickack(r.c, s, false);
+	rig_deliver(&r, REC, 100);
+	assert_int_equal(tas_info(s, &info), 0);
+	assert_int_equal(info.late_acks, 0);
+}
+
 static void an_error_that_ends_nothing_is_told_once_each_time(void **state) /* IP_RECVERR */
 {
 	char byte;
@@ -244,6 +263,7 @@ int main(void)
 		TEST(little_may_be_unsent),
 		TEST(flows_of_a_listener_begin_with_its_limits),
 		TEST(quick_acknowledgements_are_a_message),
+		TEST(quick_acknowledgements_are_as_set_until_bytes_move),
 		TEST(an_error_that_ends_nothing_is_told_once_each_time),
 		TEST(larger_rings_are_used_when_they_are_there),
 		TEST(rings_stay_while_their_own_thread_is_inside),
