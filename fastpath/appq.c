@@ -76,6 +76,9 @@ static struct abi_flow_rec *positions_store(const struct app *a, const struct fl
 		memory_order_relaxed);
 	atomic_store_explicit(&rec->tx_una, f->tx_una - (f->flags & FLOW_FIN_DONE ? 1 : 0),
 		memory_order_relaxed);
+	if (unlikely(f->flags & FLOW_TX_LIMITED))
+		atomic_store_explicit(&rec->tx_nxt,
+			(uint32_t)f->tx_una + min_u32(f->tx_inflight, f->tx_avail), memory_order_relaxed);
 	return rec;
 }
 
@@ -149,8 +152,10 @@ static enum app_fault bell_check(const struct app *a, const struct flow *f, cons
 /* RFC 9293 3.8.6.2.2: tell the peer when the window opened by two segments or a quarter of the buffer. */
 static bool window_worth_telling(const struct flow *f, const struct flow_cold *k)
 {
-	uint32_t more = tcp_rcv_window(f) - f->rx_adv, size = flow_rx_size(f);
+	uint32_t more = rcv_window(f, k) - f->rx_adv, size = flow_rx_size(f);
 
+	if (unlikely(f->flags & FLOW_RX_LIMITED))
+		size = min_u32(k->rx_limit, k->rx_clamp);
 	return more >= size / 4 || (f->rx_adv < size / 4 && more >= min_u32(2u * k->rcv_mss, size / 4));
 }
 
@@ -194,8 +199,25 @@ static void bell_tx(struct tcp t, uint64_t tx_end)
 		answered(t);
 }
 
+/* TCP_QUICKACK, which holds until the next exchange shows something else, as in Linux. */
+static TAS_NOINLINE void bell_acks(struct tcp t, uint32_t flags)
+{
+	if (flags & ABI_BELL_QUICK_ACKS) {
+		t.f->flags &= ~(uint32_t)(FLOW_PINGPONG | FLOW_PATIENT | FLOW_ACK_LATE);
+		t.k->quick_acks = FLOW_QUICK_ACKS;
+		if (t.f->rx_unacked > 0 && ((TCP_STATES_FAST >> t.f->state) & 1))
+			tcp_ack_soon(t);
+	}
+	if (flags & ABI_BELL_LATE_ACKS)
+		t.f->flags |= FLOW_PINGPONG | FLOW_PATIENT;
+}
+
 static void bell_options(struct tcp t, const struct abi_bell *b)
 {
+	enum {
+		RARE_OPTIONS = ABI_BELL_WANT_SPACE | ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS |
+			ABI_BELL_CONTEXT
+	};
 	struct flow *f = t.f;
 
 	if (b->flags & ABI_BELL_OPTIONS) {
@@ -203,8 +225,12 @@ static void bell_options(struct tcp t, const struct abi_bell *b)
 		f->flags |= (b->flags & ABI_BELL_MORE ? FLOW_MORE : 0u) |
 			(b->flags & ABI_BELL_NODELAY ? FLOW_NODELAY : 0u);
 	}
+	if (likely(!(b->flags & RARE_OPTIONS)))
+		return;
 	if (b->flags & ABI_BELL_WANT_SPACE)
 		f->flags |= FLOW_WANT_SPACE;
+	if (b->flags & (ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS))
+		bell_acks(t, b->flags);
 	if (b->flags & ABI_BELL_CONTEXT) {
 		f->ctx = (uint16_t)(b->arg & ABI_BELL_ARG_CONTEXT);
 		f->notify_pos = 0;
@@ -229,10 +255,7 @@ static void bell_end(struct tcp t, const struct abi_bell *b)
 	}
 }
 
-static bool wants_space_now(const struct flow *f)
-{
-	return (f->flags & FLOW_WANT_SPACE) && f->tx_avail <= flow_tx_size(f) - flow_tx_size(f) / 4;
-}
+static bool wants_space_now(struct tcp t) { return (t.f->flags & FLOW_WANT_SPACE) && tcp_tx_space(t.f, t.k); }
 
 /* What it cost. */
 static int bell_apply(struct tcp t, const struct abi_bell *b)
@@ -245,7 +268,7 @@ static int bell_apply(struct tcp t, const struct abi_bell *b)
 		bell_tx(t, b->tx_end);
 	}
 	bell_end(t, b);
-	if (wants_space_now(t.f) || (b->flags & (ABI_BELL_REFRESH | ABI_BELL_CONTEXT))) {
+	if (wants_space_now(t) || (b->flags & (ABI_BELL_REFRESH | ABI_BELL_CONTEXT))) {
 		t.f->flags &= ~(uint32_t)FLOW_WANT_SPACE;
 		app_notify(t.c, t.f, 0, 0);
 		cost = ANSWER_COST;

@@ -257,7 +257,7 @@ static void kicked(struct fp_core *c, uint32_t id)
 
 	rte_spinlock_lock(&f->lock);
 	c->fp->cold[id].on_list &= (uint8_t)~LIST_KICKED;
-	wanted = f->flags & (FLOW_ACK_WANTED | FLOW_PROBE_WANTED | FLOW_TAIL_WANTED);
+	wanted = f->flags & (FLOW_ACK_WANTED | FLOW_PROBE_WANTED | FLOW_TAIL_WANTED | FLOW_ACK_LATER);
 	f->flags &= ~wanted;
 	if (wanted & FLOW_PROBE_WANTED)
 		tcp_probe_out(c, id);
@@ -265,6 +265,8 @@ static void kicked(struct fp_core *c, uint32_t id)
 		tcp_tail_probe_out(c, id);
 	if ((wanted & FLOW_ACK_WANTED) && ((TCP_STATES_FAST >> f->state) & 1))
 		tcp_ack_soon(tcp_of(c, id)); /* which data that goes now takes along */
+	if ((wanted & FLOW_ACK_LATER) && ((TCP_STATES_FAST >> f->state) & 1))
+		tcp_ack_later(tcp_of(c, id));
 	tcp_tx(c, id);
 	rte_spinlock_unlock(&f->lock);
 }

@@ -239,8 +239,8 @@ void tcp_send_probe(struct fp_core *c, uint32_t id);
  * 8985 7). */
 void tcp_send_tail_probe(struct fp_core *c, uint32_t id);
 /* True if data or a FIN waits that only the peer's window holds back. */
-bool tcp_window_blocked(const struct flow *f);
-uint32_t tcp_rcv_window(const struct flow *f); /* bytes that may be advertised now */
+bool tcp_window_blocked(const struct flow *f, const struct flow_cold *k);
+uint32_t tcp_rcv_window(const struct flow *f, const struct flow_cold *k); /* bytes to be advertised now */
 
 /* Tells the application: stores the record and pushes a notification if none is pending. */
 void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t error);

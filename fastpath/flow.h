@@ -52,7 +52,7 @@ enum tcp_state {
 	(1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT_1 | 1u << TCP_FIN_WAIT_2 | 1u << TCP_CLOSE_WAIT | \
 		1u << TCP_CLOSING | 1u << TCP_LAST_ACK)
 
-/* flow.flags */
+/* flow.flags, in order, so that no two take the same bit unnoticed */
 enum flow_flags {
 	FLOW_TS = 1 << 0,      /* timestamps were negotiated: every segment carries them */
 	FLOW_SACK = 1 << 1,    /* SACK was negotiated */
@@ -71,6 +71,8 @@ enum flow_flags {
 	FLOW_CC_ACTIVE = 1 << 12,  /* congestion control has this flow on its list */
 	FLOW_TIMER = 1 << 13,      /* the slow path has a retransmission or persist timer for this flow */
 	FLOW_ECN = 1 << 14,        /* ECN was negotiated */
+	FLOW_CWND_LIMITED = 1
+		<< 15, /* the window, not the application, held back data since congestion control looked last */
 	FLOW_WANT_SPACE =
 		1 << 16, /* the application found its transmit ring full and waits for a notification */
 	FLOW_ACK_WANTED =
@@ -80,12 +82,14 @@ enum flow_flags {
 	FLOW_ECE = 1 << 20,          /* what we send echoes a congestion mark (tcp_ecn.c) */
 	FLOW_CWR = 1 << 21,          /* the window was reduced: the next new data says so */
 	FLOW_DCTCP = 1 << 22,        /* ECN as RFC 8257 has it */
-	FLOW_TAIL_WANTED = 1 << 24,  /* the slow path wants a tail loss probe sent when it kicks the flow */
 	FLOW_SHARED = 1 << 23,       /* several processes have or had it: messages of each may be late */
 	FLOW_PATIENT = 1 << 24,      /* they may wait as long as an answer takes */
 	FLOW_ACK_LATE = 1 << 25,     /* one waited in vain for an answer, until cold.ack_late_us */
-	FLOW_CWND_LIMITED = 1 << 15, /* the window, not the application, held back data since congestion
-					control looked last */
+	FLOW_TAIL_WANTED = 1 << 26,  /* the slow path wants a tail loss probe sent when it kicks the flow */
+	FLOW_ACK_LATER = 1 << 27,    /* the slow path wants an acknowledgement that data may carry */
+	FLOW_FRAGMENTS = 1 << 28,    /* no DF: each segment has an identification of its own */
+	FLOW_RX_LIMITED = 1 << 29,   /* cold.rx_limit and rx_clamp hold */
+	FLOW_TX_LIMITED = 1 << 30,   /* cold.tx_limit and notsent_lowat hold */
 };
 
 /* Why the slow path should look at a flow (flow.events): the fast path sets bits and pushes the flow at most
@@ -102,6 +106,12 @@ enum flow_events {
 	FLOW_EV_FAULT = 1 << 8,       /* the peer misbehaved beyond repair: reset */
 	FLOW_EV_ORPHAN_DATA = 1 << 9, /* data arrived after the application's close: RST */
 	FLOW_EV_QUEUED = 1 << 15,     /* on its way to the slow path */
+};
+
+enum {
+	FLOW_QUICK_ACKS =
+		16, /* tcp(7): at the start, and with TCP_QUICKACK, so many segments are acknowledged at
+				 once */
 };
 
 /* flow.ack: what the receive side owes the peer. */
@@ -154,11 +164,11 @@ struct flow {
 	uint8_t state;       /* enum tcp_state; written by the slow path */
 	uint8_t cc;          /* index of its congestion control algorithm */
 	uint8_t notify_ring; /* core index of the ring of notify_pos */
-	uint32_t pace_q16;   /* pacing: ns per byte, 16 fractional bits; 0 = not paced */
-	uint32_t ts_off;     /* our timestamp = ms clock + this */
-	uint32_t srtt_us;    /* smoothed RTT, us << 3 as RFC 6298 implementations keep it; 0 = none yet */
-	uint16_t events;     /* enum flow_events */
-	uint8_t ack;         /* enum flow_ack */
+	uint32_t pace_q16; /* pacing: ns per byte, 16 fractional bits; 0 = not paced; UINT32_MAX: see cold */
+	uint32_t ts_off;   /* our timestamp = ms clock + this */
+	uint32_t srtt_us;  /* smoothed RTT, us << 3 as RFC 6298 implementations keep it; 0 = none yet */
+	uint16_t events;   /* enum flow_events */
+	uint8_t ack;       /* enum flow_ack */
 	uint8_t dup_acks;
 
 	/* line 1: written under the lock by every packet or message */
@@ -252,6 +262,11 @@ struct flow_cold {
 	uint32_t rcv_mss;
 	uint64_t max_snd_wnd;
 	tas_ns answered_ns, probed_ns; /* when flow_may_answer(), flow_may_answer_probe() last said yes */
+	uint32_t pace_slow_ns;         /* a byte, in place of the largest pace_q16 */
+	uint32_t tx_limit;             /* of the transmit ring, so much is used: SO_SNDBUF */
+	uint32_t notsent_lowat;
+	uint32_t rx_limit; /* of the receive ring, so much is used: SO_RCVBUF */
+	uint32_t rx_clamp; /* the largest window: TCP_WINDOW_CLAMP */
 };
 
 static inline uint64_t flow_tx_nxt(const struct flow *f) { return f->tx_una + f->tx_inflight; }

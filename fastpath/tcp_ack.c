@@ -46,15 +46,28 @@ static bool rtt_echoed(struct tcp t, const struct seg *seg)
 	return true;
 }
 
-/* The application wants to know that there is space again once a quarter of its ring is free. */
+/* What was not sent yet may be limited, too: half of that is worth telling, as in Linux. */
+bool tcp_tx_space_limited(const struct flow *f, const struct flow_cold *k)
+{
+	uint64_t unsent = f->tx_avail - min_u32(f->tx_inflight, f->tx_avail);
+
+	return f->tx_avail <= k->tx_limit - k->tx_limit / 4 &&
+		(k->notsent_lowat == 0 || 2 * unsent < k->notsent_lowat);
+}
+
+/* The application wants to know that there is space again. */
 static inline void tell_space(struct tcp t)
 {
-	struct flow *f = t.f;
-
-	if ((f->flags & FLOW_WANT_SPACE) && f->tx_avail <= flow_tx_size(f) - flow_tx_size(f) / 4) {
-		f->flags &= ~(uint32_t)FLOW_WANT_SPACE;
-		app_notify(t.c, f, 0, 0);
+	if ((t.f->flags & FLOW_WANT_SPACE) && tcp_tx_space(t.f, t.k)) {
+		t.f->flags &= ~(uint32_t)FLOW_WANT_SPACE;
+		app_notify(t.c, t.f, 0, 0);
 	}
+}
+
+void tcp_tell_space(struct tcp t)
+{
+	app_store(t.c, t.f);
+	tell_space(t);
 }
 
 /* The timer, which was backed off, is to be armed anew. */

@@ -84,6 +84,23 @@ bool resent_covers(const struct resent *r, uint64_t off, uint64_t *to);
 /* Where the next piece behind `off` begins, UINT64_MAX if there is none. */
 uint64_t resent_next(const struct resent *r, uint64_t off);
 
+/* --- tcp_rx.c: the receive window --- */
+
+/* Of a flow with FLOW_RX_LIMITED. */
+uint32_t tcp_rcv_window_limited(const struct flow *f, const struct flow_cold *k);
+
+/* The wire carries the window in units of 2^wscale. One unit less is offered, so that there is room to round up
+ * what was already offered: the right edge should not move back. */
+static inline uint32_t rcv_window(const struct flow *f, const struct flow_cold *k)
+{
+	uint32_t slack = (1u << f->rcv_wscale) - 1, free_bytes = flow_rx_size(f) - f->rx_unread;
+
+	if (unlikely(f->flags & FLOW_RX_LIMITED))
+		return tcp_rcv_window_limited(f, k);
+	free_bytes = free_bytes > slack ? free_bytes - slack : 0;
+	return max_u32(min_u32(free_bytes, 0xffffu << f->rcv_wscale), f->rx_adv);
+}
+
 /* --- tcp_ecn.c: of flows with FLOW_ECN --- */
 
 /* What a segment says of congestion. new_data: it carries data that was never sent before. */
@@ -92,6 +109,24 @@ void ecn_mark(struct tcp t, struct hdr_fields *h, bool new_data);
 void ecn_data_in(struct tcp t, const struct seg *seg);
 /* `acked` bytes were acknowledged. */
 void ecn_ack_in(struct tcp t, const struct seg *seg, uint32_t acked);
+
+/* --- tcp_ack.c: space in the transmit ring --- */
+
+/* Of a flow with FLOW_TX_LIMITED. */
+bool tcp_tx_space_limited(const struct flow *f, const struct flow_cold *k);
+
+/* Is there so much that it is worth telling the application: a quarter of the ring? */
+static inline bool tcp_tx_space(const struct flow *f, const struct flow_cold *k)
+{
+	uint32_t size = flow_tx_size(f);
+
+	if (unlikely(f->flags & FLOW_TX_LIMITED))
+		return tcp_tx_space_limited(f, k);
+	return f->tx_avail <= size - size / 4;
+}
+
+/* It was sent, or acknowledged: who waits for space is told once there is. */
+void tcp_tell_space(struct tcp t);
 
 /* --- tcp_tx.c --- */
 

@@ -24,16 +24,16 @@ static inline struct rcv_span rcv_clip(int32_t head, uint32_t len, uint32_t wnd)
 		.len = (uint32_t)(to - from) };
 }
 
-uint32_t tcp_rcv_window(const struct flow *f)
+/* The application wants less of the ring to be used, or a smaller window. What was offered stands. */
+uint32_t tcp_rcv_window_limited(const struct flow *f, const struct flow_cold *k)
 {
-	uint32_t size = flow_rx_size(f), slack = (1u << f->rcv_wscale) - 1, free_bytes;
+	uint32_t limit = min_u32(k->rx_limit, flow_rx_size(f)); /* before accept there may be less */
+	uint32_t free_bytes = limit > f->rx_unread ? limit - f->rx_unread : 0;
 
-	/* The wire carries the window in units of 2^wscale. One unit less is offered, so that there is room
-	 * to round up what was already offered: the right edge should not move back. */
-	free_bytes = size - f->rx_unread;
-	free_bytes = free_bytes > slack ? free_bytes - slack : 0;
-	return max_u32(min_u32(free_bytes, 0xffffu << f->rcv_wscale), f->rx_adv);
+	return max_u32(min_u32(min_u32(free_bytes, k->rx_clamp), 0xffffu << f->rcv_wscale), f->rx_adv);
 }
+
+uint32_t tcp_rcv_window(const struct flow *f, const struct flow_cold *k) { return rcv_window(f, k); }
 
 /* First, acceptability, as Linux takes it: not wholly before the last acknowledgement sent, not beyond the
  * window. */

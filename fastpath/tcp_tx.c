@@ -50,10 +50,10 @@ static uint32_t sack_options(const struct flow *f, const struct flow_cold *k, st
 /* The window as on the wire, in units of 2^wscale. What was offered before is rounded up, so that the right
  * edge does not move back, but not beyond the space there is: many small segments would each add a part of a
  * unit. Then it is rounded down, as RFC 7323 2.4 allows; what was once offered is accepted all the same. */
-static inline uint32_t window_field(const struct flow *f)
+static inline uint32_t window_field(const struct flow *f, const struct flow_cold *k)
 {
 	uint32_t unit = 1u << f->rcv_wscale, space = flow_rx_size(f) - f->rx_unread;
-	uint32_t wnd = max_u32(tcp_rcv_window(f), f->rx_adv + unit - 1);
+	uint32_t wnd = max_u32(rcv_window(f, k), f->rx_adv + unit - 1);
 
 	return min_u32(min_u32(wnd, max_u32(space, f->rx_adv)) >> f->rcv_wscale, 0xffff);
 }
@@ -62,7 +62,7 @@ static inline uint32_t window_field(const struct flow *f)
 static __rte_always_inline struct hdr_fields fields_with_ack(struct tcp t, uint64_t off, uint8_t flags)
 {
 	struct flow *f = t.f;
-	uint32_t field = window_field(f);
+	uint32_t field = window_field(f, t.k);
 
 	f->rx_adv = max_u32(f->rx_adv, field << f->rcv_wscale);
 	f->rx_unacked = 0;
@@ -95,6 +95,15 @@ static inline uint32_t payload_copy(struct tcp t, uint8_t *to, uint64_t off, uin
 	return s;
 }
 
+/* What few flows want of their IP headers. */
+static TAS_NOINLINE void ip_header_special(struct tcp t, struct hdr_fields *fields, bool new_data)
+{
+	if (t.f->flags & FLOW_ECN)
+		ecn_mark(t, fields, new_data);
+	if (t.f->flags & FLOW_FRAGMENTS)
+		hdr_tmpl_next_id(&t.k->hdr, 1);
+}
+
 /* A segment with len bytes of payload from offset off; false if there is no mbuf. */
 static bool segment_out(struct tcp t, uint64_t off, uint32_t len, uint8_t flags)
 {
@@ -110,8 +119,8 @@ static bool segment_out(struct tcp t, uint64_t off, uint32_t len, uint8_t flags)
 		return false;
 	frame = rte_pktmbuf_mtod(m, uint8_t *);
 	fields = fields_with_ack(t, off, flags);
-	if (unlikely(t.f->flags & FLOW_ECN))
-		ecn_mark(t, &fields, len > 0 && off == flow_tx_nxt(t.f));
+	if (unlikely(t.f->flags & (FLOW_ECN | FLOW_FRAGMENTS)))
+		ip_header_special(t, &fields, len > 0 && off == flow_tx_nxt(t.f));
 	if (unlikely((t.f->flags & FLOW_OOO) && (t.f->flags & FLOW_SACK) && len == 0)) {
 		uint8_t opts[TCP_OPT_MAX];
 		struct tcp_opts o = { .has = hdr_tmpl_has_ts(h) ? TCP_HAS_TS : 0,
@@ -261,9 +270,14 @@ static inline bool paced_out(struct tcp t)
 
 static inline void pace_spend(struct tcp t, uint32_t bytes)
 {
-	if (t.f->pace_q16 != 0)
-		t.k->pace_next_ns = max_u64(t.k->pace_next_ns, t.c->now) +
-			(((uint64_t)bytes * t.f->pace_q16) >> 16);
+	uint64_t ns;
+
+	if (t.f->pace_q16 == 0)
+		return;
+	ns = ((uint64_t)bytes * t.f->pace_q16) >> 16;
+	if (unlikely(t.f->pace_q16 == UINT32_MAX))
+		ns = (uint64_t)bytes * t.k->pace_slow_ns;
+	t.k->pace_next_ns = max_u64(t.k->pace_next_ns, t.c->now) + ns;
 }
 
 /* One segment; false if nothing may go now. */
@@ -396,6 +410,8 @@ static bool tso_send(struct tcp t, uint32_t len)
 
 	if (m == NULL)
 		return false;
+	if (unlikely(t.f->flags & FLOW_FRAGMENTS))
+		hdr_tmpl_next_id(&t.k->hdr, 1);
 	/* PSH comes on the last segment only, as the port cuts it */
 	fields = fields_with_ack(t, piece.from, piece.to == flow_tx_end(t.f) ? RTE_TCP_PSH_FLAG : 0);
 	hdr_write(h, rte_pktmbuf_mtod(m, uint8_t *), &fields, len, 0,
@@ -403,6 +419,8 @@ static bool tso_send(struct tcp t, uint32_t len)
 	mbuf_offload(m, t.c->fp->port, h, h->l4_len);
 	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
 	m->tso_segsz = (uint16_t)tso_seg(t);
+	if (unlikely(t.f->flags & FLOW_FRAGMENTS))
+		hdr_tmpl_next_id(&t.k->hdr, len / m->tso_segsz - 1);
 	t.c->tso_mbufs += m->nb_segs;
 	core_tx_push(t.c, m);
 	count(t.c, CNT_TCP_TX_TSO, 1);
@@ -452,23 +470,27 @@ void tcp_tx(struct fp_core *c, uint32_t id)
 			goto rest;
 	}
 turn_over:
+	if (unlikely(t.f->flags & FLOW_TX_LIMITED))
+		tcp_tell_space(t);
 	list_push_ready(c, id);
 	return;
 rest:
+	if (unlikely(t.f->flags & FLOW_TX_LIMITED))
+		tcp_tell_space(t);
 	if (unlikely((t.f->flags & FLOW_MORE) && t.f->tx_avail > t.f->tx_inflight))
 		list_push_held(c, id);
-	if (tcp_window_blocked(t.f) && !(t.f->flags & FLOW_TIMER)) {
+	if (tcp_window_blocked(t.f, t.k) && !(t.f->flags & FLOW_TIMER)) {
 		t.f->flags |= FLOW_TIMER;
 		flow_event(c, id, FLOW_EV_TIMER);
 	}
 }
 
-/* Nothing is on its way that could bring an acknowledgement, and it is not MORE that holds the data back. */
-bool tcp_window_blocked(const struct flow *f)
+/* Nothing is on its way that could bring an acknowledgement, and neither MORE nor the pace holds the data back. */
+bool tcp_window_blocked(const struct flow *f, const struct flow_cold *k)
 {
 	uint32_t stream = f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0);
 
-	return stream > 0 && f->tx_inflight == 0 &&
+	return stream > 0 && f->tx_inflight == 0 && !(k->on_list & LIST_PACED) &&
 		(!(f->flags & FLOW_MORE) || f->snd_wnd < min_u32(stream, f->mss));
 }
 

@@ -39,7 +39,7 @@ static TAS_NOINLINE void rx_ring_load(struct tas_sock *s)
 	s->rx_ring = s->att->base + r.off;
 	s->rx_mask = r.size - 1;
 	s->rx_gen = r.gen;
-	s->rx_worth = min_u32(r.size / 4, 2 * max_u32(536, s->rec->snd_mss));
+	lib_rx_size_set(s, r.size);
 }
 
 static TAS_NOINLINE void tx_ring_load(struct tas_sock *s)
@@ -51,6 +51,7 @@ static TAS_NOINLINE void tx_ring_load(struct tas_sock *s)
 	s->tx_ring = s->att->base + r.off;
 	s->tx_mask = r.size - 1;
 	s->tx_gen = r.gen;
+	lib_tx_size_set(s, r.size);
 }
 
 /* The n bytes from stream offset `pos` on, as they lie. */
@@ -127,13 +128,14 @@ static inline void rx_consume(struct tas_ctx *c, struct tas_sock *s, size_t n)
 	uint64_t read = atomic_load_explicit(&s->rx_read, memory_order_relaxed) + n;
 	uint64_t told = atomic_load_explicit(&s->rx_told, memory_order_relaxed);
 	uint64_t end = atomic_load_explicit(&s->rec->rx_end, memory_order_relaxed);
+	uint32_t worth = atomic_load_explicit(&s->rx_worth, memory_order_relaxed);
 
 	/* release: the bytes were copied before tasd may write there again; it learns of it by the
 	 * message's release */
 	atomic_store_explicit(&s->rx_read, read, memory_order_release);
 	if (lib_shared(c->t, s) && n != 0)
 		lib_publish(s);
-	if (unlikely(n != 0 && (read - told >= s->rx_worth || end - told > s->rx_mask + 1ull - s->rx_worth)))
+	if (unlikely(n != 0 && (read - told >= worth || end - told > s->rx_mask + 1ull - worth)))
 		lib_bell(c, s, ABI_BELL_POSITIONS, 0);
 }
 
@@ -233,7 +235,8 @@ static inline int tx_enter(struct tas_ctx *c, struct tas_sock *s)
 static inline bool tx_open(const struct tas_sock *s)
 {
 	return likely(atomic_load_explicit(&s->state, memory_order_relaxed) == STATE_CONNECTED) &&
-		likely(!(atomic_load_explicit(&s->rec->events, memory_order_relaxed) & ABI_EV_RESET));
+		likely(!(atomic_load_explicit(&s->rec->events, memory_order_relaxed) &
+			(ABI_EV_RESET | ABI_EV_ERROR)));
 }
 
 /* Why nothing can be sent; 0: it can. */
@@ -256,15 +259,31 @@ static TAS_NOINLINE int tx_refusal(struct tas_sock *s)
 	return 0;
 }
 
-/* Free bytes of the ring; asks the record only if those known are fewer than wanted. */
-static inline uint64_t tx_space(struct tas_sock *s, uint64_t wanted)
+/* What the record says now. Of what is free, as much as TCP_NOTSENT_LOWAT leaves, and what is left of a segment. */
+static TAS_NOINLINE uint64_t tx_space_look(struct tas_sock *s, uint64_t end)
 {
-	uint64_t end = atomic_load_explicit(&s->tx_end, memory_order_relaxed), size = s->tx_mask + 1ull;
+	uint32_t lowat = atomic_load_explicit(&s->notsent_lowat, memory_order_relaxed), unsent;
+	uint64_t size = lib_tx_used_size(s, s->tx_mask + 1), used;
 
-	if (unlikely(size - (end - s->tx_una) < wanted))
-		/* pairs with tasd's release: it reads those bytes no more */
-		s->tx_una = atomic_load_explicit(&s->rec->tx_una, memory_order_acquire);
-	return size - (end - s->tx_una);
+	/* pairs with tasd's release: it reads those bytes no more */
+	s->tx_una = atomic_load_explicit(&s->rec->tx_una, memory_order_acquire);
+	used = end - s->tx_una;
+	if (used >= size) /* more, if less of it is used than before */
+		return 0;
+	if (lowat == 0)
+		return size - used;
+	unsent = lib_unsent(s, end, used);
+	return unsent < lowat ? min_u64(size - used, max_u32(lowat - unsent, s->rec->snd_mss)) : 0;
+}
+
+/* Free bytes of what is used of the ring; asks the record only if those known are fewer than wanted. */
+static inline uint64_t tx_space(struct tas_sock *s, int64_t wanted)
+{
+	uint64_t end = atomic_load_explicit(&s->tx_end, memory_order_relaxed);
+	uint64_t size = atomic_load_explicit(&s->tx_size, memory_order_relaxed);
+	int64_t space = (int64_t)(size - (end - s->tx_una));
+
+	return likely(space >= wanted) ? (uint64_t)space : tx_space_look(s, end);
 }
 
 /* The n bytes behind tx_end are filled. `full`: there was more to send. False: another process took the flow
@@ -323,7 +342,7 @@ static inline ssize_t tx_begin(struct tas_ctx *c, struct tas_sock *s, uint64_t w
 			return error;
 		}
 	}
-	*space = tx_space(s, wanted);
+	*space = tx_space(s, (int64_t)wanted);
 	return unlikely(*space == 0) ? tx_leave_full(c, s) : 0;
 }
 
@@ -352,7 +371,7 @@ ssize_t tas_send(struct tas_ctx *c, struct tas_sock *s, const void *buf, size_t 
 ssize_t tas_tx_begin(struct tas_ctx *c, struct tas_sock *s, struct tas_span span[2])
 {
 	uint64_t space;
-	ssize_t refused = tx_begin(c, s, UINT64_MAX, &space);
+	ssize_t refused = tx_begin(c, s, INT64_MAX, &space);
 
 	if (unlikely(refused != 0))
 		return refused;
@@ -364,7 +383,7 @@ ssize_t tas_tx_begin(struct tas_ctx *c, struct tas_sock *s, struct tas_span span
 void tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned flags)
 {
 	if (filled != 0)
-		tx_commit(c, s, filled, flags, tx_space(s, 0) == filled);
+		tx_commit(c, s, filled, flags, tx_space(s, 1) == filled);
 	lib_sock_leave(c, s, &s->tx_lock);
 }
 

@@ -135,10 +135,10 @@ struct tas_sock {
 	_Atomic uint64_t rx_told; /* ... as far as tasd knows */
 	struct abi_flow_rec *rec;
 	char *rx_ring;
-	uint32_t rx_mask;  /* of the ring; 0: not known yet */
-	uint32_t rx_gen;   /* rec->ring_gen of these */
-	uint32_t rx_worth; /* so many bytes consumed are worth a message */
-	uint32_t flow;     /* abi_flow_rec.flow */
+	uint32_t rx_mask;          /* of the ring; 0: not known yet */
+	uint32_t rx_gen;           /* rec->ring_gen of these */
+	_Atomic uint32_t rx_worth; /* so many bytes consumed are worth a message */
+	uint32_t flow;             /* abi_flow_rec.flow */
 
 	/* line 1: sending; under tx_lock */
 	alignas(CACHE_LINE) struct lib_lock tx_lock;
@@ -150,6 +150,8 @@ struct tas_sock {
 	uint32_t tx_gen;
 	_Atomic uint32_t options; /* ABI_BELL_NODELAY, ABI_BELL_MORE */
 	uint32_t gen;             /* abi_flow_rec.gen */
+	_Atomic uint32_t tx_size; /* of the ring, so much is used; 0: with notsent_lowat */
+	_Atomic uint32_t notsent_lowat;
 
 	/* line 2: what drains touch */
 	alignas(CACHE_LINE) struct tas *t;
@@ -165,10 +167,15 @@ struct tas_sock {
 	/* line 3: rare */
 	uint32_t index; /* in the pool; constant */
 	uint32_t rec_index;
-	_Atomic uint32_t closing;  /* CLOSING_*: a handler closed it while its own thread was inside */
-	uint32_t adopt_error;      /* why an inherited socket cannot be used */
-	uint64_t taken;            /* how far our bytes went before another process took the flow */
-	uint32_t forks;            /* t->forks when it began; SHARED: others have it in any case */
+	_Atomic uint32_t closing;    /* CLOSING_*: a handler closed it while its own thread was inside */
+	uint32_t adopt_error;        /* why an inherited socket cannot be used */
+	_Atomic uint32_t seen_error; /* rec->error as last seen with ABI_EV_ERROR */
+	uint32_t rx_limit;           /* of the ring tasd offers so much to the peer; 0: all */
+	_Atomic uint32_t tx_limit;   /* of the other one the library uses so much; 0: all */
+	_Atomic uint64_t
+		quick_at; /* where it was, and what was chosen, when TCP_QUICKACK was last set; 0: never */
+	uint64_t taken;   /* how far our bytes went before another process took the flow */
+	uint32_t forks;   /* t->forks when it began; SHARED: others have it in any case */
 	_Atomic uint32_t deferred; /* messages that found no way yet: ABI_BELL_*, DEFERRED_* */
 	_Atomic uint32_t deferred_arg;
 	uint16_t local_port, remote_port;
@@ -279,6 +286,8 @@ int lib_attach_locked(struct tas *t, char *why, size_t why_size);
 int lib_request(struct tas *t, struct ctl_msg *m, enum ctl_type type, int *fds, unsigned max, unsigned *nfds);
 /* With ctl_lock held: tasd is gone. */
 void lib_att_die(struct tas *t);
+/* The same for a request that needs no context, without ctl_lock (lib_open.c). */
+int lib_ask(struct tas *t, struct ctl_msg *m, enum ctl_type type);
 void lib_att_get(struct lib_att *a);
 void lib_att_put(struct lib_att *a);
 /* With ctl_lock held: registers the listeners that are not (lib_listen.c). */
@@ -341,8 +350,24 @@ bool lib_drain_pending(struct lib_rings *r);
 void lib_sock_look(struct tas_sock *s);
 /* Waits until no drain that may have found a closed socket is running. */
 void lib_drains_pass(struct lib_att *a);
-/* A quarter of the transmit ring is free. */
+/* A quarter of the transmit ring is free, and half of what may be unsent. */
 bool lib_sock_has_space(const struct tas_sock *s);
+
+/* So much of a transmit ring of this size is used. */
+static inline uint32_t lib_tx_used_size(const struct tas_sock *s, uint32_t size)
+{
+	uint32_t limit = atomic_load_explicit(&s->tx_limit, memory_order_relaxed);
+
+	return limit != 0 ? min_u32(limit, size) : size;
+}
+
+/* What was not sent yet, of `used` bytes in the ring that end at `end`. Of sockets with notsent_lowat. */
+static inline uint32_t lib_unsent(const struct tas_sock *s, uint64_t end, uint64_t used)
+{
+	uint32_t unsent = (uint32_t)end - atomic_load_explicit(&s->rec->tx_nxt, memory_order_relaxed);
+
+	return unsent < used ? unsent : (uint32_t)used;
+}
 /* Takes note of a connection's end. */
 void lib_sock_reset(struct tas_sock *s, uint32_t error);
 
@@ -375,6 +400,7 @@ void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort);
 /* Takes a flow's socket out of its attachment; tasd is not told. */
 void lib_flow_unlink(struct tas_sock *s);
 /* lib_listen.c */
+int lib_listener_options(struct tas_ctx *c, struct tas_sock *l, const struct ctl_options *options);
 void lib_listener_close(struct tas_ctx *c, struct tas_sock *l);
 /* With ctl_lock held. Registers a listener that the fork hold did not give us; 0 or -errno. */
 int lib_listener_register(struct tas *t, struct lib_listener *b);
@@ -404,6 +430,17 @@ static inline void lib_sock_leave(struct tas_ctx *c, struct tas_sock *s, struct 
 	if (unlikely(atomic_load_explicit(&s->stamp, memory_order_relaxed) == 0))
 		lib_sock_closed_inside(c, s);
 }
+
+/* --- lib_options.c --- */
+
+/* What options say of the payload rings holds from now on. */
+void lib_options_take(struct tas_sock *s, const struct ctl_options *options);
+/* The rings are of these sizes. */
+void lib_rx_size_set(struct tas_sock *s, uint32_t size);
+void lib_tx_size_set(struct tas_sock *s, uint32_t size);
+/* TCP_QUICKACK as it was set by this process, for as long as nothing can have changed it: tasd may answer before it
+ * takes the message. */
+void lib_quickack_info(const struct tas_sock *s, struct ctl_info *info);
 
 /* --- lib_fork.c --- */
 

@@ -39,10 +39,8 @@ static void listen_fill(const struct tas_os *os, struct ctl_listen *l, const str
 	l->port = opt->port;
 	l->flags = opt->flags;
 	l->backlog = opt->backlog < 0 ? UINT32_MAX : (uint32_t)opt->backlog;
-	l->rx_size = opt->rx_size;
-	l->tx_size = opt->tx_size;
-	if (opt->congestion != NULL)
-		strncpy(l->congestion, opt->congestion, sizeof(l->congestion) - 1);
+	if (opt->options != NULL)
+		l->options = *opt->options;
 }
 
 int lib_listener_register(struct tas *t, struct lib_listener *b)
@@ -125,21 +123,38 @@ int tas_listen(struct tas_ctx *c, const struct tas_listen_opt *opt, struct tas_s
 	return error;
 }
 
-int tas_listen_backlog(struct tas_sock *l, int backlog)
+/* Something of a listener changes; without tasd it is told when it comes back. */
+static int listener_change(struct tas_ctx *c, struct tas_sock *l, const uint32_t *backlog,
+	const struct ctl_options *options)
 {
-	struct tas *t = l->t;
-	struct tas_ctx *c = tas_ctx_self(t);
-	int error = c == NULL ? -ENOMEM : lib_sock_ours(c, l, STAMP_LISTENER);
+	struct tas *t = c->t;
+	int error = lib_sock_ours(c, l, STAMP_LISTENER);
 
 	if (error != 0)
 		return error;
 	if (!lib_lock_enter(&t->os, &t->ctl_lock))
 		return -EBUSY;
-	l->listener->listen.backlog = backlog < 0 ? UINT32_MAX : (uint32_t)backlog;
+	if (backlog != NULL)
+		l->listener->listen.backlog = *backlog;
+	if (options != NULL)
+		l->listener->listen.options = *options;
 	if (l->listener->registered)
 		error = lib_listener_register(t, l->listener);
 	lib_lock_leave(&t->os, &t->ctl_lock);
-	return error == -ENOTCONN ? 0 : error; /* without tasd it is told when it comes back */
+	return error == -ENOTCONN ? 0 : error;
+}
+
+int tas_listen_backlog(struct tas_sock *l, int backlog)
+{
+	uint32_t n = backlog < 0 ? UINT32_MAX : (uint32_t)backlog;
+	struct tas_ctx *c = tas_ctx_self(l->t);
+
+	return c == NULL ? -ENOMEM : listener_change(c, l, &n, NULL);
+}
+
+int lib_listener_options(struct tas_ctx *c, struct tas_sock *l, const struct ctl_options *options)
+{
+	return listener_change(c, l, NULL, options);
 }
 
 /* --- armed --- */

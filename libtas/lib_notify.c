@@ -35,6 +35,21 @@ void lib_sock_reset(struct tas_sock *s, uint32_t error)
 		tell(s, TAS_EV_IN | TAS_EV_OUT | TAS_EV_ERR | TAS_EV_HUP | TAS_EV_RDHUP);
 }
 
+/* ABI_EV_ERROR was there: is it again? One that is pending stands. */
+static TAS_NOINLINE uint32_t error_look(struct tas_sock *s)
+{
+	uint32_t error = atomic_load_explicit(&s->rec->error, memory_order_relaxed);
+	uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+
+	if (error >> 16 == 0 || atomic_exchange(&s->seen_error, error) == error)
+		return 0;
+	do {
+		if (state >> STATE_ERROR_SHIFT != 0 || state & STATE_RESET)
+			return 0;
+	} while (!atomic_compare_exchange_weak(&s->state, &state, state | error << STATE_ERROR_SHIFT));
+	return TAS_EV_ERR;
+}
+
 /* Returns the edges of the sticky events that are new to the library. */
 static uint32_t take_events(struct tas_sock *s, uint32_t fresh)
 {
@@ -65,6 +80,8 @@ void lib_sock_look(struct tas_sock *s)
 	uint32_t events = atomic_load_explicit(&s->rec->events, memory_order_acquire);
 	uint32_t fresh = events & ~atomic_load_explicit(&s->looked_events, memory_order_relaxed);
 
+	if (unlikely(events & ABI_EV_ERROR))
+		error_look(s);
 	fresh &= ~(uint32_t)ABI_EV_MOVED;
 	if (likely(fresh == 0))
 		return;
@@ -74,10 +91,12 @@ void lib_sock_look(struct tas_sock *s)
 
 bool lib_sock_has_space(const struct tas_sock *s)
 {
-	uint64_t used = atomic_load_explicit(&s->tx_end, memory_order_relaxed) -
-		atomic_load_explicit(&s->rec->tx_una, memory_order_acquire);
+	uint64_t end = atomic_load_explicit(&s->tx_end, memory_order_relaxed);
+	uint64_t used = end - atomic_load_explicit(&s->rec->tx_una, memory_order_acquire);
+	uint32_t size = lib_tx_used_size(s, s->rec->tx_size);
+	uint32_t lowat = atomic_load_explicit(&s->notsent_lowat, memory_order_relaxed);
 
-	return used <= s->rec->tx_size - s->rec->tx_size / 4;
+	return used <= size - size / 4 && (lowat == 0 || 2ull * lib_unsent(s, end, used) < lowat);
 }
 
 /* tasd forgets the wish when it notifies; if meanwhile more was sent than was freed, the wish stands. */
@@ -107,6 +126,8 @@ static void sock_update(struct tas_ctx *c, struct tas_sock *s, const struct abi_
 			memory_order_relaxed);
 		edges |= take_events(s, fresh);
 	}
+	if (unlikely(events & ABI_EV_ERROR))
+		edges |= error_look(s);
 	if (unlikely(atomic_load_explicit(&s->want_out, memory_order_relaxed) != 0))
 		edges |= want_out_look(c, s);
 	tell(s, edges);
@@ -155,7 +176,8 @@ static TAS_NOINLINE void new_flow(struct tas_ctx *c, struct lib_rings *r, uint32
 	s->remote = rec->remote;
 	s->local_port = rec->local_port;
 	s->remote_port = rec->remote_port;
-	if (l->listener->listen.flags & CTL_LISTEN_NODELAY) /* tasd began with it */
+	lib_options_take(s, &l->listener->listen.options); /* as tasd did */
+	if (l->listener->listen.flags & CTL_LISTEN_NODELAY)
 		atomic_store_explicit(&s->options, ABI_BELL_NODELAY, memory_order_relaxed);
 	atomic_store_explicit(&s->queued_in, rec->listener + 1, memory_order_relaxed);
 	atomic_store_explicit(&s->stamp, c->stamp, memory_order_release);

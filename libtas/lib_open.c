@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lib_open.c - active opens, and questions about routes and flows. */
-#include <string.h>
-
 #include "libtas/lib_int.h"
 #include "libtas/lib_os.h"
 
@@ -13,12 +11,10 @@ static void connect_fill(struct ctl_connect *q, const struct tas_connect_opt *op
 		.local_port = opt->local_port,
 		.remote_port = opt->remote_port,
 		.context = context,
-		.rx_size = opt->rx_size,
-		.tx_size = opt->tx_size,
 		.flags = opt->flags & TAS_OPEN_NODELAY ? CTL_LISTEN_NODELAY : 0,
 	};
-	if (opt->congestion != NULL)
-		strncpy(q->congestion, opt->congestion, sizeof(q->congestion) - 1);
+	if (opt->options != NULL)
+		q->options = *opt->options;
 }
 
 static struct tas_sock *flow_new(struct tas_ctx *c, struct lib_rings *r, const struct ctl_connect *answer)
@@ -33,6 +29,7 @@ static struct tas_sock *flow_new(struct tas_ctx *c, struct lib_rings *r, const s
 	s->remote = answer->remote;
 	s->local_port = answer->local_port;
 	s->remote_port = answer->remote_port;
+	lib_options_take(s, &answer->options);
 	if (answer->flags & CTL_LISTEN_NODELAY)
 		atomic_store_explicit(&s->options, ABI_BELL_NODELAY, memory_order_relaxed);
 	atomic_store_explicit(&s->stamp, c->stamp, memory_order_release);
@@ -72,8 +69,7 @@ int tas_connect(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas
 	return error;
 }
 
-/* A request that needs no context, under ctl_lock. */
-static int ask(struct tas *t, struct ctl_msg *m, enum ctl_type type)
+int lib_ask(struct tas *t, struct ctl_msg *m, enum ctl_type type)
 {
 	unsigned nfds;
 	int error;
@@ -92,7 +88,7 @@ int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len
 
 	if (error != 0)
 		return -ENOTCONN;
-	error = ask(t, &m, CTL_ROUTE);
+	error = lib_ask(t, &m, CTL_ROUTE);
 	if (error != 0)
 		return error;
 	if (prefix_len != NULL)
@@ -104,28 +100,22 @@ int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len
 
 int tas_info(struct tas_sock *s, struct ctl_info *info)
 {
-	struct ctl_msg m = { .info = { .flow = s->flow, .gen = s->gen } };
+	bool listener = tas_sock_is_listener(s);
 	struct tas_ctx *c = tas_ctx_self(s->t);
-	int error = c == NULL ? -ENOMEM : lib_sock_ours(c, s, 0);
+	struct ctl_msg m = { .info = { .flow = CTL_INFO_LISTENER } };
+	int error = c == NULL ? -ENOMEM : lib_sock_ours(c, s, listener ? STAMP_LISTENER : 0);
 
-	if (error == 0 && lib_moved(s))
+	if (error == 0 && !listener && lib_moved(s))
 		error = lib_pull(c, s);
+	if (!listener)
+		m.info.flow = s->flow;
+	m.info.gen = listener ? s->listener->cookie : s->gen;
 	if (error == 0)
-		error = ask(s->t, &m, CTL_INFO);
-	if (error == 0)
-		*info = m.info;
-	return error;
-}
-
-int tas_set_timers(struct tas_sock *s, const struct ctl_timers *timers)
-{
-	struct ctl_msg m = { .timers = *timers };
-	struct tas_ctx *c = tas_ctx_self(s->t);
-	int error = c == NULL ? -ENOMEM : lib_sock_ours(c, s, 0);
-
-	if (error == 0 && lib_moved(s))
-		error = lib_pull(c, s);
-	m.timers.flow = s->flow;
-	m.timers.gen = s->gen;
-	return error != 0 ? error : ask(s->t, &m, CTL_TIMERS);
+		error = lib_ask(s->t, &m, CTL_INFO);
+	if (error != 0)
+		return error;
+	*info = m.info;
+	if (!listener)
+		lib_quickack_info(s, info);
+	return 0;
 }

@@ -11,6 +11,7 @@
 #include "include/base/assert.h"
 #include "include/base/log.h"
 #include "slowpath/app_flow.h"
+#include "slowpath/cc.h"
 
 enum { BURIAL_NICE = 10 }; /* so that the slow path comes first, and it comes to an end all the same */
 
@@ -203,6 +204,7 @@ static void header_fill(const struct apps *as, uint16_t id, struct abi_header *h
 	h->flows_max = as->conf->memory.app_flows_max;
 	h->notify_slots = pow2_at_least(h->flows_max);
 	h->region_size = region_size(as);
+	cc_names(h->congestion, sizeof(h->congestion));
 	for (unsigned i = 0; i < ABI_CORES_MAX; i++) /* until a core begins to look */
 		atomic_store_explicit(&h->core_line[i].asleep, 1, memory_order_relaxed);
 }

@@ -55,8 +55,8 @@ enum app_close {
  * again). */
 struct app_ops {
 	void *arg;
-	/* l->id == 0: begin to listen, for `app` under l->cookie. Otherwise: change the backlog of that
-	 * listener. */
+	/* l->id == 0: begin to listen, for `app` under l->cookie. Otherwise: change backlog and options of
+	 * that listener. */
 	int (*listen)(void *arg, uint16_t app, struct ctl_listen *l);
 	/* This process may have connections of listener l->id notified to context l->context. */
 	int (*arm)(void *arg, uint16_t app, const struct ctl_listen *l);
@@ -71,9 +71,11 @@ struct app_ops {
 	int (*route)(void *arg, struct ctl_connect *c);
 	/* Fills everything but flow and gen for a flow in use; takes its lock itself. */
 	int (*info)(void *arg, uint32_t flow, struct ctl_info *info);
+	/* The same of a listener. */
+	int (*listener_info)(void *arg, uint64_t id, struct ctl_info *info);
 
-	/* Keep-alive and time-outs; takes the flow's lock itself. */
-	void (*timers)(void *arg, uint32_t flow, const struct ctl_timers *timers);
+	/* The options of a flow in use change; takes its lock itself. */
+	int (*options)(void *arg, uint32_t flow, const struct ctl_options *options);
 
 	/* What the fast path saw of the flow and nobody has looked at is dealt with now. No lock is held. */
 	void (*settle_flow)(void *arg, uint32_t flow);
@@ -235,7 +237,7 @@ int app_unlisten(struct apps *as, uint16_t app, const struct ctl_listen *l);
 int app_arm(struct apps *as, uint16_t app, struct ctl_listen *l);
 int app_connect(struct apps *as, uint16_t app, struct ctl_connect *c);
 int app_info(struct apps *as, uint16_t app, struct ctl_info *info);
-int app_timers(struct apps *as, uint16_t app, const struct ctl_timers *timers);
+int app_options(struct apps *as, uint16_t app, struct ctl_change *change);
 int app_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a);
 int app_leave(struct apps *as, uint16_t app, struct ctl_adopt *a);
 /* NULL if there are too many. The rim calls app_fork_end() when the child's end hangs up. */

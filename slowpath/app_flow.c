@@ -171,6 +171,8 @@ void app_rec_fill(struct apps *as, uint32_t flow, uint32_t listener)
 	atomic_store_explicit(&r->rx_end, f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0), memory_order_relaxed);
 	atomic_store_explicit(&r->tx_una, f->tx_una - (f->flags & FLOW_FIN_DONE ? 1 : 0),
 		memory_order_relaxed);
+	atomic_store_explicit(&r->tx_nxt, (uint32_t)f->tx_una + min_u32(f->tx_inflight, f->tx_avail),
+		memory_order_relaxed);
 	atomic_store_explicit(&r->rx_read, 0, memory_order_relaxed);
 	atomic_store_explicit(&r->tx_end, 0, memory_order_relaxed);
 	atomic_store_explicit(&r->events, 0, memory_order_relaxed);

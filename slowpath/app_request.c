@@ -6,7 +6,7 @@
 #include "slowpath/app.h"
 #include "slowpath/app_flow.h"
 
-static void terminate(char *text, size_t size) { text[size - 1] = '\0'; }
+static void terminate(struct ctl_options *o) { o->congestion[sizeof(o->congestion) - 1] = '\0'; }
 
 static bool has_context(const struct apps *as, uint16_t app, uint32_t context)
 {
@@ -23,7 +23,7 @@ int app_listen(struct apps *as, uint16_t app, struct ctl_listen *l)
 {
 	int error;
 
-	terminate(l->congestion, sizeof(l->congestion));
+	terminate(&l->options);
 	if (l->cookie == ABI_LISTENER_NONE)
 		return EINVAL;
 	if (hold_find(&as->holds, app, l->cookie, &l->id))
@@ -50,7 +50,7 @@ int app_unlisten(struct apps *as, uint16_t app, const struct ctl_listen *l)
 
 int app_arm(struct apps *as, uint16_t app, struct ctl_listen *l)
 {
-	terminate(l->congestion, sizeof(l->congestion));
+	terminate(&l->options);
 	if (!hold_find(&as->holds, app, l->cookie, &l->id))
 		return ENOENT;
 	return has_context(as, app, l->context) ? as->ops.arm(as->ops.arg, app, l) : EINVAL;
@@ -59,12 +59,12 @@ int app_arm(struct apps *as, uint16_t app, struct ctl_listen *l)
 /* The rings come first: nothing else of a connect is done twice. */
 int app_connect(struct apps *as, uint16_t app, struct ctl_connect *c)
 {
-	terminate(c->congestion, sizeof(c->congestion));
+	terminate(&c->options);
 	if (!may_have_port(as, app, c->local_port))
 		return EACCES;
 	if (!has_context(as, app, c->context))
 		return EINVAL;
-	if (app_rings_prepare(as, app, c->rx_size, c->tx_size) == -EAGAIN)
+	if (app_rings_prepare(as, app, c->options.rx_size, c->options.tx_size) == -EAGAIN)
 		return APP_LATER;
 	return as->ops.connect(as->ops.arg, app, c);
 }
@@ -80,16 +80,37 @@ static bool has_flow(const struct apps *as, uint16_t app, uint32_t flow, uint32_
 	return f->app == app && f->gen == gen && f->state != TCP_FREE;
 }
 
-int app_timers(struct apps *as, uint16_t app, const struct ctl_timers *timers)
+/* Larger rings come first, if such are wanted. */
+static int larger_rings_prepare(struct apps *as, uint16_t app, const struct ctl_change *change)
 {
-	if (!has_flow(as, app, timers->flow, timers->gen))
+	const struct flow *f = &as->fp->flows[change->flow];
+	bool rx = change->options.rx_size > flow_rx_size(f), tx = change->options.tx_size > flow_tx_size(f);
+
+	if (!rx && !tx)
+		return 0;
+	return app_rings_prepare(as, app, rx ? change->options.rx_size : APP_BUFFER_MIN,
+		tx ? change->options.tx_size : APP_BUFFER_MIN);
+}
+
+int app_options(struct apps *as, uint16_t app, struct ctl_change *change)
+{
+	terminate(&change->options);
+	if (!has_flow(as, app, change->flow, change->gen))
 		return ENOENT;
-	as->ops.timers(as->ops.arg, timers->flow, timers);
-	return 0;
+	if (larger_rings_prepare(as, app, change) == -EAGAIN)
+		return APP_LATER;
+	return as->ops.options(as->ops.arg, change->flow, &change->options);
 }
 
 int app_info(struct apps *as, uint16_t app, struct ctl_info *info)
 {
+	uint64_t id;
+
+	if (info->flow == CTL_INFO_LISTENER) {
+		if (!hold_find(&as->holds, app, info->gen, &id))
+			return ENOENT;
+		return as->ops.listener_info(as->ops.arg, id, info);
+	}
 	if (!has_flow(as, app, info->flow, info->gen))
 		return ENOENT;
 	return as->ops.info(as->ops.arg, info->flow, info);

@@ -27,6 +27,17 @@ int cc_find(const char *name)
 	return -1;
 }
 
+void cc_names(char *to, size_t size)
+{
+	to[0] = '\0';
+	for (int i = 0; i < NR_CC; i++) {
+		size_t used = strlen(to);
+
+		TAS_ASSERT(used + strlen(cc_table[i]->name) + 1 < size);
+		strcpy(stpcpy(to + used, cc_table[i]->name), " ");
+	}
+}
+
 uint32_t cc_initial_cwnd(uint32_t mss, uint32_t segments)
 {
 	return cc_clamp_cwnd((uint64_t)mss * segments, mss);

@@ -16,6 +16,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "include/base/time.h"
@@ -94,6 +95,9 @@ extern const struct cc_ops cc_newreno, cc_cubic, cc_dctcp;
 const struct cc_ops *cc_ops_of(enum cc_algorithm alg);
 /* The number of the algorithm called so ("cubic", "newreno", "dctcp"), or -1. */
 int cc_find(const char *name);
+
+/* All names, with a space behind each. */
+void cc_names(char *to, size_t size);
 
 /* The window a connection begins with: `segments` full ones whatever the mss, as Linux counts (RFC 6928). */
 uint32_t cc_initial_cwnd(uint32_t mss, uint32_t segments);

@@ -2,11 +2,11 @@
 /* cc_flow.c - see cc_flow.h. */
 #include "slowpath/cc_flow.h"
 
+enum { PACE_SLOW_NS = 1 << 16 }; /* a byte, at the slowest pace that flow.pace_q16 can say */
+
 void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg,
 	uint32_t initial_segments, tas_ns now)
 {
-	const struct cc_ops *ops = cc_ops_of(alg);
-
 	*c = (struct cc_flow){
 		.delivered = k->delivered,
 		.marked = k->marked,
@@ -14,14 +14,30 @@ void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum c
 		.recoveries = k->recoveries,
 		.timeouts = k->timeouts,
 		.since = now,
+		.max_bytes_s = c->max_bytes_s,
 	};
+	cc_flow_switch(c, f, k, alg);
+	f->cwnd = cc_initial_cwnd(f->mss, initial_segments);
+	cc_flow_pace(c, f, k);
+	k->ssthresh = CC_SSTHRESH_NONE;
+	k->min_rtt_us = UINT32_MAX;
+}
+
+void cc_flow_switch(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg)
+{
+	const struct cc_ops *ops = cc_ops_of(alg);
+
 	ops->init(&c->state);
 	f->cc = (uint8_t)alg;
-	f->cwnd = cc_initial_cwnd(f->mss, initial_segments);
-	f->pace_q16 = 0;
-	k->ssthresh = CC_SSTHRESH_NONE;
 	k->beta_q8 = ops->beta_q8;
-	k->min_rtt_us = UINT32_MAX;
+}
+
+void cc_flow_pace(const struct cc_flow *c, struct flow *f, struct flow_cold *k)
+{
+	uint64_t slow_ns = c->max_bytes_s != 0 ? NS_PER_SEC / c->max_bytes_s : 0;
+
+	f->pace_q16 = max_u32(c->pace_q16, cc_pace_q16(c->max_bytes_s));
+	k->pace_slow_ns = (uint32_t)min_u64(max_u64(slow_ns, PACE_SLOW_NS), UINT32_MAX);
 }
 
 void cc_flow_wake(struct cc_flow *c, const struct flow_cold *k, tas_ns now)
@@ -92,7 +108,8 @@ bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_
 	if (!s.in_recovery) /* else the fast path has it */
 		f->cwnd = d.cwnd;
 	k->ssthresh = d.ssthresh;
-	f->pace_q16 = cc_pace_q16(d.rate_bytes_s);
+	c->pace_q16 = cc_pace_q16(d.rate_bytes_s);
+	cc_flow_pace(c, f, k);
 	if (d.answers_marks)
 		f->flags |= FLOW_CWR;
 	interval_begin(c, f, k, now);

@@ -18,11 +18,20 @@ struct cc_flow {
 	uint64_t delivered, marked, lost; /* totals at the last visit */
 	uint32_t recoveries, timeouts;
 	tas_ns since; /* when the interval began */
+	uint64_t
+		max_bytes_s; /* the application's limit (SO_MAX_PACING_RATE), which a new one keeps; 0: none */
+	uint32_t pace_q16;   /* the pace without it */
 };
 
-/* A new connection: sets cc, beta, initial window, no ssthresh, no pace. */
+/* A new connection: sets cc, beta, initial window, no ssthresh, no pace but the application's. */
 void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg,
 	uint32_t initial_segments, tas_ns now);
+
+/* Another algorithm goes on with the window and the threshold that there are. */
+void cc_flow_switch(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg);
+
+/* max_bytes_s changed. */
+void cc_flow_pace(const struct cc_flow *c, struct flow *f, struct flow_cold *k);
 
 /* The flow became active (FLOW_EV_CC): an interval begins, with what was acknowledged since then. Visit it
  * again at cc_flow_due(). */

@@ -8,13 +8,15 @@
 #include "include/net/rtt.h"
 #include "slowpath/conn_keepalive.h"
 #include "slowpath/conn_neigh.h"
+#include "slowpath/conn_options.h"
 #include "slowpath/sp.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_out.h"
 #include "slowpath/unaccepted.h"
 
 enum {
-	ORPHAN_RETRIES = 8, /* tcp_orphan_retries of Linux */
+	ORPHAN_RETRIES = 8,  /* tcp_orphan_retries of Linux */
+	LINGER2_MAX_S = 120, /* TCP_FIN_TIMEOUT_MAX */
 	TAIL_MIN_US = 4000,
 	TAIL_PER_TIMER_US = 20, /* with many connections the slow path looks at each less often */
 };
@@ -90,6 +92,10 @@ static void act_send_fin(struct sp *sp, uint32_t id) { tcp_tx(sp->fp->slow, id);
 static void act_fin_wait_2(struct sp *sp, uint32_t id)
 {
 	sp->conn[id].timer_base_us = ns_to_us32(sp->now);
+	if (sp->conn[id].app_gone && sp->conn[id].opt.linger2_s < 0) {
+		conn_abort(sp, id, 0);
+		return;
+	}
 	if (sp->conn[id].app_gone) {
 		app_flow_free_buffers(sp->apps, id);
 		room_offer(sp, id, ROOM_ORPHAN);
@@ -168,7 +174,8 @@ void conn_establish(struct sp *sp, uint32_t id)
 	struct flow *f = &sp->fp->flows[id];
 	struct conn *n = &sp->conn[id];
 
-	timer_cancel(&sp->timers, id);
+	keep_begin(sp, id);
+	keep_timer_arm(sp, id);
 	room_keep(sp, id);
 	n->retries = 0;
 	if (n->listener != NULL) {
@@ -191,6 +198,7 @@ void conn_handed(struct sp *sp, uint32_t id)
 	struct flow *f = &sp->fp->flows[id];
 
 	sp->conn[id].app_gone = false;
+	keep_timer_arm(sp, id);
 	unaccepted_give(sp, id);
 	app_notify(sp->fp->slow, f, ABI_EV_ACCEPT | (f->flags & FLOW_RX_FIN ? ABI_EV_RX_FIN : 0u), 0);
 }
@@ -310,12 +318,36 @@ void conn_op_settle(void *arg, uint32_t flow)
 
 /* --- timers --- */
 
+/* How often the timeout doubles. That of a stream so thin that losses are not noticed otherwise does not, for
+ * some time, if it shall not (TCP_THIN_LINEAR_TIMEOUTS). */
+static uint32_t doublings(const struct sp *sp, uint32_t id)
+{
+	enum { THIN_SEGMENTS = 4, THIN_RETRIES = 6 }; /* of Linux */
+	const struct flow *f = &sp->fp->flows[id];
+	uint32_t n = sp->fp->cold[id].backoff;
+
+	if (!(sp->conn[id].opt.flags & CTL_OPTION_THIN_LINEAR) || f->state != TCP_ESTABLISHED ||
+		f->tx_inflight > (THIN_SEGMENTS - 1u) * f->mss)
+		return n;
+	return n > THIN_RETRIES ? n - THIN_RETRIES : 0;
+}
+
 static uint32_t rto_now_us(const struct sp *sp, uint32_t id)
 {
-	const struct flow *f = &sp->fp->flows[id];
-	const struct flow_cold *k = &sp->fp->cold[id];
+	uint32_t rto = rtt_rto_us(sp->fp->flows[id].srtt_us, sp->fp->cold[id].rttvar_us, &sp->rto);
 
-	return rtt_backoff_us(rtt_rto_us(f->srtt_us, k->rttvar_us, &sp->rto), k->backoff, sp->rto.max_us);
+	return rtt_backoff_us(rto, doublings(sp, id), sp->rto.max_us);
+}
+
+/* TCP_LINGER2, but the peer has time for a FIN that is lost (tcp_fin_time() of Linux). */
+static uint32_t fin_wait2_us(const struct sp *sp, uint32_t id)
+{
+	const struct conn *n = &sp->conn[id];
+	uint32_t seconds = n->opt.linger2_s > 0 ? (uint32_t)n->opt.linger2_s : 0, rto = rto_now_us(sp, id);
+
+	if (seconds == 0)
+		return sp->conf->tcp.fin_wait2_ms * 1000;
+	return max_u32(min_u32(seconds, LINGER2_MAX_S) * 1000000, min_u32(rto, INT32_MAX / 4) / 2 * 7);
 }
 
 /* The one of two past times that is nearer; what lies hours back may be any time. */
@@ -368,12 +400,12 @@ static uint32_t timer_wants_us(const struct sp *sp, uint32_t id, uint32_t *base_
 		*base_us = sp->fp->cold[id].rto_base_us;
 		return keep_clamp_us(sp, id, *base_us, rto_now_us(sp, id));
 	}
-	if (tcp_window_blocked(f)) {
+	if (tcp_window_blocked(f, &sp->fp->cold[id])) {
 		*base_us = later_us(sp, n->timer_base_us, sp->fp->cold[id].rto_base_us);
 		return keep_clamp_us(sp, id, *base_us, rto_now_us(sp, id));
 	}
 	if (f->state == TCP_FIN_WAIT_2 && n->app_gone)
-		return sp->conf->tcp.fin_wait2_ms * 1000;
+		return fin_wait2_us(sp, id);
 	return UINT32_MAX;
 }
 
@@ -393,16 +425,18 @@ void conn_timer_arm(struct sp *sp, uint32_t id)
 	timer_arm(&sp->timers, id, sp->now + (left > 0 ? (tas_ns)left : 0) * NS_PER_US);
 }
 
+/* A SYN-ACK that was acknowledged, while only data is waited for, goes again at the end of that time: the answer
+ * completes the handshake without data (Linux: syn_ack_recalc()). */
 static void handshake_timeout(struct sp *sp, uint32_t id)
 {
 	struct conn *n = &sp->conn[id];
 	bool active = sp->fp->flows[id].state == TCP_SYN_SENT;
 	uint32_t most = active ? sp->conf->tcp.syn_retries : sp->conf->tcp.synack_retries;
+	uint32_t defer = n->deferred ? options_defer_retries(sp, id) : 0;
 
-	if (n->syn_count != 0)
-		most = n->syn_count;
-
-	if (n->retries >= most) {
+	if (n->opt.syn_count != 0) /* SYN-ACKs, too: that of the listener */
+		most = n->opt.syn_count;
+	if (n->retries >= max_u32(most, defer)) {
 		sp_count(sp, CNT_TCP_ATTEMPT_FAILS, 1);
 		conn_end(sp, id, ETIMEDOUT);
 		return;
@@ -410,7 +444,8 @@ static void handshake_timeout(struct sp *sp, uint32_t id)
 	n->retries++;
 	n->syn_sent_ns = 0;
 	n->timer_base_us = ns_to_us32(sp->now);
-	out_syn(sp, id);
+	if (n->retries >= defer)
+		out_syn(sp, id);
 	conn_timer_arm(sp, id);
 }
 
@@ -495,7 +530,7 @@ void conn_timer(struct sp *sp, uint32_t id)
 		reordering_is_over(sp, id);
 	else if (f->tx_inflight > 0 && tail_wants_us(sp, id, &us))
 		probe_tail(sp, id);
-	else if (f->tx_inflight > 0 || tcp_window_blocked(f))
+	else if (f->tx_inflight > 0 || tcp_window_blocked(f, &sp->fp->cold[id]))
 		data_timeout(sp, id);
 	else
 		conn_end(sp, id, 0); /* TIME_WAIT or FIN_WAIT_2 is over */

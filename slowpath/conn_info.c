@@ -6,14 +6,80 @@
 #include "fastpath/fastpath.h"
 #include "include/net/rtt.h"
 #include "slowpath/conn.h"
+#include "slowpath/conn_options.h"
 #include "slowpath/sp.h"
 
 /* Linux's TCPI_OPT_*. */
 enum { OPT_TIMESTAMPS = 1, OPT_SACK = 2, OPT_WSCALE = 4, OPT_ECN = 8 };
 
+static uint8_t recovery_of(const struct flow *f, const struct flow_ranges *sacked)
+{
+	enum { OPEN, DISORDER, CWR, RECOVERY, LOSS };
+
+	if (f->flags & (FLOW_LOSS | FLOW_RECOVERY))
+		return f->flags & FLOW_LOSS ? LOSS : RECOVERY;
+	if (f->flags & FLOW_CWR)
+		return CWR;
+	return sacked->n > 0 || f->dup_acks > 0 ? DISORDER : OPEN;
+}
+
+/* Of [una, to) what was not SACKed. */
+static uint32_t missing_below(const struct flow *f, const struct flow_ranges *sacked, uint64_t to)
+{
+	uint64_t missing = to > f->tx_una ? to - f->tx_una : 0;
+
+	for (uint32_t i = 0; i < sacked->n; i++) {
+		const struct flow_range *r = &sacked->r[i];
+
+		if (r->from < to)
+			missing -= min_u64(r->to, to) - r->from;
+	}
+	return (uint32_t)missing;
+}
+
+static uint32_t ms_ago(const struct sp *sp, uint32_t us) { return (ns_to_us32(sp->now) - us) / 1000; }
+
+/* What is on its way, and what became of it. f: as it was seen. */
+static void info_fill_sent(const struct sp *sp, uint32_t id, const struct flow *f, struct ctl_info *i)
+{
+	const struct flow_cold *k = &sp->fp->cold[id];
+	struct flow_ranges sacked = k->sacked; /* without the lock: it may be of two moments */
+	uint32_t resent = min_u32(k->resent.n, RESENT_MAX);
+	bool lossy = f->flags & (FLOW_RECOVERY | FLOW_LOSS);
+
+	sacked.n = min_u32(sacked.n, REASS_MAX);
+	i->recovery = recovery_of(f, &sacked);
+	i->timeouts = f->tx_inflight > 0 ? k->backoff : 0;
+	i->probes = f->tx_inflight == 0 ? k->backoff : 0;
+	i->sacked_bytes = f->tx_inflight - missing_below(f, &sacked, flow_tx_nxt(f));
+	i->lost_bytes = lossy ? missing_below(f, &sacked, k->lost_to) : 0;
+	for (uint32_t n = 0; n < resent; n++)
+		i->resent_bytes += (uint32_t)(k->resent.p[n].to - max_u64(k->resent.p[n].from, f->tx_una));
+	i->delivered_bytes = k->delivered;
+	i->marked_bytes = k->marked;
+	i->data_sent_ms = k->bytes_out > 0 ? ms_ago(sp, f->last_tx_us) : 0;
+	i->data_received_ms = k->bytes_in > 0 ? ms_ago(sp, k->rx_last_us) : 0;
+	i->heard_ms = i->data_received_ms;
+	if (f->tx_una > 0 && f->tx_inflight == 0)
+		i->heard_ms = k->bytes_in > 0 ? min_u32(i->heard_ms, ms_ago(sp, k->rto_base_us))
+					      : ms_ago(sp, k->rto_base_us);
+}
+
+/* What fits the path: the port, unless ICMP said less. */
+static uint32_t path_mtu(const struct sp *sp, uint32_t id)
+{
+	uint32_t headers = addr_is_v4(sp->fp->cold[id].key.remote) ? 40 : 60;
+	uint32_t mss = min_u32(sp->fp->port->mtu - headers, sp->conn[id].peer_mss);
+	const struct flow *f = &sp->fp->flows[id];
+	uint32_t ts = f->flags & FLOW_TS ? 12 : 0;
+
+	return f->mss + ts < mss ? f->mss + ts + headers : sp->fp->port->mtu;
+}
+
 static void info_fill(const struct sp *sp, uint32_t id, const struct flow_snapshot *seen, struct ctl_info *i)
 {
 	const struct flow *f = &seen->hot;
+	const struct flow_cold *k = &sp->fp->cold[id];
 	const struct conn *n = &sp->conn[id];
 	uint32_t fin = f->flags & FLOW_TX_FIN ? 1 : 0;
 
@@ -43,6 +109,12 @@ static void info_fill(const struct sp *sp, uint32_t id, const struct flow_snapsh
 	i->bytes_retransmitted = seen->bytes_rtx;
 	i->segs_in = seen->segs_in;
 	i->segs_out = seen->segs_out;
+	i->adv_mss = options_mss(sp, id, sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40u : 60u));
+	i->pmtu = path_mtu(sp, id);
+	i->window_limit = min_u32(min_u32(k->rx_limit, k->rx_clamp), 0xffffu << f->rcv_wscale);
+	i->ack_delay_us = sp->conf->tcp.delack_ms * 1000;
+	info_fill_sent(sp, id, f, i);
+	i->late_acks = (f->flags & FLOW_PINGPONG) != 0;
 	strncpy(i->congestion, cc_ops_of(n->cc_alg)->name, sizeof(i->congestion) - 1);
 }
 
@@ -72,16 +144,29 @@ static bool lower_mss(struct flow *f, uint16_t mtu)
 	return true;
 }
 
+/* IP_RECVERR: the application hears of it at once, though the connection goes on. */
+static void error_tell(struct sp *sp, uint32_t id, int error)
+{
+	uint16_t number = ++sp->conn[id].errors;
+
+	if (sp->conn[id].opt.flags & CTL_OPTION_RECVERR)
+		app_notify(sp->fp->slow, &sp->fp->flows[id], ABI_EV_ERROR,
+			(uint32_t)error | (uint32_t)number << 16);
+}
+
 /* About data in flight: what was too large is sent again in smaller pieces, once for all the messages that a
  * flight of it brings about; other errors are kept, for they may explain it if nothing is heard any more. */
 static void data_error(struct sp *sp, uint32_t id, const struct icmp_sp_effect *effect, uint16_t mtu)
 {
+	if (effect->pmtu && (sp->conn[id].opt.flags & CTL_OPTION_ANY_PATH))
+		return; /* packets may be cut on the way, or their sender wants to know better */
 	if (effect->pmtu) {
 		if (lower_mss(&sp->fp->flows[id], mtu))
 			tcp_on_too_large(sp->fp->slow, id);
 	} else if (effect->err != 0) {
 		sp->conn[id].soft_error = effect->err;
 		sp->conn[id].soft_segs_in = sp->fp->cold[id].segs_in;
+		error_tell(sp, id, effect->err);
 	}
 }
 

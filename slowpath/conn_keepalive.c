@@ -10,24 +10,21 @@
 #define LOOK_AGAIN (1800 * NS_PER_SEC)
 #define USER_TIMEOUT_MAX_MS 2000000u /* longer ones are held to be this long, for the same reason */
 
-void keep_op_timers(void *arg, uint32_t id, const struct ctl_timers *t)
+void keep_set(struct sp *sp, uint32_t id)
 {
-	struct sp *sp = arg;
-	struct conn *n = &sp->conn[id];
-	struct keep *k = &n->keep;
+	const struct ctl_options *o = &sp->conn[id].opt;
+	struct keep *k = &sp->conn[id].keep;
 
-	conn_lock(sp, id);
-	if (!k->on && t->keep_alive)
+	if (!k->on && o->keep_alive)
 		*k = (struct keep){ .heard = sp->now, .segs_seen = sp->fp->cold[id].segs_in };
-	k->on = t->keep_alive != 0;
-	k->idle_s = max_u32(t->keep_idle_s, 1);
-	k->intvl_s = max_u32(t->keep_intvl_s, 1);
-	k->count = t->keep_count;
-	k->user_timeout_ms = min_u32(t->user_timeout_ms, USER_TIMEOUT_MAX_MS);
-	n->syn_count = t->syn_count;
-	conn_timer_arm(sp, id);
-	conn_unlock(sp, id);
+	k->on = o->keep_alive != 0;
+	k->idle_s = max_u32(o->keep_idle_s, 1);
+	k->intvl_s = max_u32(o->keep_intvl_s, 1);
+	k->count = o->keep_count;
+	k->user_timeout_ms = min_u32(o->user_timeout_ms, USER_TIMEOUT_MAX_MS);
 }
+
+void keep_begin(struct sp *sp, uint32_t id) { sp->conn[id].keep.heard = sp->now; }
 
 /* --- keep-alive --- */
 

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "include/abi/ctl.h"
 #include "include/base/time.h"
 
 struct sp;
@@ -22,8 +21,10 @@ struct keep {
 	uint8_t on, count, sent;  /* probes without an answer */
 };
 
-/* CTL_TIMERS, as struct app_ops wants it; arg is struct sp. Takes the lock. */
-void keep_op_timers(void *sp, uint32_t flow, const struct ctl_timers *timers);
+/* What conn.opt says of both holds from now on. */
+void keep_set(struct sp *sp, uint32_t id);
+/* The connection is established: the peer was heard. */
+void keep_begin(struct sp *sp, uint32_t id);
 
 /* Nothing else is to be waited for: arms the timer for keep-alive, or cancels it. */
 void keep_timer_arm(struct sp *sp, uint32_t id);

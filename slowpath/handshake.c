@@ -10,6 +10,7 @@
 #include "include/net/tcp_opt.h"
 #include "slowpath/conn.h"
 #include "slowpath/conn_neigh.h"
+#include "slowpath/conn_options.h"
 #include "slowpath/sp.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_out.h"
@@ -18,7 +19,6 @@ enum {
 	MSS_DEFAULT_V4 = 536, /* RFC 9293 3.7.1 */
 	MSS_DEFAULT_V6 = 1220,
 	MSS_LEAST = 48, /* tcp_min_snd_mss of Linux: a peer that asks for less wants harm */
-	TTL = 64,
 	FORMER_DISTANCE = 65537,
 	REUSE_AFTER_US = 1000 * 1000, /* TIME_WAIT of a connection whose four-tuple connect() wants again */
 };
@@ -33,31 +33,24 @@ static uint8_t wscale_for(uint32_t size)
 	return shift;
 }
 
-static uint32_t ring_size(uint32_t asked, uint32_t usual)
-{
-	uint32_t size = asked != 0 ? asked : usual;
-
-	return pow2_at_least(max_u32(min_u32(size, APP_BUFFER_MAX), APP_BUFFER_MIN));
-}
-
 /* What a flow is before its first segment. Its numbers begin beyond those of a connection in TIME_WAIT whose
  * place it takes (RFC 1122 4.2.2.13), as far as Linux puts them. */
-static void flow_begin(struct sp *sp, uint32_t id, uint32_t rx_size, uint32_t tx_size, const tcp_seq *former)
+static void flow_begin(struct sp *sp, uint32_t id, const struct ctl_options *options, const tcp_seq *former)
 {
 	struct flow *f = &sp->fp->flows[id];
 	struct flow_cold *k = &sp->fp->cold[id];
 	struct conn *n = &sp->conn[id];
 
-	n->rx_size = ring_size(rx_size, sp->conf->memory.rx_buffer);
-	n->tx_size = ring_size(tx_size, sp->conf->memory.tx_buffer);
+	options_begin(sp, id, options);
+	n->cc_alg = sp_cc_choose(sp, options->congestion);
 	n->wscale_offered = sp->conf->tcp.window_scaling;
-	f->rcv_wscale = n->wscale_offered ? wscale_for(n->rx_size) : 0;
-	f->rx_adv = min_u32(n->rx_size - 1, 0xffff);
+	f->rcv_wscale = n->wscale_offered ? wscale_for(options_window(sp, id)) : 0;
+	f->rx_adv = min_u32(min_u32(n->rx_size - 1, options_window(sp, id)), 0xffff);
 	f->iss = isn_next(&sp->isn, &k->key, sp->now);
 	if (former != NULL && seq_dist(*former, f->iss) < FORMER_DISTANCE)
 		f->iss = seq_add(*former, FORMER_DISTANCE);
 	f->ts_off = isn_ts_offset(&sp->isn, &k->key);
-	k->quick_acks = 16; /* tcp(7): at the start every segment is acknowledged at once */
+	k->quick_acks = FLOW_QUICK_ACKS;
 	n->syn_sent_ns = sp->now;
 	n->timer_base_us = ns_to_us32(sp->now);
 }
@@ -89,7 +82,7 @@ static void take_syn_options(struct sp *sp, uint32_t id, const uint8_t *frame, c
 	uint16_t usual = addr_is_v4(sp->fp->cold[id].key.remote) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
 
 	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &o);
-	n->peer_mss = (uint16_t)max_u32(o.has & TCP_HAS_MSS ? o.mss : usual, MSS_LEAST);
+	n->peer_mss = options_mss(sp, id, max_u32(o.has & TCP_HAS_MSS ? o.mss : usual, MSS_LEAST));
 	n->wscale_offered = n->wscale_offered && (o.has & TCP_HAS_WSCALE);
 	f->snd_wscale = n->wscale_offered ? o.wscale : 0;
 	if (!n->wscale_offered)
@@ -106,6 +99,17 @@ static void take_syn_options(struct sp *sp, uint32_t id, const uint8_t *frame, c
 	f->irs = seg->seq;
 }
 
+/* Our SYN was acknowledged for the first time. */
+static void handshake_timed(struct sp *sp, uint32_t id)
+{
+	struct conn *n = &sp->conn[id];
+
+	if (n->syn_sent_ns != 0)
+		rtt_sample(&sp->fp->flows[id].srtt_us, &sp->fp->cold[id].rttvar_us,
+			(uint32_t)((sp->now - n->syn_sent_ns) / NS_PER_US));
+	n->syn_sent_ns = 0;
+}
+
 /* Everything that data transfer needs, once both SYNs are known. */
 static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 {
@@ -114,19 +118,16 @@ static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 	struct conn *n = &sp->conn[id];
 	uint32_t mtu_mss = sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40u : 60u);
 	bool ts = f->flags & FLOW_TS;
-	struct rte_ether_addr src = *(struct rte_ether_addr *)&k->hdr.bytes[6],
-			      dst = *(struct rte_ether_addr *)&k->hdr.bytes[0];
 
 	f->mss = (uint16_t)(min_u32(mtu_mss, n->peer_mss) - (ts ? TCP_OPT_TS_LEN : 0));
-	hdr_tmpl_init(&k->hdr, &src, &dst, &k->key, TTL, 0, ts);
+	hdr_tmpl_set_timestamps(&k->hdr, ts);
 	f->snd_wnd = seg->flags & RTE_TCP_SYN_FLAG ? seg->wnd : (uint32_t)seg->wnd << f->snd_wscale;
 	k->max_snd_wnd = f->snd_wnd;
 	f->wl1 = seg->seq.v;
 	k->rcv_mss = min_u32(f->mss, MSS_DEFAULT_V4); /* until a larger segment shows what the peer sends */
 	if ((f->flags & FLOW_ECN) && n->cc_alg == CC_DCTCP)
 		f->flags |= FLOW_DCTCP;
-	if (n->syn_sent_ns != 0)
-		rtt_sample(&f->srtt_us, &k->rttvar_us, (uint32_t)((sp->now - n->syn_sent_ns) / NS_PER_US));
+	handshake_timed(sp, id);
 	sp_cc_begin(sp, id);
 }
 
@@ -139,13 +140,13 @@ static void answer_syn(struct sp *sp, struct listener *l, uint32_t id, const uin
 	struct flow *f = &sp->fp->flows[id];
 	struct flow_cold *k = &sp->fp->cold[id];
 
-	flow_begin(sp, id, l->rx_size, l->tx_size, former);
-	sp->conn[id].cc_alg = sp_cc_choose(sp, l->congestion);
+	flow_begin(sp, id, &l->options, former);
 	f->flags |= ecn_wanted(sp, id);
 	take_syn_options(sp, id, frame, seg);
 	if (l->flags & CTL_LISTEN_NODELAY)
 		f->flags |= FLOW_NODELAY;
-	hdr_tmpl_init(&k->hdr, &sp->fp->port->mac, &eth->src_addr, &k->key, TTL, 0, false);
+	hdr_tmpl_init(&k->hdr, &sp->fp->port->mac, &eth->src_addr, &k->key, 0, 0, false);
+	options_header(sp, id);
 	f->state = TCP_SYN_RCVD;
 	listen_embryo(sp, l, id);
 	out_syn(sp, id);
@@ -222,6 +223,20 @@ static bool may_complete(struct sp *sp, uint32_t id)
 	return false;
 }
 
+/* The listener waits for data: the acknowledgement that completes the handshake tells no more than the round
+ * trip. */
+static bool defer(struct sp *sp, uint32_t id, const struct seg *seg)
+{
+	struct conn *n = &sp->conn[id];
+
+	if (n->listener == NULL || seg->payload_len > 0 || (seg->flags & RTE_TCP_FIN_FLAG) ||
+		n->retries >= options_defer_retries(sp, id))
+		return false;
+	n->deferred = true;
+	handshake_timed(sp, id);
+	return true;
+}
+
 /* RFC 9293 3.10.7.4 for SYN_RCVD. */
 static bool syn_rcvd_in(struct sp *sp, uint32_t id, const uint8_t *frame, const struct seg *seg)
 {
@@ -252,7 +267,7 @@ static bool syn_rcvd_in(struct sp *sp, uint32_t id, const uint8_t *frame, const 
 		return false;
 	}
 acked:
-	if (!may_complete(sp, id)) /* our SYN-ACK, sent again, asks again */
+	if (defer(sp, id, seg) || !may_complete(sp, id)) /* our SYN-ACK, sent again, asks again */
 		return false;
 	flow_complete(sp, id, seg);
 	follow_neighbour(sp, id);
@@ -300,7 +315,7 @@ static bool syn_sent_in(struct sp *sp, uint32_t id, const uint8_t *frame, const 
 	flow_complete(sp, id, seg);
 	sp_count(sp, CNT_TCP_ACTIVE_OPENS, 1);
 	conn_event(sp, id, EV_SYN_ACKED);
-	out_ack(sp, id);
+	options_ack(sp, id);
 	return false; /* a SYN with data is rare: what it brought comes again */
 }
 
@@ -399,8 +414,8 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 {
 	struct app_flow_spec spec = { .app = app,
 		.ctx = (uint16_t)m->context,
-		.rx_size = m->rx_size,
-		.tx_size = m->tx_size,
+		.rx_size = m->options.rx_size,
+		.tx_size = m->options.tx_size,
 		.listener = ABI_LISTENER_NONE };
 	struct flow *f = &sp->fp->flows[id];
 	struct conn *n = &sp->conn[id];
@@ -412,13 +427,13 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 
 	if (known == NEIGH_FULL || !conn_neigh_join(sp, id, neigh, uid) || !room_take(sp, id, uid))
 		return ENOBUFS;
-	flow_begin(sp, id, m->rx_size, m->tx_size, former);
+	flow_begin(sp, id, &m->options, former);
 	f->flags |= (sp->conf->tcp.timestamps ? FLOW_TS : 0u) | (sp->conf->tcp.sack ? FLOW_SACK : 0u) |
 		(m->flags & CTL_LISTEN_NODELAY ? FLOW_NODELAY : 0u);
-	n->cc_alg = sp_cc_choose(sp, m->congestion);
 	f->flags |= ecn_wanted(sp, id);
-	hdr_tmpl_init(&sp->fp->cold[id].hdr, &sp->fp->port->mac, &mac, &sp->fp->cold[id].key, TTL, 0,
+	hdr_tmpl_init(&sp->fp->cold[id].hdr, &sp->fp->port->mac, &mac, &sp->fp->cold[id].key, 0, 0,
 		f->flags & FLOW_TS);
+	options_header(sp, id);
 	rc = app_flow_attach(sp->apps, id, &spec);
 	if (rc != 0)
 		return -rc;
@@ -450,6 +465,8 @@ int handshake_op_connect(void *arg, uint16_t app, struct ctl_connect *m)
 
 	if (!r.found || r.local)
 		return ENETUNREACH;
+	if (!sp_cc_known(m->options.congestion))
+		return ENOENT;
 	rc = connect_key(sp, m, &r, app, &key);
 	if (rc != 0)
 		return rc;

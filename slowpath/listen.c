@@ -4,11 +4,11 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "include/base/assert.h"
 #include "slowpath/conn.h"
 #include "slowpath/sp.h"
+#include "slowpath/sp_cc.h"
 #include "slowpath/unaccepted.h"
 
 #define RETRY_NS (100 * NS_PER_MS)
@@ -272,12 +272,12 @@ static void wants(struct sp *sp, struct listener *l, enum listener_wants what)
 
 /* --- handing over --- */
 
-static int attach_to(struct sp *sp, const struct listener *l, const struct acceptor *a, uint32_t flow)
+static int attach_to(struct sp *sp, const struct acceptor *a, uint32_t flow)
 {
 	struct app_flow_spec spec = { .app = a->app,
 		.ctx = a->ctx,
-		.rx_size = l->rx_size,
-		.tx_size = l->tx_size,
+		.rx_size = sp->conn[flow].rx_size,
+		.tx_size = sp->conn[flow].tx_size,
 		.listener = a->cookie };
 
 	if (!room_take(sp, flow, sp->apps->slot[a->app].who.uid))
@@ -294,7 +294,7 @@ static bool hand_over(struct sp *sp, struct listener *l, uint32_t flow, enum lis
 	int error = 0;
 
 	for (; a != NULL; a = next_acceptor(l, sp->now)) {
-		error = attach_to(sp, l, a, flow);
+		error = attach_to(sp, a, flow);
 		if (error == 0 || error == -EAGAIN)
 			break;
 		a->full_until = sp->now + RETRY_NS;
@@ -585,12 +585,9 @@ static int listen_new(struct sp *sp, uint16_t app, struct ctl_listen *m)
 		.port = m->port,
 		.flags = m->flags,
 		.backlog = min_u32(m->backlog, sp->conf->tcp.backlog_max),
-		.rx_size = m->rx_size,
-		.tx_size = m->tx_size,
+		.options = m->options,
 	};
 	TAILQ_INIT(&l->leaving);
-	memcpy(l->congestion, m->congestion, sizeof(l->congestion));
-	l->congestion[sizeof(l->congestion) - 1] = 0;
 	error = add_acceptor(l, app, m->cookie);
 	if (error == 0 && !port_take(sp, l))
 		error = ENOBUFS;
@@ -610,6 +607,8 @@ int listen_op_listen(void *arg, uint16_t app, struct ctl_listen *m)
 	struct sp *sp = arg;
 	struct listener *l;
 
+	if (!sp_cc_known(m->options.congestion))
+		return ENOENT;
 	l = m->id == 0 ? inherited_too(sp->listeners, m) : NULL;
 	if (l != NULL)
 		return listen_again(l, app, m);
@@ -619,6 +618,7 @@ int listen_op_listen(void *arg, uint16_t app, struct ctl_listen *m)
 	if (l == NULL)
 		return ENOENT;
 	l->backlog = min_u32(m->backlog, sp->conf->tcp.backlog_max);
+	l->options = m->options;
 	return 0;
 }
 
@@ -646,6 +646,18 @@ int listen_op_join(void *arg, uint16_t app, uint64_t id, uint32_t cookie)
 	if (l == NULL)
 		return ENOENT;
 	return acceptor_of(l, app) != NULL ? EEXIST : add_acceptor(l, app, cookie);
+}
+
+int listen_op_info(void *arg, uint64_t id, struct ctl_info *info)
+{
+	const struct listener *l = by_id(((struct sp *)arg)->listeners, id);
+
+	if (l == NULL)
+		return ENOENT;
+	info->state = TCP_LISTEN;
+	info->queued = l->ready.count + l->nr_handed;
+	info->backlog = l->backlog;
+	return 0;
 }
 
 void listen_op_leave(void *arg, uint16_t app, uint64_t id)

@@ -61,11 +61,10 @@ struct listener {
 	uint16_t port;        /* host order */
 	uint16_t flags;       /* CTL_LISTEN_* */
 	uint32_t backlog;
-	uint32_t rx_size, tx_size;
-	char congestion[16];
-	struct conn_queue embryos; /* in SYN_RCVD */
-	struct conn_queue ready;   /* established, not handed to a process yet */
-	uint32_t nr_handed;        /* in processes' accept queues */
+	struct ctl_options options; /* of what it accepts */
+	struct conn_queue embryos;  /* in SYN_RCVD */
+	struct conn_queue ready;    /* established, not handed to a process yet */
+	uint32_t nr_handed;         /* in processes' accept queues */
 	uint32_t nacceptors, turn;
 	struct acceptor **acceptor;
 	struct acceptor_queue leaving;
@@ -105,6 +104,7 @@ void listen_overflowed(struct sp *sp, struct listener *l);
 int listen_op_listen(void *sp, uint16_t app, struct ctl_listen *m);
 int listen_op_arm(void *sp, uint16_t app, const struct ctl_listen *m);
 int listen_op_join(void *sp, uint16_t app, uint64_t id, uint32_t cookie);
+int listen_op_info(void *sp, uint64_t id, struct ctl_info *info);
 void listen_op_leave(void *sp, uint16_t app, uint64_t id);
 void listen_op_close(void *sp, uint64_t id);
 

@@ -11,8 +11,8 @@
 #include "include/base/log.h"
 #include "include/net/pkt.h"
 #include "slowpath/conn.h"
-#include "slowpath/conn_keepalive.h"
 #include "slowpath/conn_neigh.h"
+#include "slowpath/conn_options.h"
 #include "slowpath/handshake.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_in.h"
@@ -62,7 +62,8 @@ struct app_ops sp_app_ops(struct sp *sp)
 		.connect = handshake_op_connect,
 		.route = handshake_op_route,
 		.info = conn_op_info,
-		.timers = keep_op_timers,
+		.listener_info = listen_op_info,
+		.options = options_op_change,
 		.settle_flow = conn_op_settle,
 		.close_flow = conn_op_close,
 	};

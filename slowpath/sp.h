@@ -56,6 +56,7 @@ struct conn {
 	bool counted;     /* for `user` (room.h) */
 	uid_t user;
 	bool wscale_offered;                 /* window scaling is on, as far as is known */
+	bool deferred;                       /* the handshake is complete but for data (TCP_DEFER_ACCEPT) */
 	struct listener *listener;           /* until accepted */
 	struct acceptor *acceptor;           /* CONN_HANDED: whose */
 	uint32_t pending_next, pending_prev; /* in one of its queues */
@@ -70,9 +71,10 @@ struct conn {
 	uint64_t una_seen;
 	uint32_t soft_segs_in; /* received when ICMP said soft_error; not more: it still explains silence */
 	int soft_error;
+	uint16_t errors; /* told of by ABI_EV_ERROR */
 	uint16_t peer_mss;
-	uint8_t syn_count; /* TCP_SYNCNT, or 0 */
 	struct keep keep;
+	struct ctl_options opt;
 	uint8_t kept_log2;
 	char *kept;         /* ring of 1 << kept_log2 bytes: what nobody accepted (unaccepted.h); or NULL */
 	tas_ns syn_sent_ns; /* 0: sent more than once, no RTT sample (Karn) */

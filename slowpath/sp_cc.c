@@ -7,6 +7,8 @@
 
 static tas_ns interval(const struct sp *sp) { return sp->conf->tcp.cc_interval_us * NS_PER_US; }
 
+bool sp_cc_known(const char *name) { return name[0] == 0 || cc_find(name) >= 0; }
+
 uint8_t sp_cc_choose(const struct sp *sp, const char *name)
 {
 	int alg = name[0] != 0 ? cc_find(name) : -1;
@@ -22,6 +24,22 @@ void sp_cc_begin(struct sp *sp, uint32_t id)
 
 	cc_flow_init(&n->cc, &sp->fp->flows[id], &sp->fp->cold[id], n->cc_alg, sp->conf->tcp.initial_cwnd,
 		sp->now);
+}
+
+void sp_cc_switch(struct sp *sp, uint32_t id, uint8_t alg)
+{
+	struct flow *f = &sp->fp->flows[id];
+	struct conn *n = &sp->conn[id];
+
+	if (n->cc_alg == alg)
+		return;
+	n->cc_alg = alg;
+	if (!((TCP_STATES_FAST >> f->state) & 1)) /* sp_cc_begin() will take it */
+		return;
+	cc_flow_switch(&n->cc, f, &sp->fp->cold[id], alg);
+	f->flags &= ~(uint32_t)FLOW_DCTCP;
+	if (alg == CC_DCTCP && (f->flags & FLOW_ECN)) /* without, as through switches that set no marks */
+		f->flags |= FLOW_DCTCP;
 }
 
 static void due_at(struct sp *sp, uint32_t id)

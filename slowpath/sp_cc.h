@@ -5,14 +5,19 @@
 #ifndef TAS_SLOWPATH_SP_CC_H
 #define TAS_SLOWPATH_SP_CC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sp;
 
+/* Is there an algorithm of this name, or is it empty? */
+bool sp_cc_known(const char *name);
 /* The algorithm called so, or the configured one if the name is empty or unknown. */
 uint8_t sp_cc_choose(const struct sp *sp, const char *name);
 /* The connection is established with conn.cc_alg. */
 void sp_cc_begin(struct sp *sp, uint32_t id);
+/* The connection goes on with another algorithm, and the window that it has. */
+void sp_cc_switch(struct sp *sp, uint32_t id, uint8_t alg);
 /* FLOW_EV_CC: it became active. */
 void sp_cc_add(struct sp *sp, uint32_t id);
 void sp_cc_forget(struct sp *sp, uint32_t id);

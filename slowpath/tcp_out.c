@@ -6,6 +6,7 @@
 #include "fastpath/fastpath.h"
 #include "include/net/hdr.h"
 #include "include/net/tcp_opt.h"
+#include "slowpath/conn_options.h"
 #include "slowpath/sp.h"
 
 static struct rte_mbuf *frame_new(struct sp *sp, uint32_t room)
@@ -52,6 +53,14 @@ static void segment_go(struct sp *sp, const struct hdr_tmpl *h, const struct hdr
 	frame_go(sp, m, hdr_write_opts(h, rte_pktmbuf_mtod(m, uint8_t *), fields, opts, opts_len, 0, 0, 0));
 }
 
+/* The headers of a flow's next segment. */
+static const struct hdr_tmpl *hdr_of(const struct sp *sp, uint32_t id)
+{
+	if (sp->fp->flows[id].flags & FLOW_FRAGMENTS)
+		hdr_tmpl_next_id(&sp->fp->cold[id].hdr, 1);
+	return &sp->fp->cold[id].hdr;
+}
+
 static uint32_t ts_now(const struct sp *sp, const struct flow *f)
 {
 	return (uint32_t)(sp->now / NS_PER_MS) + f->ts_off;
@@ -80,7 +89,7 @@ void out_syn(struct sp *sp, uint32_t id)
 	};
 	struct tcp_opts o = {
 		.has = TCP_HAS_MSS,
-		.mss = (uint16_t)(sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40 : 60)),
+		.mss = options_mss(sp, id, sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40u : 60u)),
 		.wscale = f->rcv_wscale,
 		.ts_val = ts_now(sp, f),
 		.ts_ecr = answer ? f->ts_recent : 0,
@@ -95,7 +104,7 @@ void out_syn(struct sp *sp, uint32_t id)
 	if (sp->conn[id].wscale_offered)
 		o.has |= TCP_HAS_WSCALE;
 	syn_ecn(sp, id, answer, &fields);
-	segment_go(sp, &k->hdr, &fields, &o);
+	segment_go(sp, hdr_of(sp, id), &fields, &o);
 }
 
 /* A segment without payload as the flow stands. */
@@ -115,7 +124,7 @@ static void bare(struct sp *sp, uint32_t id, uint8_t flags)
 
 	if (flags & RTE_TCP_RST_FLAG)
 		fields.wnd = 0, fields.flags = flags;
-	segment_go(sp, &sp->fp->cold[id].hdr, &fields, &o);
+	segment_go(sp, hdr_of(sp, id), &fields, &o);
 }
 
 void out_ack(struct sp *sp, uint32_t id)

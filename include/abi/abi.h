@@ -36,7 +36,7 @@
 
 #define ABI_MAGIC 0x3167657264736174ull /* "tasdreg1", little endian */
 #define ABI_MAJOR 1
-#define ABI_MINOR 1
+#define ABI_MINOR 2
 
 enum {
 	ABI_CORES_MAX = 64,
@@ -64,7 +64,11 @@ enum abi_bell_flags {
 	ABI_BELL_WANT_SPACE = 1 << 10, /* the transmit ring was found full: notify once, when a quarter of it
 					* is free (at once if it is). Without this bit progress of tx_una is
 					* stored in the record but not notified */
-	ABI_BELL_ALL = (1 << 11) - 1,
+	ABI_BELL_QUICK_ACKS =
+		1 << 11, /* TCP_QUICKACK is set: acknowledge what was not, and the next at once */
+	ABI_BELL_LATE_ACKS = 1 << 12, /* it is 0 from now on: acknowledgements wait for an answer. After
+					* QUICK_ACKS, if both are there */
+	ABI_BELL_ALL = (1 << 13) - 1,
 };
 
 /* app -> tasd. Copied once by tasd, then checked. */
@@ -127,7 +131,9 @@ enum abi_flow_events {
 	ABI_EV_RX_FIN = 1 << 2,    /* no byte follows rx_end */
 	ABI_EV_RESET = 1 << 3,     /* the connection is gone; `error` says why; nothing can be sent */
 	ABI_EV_TX_DONE = 1 << 4,   /* everything sent, the FIN too, is acknowledged */
-	ABI_EV_MOVED = 1 << 6,     /* another process has the flow: CTL_ADOPT brings it back. Not sticky;
+	ABI_EV_ERROR = 1 << 5, /* with IP_RECVERR: ICMP said something, and the connection goes on. `error`
+				    * says what, below a number (<< 16) that is another one each time */
+	ABI_EV_MOVED = 1 << 6, /* another process has the flow: CTL_ADOPT brings it back. Not sticky;
 				* `ring_gen` changes with it */
 };
 
@@ -139,15 +145,17 @@ struct abi_flow_rec {
 	_Atomic uint64_t
 		tx_una; /* stream offset up to which the peer acknowledged: space before it is free */
 	_Atomic uint32_t events;
-	_Atomic uint32_t error; /* errno with ABI_EV_RESET (ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH
+	_Atomic uint32_t
+		error; /* see ABI_EV_ERROR; errno with ABI_EV_RESET (ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH
 				   ...), else 0 */
-	_Atomic uint32_t gen;   /* generation of the flow in this record; 0 while the record is free. Stored
+	_Atomic uint32_t gen;  /* generation of the flow in this record; 0 while the record is free. Stored
 				   last on install */
-	_Atomic uint32_t core;  /* whose bell ring to use: a hint, any core accepts */
-	_Atomic uint32_t ring_gen; /* bumped when a payload ring was replaced */
-	uint32_t flow;             /* handle for abi_bell.flow */
-	_Atomic uint32_t snd_mss;  /* payload bytes of a full segment */
-	uint32_t pad0;
+	_Atomic uint32_t core; /* whose bell ring to use: a hint, any core accepts */
+	_Atomic uint32_t ring_gen;        /* bumped when a payload ring was replaced */
+	uint32_t flow;                    /* handle for abi_bell.flow */
+	_Atomic uint32_t snd_mss;         /* payload bytes of a full segment */
+	_Atomic uint32_t tx_nxt;          /* low half of the stream offset up to which was sent; of flows with
+				    * TCP_NOTSENT_LOWAT or a transmit ring of which less is used */
 	_Atomic uint64_t rx_read, tx_end; /* written by the application, of flows older than its last fork:
 					   * positions that are not told yet */
 	alignas(CACHE_LINE) struct net_addr local; /* alignas would hold for every declarator of a list */
@@ -173,6 +181,8 @@ struct abi_header {
 	uint32_t notify_slots; /* power of two, at least flows_max */
 	uint32_t pad;
 	uint64_t region_size;
+	char congestion[64]; /* names of congestion control that ctl_options.congestion may have, with a space
+			      * behind each */
 	_Atomic uint64_t rec_chunk_off[ABI_REC_CHUNKS_MAX]; /* record i: rec_chunk_off[i / ABI_REC_CHUNK] + i
 							     * % ABI_REC_CHUNK records; 0 until a flow of that
 							     * chunk exists */

@@ -32,7 +32,7 @@ enum ctl_type {
 	CTL_MAPPED,
 	CTL_CONTEXT,  /* a new context -> its id and offset + fds [to sleep on: read 8 bytes at a time, as an
 			 eventfd; only tasd writes it] */
-	CTL_LISTEN,   /* start listening, or change the backlog of an own listener (same cookie) */
+	CTL_LISTEN,   /* start listening, or change backlog and options of an own listener (same cookie) */
 	CTL_UNLISTEN, /* this process no longer holds the listener; the last holder's closes it */
 	CTL_ARM,      /* connections of this listener may be handed to this process; notify this context */
 	CTL_CONNECT,  /* an active open: the answer means "SYN on its way"; the outcome comes through the
@@ -43,10 +43,10 @@ enum ctl_type {
 	CTL_INFO,     /* a snapshot of one flow for TCP_INFO */
 	CTL_QUERY,    /* tasctl: the answer's text comes as further messages' bytes, see CTL_TEXT */
 	CTL_TEXT,     /* tasd -> tasctl: a piece of text; the last one has length 0 */
-	CTL_ADOPT,  /* after fork: the socket (listener or flow) is wanted here. A flow's bytes move into this
+	CTL_ADOPT, /* after fork: the socket (listener or flow) is wanted here. A flow's bytes move into this
 			 process's region */
-	CTL_TIMERS, /* keep-alive and time-outs of a flow */
-	CTL_LEAVE,  /* this process closed a flow that others may have. A child that has not attached sends
+	CTL_OPTIONS, /* options of a flow change: all of them are said */
+	CTL_LEAVE,   /* this process closed a flow that others may have. A child that has not attached sends
 			 it on its end of the socketpair, of listeners, too; without an answer then */
 };
 
@@ -67,6 +67,35 @@ struct ctl_context {
 	uint64_t off; /* answer: struct abi_context */
 };
 
+/* Socket options, as far as they are tasd's: of a connection that is opened, of those that a listener accepts
+ * from now on, of one that is open. 0 is what Linux has without the option. */
+struct ctl_options {
+	uint64_t pacing_bytes_s;            /* SO_MAX_PACING_RATE; 0: no limit */
+	uint32_t rx_size, tx_size;          /* bytes of payload ring; 0: configured default */
+	uint32_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
+	uint32_t user_timeout_ms;           /* TCP_USER_TIMEOUT; 0: as tasd is configured */
+	uint8_t keep_alive;                 /* SO_KEEPALIVE */
+	uint8_t keep_count;                 /* TCP_KEEPCNT */
+	uint8_t syn_count;                  /* TCP_SYNCNT; 0: as tasd is configured */
+	uint8_t flags;                      /* CTL_OPTION_* */
+	uint8_t tos, tclass;                /* IP_TOS, IPV6_TCLASS: without ECN bits */
+	uint8_t ttl;                        /* IP_TTL; 0: 64 */
+	uint8_t pad[3];
+	uint32_t defer_accept_s; /* TCP_DEFER_ACCEPT */
+	int32_t linger2_s;       /* TCP_LINGER2; 0: as tasd is configured; -1: RST at once */
+	uint32_t notsent_lowat;  /* TCP_NOTSENT_LOWAT; 0: none */
+	uint32_t window_clamp;   /* TCP_WINDOW_CLAMP; 0: none */
+	uint16_t hops;           /* IPV6_UNICAST_HOPS plus one; 0: 64 */
+	uint16_t max_seg;        /* TCP_MAXSEG: in our SYN, and of what we send; 0: as the port has it */
+	char congestion[16];     /* one of abi_header.congestion, or ENOENT; empty: configured default */
+};
+
+#define CTL_OPTION_FRAGMENTS 1   /* IP_MTU_DISCOVER: without DF */
+#define CTL_OPTION_THIN_LINEAR 4 /* TCP_THIN_LINEAR_TIMEOUTS */
+#define CTL_OPTION_LATE_ACKS 8   /* TCP_QUICKACK is 0 */
+#define CTL_OPTION_RECVERR 16    /* IP_RECVERR */
+#define CTL_OPTION_ANY_PATH 2    /* IP_MTU_DISCOVER: what ICMP says of the path's MTU is not heeded */
+
 struct ctl_listen {
 	struct net_addr addr; /* any = every address of tasd */
 	uint16_t port;
@@ -75,9 +104,8 @@ struct ctl_listen {
 	uint32_t cookie;  /* chosen by the library, unique in the process; comes back in abi_flow_rec.listener
 			   */
 	uint32_t context; /* CTL_ARM: the context to notify */
-	uint32_t rx_size, tx_size; /* bytes of payload ring for accepted flows; 0 = configured default */
-	char congestion[16];       /* empty = configured default */
-	uint64_t id;               /* answer of CTL_LISTEN: identity in tasd across processes (CTL_ADOPT) */
+	struct ctl_options options;
+	uint64_t id;     /* answer of CTL_LISTEN: identity in tasd across processes (CTL_ADOPT) */
 	uint64_t secret; /* drawn by the library: processes that inherited one listener, and register it anew
 			  * after tasd came back, share it; 0: with nobody */
 };
@@ -90,8 +118,7 @@ struct ctl_connect {
 	uint16_t local_port;           /* 0 = ephemeral, chosen by tasd; answer: the chosen one */
 	uint16_t remote_port;
 	uint32_t context;
-	uint32_t rx_size, tx_size; /* 0 = configured default */
-	char congestion[16];
+	struct ctl_options options;
 	uint32_t flags;          /* CTL_LISTEN_NODELAY */
 	uint32_t rec, flow, gen; /* answer */
 	uint8_t prefix_len;      /* answer of CTL_ROUTE: length (of 128) of tasd's route that matched */
@@ -118,7 +145,7 @@ struct ctl_adopt {
 
 /* What TCP_INFO and tasctl show. Units in the names; byte counts are totals of the connection. */
 struct ctl_info {
-	uint32_t flow, gen; /* request */
+	uint32_t flow, gen; /* request; or CTL_INFO_LISTENER and the cookie of a listener */
 	uint8_t state;      /* Linux's numbers: 1 ESTABLISHED ... 11 CLOSING */
 	uint8_t options;    /* Linux's TCPI_OPT_* */
 	uint8_t snd_wscale, rcv_wscale;
@@ -130,17 +157,24 @@ struct ctl_info {
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retransmitted;
 	uint32_t segs_in, segs_out;
 	char congestion[16];
+	uint8_t late_acks; /* TCP_QUICKACK reads as 0 */
+	uint8_t recovery;  /* Linux's numbers: 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss */
+	uint8_t timeouts;  /* in a row, of data; */
+	uint8_t probes;    /* of the window */
+	uint32_t adv_mss, pmtu;
+	uint32_t sacked_bytes, lost_bytes, resent_bytes; /* of those unacknowledged */
+	uint32_t data_sent_ms, data_received_ms,
+		heard_ms; /* ago; of `heard`: data, or what acknowledged some */
+	uint32_t window_limit;
+	uint32_t ack_delay_us;
+	uint64_t delivered_bytes, marked_bytes;
+	uint32_t queued, backlog; /* a listener's: connections that wait to be accepted, and how many may */
 };
+#define CTL_INFO_LISTENER UINT32_MAX
 
-/* As the socket options have them. */
-struct ctl_timers {
+struct ctl_change {
 	uint32_t flow, gen;
-	uint32_t keep_idle_s, keep_intvl_s; /* TCP_KEEPIDLE, TCP_KEEPINTVL */
-	uint32_t user_timeout_ms;           /* TCP_USER_TIMEOUT; 0: as tasd is configured */
-	uint8_t keep_alive;                 /* SO_KEEPALIVE */
-	uint8_t keep_count;                 /* TCP_KEEPCNT */
-	uint8_t syn_count;                  /* TCP_SYNCNT; 0: as tasd is configured */
-	uint8_t pad;
+	struct ctl_options options;
 };
 
 struct ctl_text {
@@ -160,7 +194,7 @@ struct ctl_msg {
 		struct ctl_fork fork;
 		struct ctl_adopt adopt;
 		struct ctl_info info;
-		struct ctl_timers timers;
+		struct ctl_change change;
 		struct ctl_text text; /* also: why, in words, with status != 0 of CTL_HELLO; the words of a
 					 CTL_QUERY */
 		uint8_t bytes[384];

@@ -66,9 +66,53 @@ void hdr_tmpl_init(struct hdr_tmpl *t, const struct rte_ether_addr *src_mac,
 	store_u16(t->bytes + t->l2_len + t->l3_len, key->local_port);
 	store_u16(t->bytes + t->l2_len + t->l3_len + 2, key->remote_port);
 	t->l4_sum = cksum_add(t->pseudo_sum, (uint32_t)key->local_port + key->remote_port);
+	hdr_tmpl_set_timestamps(t, timestamps);
+}
+
+void hdr_tmpl_set_timestamps(struct hdr_tmpl *t, bool timestamps)
+{
 	t->l4_len = (uint8_t)(sizeof(struct rte_tcp_hdr) + (timestamps ? TCP_OPT_TS_LEN : 0));
 	t->total_len = (uint8_t)(t->l2_len + t->l3_len + t->l4_len);
 	TAS_ASSERT(t->total_len <= HDR_TMPL_MAX);
+}
+
+static struct rte_ipv4_hdr *tmpl_ipv4(struct hdr_tmpl *t)
+{
+	TAS_ASSERT(hdr_tmpl_is_v4(t));
+	return (struct rte_ipv4_hdr *)(t->bytes + t->l2_len);
+}
+
+void hdr_tmpl_set_class(struct hdr_tmpl *t, uint8_t ttl, uint8_t dscp_ecn)
+{
+	struct rte_ipv6_hdr *ip6 = (struct rte_ipv6_hdr *)(t->bytes + t->l2_len);
+	uint8_t dscp = dscp_ecn & RTE_IPV4_HDR_DSCP_MASK;
+
+	if (hdr_tmpl_is_v4(t)) {
+		tmpl_ipv4(t)->time_to_live = ttl;
+		tmpl_ipv4(t)->type_of_service = dscp;
+		t->ip_sum = cksum_ipv4_20(tmpl_ipv4(t));
+		return;
+	}
+	ip6->hop_limits = ttl;
+	ip6->vtc_flow = (ip6->vtc_flow & ~htobe32(RTE_IPV6_HDR_TC_MASK)) |
+		htobe32((uint32_t)dscp << RTE_IPV6_HDR_TC_SHIFT);
+}
+
+static void tmpl_set_fragmenting(struct hdr_tmpl *t, uint16_t df, uint16_t id)
+{
+	struct rte_ipv4_hdr *ip = tmpl_ipv4(t);
+
+	ip->fragment_offset = htobe16(df);
+	ip->packet_id = htobe16(id);
+	t->ip_sum = cksum_ipv4_20(ip);
+}
+
+void hdr_tmpl_set_fragments(struct hdr_tmpl *t, uint16_t id) { tmpl_set_fragmenting(t, 0, id); }
+void hdr_tmpl_set_whole(struct hdr_tmpl *t) { tmpl_set_fragmenting(t, RTE_IPV4_HDR_DF_FLAG, 0); }
+
+void hdr_tmpl_next_id(struct hdr_tmpl *t, uint32_t n)
+{
+	tmpl_set_fragmenting(t, 0, (uint16_t)(be16toh(tmpl_ipv4(t)->packet_id) + n));
 }
 
 uint32_t hdr_write_opts(const struct hdr_tmpl *t, uint8_t *frame, const struct hdr_fields *f,

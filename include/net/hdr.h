@@ -2,14 +2,15 @@
 /* hdr.h - writes the headers of outgoing TCP segments from a template that is made once per connection.
  * Guarantee: what hdr_write() leaves, with the payload behind it, is a complete frame whose checksums are
  * right, or are prepared as ethdev wants them where the NIC completes them. Only the returned number of bytes
- * is written: payload may already stand behind. The template is read-only after hdr_tmpl_init(); its owner is
- * the flow. Thread-safe by that.
+ * is written: payload may already stand behind. The template is changed by hdr_tmpl_*() alone; its owner is
+ * the flow, whose lock orders that.
  *
  * All that is constant in a sum is summed in the template, so a segment costs a copy and a dozen adds.
  * Identification is always 0, with DF set. Such a datagram is never fragmented and so never needs one (RFC
  * 6864 4.1 lets it be anything). Linux counts it up per connection for old header compressors that wanted it
  * so; that would cost a store to hot state per packet, here, and receivers that merge packets (Linux's GRO)
- * take a constant as well as a counter when DF is set.
+ * take a constant as well as a counter when DF is set. Where routers may fragment (hdr_tmpl_fragments()) each
+ * segment gets another one.
  * Sources: RFC 791, RFC 8200, RFC 9293 3.1, RFC 3168 (ECN), RFC 6437 3 (flow label). */
 #ifndef TAS_NET_HDR_H
 #define TAS_NET_HDR_H
@@ -77,6 +78,17 @@ static inline void hdr_tmpl_set_dst_mac(struct hdr_tmpl *t, const struct rte_eth
 {
 	memcpy(t->bytes, mac, sizeof(*mac));
 }
+
+/* Every hdr_write() carries timestamps from now on, or none does. */
+void hdr_tmpl_set_timestamps(struct hdr_tmpl *t, bool timestamps);
+/* Another value of the byte with ECN, and another TTL or hop limit. */
+void hdr_tmpl_set_class(struct hdr_tmpl *t, uint8_t ttl, uint8_t dscp_ecn);
+/* IPv4: without DF, with identifications from `id` on. */
+void hdr_tmpl_set_fragments(struct hdr_tmpl *t, uint16_t id);
+/* IPv4: with DF again. */
+void hdr_tmpl_set_whole(struct hdr_tmpl *t);
+/* Without DF: before each segment by 1; after one that the port cut into n by n - 1. */
+void hdr_tmpl_next_id(struct hdr_tmpl *t, uint32_t n);
 
 static inline bool hdr_tmpl_is_v4(const struct hdr_tmpl *t)
 {

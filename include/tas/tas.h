@@ -43,7 +43,7 @@
 
 struct ctl_info; /* include/abi/ctl.h */
 struct ctl_msg;
-struct ctl_timers;
+struct ctl_options;
 struct tas;
 struct tas_ctx;
 struct tas_sock;
@@ -172,17 +172,15 @@ struct tas_listen_opt {
 	uint16_t port;
 	uint16_t flags; /* enum tas_open_flags */
 	int backlog;
-	uint32_t rx_size, tx_size; /* of accepted flows; 0 = configured default */
-	const char *congestion;    /* NULL = configured default */
+	const struct ctl_options *options; /* of accepted flows; NULL: all as usual */
 	bool when_ready; /* without tasd: a listener nevertheless, registered as soon as tasd is there */
 };
 
 struct tas_connect_opt {
-	struct net_addr local, remote;    /* local any: tasd chooses */
-	uint16_t local_port, remote_port; /* local 0: tasd chooses; host byte order */
-	uint32_t flags;                   /* enum tas_open_flags: NODELAY */
-	uint32_t rx_size, tx_size;
-	const char *congestion;
+	struct net_addr local, remote;     /* local any: tasd chooses */
+	uint16_t local_port, remote_port;  /* local 0: tasd chooses; host byte order */
+	uint32_t flags;                    /* enum tas_open_flags: NODELAY */
+	const struct ctl_options *options; /* NULL: all as usual */
 };
 
 /* CTL. -EADDRINUSE, -EADDRNOTAVAIL, ... as tasd says. */
@@ -202,10 +200,13 @@ int tas_connect(struct tas_ctx *c, const struct tas_connect_opt *opt, struct tas
  * address it would use; -EADDRINUSE: the address is tasd's own; -ENETUNREACH; -ENOTCONN without tasd.
  * Both results may be NULL. */
 int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len, struct net_addr *local);
-/* CTL. A snapshot for TCP_INFO. */
+/* CTL. Is this a name for ctl_options.congestion? Not without tasd. */
+bool tas_congestion_known(struct tas *t, const char *name);
+/* CTL. A snapshot for TCP_INFO, of a connection or a listener. */
 int tas_info(struct tas_sock *s, struct ctl_info *info);
-/* CTL. Keep-alive and time-outs of a connection; flow and gen are filled in here. */
-int tas_set_timers(struct tas_sock *s, const struct ctl_timers *timers);
+/* CTL. Options of a connection, or of those that a listener accepts from now on: all of them, also those that
+ * do not change. */
+int tas_set_options(struct tas_sock *s, const struct ctl_options *options);
 
 /* --- sockets --- */
 
@@ -217,6 +218,8 @@ void *tas_sock_user(const struct tas_sock *s);
 /* Constant from creation (connect: from the answer of tasd). Any pointer may be NULL. */
 void tas_sock_addrs(const struct tas_sock *s, struct net_addr *local, uint16_t *local_port,
 	struct net_addr *remote, uint16_t *remote_port);
+/* What names the flow in tasd, constant, too; another one for each that there ever was. */
+void tas_sock_name(const struct tas_sock *s, uint32_t *flow, uint32_t *gen);
 uint32_t tas_sock_rx_size(const struct tas_sock *s); /* of the payload rings; 0 if not known yet */
 uint32_t tas_sock_tx_size(const struct tas_sock *s);
 
@@ -268,6 +271,8 @@ size_t tas_tx_bytes(struct tas_sock *s); /* SIOCOUTQ: not acknowledged yet */
 /* TCP_NODELAY: on sends what Nagle held back. TCP_CORK: off sends what it held back. */
 void tas_set_nodelay(struct tas_ctx *c, struct tas_sock *s, bool on);
 void tas_set_cork(struct tas_ctx *c, struct tas_sock *s, bool on);
+/* TCP_QUICKACK of a connection: on, also what was not acknowledged is. Not for ever: see tcp(7). */
+void tas_set_quickack(struct tas_ctx *c, struct tas_sock *s, bool on);
 /* What TAS_MORE holds back goes out now. */
 void tas_push(struct tas_ctx *c, struct tas_sock *s);
 /* Both options, of a connection that was accepted just now: tasd learns of them by the first bytes sent,

@@ -44,7 +44,6 @@ static int install(const struct accepting *a, struct tas_sock *s)
 	file_flag(f, file_flags(l) & FILE_CORK, true);
 	tas_preset(s, file_has(f, FILE_NODELAY), file_has(f, FILE_CORK));
 	file_accelerate(f, s, FILE_FLOW);
-	opt_timers(f, false);
 	fd_put_in(fd, f);
 	return fd;
 }

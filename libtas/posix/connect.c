@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#include "include/abi/ctl.h"
 #include "libtas/posix/epset.h"
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/inst.h"
@@ -36,25 +37,22 @@ static bool through_tasd(int fd, struct file *f, const struct sockaddr *addr, so
 
 static int start(struct file *f, const struct target *t)
 {
-	char congestion[OPT_BYTES];
+	struct ctl_options options;
 	struct tas_connect_opt opt = { .local = t->local,
 		.remote = t->remote,
 		.local_port = t->local_port,
 		.remote_port = t->remote_port,
 		.flags = file_has(f, FILE_NODELAY) ? TAS_OPEN_NODELAY : 0,
-		.rx_size = opt_ring_size(f, OPT_RCVBUF),
-		.tx_size = opt_ring_size(f, OPT_SNDBUF) };
+		.options = &options };
 	struct tas_sock *s;
 	int error;
 
-	if (opt_congestion(f, congestion))
-		opt.congestion = congestion;
+	opt_fill(f, &options);
 	error = tas_connect(inst_ctx(), &opt, &s);
 	if (error != 0)
 		return error;
 	file_flag(f, FILE_CONNECTING, true);
 	file_accelerate(f, s, FILE_FLOW);
-	opt_timers(f, false);
 	if (file_has(f, FILE_CORK))
 		tas_set_cork(inst_ctx(), s, true);
 	return 0;
@@ -151,7 +149,8 @@ static int connect_plain(int fd, struct file *f, const struct sockaddr *addr, so
 	if (!through_tasd(fd, f, addr, size, &t))
 		return connect_kernel(fd, f, addr, size);
 	error = start(f, &t);
-	if (error == -ENOTCONN) /* tasd has just died */
+	if (error == -ENOTCONN ||
+		error == -ENOENT) /* tasd has just died, or has not that congestion control */
 		return connect_kernel(fd, f, addr, size);
 	if (error != 0)
 		return error;
@@ -178,5 +177,13 @@ int px_connect(int fd, const struct sockaddr *addr, socklen_t size)
 	if (error == 0)
 		return 0;
 	errno = -error;
+	return -1;
+}
+
+int px_connect_fast(int fd, const struct sockaddr *addr, socklen_t size)
+{
+	if (size < sizeof(addr->sa_family) || addr->sa_family != AF_UNSPEC)
+		return px_connect(fd, addr, size);
+	errno = EOPNOTSUPP;
 	return -1;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/inst.h"
@@ -36,16 +37,33 @@ static ssize_t recv_message(struct file *f, struct msghdr *msg, int flags)
 	return got;
 }
 
+/* Linux takes from a program what is not of level SOL_SOCKET, and what belongs to unix sockets, and does nothing with
+ * it. What it would do something with is refused. */
+static int control_check(const struct msghdr *msg)
+{
+	const char *end = (const char *)msg->msg_control + msg->msg_controllen;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR((struct msghdr *)msg, c)) {
+		if (c->cmsg_len < sizeof(*c) || c->cmsg_len > (size_t)(end - (const char *)c))
+			return -EINVAL;
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type == SCM_RIGHTS ||
+			c->cmsg_type == SCM_CREDENTIALS)
+			continue;
+		if (c->cmsg_type == SO_MARK || c->cmsg_type == SO_TIMESTAMPING || c->cmsg_type == SO_PRIORITY)
+			inst_unsupported("sendmsg with control data", c->cmsg_type);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static ssize_t send_message(struct file *f, const struct msghdr *msg, int flags)
 {
 	if (msg == NULL)
 		return -EFAULT;
 	if (msg->msg_iovlen > IOV_MAX)
 		return -EMSGSIZE;
-	if (msg->msg_controllen != 0) {
-		inst_unsupported("sendmsg with control data", (long)msg->msg_controllen);
+	if (msg->msg_controllen != 0 && control_check(msg) != 0)
 		return -EINVAL;
-	}
 	return io_send(f, msg->msg_iov, (int)msg->msg_iovlen, flags);
 }
 
@@ -61,13 +79,48 @@ ssize_t px_recvmsg(int fd, struct msghdr *msg, int flags)
 	return io_result(got);
 }
 
+/* MSG_FASTOPEN on a socket that is not connected: as sendto, an ordinary open, then the bytes. 0, or -1 and errno. */
+static int open_first(int fd, const struct msghdr *msg, int *flags)
+{
+	struct file *f = *flags & MSG_FASTOPEN ? fd_look(fd) : NULL;
+
+	if (f == NULL || file_kind(f) != FILE_PLAIN || msg == NULL || msg->msg_name == NULL)
+		return 0;
+	*flags &= ~MSG_FASTOPEN;
+	return px_connect_fast(fd, msg->msg_name, msg->msg_namelen);
+}
+
+/* Whoever gets a connection's descriptor by SCM_RIGHTS gets a socket that is not connected. */
+static void passing_check(const struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR((struct msghdr *)msg, c)) {
+		size_t n = c->cmsg_len > sizeof(*c) ? (c->cmsg_len - sizeof(*c)) / sizeof(int) : 0;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int passed;
+
+			memcpy(&passed, CMSG_DATA(c) + i * sizeof(int), sizeof(passed));
+			if (is_flow(passed))
+				inst_unsupported("SCM_RIGHTS", passed);
+		}
+	}
+}
+
 ssize_t px_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	struct file *f = is_flow(fd) ? io_flow_get(fd) : NULL;
+	struct file *f;
 	ssize_t sent;
 
-	if (f == NULL)
+	if (unlikely(flags & MSG_FASTOPEN) && open_first(fd, msg, &flags) != 0)
+		return -1;
+	f = is_flow(fd) ? io_flow_get(fd) : NULL;
+	if (f == NULL) {
+		if (msg != NULL && msg->msg_controllen != 0)
+			passing_check(msg);
 		return REAL(sendmsg)(fd, msg, flags);
+	}
 	sent = send_message(f, msg, flags);
 	file_put(f);
 	return io_result(sent);
@@ -103,10 +156,13 @@ int px_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct 
 
 int px_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
 {
-	struct file *f = is_flow(fd) ? io_flow_get(fd) : NULL;
+	struct file *f;
 	ssize_t sent = 0;
 	unsigned n = 0;
 
+	if (unlikely(flags & MSG_FASTOPEN) && count > 0 && open_first(fd, &msgs[0].msg_hdr, &flags) != 0)
+		return -1;
+	f = is_flow(fd) ? io_flow_get(fd) : NULL;
 	if (f == NULL)
 		return REAL(sendmmsg)(fd, msgs, count, flags);
 	while (n < count && n < IOV_MAX) {

@@ -4,11 +4,10 @@
  * Guarantee: an option is never accepted and forgotten. Each has one row in opt_rows, which docs/sockets.md
  * repeats:
  *   OPT_DONE    has its effect on accelerated sockets
- *   OPT_STORED  is checked as Linux checks it, kept and read back; no effect yet
  *   OPT_READ    can only be read
  *   OPT_KERNEL  has its effect in the kernel alone: a socket on which it was set stays there, an accelerated
- *               one refuses
- *               it with the row's errno. What stands in no row is treated so, too (ENOPROTOOPT)
+ *               one refuses it with the row's errno; unless it stays as it is. What stands in no row is treated
+ *               so, too (ENOPROTOOPT)
  * The kernel checks values: they are first set on the socket's own kernel socket, or, where that is a
  * placeholder, on a fresh one, and read back from there. Options that were never set are read from the kernel
  * socket, which has Linux's defaults.
@@ -24,10 +23,11 @@
 
 #include "include/base/time.h"
 
+struct ctl_options;
 struct file;
 struct opts;
 
-enum opt_support { OPT_DONE, OPT_STORED, OPT_READ, OPT_KERNEL };
+enum opt_support { OPT_DONE, OPT_READ, OPT_KERNEL };
 
 /* Options whose value the library keeps. */
 enum opt_slot {
@@ -61,8 +61,6 @@ enum opt_slot {
 	OPT_THIN_LINEAR,
 	OPT_THIN_DUPACK,
 	OPT_USER_TIMEOUT,
-	OPT_FASTOPEN,
-	OPT_FASTOPEN_CONNECT,
 	OPT_NOTSENT_LOWAT,
 	OPT_TOS,
 	OPT_TTL,
@@ -84,7 +82,8 @@ struct opt_row {
 	enum opt_support support;
 	enum opt_slot slot;
 	bool is_bool; /* any int other than 0 means 1: needs no kernel to check */
-	int refusal;  /* OPT_KERNEL: errno on an accelerated socket */
+	int refusal;  /* OPT_KERNEL, OPT_READ: errno on an accelerated socket */
+	bool blind;   /* OPT_KERNEL: the kernel's socket does not know it of a connection */
 };
 
 extern const struct opt_row opt_rows[];
@@ -97,8 +96,8 @@ const struct opt_row *opt_find(int level, int name);
 int opt_set(int fd, struct file *f, int level, int name, const void *value, socklen_t size);
 int opt_get(int fd, struct file *f, int level, int name, void *value, socklen_t *size);
 
-/* TCP_INFO (opt_info.c). */
-int opt_get_info(struct file *f, void *value, socklen_t *size);
+/* TCP_INFO of a flow or listener (opt_info.c). */
+int opt_get_info(int fd, struct file *f, void *value, socklen_t *size);
 
 /* The value of an option that was set, as an int; `otherwise` if it was not. */
 int opt_int(struct file *f, enum opt_slot slot, int otherwise);
@@ -106,13 +105,8 @@ int opt_int(struct file *f, enum opt_slot slot, int otherwise);
 tas_ns opt_timeout(struct file *f, enum opt_slot slot);
 /* Seconds of SO_LINGER, or -1 if it is off. */
 int opt_linger_s(struct file *f);
-/* Bytes of payload ring that SO_RCVBUF or SO_SNDBUF asks for; 0: nothing asked. */
-uint32_t opt_ring_size(struct file *f, enum opt_slot slot);
-/* The algorithm of TCP_CONGESTION; false if none was set. */
-bool opt_congestion(struct file *f, char name[OPT_BYTES]);
-
-/* Tells tasd what of f's options its timers follow; nothing if all is as usual and nothing changed. */
-void opt_timers(struct file *f, bool changed);
+/* What tasd is to know of f's options, when it begins to connect or to listen. */
+void opt_fill(struct file *f, struct ctl_options *o);
 
 /* An accepted connection begins with its listener's options. */
 void opt_inherit(struct file *from, struct file *to);

@@ -9,29 +9,26 @@
 #include "include/base/compiler.h"
 #include "libtas/posix/opt.h"
 
-#define DONE(level, name, slot)                              \
-	{                                                    \
-		level, name, #name, OPT_DONE, slot, false, 0 \
+#define DONE(level, name, slot)                                     \
+	{                                                           \
+		level, name, #name, OPT_DONE, slot, false, 0, false \
 	}
-#define DONE_BOOL(level, name, slot)                        \
-	{                                                   \
-		level, name, #name, OPT_DONE, slot, true, 0 \
+#define DONE_BOOL(level, name, slot)                               \
+	{                                                          \
+		level, name, #name, OPT_DONE, slot, true, 0, false \
 	}
-#define STORED(level, name, slot)                              \
-	{                                                      \
-		level, name, #name, OPT_STORED, slot, false, 0 \
+#define READ(level, name)                                                              \
+	{                                                                              \
+		level, name, #name, OPT_READ, OPT_SLOT_NONE, false, ENOPROTOOPT, false \
 	}
-#define STORED_BOOL(level, name, slot)                        \
-	{                                                     \
-		level, name, #name, OPT_STORED, slot, true, 0 \
+#define KERNEL(level, name, refusal)                                                 \
+	{                                                                            \
+		level, name, #name, OPT_KERNEL, OPT_SLOT_NONE, false, refusal, false \
 	}
-#define READ(level, name)                                                       \
-	{                                                                       \
-		level, name, #name, OPT_READ, OPT_SLOT_NONE, false, ENOPROTOOPT \
-	}
-#define KERNEL(level, name, refusal)                                          \
-	{                                                                     \
-		level, name, #name, OPT_KERNEL, OPT_SLOT_NONE, false, refusal \
+
+#define BLIND(level, name, refusal)                                                 \
+	{                                                                           \
+		level, name, #name, OPT_KERNEL, OPT_SLOT_NONE, false, refusal, true \
 	}
 
 const struct opt_row opt_rows[] = {
@@ -40,7 +37,7 @@ const struct opt_row opt_rows[] = {
 	READ(SOL_SOCKET, SO_ERROR),
 	DONE_BOOL(SOL_SOCKET, SO_KEEPALIVE, OPT_KEEPALIVE),
 	DONE_BOOL(IPPROTO_TCP, TCP_CORK, OPT_CORK),
-	STORED_BOOL(IPPROTO_TCP, TCP_QUICKACK, OPT_QUICKACK),
+	DONE_BOOL(IPPROTO_TCP, TCP_QUICKACK, OPT_QUICKACK),
 	DONE(IPPROTO_TCP, TCP_KEEPIDLE, OPT_KEEPIDLE),
 	DONE(IPPROTO_TCP, TCP_KEEPINTVL, OPT_KEEPINTVL),
 	DONE(IPPROTO_TCP, TCP_KEEPCNT, OPT_KEEPCNT),
@@ -59,11 +56,11 @@ const struct opt_row opt_rows[] = {
 	READ(SOL_SOCKET, SO_DOMAIN),
 	READ(SOL_SOCKET, SO_PROTOCOL),
 	READ(SOL_SOCKET, SO_ACCEPTCONN),
-	STORED_BOOL(SOL_SOCKET, SO_BROADCAST, OPT_BROADCAST),
-	STORED_BOOL(SOL_SOCKET, SO_OOBINLINE, OPT_OOBINLINE),
-	STORED(SOL_SOCKET, SO_PRIORITY, OPT_PRIORITY),
-	STORED(SOL_SOCKET, SO_BUSY_POLL, OPT_BUSY_POLL),
-	STORED(SOL_SOCKET, SO_MAX_PACING_RATE, OPT_PACING),
+	DONE_BOOL(SOL_SOCKET, SO_BROADCAST, OPT_BROADCAST),
+	DONE_BOOL(SOL_SOCKET, SO_OOBINLINE, OPT_OOBINLINE),
+	DONE(SOL_SOCKET, SO_PRIORITY, OPT_PRIORITY),
+	DONE(SOL_SOCKET, SO_BUSY_POLL, OPT_BUSY_POLL),
+	DONE(SOL_SOCKET, SO_MAX_PACING_RATE, OPT_PACING),
 	KERNEL(SOL_SOCKET, SO_SNDBUFFORCE, EPERM),
 	KERNEL(SOL_SOCKET, SO_RCVBUFFORCE, EPERM),
 	KERNEL(SOL_SOCKET, SO_DONTROUTE, ENOPROTOOPT),
@@ -79,43 +76,43 @@ const struct opt_row opt_rows[] = {
 	KERNEL(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, ENOPROTOOPT),
 	KERNEL(SOL_SOCKET, SO_ZEROCOPY, EOPNOTSUPP),
 
-	STORED(IPPROTO_TCP, TCP_MAXSEG, OPT_MAXSEG),
+	DONE(IPPROTO_TCP, TCP_MAXSEG, OPT_MAXSEG),
 	DONE(IPPROTO_TCP, TCP_SYNCNT, OPT_SYNCNT),
-	STORED(IPPROTO_TCP, TCP_LINGER2, OPT_LINGER2),
-	STORED(IPPROTO_TCP, TCP_DEFER_ACCEPT, OPT_DEFER_ACCEPT),
-	STORED(IPPROTO_TCP, TCP_WINDOW_CLAMP, OPT_WINDOW_CLAMP),
+	DONE(IPPROTO_TCP, TCP_LINGER2, OPT_LINGER2),
+	DONE(IPPROTO_TCP, TCP_DEFER_ACCEPT, OPT_DEFER_ACCEPT),
+	DONE(IPPROTO_TCP, TCP_WINDOW_CLAMP, OPT_WINDOW_CLAMP),
 	DONE(IPPROTO_TCP, TCP_CONGESTION, OPT_CONGESTION),
-	STORED_BOOL(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, OPT_THIN_LINEAR),
-	STORED_BOOL(IPPROTO_TCP, TCP_THIN_DUPACK, OPT_THIN_DUPACK),
+	DONE(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, OPT_THIN_LINEAR),
+	DONE(IPPROTO_TCP, TCP_THIN_DUPACK, OPT_THIN_DUPACK),
 	DONE(IPPROTO_TCP, TCP_USER_TIMEOUT, OPT_USER_TIMEOUT),
-	STORED(IPPROTO_TCP, TCP_FASTOPEN, OPT_FASTOPEN),
-	STORED(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, OPT_FASTOPEN_CONNECT),
-	STORED(IPPROTO_TCP, TCP_NOTSENT_LOWAT, OPT_NOTSENT_LOWAT),
+	KERNEL(IPPROTO_TCP, TCP_FASTOPEN, EINVAL),
+	KERNEL(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, EINVAL),
+	DONE(IPPROTO_TCP, TCP_NOTSENT_LOWAT, OPT_NOTSENT_LOWAT),
 	KERNEL(IPPROTO_TCP, TCP_MD5SIG, ENOPROTOOPT),
 	KERNEL(IPPROTO_TCP, TCP_REPAIR, EPERM),
-	KERNEL(IPPROTO_TCP, TCP_TIMESTAMP, EPERM),
+	BLIND(IPPROTO_TCP, TCP_TIMESTAMP, EPERM),
 	KERNEL(IPPROTO_TCP, TCP_FASTOPEN_KEY, ENOPROTOOPT),
 	KERNEL(IPPROTO_TCP, TCP_SAVE_SYN, ENOPROTOOPT),
 	KERNEL(IPPROTO_TCP, TCP_SAVED_SYN, ENOPROTOOPT),
 	KERNEL(IPPROTO_TCP, TCP_ULP, ENOENT),
 	KERNEL(IPPROTO_TCP, TCP_INQ, ENOPROTOOPT),
 	KERNEL(IPPROTO_TCP, TCP_TX_DELAY, ENOPROTOOPT),
-	KERNEL(IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, ENOPROTOOPT),
-	KERNEL(IPPROTO_TCP, TCP_CC_INFO, ENOPROTOOPT),
+	BLIND(IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, ENOPROTOOPT),
+	BLIND(IPPROTO_TCP, TCP_CC_INFO, ENOPROTOOPT),
 
-	STORED(IPPROTO_IP, IP_TOS, OPT_TOS),
-	STORED(IPPROTO_IP, IP_TTL, OPT_TTL),
-	DONE_BOOL(IPPROTO_IP, IP_FREEBIND, OPT_FREEBIND),
-	STORED(IPPROTO_IP, IP_MTU_DISCOVER, OPT_MTU_DISCOVER),
-	STORED_BOOL(IPPROTO_IP, IP_RECVERR, OPT_RECVERR),
-	STORED_BOOL(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, OPT_NO_PORT),
+	DONE(IPPROTO_IP, IP_TOS, OPT_TOS),
+	DONE(IPPROTO_IP, IP_TTL, OPT_TTL),
+	DONE(IPPROTO_IP, IP_FREEBIND, OPT_FREEBIND),
+	DONE(IPPROTO_IP, IP_MTU_DISCOVER, OPT_MTU_DISCOVER),
+	DONE(IPPROTO_IP, IP_RECVERR, OPT_RECVERR),
+	DONE(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, OPT_NO_PORT),
 	KERNEL(IPPROTO_IP, IP_TRANSPARENT, EPERM),
 	KERNEL(IPPROTO_IP, IP_OPTIONS, ENOPROTOOPT),
 	KERNEL(IPPROTO_IP, IP_MTU, ENOPROTOOPT),
 
 	DONE(IPPROTO_IPV6, IPV6_V6ONLY, OPT_V6ONLY),
-	STORED(IPPROTO_IPV6, IPV6_TCLASS, OPT_TCLASS),
-	STORED(IPPROTO_IPV6, IPV6_UNICAST_HOPS, OPT_HOPS),
+	DONE(IPPROTO_IPV6, IPV6_TCLASS, OPT_TCLASS),
+	DONE(IPPROTO_IPV6, IPV6_UNICAST_HOPS, OPT_HOPS),
 	KERNEL(IPPROTO_IPV6, IPV6_TRANSPARENT, EPERM),
 };
 

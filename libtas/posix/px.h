@@ -24,6 +24,8 @@ int px_bind(int fd, const struct sockaddr *addr, socklen_t size);
 int px_listen(int fd, int backlog);
 int px_accept4(int fd, struct sockaddr *addr, socklen_t *size, int flags);
 int px_connect(int fd, const struct sockaddr *addr, socklen_t size);
+/* For MSG_FASTOPEN: an ordinary open. */
+int px_connect_fast(int fd, const struct sockaddr *addr, socklen_t size);
 int px_shutdown(int fd, int how);
 int px_getsockname(int fd, struct sockaddr *addr, socklen_t *size);
 int px_getpeername(int fd, struct sockaddr *addr, socklen_t *size);

@@ -154,7 +154,7 @@ ssize_t px_send(int fd, const void *buf, size_t len, int flags)
 static ssize_t send_opening(int fd, const void *buf, size_t len, int flags, const struct sockaddr *addr,
 	socklen_t size)
 {
-	if (px_connect(fd, addr, size) != 0)
+	if (px_connect_fast(fd, addr, size) != 0)
 		return -1;
 	return px_send(fd, buf, len, flags & ~MSG_FASTOPEN);
 }

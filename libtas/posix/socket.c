@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "include/abi/ctl.h"
 #include "libtas/posix/epset.h"
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/fork.h"
@@ -101,16 +102,14 @@ static enum where where_to_listen(struct file *f, const struct net_addr *addr)
 static int tasd_listen(struct file *f, const struct net_addr *addr, uint16_t port, int backlog,
 	struct tas_sock **out)
 {
-	char congestion[OPT_BYTES];
+	struct ctl_options options;
 	struct tas_listen_opt opt = { .addr = *addr,
 		.port = port,
 		.backlog = backlog,
 		.when_ready = true,
-		.rx_size = opt_ring_size(f, OPT_RCVBUF),
-		.tx_size = opt_ring_size(f, OPT_SNDBUF) };
+		.options = &options };
 
-	if (opt_congestion(f, congestion))
-		opt.congestion = congestion;
+	opt_fill(f, &options);
 	if (opt_int(f, OPT_REUSEPORT, 0))
 		opt.flags |= TAS_OPEN_REUSEPORT;
 	if (f->family == AF_INET6 && opt_int(f, OPT_V6ONLY, 0))

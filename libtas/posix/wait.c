@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "libtas/posix/inst.h"
+#include "libtas/posix/opt.h"
 #include "libtas/posix/real.h"
 #include "libtas/posix/stay.h"
 
@@ -261,12 +262,26 @@ static int wait_registered(struct file_wait *w)
 	return result;
 }
 
+/* SO_BUSY_POLL: so many microseconds of looking before who waits for bytes sleeps. */
+static bool busy_poll(struct file *f, const struct wait_for *what)
+{
+	int us = what->events & TAS_EV_IN ? opt_int(f, OPT_BUSY_POLL, 0) : 0;
+	tas_ns now = us > 0 ? inst_clock() : 0, end = min_u64(now + (tas_ns)us * NS_PER_US, what->deadline);
+
+	for (; now < end; now = inst_clock()) {
+		tas_ctx_poll(inst_ctx());
+		if (true_now(f, what))
+			return true;
+	}
+	return false;
+}
+
 int wait_file(struct file *f, const struct wait_for *what)
 {
 	struct file_wait *w;
 	int saved = errno, result;
 
-	if (true_now(f, what))
+	if (true_now(f, what) || busy_poll(f, what))
 		return 0;
 	stay_reap();
 	w = px_pool_get(&waits);

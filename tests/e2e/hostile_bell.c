@@ -57,7 +57,7 @@ static void sent_ahead(struct abi_bell *b, uint32_t i) { b->tx_end = tx_una() + 
 static void sent_far_ahead(struct abi_bell *b, uint32_t i) { b->tx_end = tx_una() + INT64_MAX - i; }
 static void sent_back(struct abi_bell *b, uint32_t i) { b->tx_end = tx_una() - i % 20; }
 static void sent_before_birth(struct abi_bell *b, uint32_t i) { b->tx_end = UINT64_MAX - i; }
-static void flag_unknown(struct abi_bell *b, uint32_t i) { b->flags |= (ABI_BELL_ALL + 1u) << i % 21; }
+static void flag_unknown(struct abi_bell *b, uint32_t i) { b->flags |= (ABI_BELL_ALL + 1u) << i % 19; }
 
 static void context_unknown(struct abi_bell *b, uint32_t i)
 {

@@ -307,9 +307,8 @@ static bool buffers(void)
 	if (raw_context_add(&r) != 0)
 		return false;
 	for (uint32_t i = 0; i < 100000; i++) {
-		m = (struct ctl_msg){
-			.connect = { .remote_port = 9, .rx_size = UINT32_MAX, .tx_size = UINT32_MAX }
-		};
+		m = (struct ctl_msg){ .connect = { .remote_port = 9,
+					      .options = { .rx_size = UINT32_MAX, .tx_size = UINT32_MAX } } };
 		m.connect.remote = addr_v4(htobe32(0x0a4d0000 + 100 + i % 50));
 		error = raw_request(&r, &m, CTL_CONNECT);
 		if (error != 0)
@@ -341,8 +340,11 @@ static bool arguments(void)
 	m.listen.flags = CTL_LISTEN_REUSEPORT | CTL_LISTEN_NODELAY;
 	good &= refused("somebody else's port, shared", raw_request(&r, &m, CTL_LISTEN), EADDRINUSE);
 	m = (struct ctl_msg){ .listen = { .port = 10000, .cookie = 1, .backlog = UINT32_MAX } };
-	memset(m.listen.congestion, 'x', sizeof(m.listen.congestion));
-	good &= refused("a long name", raw_request(&r, &m, CTL_LISTEN), 0);
+	memset(m.listen.options.congestion, 'x', sizeof(m.listen.options.congestion));
+	good &= refused("a long name", raw_request(&r, &m, CTL_LISTEN), ENOENT);
+	memset(&m.listen.options, 0xff, sizeof(m.listen.options));
+	memset(m.listen.options.congestion, 0, sizeof(m.listen.options.congestion));
+	good &= refused("options of all ones", raw_request(&r, &m, CTL_LISTEN), 0);
 	good &= refused("an unknown context", raw_arm(&r, 1, 77), EINVAL);
 	good &= refused("an unknown listener", raw_arm(&r, 2, 0), ENOENT);
 	m = (struct ctl_msg){ .connect = { .remote_port = 0, .remote = addr_v4(htobe32(0x0a4d0002)) } };

@@ -75,6 +75,7 @@ void check_ends(void);
 void check_waits(void);
 void check_connect(void);
 void check_options(void);
+void check_tuning(void);
 void check_poll(void);
 void check_epoll(void);
 void check_epoll_sets(void);

@@ -157,17 +157,24 @@ static void lib_detach(struct sim_proc *p)
 
 static struct tas_ctx *ctx_of(struct sim_proc *p, unsigned ctx) { return ((struct lib *)p->impl)->ctx[ctx]; }
 
+static struct ctl_options options_of(const struct sim_open *o)
+{
+	struct ctl_options options = { .rx_size = o->rx_size, .tx_size = o->tx_size };
+
+	snprintf(options.congestion, sizeof(options.congestion), "%s", o->congestion);
+	return options;
+}
+
 static unsigned flags_of(const struct sim_open *o) { return o->nodelay ? TAS_OPEN_NODELAY : 0; }
 
 static int lib_listen(struct sim_proc *p, unsigned ctx, const struct sim_open *o, void *user, void **sock)
 {
+	struct ctl_options options = options_of(o);
 	struct tas_listen_opt opt = { .addr = addr_any(),
 		.port = o->port,
 		.flags = (uint16_t)flags_of(o),
 		.backlog = o->backlog,
-		.rx_size = o->rx_size,
-		.tx_size = o->tx_size,
-		.congestion = o->congestion[0] != '\0' ? o->congestion : NULL };
+		.options = &options };
 	struct tas_sock *l;
 	int rc = tas_listen(ctx_of(p, ctx), &opt, &l);
 
@@ -194,13 +201,12 @@ static int lib_accept(struct sim_proc *p, unsigned ctx, void *listener, void **s
 static int lib_connect(struct sim_proc *p, unsigned ctx, const struct sim_open *o, void *user, void **sock,
 	uint16_t *local_port)
 {
+	struct ctl_options options = options_of(o);
 	struct tas_connect_opt opt = { .remote = o->addr,
 		.remote_port = o->port,
 		.local_port = o->local_port,
 		.flags = flags_of(o),
-		.rx_size = o->rx_size,
-		.tx_size = o->tx_size,
-		.congestion = o->congestion[0] != '\0' ? o->congestion : NULL };
+		.options = &options };
 	struct tas_sock *s;
 	int rc = tas_connect(ctx_of(p, ctx), &opt, &s);
 

@@ -218,13 +218,13 @@ static int raw_connect(struct sim_proc *p, unsigned ctx, const struct sim_open *
 		.remote_port = o->port,
 		.local_port = o->local_port,
 		.context = r->ctx[ctx].id,
-		.rx_size = o->rx_size,
-		.tx_size = o->tx_size,
+		.options.rx_size = o->rx_size,
+		.options.tx_size = o->tx_size,
 		.flags = o->nodelay ? CTL_LISTEN_NODELAY : 0 };
 	struct raw_sock *s;
 	int error;
 
-	snprintf(c.congestion, sizeof(c.congestion), "%s", o->congestion);
+	snprintf(c.options.congestion, sizeof(c.options.congestion), "%s", o->congestion);
 	do
 		error = app_connect(apps_of(p), p->app, &c);
 	while (error == APP_LATER);
@@ -244,8 +244,8 @@ static int raw_listen(struct sim_proc *p, unsigned ctx, const struct sim_open *o
 		.port = o->port,
 		.backlog = (uint32_t)o->backlog,
 		.flags = o->nodelay ? CTL_LISTEN_NODELAY : 0,
-		.rx_size = o->rx_size,
-		.tx_size = o->tx_size,
+		.options.rx_size = o->rx_size,
+		.options.tx_size = o->tx_size,
 		.context = r->ctx[ctx].id };
 	unsigned i = 0;
 	int error;
@@ -254,7 +254,7 @@ static int raw_listen(struct sim_proc *p, unsigned ctx, const struct sim_open *o
 		i++;
 	TAS_ASSERT(i < RAW_LISTENERS_MAX);
 	m.cookie = i;
-	snprintf(m.congestion, sizeof(m.congestion), "%s", o->congestion);
+	snprintf(m.options.congestion, sizeof(m.options.congestion), "%s", o->congestion);
 	error = app_listen(apps_of(p), p->app, &m);
 	if (error == 0)
 		error = app_arm(apps_of(p), p->app, &m);

@@ -84,9 +84,9 @@ static void ask_listen(struct villain *v)
 	if (below(v, 8) == 0)
 		l.port = (uint16_t)(VILLAIN_PORT + below(v, 3));
 	if (below(v, 8) == 0)
-		memset(l.congestion, 'x', sizeof(l.congestion));
+		memset(l.options.congestion, 'x', sizeof(l.options.congestion));
 	if (below(v, 8) == 0)
-		l.rx_size = (uint32_t)rand_u64(&v->rand);
+		l.options.rx_size = (uint32_t)rand_u64(&v->rand);
 	app_listen(as, v->app, &l);
 	app_arm(as, v->app, &l);
 	if (below(v, 16) == 0)
@@ -102,7 +102,7 @@ static void ask_connect(struct villain *v)
 	if (v->flows == VILLAIN_FLOWS)
 		return;
 	if (below(v, 8) == 0)
-		c.tx_size = (uint32_t)rand_u64(&v->rand);
+		c.options.tx_size = (uint32_t)rand_u64(&v->rand);
 	if (below(v, 8) == 0)
 		c.local_port = (uint16_t)below(v, 1000);
 	if (app_connect(&v->host->apps, v->app, &c) != 0)

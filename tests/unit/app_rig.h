@@ -96,8 +96,8 @@ static inline int rig_connect(void *arg, uint16_t app, struct ctl_connect *c)
 	uint32_t id = rig_flow(r);
 	struct app_flow_spec spec = { .app = app,
 		.ctx = (uint16_t)c->context,
-		.rx_size = c->rx_size,
-		.tx_size = c->tx_size,
+		.rx_size = c->options.rx_size,
+		.tx_size = c->options.tx_size,
 		.listener = ABI_LISTENER_NONE };
 	int error = app_flow_attach(&r->apps, id, &spec);
 
@@ -127,15 +127,22 @@ static inline int rig_info(void *arg, uint32_t flow, struct ctl_info *info)
 	return 0;
 }
 
+static inline int rig_listener_info(void *arg TAS_UNUSED, uint64_t id, struct ctl_info *info)
+{
+	info->queued = (uint32_t)id;
+	return 0;
+}
+
 static inline void rig_flow_done(struct app_rig *r, uint32_t flow)
 {
 	app_flow_free_buffers(&r->apps, flow);
 	flow_remove(&r->fp, flow);
 }
 
-static inline void rig_timers(void *arg TAS_UNUSED, uint32_t flow TAS_UNUSED,
-	const struct ctl_timers *timers TAS_UNUSED)
+static inline int rig_options(void *arg TAS_UNUSED, uint32_t flow TAS_UNUSED,
+	const struct ctl_options *options TAS_UNUSED)
 {
+	return 0;
 }
 
 static inline void rig_close_flow(void *arg, uint32_t flow, enum app_close how)
@@ -163,7 +170,8 @@ static inline struct app_ops rig_ops(struct app_rig *r)
 		.connect = rig_connect,
 		.route = rig_route,
 		.info = rig_info,
-		.timers = rig_timers,
+		.listener_info = rig_listener_info,
+		.options = rig_options,
 		.settle_flow = rig_settle_flow,
 		.close_flow = rig_close_flow,
 	};

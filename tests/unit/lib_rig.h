@@ -109,7 +109,8 @@ static inline void rig_region_make(struct rig *r)
 		.contexts_max = r->contexts_max,
 		.flows_max = RIG_FLOWS,
 		.notify_slots = RIG_FLOWS,
-		.region_size = RIG_REGION };
+		.region_size = RIG_REGION,
+		.congestion = "cubic newreno dctcp " };
 	r->header->rec_chunk_off[0] = rig_carve(r, RIG_FLOWS * sizeof(struct abi_flow_rec));
 }
 
@@ -172,6 +173,12 @@ static inline void rig_adopt(struct rig *r, struct ctl_adopt *a)
 	}
 }
 
+static inline bool rig_congestion_is_good(const struct ctl_options *o)
+{
+	return o->congestion[0] == 0 || strcmp(o->congestion, "cubic") == 0 ||
+		strcmp(o->congestion, "newreno") == 0 || strcmp(o->congestion, "dctcp") == 0;
+}
+
 static inline int rig_request(void *arg, struct ctl_msg *m, int *fds, unsigned max, unsigned *nfds)
 {
 	struct rig *r = arg;
@@ -183,6 +190,10 @@ static inline int rig_request(void *arg, struct ctl_msg *m, int *fds, unsigned m
 	r->asked[m->type]++;
 	r->last[m->type] = *m;
 	m->status = r->refuse[m->type];
+	if ((m->type == CTL_LISTEN && !rig_congestion_is_good(&m->listen.options)) ||
+		(m->type == CTL_CONNECT && !rig_congestion_is_good(&m->connect.options)) ||
+		(m->type == CTL_OPTIONS && !rig_congestion_is_good(&m->change.options)))
+		m->status = ENOENT;
 	if (m->status != 0)
 		return 0;
 	switch (m->type) {

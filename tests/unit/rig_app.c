@@ -61,7 +61,7 @@ void app_dies(unsigned index)
 int app_listens_unarmed(unsigned index, uint16_t port, uint32_t backlog)
 {
 	struct rig_app *a = app_start(index);
-	struct ctl_listen m = { .port = port, .backlog = backlog, .cookie = port };
+	struct ctl_listen m = { .port = port, .backlog = backlog, .cookie = port, .options = rig.options };
 	int rc = app_listen(&rig.apps, a->id, &m);
 
 	rig_run();
@@ -113,11 +113,12 @@ int app_connects(struct peer *p)
 		.remote_port = p->port,
 		.local_port = p->local_port,
 		.context = a->ctx[p->ctx].id,
+		.options = rig.options,
 		.flags = p->how.nodelay ? CTL_LISTEN_NODELAY : 0 };
 	int rc;
 
 	if (p->how.congestion != NULL)
-		strcpy(c.congestion, p->how.congestion);
+		strcpy(c.options.congestion, p->how.congestion);
 	rc = app_connect(&rig.apps, a->id, &c);
 	if (rc == 0) {
 		p->local_port = c.local_port;
@@ -126,6 +127,18 @@ int app_connects(struct peer *p)
 		assert_int_equal(p->gen, c.gen);
 	}
 	rig_run();
+	return rc;
+}
+
+int app_sets_(struct peer *p, struct ctl_options options)
+{
+	struct ctl_change m = { .flow = p->flow, .gen = p->gen, .options = options };
+	int rc;
+
+	do {
+		rc = app_options(&rig.apps, p->app->id, &m);
+		rig_run();
+	} while (rc == APP_LATER);
 	return rc;
 }
 

@@ -243,6 +243,9 @@ static const struct rig_seg *parse(const struct rig_frame *f, struct peer *p)
 	s = (struct rig_seg){ .at = f->at,
 		.flags = t[13],
 		.ecn = f->b[15],
+		.ttl = f->b[22],
+		.df = (f->b[20] & 0x40) != 0,
+		.ip_id = (uint16_t)get16(f->b + 18),
 		.seq = get32(t + 4) - p->iss,
 		.ack = t[13] & ACK ? get32(t + 8) - p->irs : 0,
 		.len = f->len - L4 - hdr };

@@ -54,7 +54,7 @@ struct rig_span {
 struct rig_seg {
 	uint32_t seq, ack, len;
 	uint8_t flags;
-	uint8_t ecn;             /* of the IP header: enum ip_ecn */
+	uint8_t ecn;             /* of the IP header: enum ip_ecn; expected with the rest of IP_TOS */
 	struct rig_span sack[4]; /* ended by {0, 0} */
 	uint32_t ts_val;         /* give: 0 = the peer's clock */
 	bool no_ts;
@@ -65,6 +65,9 @@ struct rig_seg {
 	/* expect only */
 	tas_ns at;
 	uint32_t wnd; /* bytes */
+	uint8_t ttl;
+	bool df;
+	uint16_t ip_id;
 	bool has_ts, has_wscale, has_sack_perm;
 	uint32_t ts_ecr;
 	uint16_t mss; /* 0: no option */
@@ -122,6 +125,7 @@ struct rig_frame {
 
 struct rig {
 	struct tas_conf conf;
+	struct ctl_options options; /* with which applications listen and connect */
 	bool open;
 	bool arp_silent;  /* nobody answers ARP */
 	uint8_t next_hop; /* last byte of the hardware address every segment must go to; the peer's is 2 */
@@ -235,6 +239,9 @@ void app_writes_more(struct peer *p, uint32_t len); /* MSG_MORE */
 void app_reads(struct peer *p, uint32_t len);
 uint32_t app_unread(const struct peer *p);
 void app_shuts(struct peer *p);
+/* CTL_OPTIONS: 0 or an errno. */
+#define app_sets(p, ...) app_sets_(p, (struct ctl_options){ __VA_ARGS__ })
+int app_sets_(struct peer *p, struct ctl_options options);
 void app_closes(struct peer *p);
 void app_aborts(struct peer *p);
 /* Positions as they are, with these flags. */

@@ -333,6 +333,22 @@ static void the_parent_takes_it_back_and_what_it_did_meanwhile_counts(void **sta
 	rig_end(m.r);
 }
 
+static void rings_of_a_flow_that_several_have_stay_as_they_are(void **state)
+{
+	struct family m = family_new();
+
+	(void)state;
+	fill(&m);
+	assert_int_equal(app_ring_grow(&m.r->apps, m.flow, APP_RING_RX, 1 << 18), 0);
+	assert_int_equal(app_ring_grow(&m.r->apps, m.flow, APP_RING_TX, 1 << 18), 0);
+	check_filled(&m, flow_of(&m)->rx_nxt - 300);
+	assert_int_equal(adopt(&m, m.child), 0);
+	check_filled(&m, flow_of(&m)->rx_nxt - 300);
+	assert_int_equal(app_ring_grow(&m.r->apps, m.flow, APP_RING_RX, 1 << 19), -EBUSY);
+	assert_int_equal(app_ring_grow(&m.r->apps, m.flow, APP_RING_TX, 1 << 19), -EBUSY);
+	rig_end(m.r);
+}
+
 static void positions_that_cannot_be_are_not_believed(void **state)
 {
 	struct family m = family_new();
@@ -543,6 +559,7 @@ int main(void)
 		cmocka_unit_test(it_goes_to_who_still_has_it_without_the_lock_either),
 		cmocka_unit_test(what_the_dead_leave_to_others_moves_a_few_in_each_pass),
 		cmocka_unit_test(the_parent_takes_it_back_and_what_it_did_meanwhile_counts),
+		cmocka_unit_test(rings_of_a_flow_that_several_have_stay_as_they_are),
 		cmocka_unit_test(positions_that_cannot_be_are_not_believed),
 		cmocka_unit_test(it_ends_with_the_last_that_closes_it),
 		cmocka_unit_test(the_parent_closes_first_and_the_child_comes_later),

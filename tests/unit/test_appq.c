@@ -190,8 +190,8 @@ TEST(unknown_flags_are_refused)
 	struct abi_bell b = bell_of(p);
 
 	b.tx_end++;
-	for (unsigned bit = 11; bit < 32; bit++) {
-		b.flags = ABI_BELL_POSITIONS | 1u << bit;
+	for (uint32_t flag = ABI_BELL_ALL + 1u; flag != 0; flag <<= 1) {
+		b.flags = ABI_BELL_POSITIONS | flag;
 		refused(p, b, CNT_APP_FAULT_FLAGS);
 	}
 }

@@ -84,6 +84,27 @@ TEST(errors_never_end_an_open_connection) /* RFC 5461 4.1 */
 	assert_int_equal(rec_of(p)->tx_una, 3 * MSS);
 }
 
+TEST(error_about_data_is_told_to_who_wants_to_know) /* IP_RECVERR of Linux: sk_err, and the connection goes on */
+{
+	struct peer *p = sending(established(.nodelay = true), 1);
+
+	give_icmp(p, UNREACHABLE, HOST, 0, 1);
+	assert_int_equal(events_of(p) & ABI_EV_ERROR, 0);
+	assert_int_equal(app_sets(p, .flags = CTL_OPTION_RECVERR), 0);
+	heard(p);
+	give_icmp(p, UNREACHABLE, HOST, 0, 1);
+	assert_int_equal(events_of(p) & (ABI_EV_ERROR | ABI_EV_RESET), ABI_EV_ERROR);
+	assert_int_equal(rec_of(p)->error & 0xffff, EHOSTUNREACH);
+	assert_int_equal(heard(p), 1);
+	give_icmp(p, UNREACHABLE, PORT, 0, 1); /* each time anew */
+	assert_int_equal(rec_of(p)->error & 0xffff, ECONNREFUSED);
+	assert_int_equal(heard(p), 1);
+	acked_to(p, 1);
+	assert_int_equal(rec_of(p)->tx_una, MSS);
+	give(p, .flags = RST | ACK, .seq = 1, .ack = AT(1));
+	assert_int_equal(rec_of(p)->error, ECONNRESET);
+}
+
 TEST(error_about_data_explains_the_silence_after_it) /* RFC 5461 4.1: the soft error of Linux */
 {
 	struct peer *p;
@@ -189,6 +210,17 @@ TEST(too_big_segments_that_were_lost_before_are_sent_again_in_smaller_ones) /* a
 	overlook();
 	give(p, .seq = 1, .ack = 1 + 3 * MSS);
 	assert_int_equal(rec_of(p)->tx_una, 3 * MSS);
+}
+
+TEST(too_big_is_not_heeded_by_who_does_not_want_it) /* IP_PMTUDISC_DONT, _INTERFACE, _OMIT of Linux */
+{
+	struct peer *p = established(.nodelay = true);
+
+	assert_int_equal(app_sets(p, .flags = CTL_OPTION_ANY_PATH), 0);
+	app_writes(p, MSS);
+	overlook();
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, 1);
+	assert_int_equal(flow_of(p)->mss, MSS);
 }
 
 TEST(too_big_is_believed_only_about_what_is_in_flight) /* RFC 5927 4.1 */
@@ -307,23 +339,128 @@ TEST(telling_takes_no_lock)
 	assert_int_equal(i.state, TCP_ESTABLISHED);
 }
 
+static struct ctl_info told_of(const struct peer *p)
+{
+	struct ctl_info i = { .flow = p->flow, .gen = p->gen };
+
+	assert_int_equal(app_info(&rig.apps, p->app->id, &i), 0);
+	return i;
+}
+
+TEST(connection_tells_what_became_of_its_segments) /* the words of Linux's tcp_info */
+{
+	struct peer *p = sending(established(.nodelay = true), 8);
+	struct ctl_info i;
+	unsigned resent;
+
+	acked_to(p, 1);
+	acked_to(p, 1, { AT(4), AT(5) });
+	i = told_of(p);
+	assert_int_equal(i.recovery, 1); /* disorder */
+	assert_int_equal(i.sacked_bytes, MSS);
+	assert_int_equal(i.lost_bytes, 0);
+	acked_to(p, 1, { AT(4), AT(7) });
+	resent = overlook();
+	assert_in_range(resent, 1, 3);
+	i = told_of(p);
+	assert_int_equal(i.recovery, 3);
+	assert_int_equal(i.sacked_bytes, 3 * MSS);
+	assert_int_equal(i.lost_bytes, 3 * MSS);
+	assert_int_equal(i.resent_bytes, resent * MSS);
+	assert_int_equal(i.delivered_bytes, 4 * MSS);
+	wait_ms(1000);
+	i = told_of(p);
+	assert_int_equal(i.recovery, 4);
+	assert_in_range(i.timeouts, 2, 3);
+	assert_int_equal(i.probes, 0);
+	overlook();
+}
+
+TEST(connection_tells_how_long_ago_something_happened)
+{
+	struct peer *p = sending(established(.nodelay = true), 1);
+	struct ctl_info i;
+
+	wait_ms(50);
+	acked_to(p, 1);
+	wait_ms(30);
+	i = told_of(p);
+	assert_int_equal(i.data_sent_ms, 80);
+	assert_int_equal(i.data_received_ms, 0);
+	assert_int_equal(i.heard_ms, 30);
+	give(p, .seq = 1, .ack = AT(1), .len = 10);
+	wait_ms(20);
+	i = told_of(p);
+	assert_int_equal(i.data_received_ms, 20);
+	assert_int_equal(i.heard_ms, 20);
+	overlook();
+}
+
+TEST(connection_tells_sizes_that_its_path_and_options_allow)
+{
+	struct peer *p;
+	struct ctl_info i;
+
+	rig.options = (struct ctl_options){ .max_seg = 1200, .window_clamp = 5000 };
+	p = established(.nodelay = true);
+	i = told_of(p);
+	assert_int_equal(i.adv_mss, 1200);
+	assert_int_equal(i.pmtu, 1500);
+	assert_int_equal(i.window_limit, 5000);
+	app_writes(p, 1188);
+	overlook();
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1000, 1);
+	assert_int_equal(told_of(p).pmtu, 1000);
+	overlook();
+}
+
+TEST(listener_tells_who_waits_to_be_accepted)
+{
+	struct ctl_info i = { .flow = CTL_INFO_LISTENER, .gen = RIG_PORT };
+	struct rig_app *a = app_start(0);
+
+	assert_int_equal(app_listens(0, RIG_PORT, 7), 0);
+	for (unsigned n = 0; n < 3; n++) {
+		struct peer *p = peer_new();
+
+		give(p, .flags = SYN);
+		expect(p, .flags = SYN | ACK, .ack = 1);
+		if (n < 2)
+			give(p, .seq = 1, .ack = 1);
+	}
+	assert_int_equal(app_info(&rig.apps, a->id, &i), 0);
+	assert_int_equal(i.state, TCP_LISTEN);
+	assert_int_equal(i.queued, 2);
+	assert_int_equal(i.backlog, 7);
+	i = (struct ctl_info){ .flow = CTL_INFO_LISTENER, .gen = RIG_PORT + 1 };
+	assert_int_equal(app_info(&rig.apps, a->id, &i), ENOENT);
+	i.gen = RIG_PORT;
+	assert_int_equal(app_info(&rig.apps, app_start(1)->id, &i), ENOENT); /* another's */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(hard_error_about_our_syn_ends_the_attempt),
 		RIG_TEST(error_about_another_number_than_our_syn_is_not_believed),
 		RIG_TEST(errors_never_end_an_open_connection),
+		RIG_TEST(error_about_data_is_told_to_who_wants_to_know),
 		RIG_TEST(error_about_data_explains_the_silence_after_it),
 		RIG_TEST(error_is_forgotten_when_the_peer_is_heard_again),
 		RIG_TEST(too_big_segments_are_sent_again_in_smaller_ones),
 		RIG_TEST(too_big_segments_are_sent_again_to_a_peer_without_sack),
 		RIG_TEST(what_fitted_in_spite_of_too_big_ones_is_not_sent_again),
 		RIG_TEST(too_big_segments_that_were_lost_before_are_sent_again_in_smaller_ones),
+		RIG_TEST(too_big_is_not_heeded_by_who_does_not_want_it),
 		RIG_TEST(too_big_is_believed_only_about_what_is_in_flight),
 		RIG_TEST(too_small_a_path_is_not_believed),
 		RIG_TEST(connection_tells_about_itself),
 		RIG_TEST(statistics_of_a_reused_slot_begin_at_zero),
 		RIG_TEST(telling_takes_no_lock),
+		RIG_TEST(connection_tells_what_became_of_its_segments),
+		RIG_TEST(connection_tells_how_long_ago_something_happened),
+		RIG_TEST(connection_tells_sizes_that_its_path_and_options_allow),
+		RIG_TEST(listener_tells_who_waits_to_be_accepted),
 	};
 
 	return RIG_MAIN(tests);

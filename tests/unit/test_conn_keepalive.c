@@ -6,24 +6,11 @@
 
 enum { S_MS = 1000 };
 
-static void timers(struct peer *p, struct ctl_timers t)
-{
-	struct flow *f = flow_of(p);
-
-	t.flow = (uint32_t)(f - rig.fp.flows);
-	t.gen = f->gen;
-	assert_int_equal(app_timers(&rig.apps, rig.app[0].id, &t), 0);
-}
-
 static struct peer *kept_alive(void)
 {
 	struct peer *p = established();
 
-	timers(p,
-		(struct ctl_timers){ .keep_alive = 1,
-			.keep_idle_s = 10,
-			.keep_intvl_s = 2,
-			.keep_count = 3 });
+	app_sets(p, .keep_alive = 1, .keep_idle_s = 10, .keep_intvl_s = 2, .keep_count = 3);
 	return p;
 }
 
@@ -91,7 +78,7 @@ TEST(without_the_option_nobody_asks)
 {
 	struct peer *p = kept_alive();
 
-	timers(p, (struct ctl_timers){ .keep_idle_s = 1, .keep_intvl_s = 1, .keep_count = 1 });
+	app_sets(p, .keep_idle_s = 1, .keep_intvl_s = 1, .keep_count = 1);
 	wait_ms(7300 * S_MS);
 	silence();
 	assert_int_equal(flow_of(p)->state, TCP_ESTABLISHED);
@@ -101,11 +88,7 @@ TEST(linux_waits_two_hours) /* more than the data path's clock can count */
 {
 	struct peer *p = established();
 
-	timers(p,
-		(struct ctl_timers){ .keep_alive = 1,
-			.keep_idle_s = 7200,
-			.keep_intvl_s = 75,
-			.keep_count = 9 });
+	app_sets(p, .keep_alive = 1, .keep_idle_s = 7200, .keep_intvl_s = 75, .keep_count = 9);
 	wait_ms(7199 * S_MS);
 	silence();
 	wait_ms(1100);
@@ -116,7 +99,7 @@ TEST(user_timeout_ends_what_is_in_vain) /* TCP_USER_TIMEOUT of Linux: neither ea
 {
 	struct peer *p = established();
 
-	timers(p, (struct ctl_timers){ .user_timeout_ms = 5000 });
+	app_sets(p, .user_timeout_ms = 5000);
 	app_writes(p, 10);
 	expect(p, .seq = 1, .ack = 1, .len = 10);
 	wait_ms(4900);
@@ -131,7 +114,7 @@ TEST(user_timeout_begins_anew_with_progress)
 {
 	struct peer *p = established();
 
-	timers(p, (struct ctl_timers){ .user_timeout_ms = 5000 });
+	app_sets(p, .user_timeout_ms = 5000);
 	app_writes(p, 20);
 	overlook();
 	wait_ms(4000);
@@ -150,7 +133,7 @@ TEST(user_timeout_may_be_longer_than_usual)
 	struct peer *p = established();
 
 	rig.conf.tcp.retries = 3;
-	timers(p, (struct ctl_timers){ .user_timeout_ms = 60000 });
+	app_sets(p, .user_timeout_ms = 60000);
 	app_writes(p, 10);
 	wait_ms(59 * S_MS);
 	overlook();
@@ -159,16 +142,42 @@ TEST(user_timeout_may_be_longer_than_usual)
 	assert_true(rec_of(p)->events & ABI_EV_RESET);
 }
 
-TEST(another_process_sets_no_timers)
+static void asked_from_the_start(void)
 {
-	struct peer *p = established();
-	struct ctl_timers t = { .flow = (uint32_t)(flow_of(p) - rig.fp.flows), .gen = flow_of(p)->gen + 1 };
+	rig.options = (struct ctl_options){ .keep_alive = 1,
+		.keep_idle_s = 10,
+		.keep_intvl_s = 2,
+		.keep_count = 3 };
+}
 
-	assert_int_equal(app_timers(&rig.apps, rig.app[0].id, &t), ENOENT);
-	t.gen--;
-	assert_int_equal(app_timers(&rig.apps, app_start(1)->id, &t), ENOENT);
-	t.flow = UINT32_MAX;
-	assert_int_equal(app_timers(&rig.apps, rig.app[0].id, &t), ENOENT);
+TEST(peer_of_an_accepted_connection_is_asked_as_the_listener_says)
+{
+	struct peer *p;
+
+	asked_from_the_start();
+	p = established();
+	wait_ms(9700);
+	silence();
+	wait_ms(400);
+	expect(p, .seq = 0, .ack = 1);
+}
+
+TEST(peer_that_takes_long_to_answer_the_syn_is_asked_after_that)
+{
+	struct peer *p = peer_new();
+
+	asked_from_the_start();
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	expect(p, .flags = SYN);
+	wait_ms(1900);
+	overlook();
+	give(p, .flags = SYN | ACK, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+	wait_ms(9700);
+	silence();
+	wait_ms(400);
+	expect(p, .seq = 0, .ack = 1);
 }
 
 int main(void)
@@ -183,7 +192,8 @@ int main(void)
 		RIG_TEST(user_timeout_ends_what_is_in_vain),
 		RIG_TEST(user_timeout_begins_anew_with_progress),
 		RIG_TEST(user_timeout_may_be_longer_than_usual),
-		RIG_TEST(another_process_sets_no_timers),
+		RIG_TEST(peer_of_an_accepted_connection_is_asked_as_the_listener_says),
+		RIG_TEST(peer_that_takes_long_to_answer_the_syn_is_asked_after_that),
 	};
 
 	return RIG_MAIN(tests);

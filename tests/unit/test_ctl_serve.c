@@ -220,7 +220,8 @@ static void a_large_request_takes_its_passes_and_holds_up_nobody(void **state)
 {
 	struct ctl_rig *c = ctl_rig_new();
 	int large = client_attached_here(c), small = client_attached_here(c);
-	struct ctl_msg m = { .type = CTL_CONNECT, .connect = { .rx_size = 2 << 20, .tx_size = 2 << 20 } },
+	struct ctl_msg m = { .type = CTL_CONNECT,
+		.connect = { .options.rx_size = 2 << 20, .options.tx_size = 2 << 20 } },
 		       route = { .type = CTL_ROUTE };
 	const struct region *r = &c->r->apps.slot[0].region;
 	unsigned passes = 0;
@@ -255,7 +256,8 @@ static void a_large_request_takes_its_passes_and_holds_up_nobody(void **state)
 
 static void wants_large_rings_as_nobody(struct ctl_rig *c, int arg TAS_UNUSED)
 {
-	struct ctl_msg m = { .type = CTL_CONNECT, .connect = { .rx_size = 2 << 20, .tx_size = 2 << 20 } };
+	struct ctl_msg m = { .type = CTL_CONNECT,
+		.connect = { .options.rx_size = 2 << 20, .options.tx_size = 2 << 20 } };
 	struct client l;
 	uint64_t off;
 

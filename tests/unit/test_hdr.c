@@ -213,6 +213,46 @@ static void an_ipv6_header_is_what_rfc_8200_says(void **state)
 		4); /* another flow, another label (RFC 6437) */
 }
 
+/* The same headers, from a template made so at once and from one that was changed. */
+static void a_template_that_was_changed_is_as_one_made_so(void **state)
+{
+	struct tas_rand r;
+
+	(void)state;
+	rand_seed(&r, 5);
+	for (int round = 0; round < 1000; round++) {
+		uint8_t ttl = (uint8_t)rand_u64(&r), tos = (uint8_t)rand_u64(&r);
+		struct flow_key k = key_of(round & 1);
+		struct hdr_tmpl t, changed = tmpl_of(round & 1, false);
+
+		hdr_tmpl_init(&t, &mac_a, &mac_b, &k, ttl, tos, true);
+		hdr_tmpl_set_class(&changed, ttl, tos);
+		hdr_tmpl_set_timestamps(&changed, true);
+		assert_memory_equal(&t, &changed, sizeof(t));
+	}
+}
+
+static void without_df_each_packet_has_its_number(void **state)
+{
+	struct hdr_tmpl t = tmpl_of(false, true), before = t;
+	struct hdr_fields h = { .ecn = 0 };
+	struct tas_rand r;
+	struct frame f;
+
+	(void)state;
+	rand_seed(&r, 6);
+	hdr_tmpl_set_fragments(&t, 0xfffe);
+	for (uint16_t id = 0xfffe; id != 2; id++) {
+		write_segment(&f, &t, &h, &r, 100, SOFT);
+		assert_int_equal(get16(f.b + FRAME_ETH + 4), id);
+		assert_int_equal(get16(f.b + FRAME_ETH + 6), 0);
+		assert_int_equal(naive_sum(f.b + FRAME_ETH, 20), 0xffff);
+		hdr_tmpl_next_id(&t, 1);
+	}
+	hdr_tmpl_set_whole(&t);
+	assert_memory_equal(&t, &before, sizeof(t));
+}
+
 static void a_nic_gets_what_ethdev_asks_for(void **state)
 {
 	struct tas_rand r;
@@ -340,6 +380,8 @@ int main(void)
 		cmocka_unit_test(the_lengths_are_those_of_the_family),
 		cmocka_unit_test(an_ipv4_header_is_what_rfc_791_says),
 		cmocka_unit_test(an_ipv6_header_is_what_rfc_8200_says),
+		cmocka_unit_test(a_template_that_was_changed_is_as_one_made_so),
+		cmocka_unit_test(without_df_each_packet_has_its_number),
 		cmocka_unit_test(a_nic_gets_what_ethdev_asks_for),
 		cmocka_unit_test(the_largest_packet_is_written_right),
 		cmocka_unit_test(given_options_take_the_place_of_the_templates),

@@ -10,10 +10,10 @@
 #include "tests/unit/lib_rig.h"
 
 static struct rig r;
+static const struct ctl_options options = { .tx_size = 8192, .congestion = "cubic" };
 static const struct tas_connect_opt opt = { .remote_port = 6379,
 	.flags = TAS_OPEN_NODELAY,
-	.tx_size = 8192,
-	.congestion = "cubic" };
+	.options = &options };
 
 static int set_up(void **state)
 {
@@ -40,8 +40,7 @@ static void what_is_asked_for_is_what_tasd_gets(void **state)
 	assert_int_equal(asked->remote_port, 6379);
 	assert_int_equal(asked->context, 0);
 	assert_int_equal(asked->flags, CTL_LISTEN_NODELAY);
-	assert_int_equal(asked->tx_size, 8192);
-	assert_string_equal(asked->congestion, "cubic");
+	assert_memory_equal(&asked->options, &options, sizeof(options));
 	tas_sock_addrs(s, NULL, NULL, NULL, &port);
 	assert_int_equal(port, 6379);
 }

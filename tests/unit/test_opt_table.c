@@ -49,8 +49,7 @@ static int page_free(void **state)
 	return 0;
 }
 
-static const char *words
-	[] = { [OPT_DONE] = "done", [OPT_STORED] = "stored", [OPT_READ] = "read", [OPT_KERNEL] = "kernel" };
+static const char *words[] = { [OPT_DONE] = "done", [OPT_READ] = "read", [OPT_KERNEL] = "kernel" };
 
 static void every_row_of_the_code_stands_in_the_page(void **state)
 {
@@ -106,8 +105,7 @@ static void rows_are_found_by_level_and_name(void **state)
 		const struct opt_row *row = &opt_rows[i];
 
 		assert_ptr_equal(opt_find(row->level, row->name), row); /* no two of a kind */
-		assert_int_equal(row->slot != OPT_SLOT_NONE,
-			row->support == OPT_DONE || row->support == OPT_STORED);
+		assert_int_equal(row->slot != OPT_SLOT_NONE, row->support == OPT_DONE);
 		assert_int_equal(row->refusal != 0, row->support == OPT_READ || row->support == OPT_KERNEL);
 		if (row->slot == OPT_SLOT_NONE)
 			continue;

@@ -239,6 +239,38 @@ static void shutdown_wakes_the_reader(void **state)
 	assert_int_equal(x.got, 0);
 }
 
+static tas_ns own_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (tas_ns)t.tv_sec * NS_PER_SEC + (tas_ns)t.tv_nsec;
+}
+
+/* CPU time of a call that waits 20 ms in vain. */
+static tas_ns waiting_costs(int fd)
+{
+	tas_ns begin = own_time();
+
+	assert_errno(px_recv(fd, &(char){ 0 }, 1, 0), EAGAIN);
+	return own_time() - begin;
+}
+
+static void who_polls_busily_looks_before_it_sleeps(void **state) /* SO_BUSY_POLL */
+{
+	int fd = px_flow(1, 0), us = 1000000;
+	struct timeval limit = { 0, 20000 };
+	bool busy = false;
+
+	(void)state;
+	assert_int_equal(px_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+	if (px_setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &us, sizeof(us)) != 0)
+		skip();                             /* for root alone */
+	for (unsigned i = 0; i < 100 && !busy; i++) /* others may have the processor for a while */
+		busy = waiting_costs(fd) >= 5 * NS_PER_MS;
+	assert_true(busy);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
@@ -247,7 +279,7 @@ int main(void)
 		T(a_time_limit_ends_the_wait), T(less_than_the_low_water_mark_is_not_enough),
 		T(a_waiting_reader_gets_what_comes), T(who_wants_all_waits_for_all),
 		T(a_drain_of_another_thread_wakes_the_reader), T(a_handler_interrupts_as_sa_restart_says),
-		T(shutdown_wakes_the_reader) };
+		T(who_polls_busily_looks_before_it_sleeps), T(shutdown_wakes_the_reader) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 /* test_send.c - sending: how much, when it waits, when it signals. */
 #include "tests/unit/px_rig.h"
 
+#include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -211,6 +212,68 @@ static void a_pipe_is_read_no_further_than_it_goes(void **state)
 	close(pipes[0]);
 }
 
+/* --- messages --- */
+
+/* What a message with this control data comes to. */
+static ssize_t with_control(int fd, int level, int type, socklen_t size)
+{
+	char control[CMSG_SPACE(2 * sizeof(int))] = { 0 };
+	struct iovec v = { data, 10 };
+	struct msghdr m = { .msg_iov = &v,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
+
+	*CMSG_FIRSTHDR(&m) = (struct cmsghdr){ size, level, type };
+	return px_sendmsg(fd, &m, 0);
+}
+
+static void control_data_is_passed_over_or_refused_as_linux_does(void **state)
+{
+	int fd = px_flow(1, 0);
+	socklen_t size = CMSG_LEN(sizeof(int));
+
+	(void)state;
+	assert_int_equal(with_control(fd, IPPROTO_IP, IP_TOS, size), 10);
+	assert_int_equal(with_control(fd, IPPROTO_TCP, 99, size), 10);
+	assert_int_equal(with_control(fd, SOL_SOCKET, SCM_RIGHTS, size), 10);
+	assert_errno(with_control(fd, SOL_SOCKET, SO_TIMESTAMPING, size), EINVAL);
+	assert_errno(with_control(fd, SOL_SOCKET, 9999, size), EINVAL);
+	assert_errno(with_control(fd, IPPROTO_IP, IP_TOS, sizeof(struct cmsghdr) - 1), EINVAL);
+	assert_errno(with_control(fd, IPPROTO_IP, IP_TOS, 1000), EINVAL);
+	assert_int_equal(rig_rec(&r, 1)->tx_una, 0);
+}
+
+static void fast_open_is_an_ordinary_open_by_every_call(void **state)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(80) };
+	struct iovec v = { data, 10 };
+	struct mmsghdr m = {
+		.msg_hdr = { .msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &v, .msg_iovlen = 1 }
+	};
+	int fd;
+
+	(void)state;
+	inet_pton(AF_INET, "192.0.2.1", &to.sin_addr);
+	for (int i = 0; i < 3; i++) {
+		unsigned asked = r.asked[CTL_CONNECT];
+
+		fd = px_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (i == 0)
+			assert_errno(px_sendto(fd, data, 10, MSG_FASTOPEN, (struct sockaddr *)&to,
+					     sizeof(to)),
+				EINPROGRESS);
+		else if (i == 1)
+			assert_errno(px_sendmsg(fd, &m.msg_hdr, MSG_FASTOPEN), EINPROGRESS);
+		else
+			assert_errno(px_sendmmsg(fd, &m, 1, MSG_FASTOPEN), EINPROGRESS);
+		assert_int_equal(r.asked[CTL_CONNECT], asked + 1);
+	}
+	to.sin_family = AF_UNSPEC;
+	fd = px_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_errno(px_sendmsg(fd, &m.msg_hdr, MSG_FASTOPEN), EOPNOTSUPP);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
@@ -219,7 +282,9 @@ int main(void)
 		T(a_broken_pipe_signals_unless_asked_not_to), T(a_time_limit_gives_what_went_out),
 		T(a_waiting_sender_sends_it_all), T(a_file_goes_out_from_its_position),
 		T(what_has_no_positions_is_no_file), T(the_end_of_a_file_is_not_held_back_for_more),
-		T(a_pipe_is_read_no_further_than_it_goes) };
+		T(a_pipe_is_read_no_further_than_it_goes),
+		T(control_data_is_passed_over_or_refused_as_linux_does),
+		T(fast_open_is_an_ordinary_open_by_every_call) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

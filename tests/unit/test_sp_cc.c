@@ -39,14 +39,75 @@ TEST(application_may_choose_another_algorithm) /* TCP_CONGESTION */
 {
 	assert_int_equal(flow_of(connected(.congestion = "cubic"))->cc, CC_CUBIC);
 	assert_int_equal(flow_of(connected(.congestion = "dctcp"))->cc, CC_DCTCP);
-	assert_int_equal(flow_of(connected(.congestion = "nosuch"))->cc, CC_NEWRENO);
 	assert_int_equal(flow_of(connected())->cc, CC_NEWRENO);
+}
+
+TEST(algorithm_that_there_is_none_of_is_refused) /* the library then leaves the socket to the kernel */
+{
+	struct peer *p = peer_new(.congestion = "bbr");
+
+	assert_int_equal(app_connects(p), ENOENT);
+	strcpy(rig.options.congestion, "bbr");
+	assert_int_equal(app_listens(0, RIG_PORT, 16), ENOENT);
+	strcpy(rig.options.congestion, "dctcp");
+	assert_int_equal(app_listens(0, RIG_PORT, 16), 0);
+	strcpy(rig.options.congestion, "bbr");
+	assert_int_equal(app_listens(0, RIG_PORT, 16), ENOENT);
+	p = established();
+	assert_int_equal(flow_of(p)->cc, CC_DCTCP);
+	assert_int_equal(app_sets(p, .congestion = "bbr", .tos = 4), ENOENT);
+	assert_int_equal(flow_of(p)->cc, CC_DCTCP);
+}
+
+TEST(open_connection_goes_on_with_another_algorithm) /* tcp_reinit_congestion_control() of Linux: same window */
+{
+	struct peer *p = established();
+	uint32_t cwnd;
+
+	app_writes(p, 30 * RIG_MSS);
+	assert_int_equal(overlook(), 10);
+	acked_to(p, 10);
+	wait_ms(2);
+	cwnd = flow_of(p)->cwnd;
+	assert_true(cwnd > 10 * RIG_MSS);
+	overlook();
+	acked_to(p, 30);
+	assert_int_equal(app_sets(p, .congestion = "cubic"), 0);
+	assert_int_equal(flow_of(p)->cc, CC_CUBIC);
+	assert_int_equal(cold_of(p)->beta_q8, cc_cubic.beta_q8);
+	assert_int_equal(flow_of(p)->cwnd, cwnd);
+	for (uint32_t i = 30; i < 200; i++) { /* and is used */
+		app_writes(p, RIG_MSS);
+		wait_ms(1);
+		acked_to(p, i + 1);
+	}
+	overlook();
+	assert_true(flow_of(p)->cwnd >= cwnd);
+	assert_int_equal(app_sets(p, .tos = 4), 0); /* the configured one, as nothing is said */
+	assert_int_equal(flow_of(p)->cc, CC_NEWRENO);
+}
+
+TEST(dctcp_marks_all_and_its_successor_only_data) /* RFC 8257 3.5, RFC 3168 6.1.4 */
+{
+	struct peer *p;
+
+	rig.conf.tcp.ecn = true;
+	p = established(.ecn = true);
+	assert_int_equal(app_sets(p, .congestion = "dctcp"), 0);
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11, .ecn = IP_ECN_ECT0);
+	assert_int_equal(app_sets(p, .congestion = "newreno"), 0);
+	give(p, .seq = 11, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 21);
 }
 
 TEST(listener_may_choose_another_algorithm)
 {
 	struct rig_app *a = app_start(0);
-	struct ctl_listen m = { .port = RIG_PORT, .cookie = RIG_PORT, .backlog = 8, .congestion = "cubic" };
+	struct ctl_listen m = { .port = RIG_PORT,
+		.cookie = RIG_PORT,
+		.backlog = 8,
+		.options.congestion = "cubic" };
 
 	assert_int_equal(app_listen(&rig.apps, a->id, &m), 0);
 	assert_int_equal(app_arms(0, RIG_PORT), 0);
@@ -302,6 +363,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(connection_has_the_configured_algorithm),
 		RIG_TEST(application_may_choose_another_algorithm),
+		RIG_TEST(algorithm_that_there_is_none_of_is_refused),
+		RIG_TEST(open_connection_goes_on_with_another_algorithm),
+		RIG_TEST(dctcp_marks_all_and_its_successor_only_data),
 		RIG_TEST(listener_may_choose_another_algorithm),
 		RIG_TEST(idle_flows_cost_nothing),
 		RIG_TEST(flow_that_the_application_limits_is_not_visited),

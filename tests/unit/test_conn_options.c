@@ -1,0 +1,919 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_conn_options.c - socket options have their effect on the wire: from the SYN on, and when they change. */
+#include <errno.h>
+
+#include "tests/unit/rig_tcp.h"
+
+TEST(another_process_sets_no_options)
+{
+	struct peer *p = established();
+	struct ctl_change m = { .flow = p->flow, .gen = p->gen + 1 };
+
+	assert_int_equal(app_options(&rig.apps, rig.app[0].id, &m), ENOENT);
+	m.gen--;
+	assert_int_equal(app_options(&rig.apps, app_start(1)->id, &m), ENOENT);
+	assert_int_equal(app_options(&rig.apps, rig.app[0].id, &m), 0);
+	m.flow = UINT32_MAX;
+	assert_int_equal(app_options(&rig.apps, rig.app[0].id, &m), ENOENT);
+}
+
+/* --- TCP_SYNCNT --- */
+
+TEST(listener_says_how_often_a_syn_ack_is_sent_again) /* icsk_syn_retries of Linux */
+{
+	struct peer *p;
+
+	rig.options.syn_count = 1;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_ms(1100);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_ms(60000);
+	silence();
+	assert_int_equal(flows_in_use(), 0);
+}
+
+TEST(listener_may_be_told_later)
+{
+	struct peer *p = peer_new();
+
+	app_listens(0, RIG_PORT, 16);
+	rig.options.syn_count = 2;
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	wait_ms(60000);
+	assert_int_equal(overlook(), 3);
+}
+
+/* --- IP_TOS, IP_TTL, IP_MTU_DISCOVER --- */
+
+/* A segment as it goes by, with this byte for IP_TOS. */
+static void is_marked(const struct rig_seg *s, uint8_t ttl)
+{
+	assert_int_equal(s->ttl, ttl);
+	assert_true(s->df);
+	assert_int_equal(s->ip_id, 0);
+}
+
+TEST(headers_say_what_the_listener_says_from_the_syn_ack_on)
+{
+	struct peer *p;
+
+	rig.options = (struct ctl_options){ .tos = 0x48, .ttl = 5, .tclass = 0x20, .hops = 9 };
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	is_marked(expect(p, .flags = SYN | ACK, .ack = 1, .ecn = 0x48), 5);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	app_writes(p, 10);
+	is_marked(expect(p, .seq = 1, .ack = 1, .len = 10, .ecn = 0x48), 5);
+	give(p, .seq = 1, .ack = 11, .len = 10);
+	is_marked(expect(p, .seq = 11, .ack = 11, .ecn = 0x48), 5);
+	app_closes(p); /* with bytes unread */
+	is_marked(expect(p, .flags = RST | ACK, .seq = 11, .ack = 11, .ecn = 0x48), 5);
+}
+
+TEST(headers_say_what_connect_says_from_the_syn_on)
+{
+	struct peer *p;
+
+	rig.options = (struct ctl_options){ .tos = 0x10, .ttl = 255 };
+	p = peer_new();
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	is_marked(expect(p, .flags = SYN, .ecn = 0x10), 255);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	is_marked(expect(p, .seq = 1, .ack = 1, .ecn = 0x10), 255);
+}
+
+TEST(headers_of_an_open_connection_change)
+{
+	struct peer *p = established();
+
+	app_writes(p, 10);
+	is_marked(expect(p, .seq = 1, .ack = 1, .len = 10), 64);
+	give(p, .seq = 1, .ack = 11);
+	assert_int_equal(app_sets(p, .tos = 0xb8, .ttl = 17), 0);
+	app_writes(p, 10);
+	is_marked(expect(p, .seq = 11, .ack = 1, .len = 10, .ecn = 0xb8), 17);
+	give(p, .seq = 1, .ack = 21);
+	assert_int_equal(app_sets(p, .tos = 0), 0);
+	app_writes(p, 10);
+	is_marked(expect(p, .seq = 21, .ack = 1, .len = 10), 64);
+}
+
+TEST(what_is_resent_is_of_the_new_class)
+{
+	struct peer *p = sending(established(.nodelay = true), 1);
+
+	assert_int_equal(app_sets(p, .tos = 0xb8), 0);
+	wait_ms(202);
+	expect(p, .seq = 1, .ack = 1, .len = RIG_MSS, .ecn = 0xb8);
+}
+
+TEST(bits_of_ecn_stay_those_of_ecn) /* RFC 3168 5; inet->tos of Linux */
+{
+	struct peer *p;
+
+	rig.conf.tcp.ecn = true;
+	p = established(.ecn = true);
+	assert_int_equal(app_sets(p, .tos = 0x27), 0);
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 10, .ecn = 0x24 | IP_ECN_ECT0);
+}
+
+static void is_fragmentable(const struct rig_seg *s, uint16_t *id)
+{
+	assert_false(s->df);
+	assert_int_not_equal(s->ip_id, *id); /* RFC 6864 4: no two alike */
+	*id = s->ip_id;
+}
+
+TEST(without_path_discovery_packets_may_be_cut)
+{
+	uint16_t id = 0;
+	struct peer *p;
+
+	rig.options.flags = CTL_OPTION_FRAGMENTS;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	is_fragmentable(expect(p, .flags = SYN | ACK, .ack = 1), &id);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	app_writes(p, 3 * RIG_MSS);
+	for (unsigned i = 0; i < 3; i++)
+		is_fragmentable(expect_segment(p, i), &id);
+	assert_int_equal(app_sets(p, .flags = 0), 0);
+	acked_to(p, 3);
+	app_writes(p, 10);
+	is_marked(expect(p, .seq = AT(3), .ack = 1, .len = 10), 64);
+}
+
+TEST(what_the_port_cuts_takes_as_many_identifications)
+{
+	uint16_t first;
+	struct peer *p;
+
+	rig.options.flags = CTL_OPTION_FRAGMENTS;
+	rig_port_cuts();
+	p = established();
+	app_writes(p, 8 * RIG_MSS);
+	assert_int_equal(counted(CNT_TCP_TX_TSO), 1);
+	first = expect_segment(p, 0)->ip_id;
+	overlook();
+	acked_to(p, 8);
+	app_writes(p, 10);
+	assert_int_equal((uint16_t)(expect(p, .seq = AT(8), .ack = 1, .len = 10)->ip_id - first), 8);
+}
+
+/* --- TCP_MAXSEG --- */
+
+TEST(segments_are_as_large_as_the_listener_allows_both_ways) /* user_mss of Linux */
+{
+	struct peer *p;
+
+	rig.options.max_seg = 1000;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	assert_int_equal(expect(p, .flags = SYN | ACK, .ack = 1)->mss, 1000);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	app_writes(p, 2000);
+	expect(p, .seq = 1, .ack = 1, .len = 988); /* timestamps take 12 */
+	expect(p, .seq = 989, .ack = 1, .len = 988);
+}
+
+TEST(segments_are_as_large_as_connect_allows_both_ways)
+{
+	struct peer *p;
+
+	rig.options.max_seg = 600;
+	p = peer_new(.nodelay = true);
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	assert_int_equal(expect(p, .flags = SYN)->mss, 600);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+	app_writes(p, 600);
+	expect(p, .seq = 1, .ack = 1, .len = 588);
+	expect(p, .seq = 589, .ack = 1, .len = 12);
+}
+
+TEST(peer_or_port_may_want_smaller_segments)
+{
+	struct peer *p;
+
+	rig.options.max_seg = 9000;
+	p = peer_new(.mss = 536);
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	assert_int_equal(expect(p, .flags = SYN | ACK, .ack = 1)->mss, 1460);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	app_writes(p, 600);
+	expect(p, .seq = 1, .ack = 1, .len = 524);
+	overlook();
+}
+
+/* --- TCP_WINDOW_CLAMP --- */
+
+/* A segment of 1,000 bytes arrives; the window of its acknowledgement. */
+static uint32_t window_after(struct peer *p, uint32_t seq)
+{
+	give(p, .seq = seq, .ack = 1, .len = 1000);
+	wait_ms(5);
+	return expect(p, .seq = 1, .ack = seq + 1000)->wnd;
+}
+
+TEST(window_is_never_larger_than_its_clamp)
+{
+	struct peer *p;
+
+	rig.options.window_clamp = 3000;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	assert_int_equal(expect(p, .flags = SYN | ACK, .ack = 1)->wnd, 3000);
+	assert_int_equal(p->host_wscale, 0);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	for (uint32_t seq = 1; seq < 20000; seq += 1000) { /* though nobody reads it */
+		assert_in_range(window_after(p, seq), 2999, 3000);
+	}
+	app_reads(p, 20000);
+	silence();
+}
+
+TEST(clamp_of_an_active_open_is_in_its_syn)
+{
+	struct peer *p;
+
+	rig.options.window_clamp = 3000;
+	p = peer_new();
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	assert_int_equal(expect(p, .flags = SYN)->wnd, 3000);
+}
+
+/* What was offered once stands (RFC 9293 3.8.6): the clamp is reached when that was used. */
+TEST(clamp_of_an_open_connection_does_not_take_back_what_was_offered)
+{
+	struct peer *p = established();
+	uint32_t right = 1 + 65535, seq;
+
+	assert_int_equal(app_sets(p, .window_clamp = 4000), 0);
+	for (seq = 1; seq < right - 5000; seq += 1000) {
+		assert_in_range(window_after(p, seq), right - seq - 1000 - 3, right - seq - 1000 + 3);
+		app_reads(p, 1000);
+	}
+	for (; seq < right + 5000; seq += 1000) {
+		assert_in_range(window_after(p, seq), 3996, 5000);
+		app_reads(p, 1000);
+	}
+	silence();
+	assert_int_equal(app_sets(p, .window_clamp = 8000), 0); /* and is told when it grows */
+	assert_in_range(expect(p, .seq = 1, .ack = seq)->wnd, 7996, 8000);
+}
+
+/* --- TCP_DEFER_ACCEPT --- */
+
+/* The peer's part of the handshake is done, and the listener waits `seconds` for data. */
+static struct peer *deferred(uint32_t seconds)
+{
+	struct peer *p;
+
+	rig.options.defer_accept_s = seconds;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_us(RIG_RTT_US);
+	give(p, .seq = 1, .ack = 1);
+	return p;
+}
+
+TEST(connection_is_accepted_with_its_first_data)
+{
+	struct peer *p = deferred(5);
+
+	silence();
+	wait_ms(2000); /* no SYN-ACK is sent again */
+	silence();
+	assert_false(app_accepts(p, 0));
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11);
+	assert_true(app_accepts(p, 0));
+	assert_int_equal(app_unread(p), 10);
+	assert_int_equal(flow_of(p)->srtt_us >> 3, RIG_RTT_US); /* not the time that the peer thought */
+}
+
+TEST(end_of_stream_is_as_good_as_data) /* Linux: end_seq */
+{
+	struct peer *p = deferred(5);
+
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	expect(p, .seq = 1, .ack = 2);
+	assert_true(app_accepts(p, 0));
+}
+
+TEST(data_may_come_with_what_completes_the_handshake)
+{
+	struct peer *p;
+
+	rig.options.defer_accept_s = 5;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11);
+	assert_true(app_accepts(p, 0));
+}
+
+/* 5 s are the time of three SYN-ACKs sent again, at 1, 3 and 7 s. Only the last is sent, and its acknowledgement
+ * is enough. */
+TEST(peer_without_data_is_accepted_when_the_time_is_over)
+{
+	struct peer *p = deferred(5);
+
+	wait_ms(6900);
+	silence();
+	assert_false(app_accepts(p, 0));
+	wait_ms(200);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	assert_false(app_accepts(p, 0));
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+}
+
+TEST(peer_that_is_gone_by_then_is_forgotten)
+{
+	struct peer *p = deferred(1);
+
+	wait_ms(1100);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_ms(200000);
+	overlook();
+	assert_false(app_accepts(p, 0));
+	assert_int_equal(flows_in_use(), 0);
+}
+
+TEST(waiting_may_take_longer_than_syn_acks_are_sent_again)
+{
+	struct peer *p;
+
+	rig.conf.tcp.synack_retries = 1;
+	p = deferred(5);
+	wait_ms(6900);
+	silence();
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	assert_true(app_accepts(p, 0));
+}
+
+TEST(peer_that_does_not_answer_gets_its_syn_acks)
+{
+	struct peer *p;
+
+	rig.options.defer_accept_s = 5;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_ms(3100);
+	assert_int_equal(overlook(), 2);
+	give(p, .seq = 1, .ack = 1);
+	wait_ms(3700);
+	silence();
+	assert_false(app_accepts(p, 0));
+}
+
+/* --- TCP_LINGER2 --- */
+
+/* Closed here, and the peer acknowledged it. */
+static struct peer *half_closed(int32_t linger2_s)
+{
+	struct peer *p;
+
+	rig.options.linger2_s = linger2_s;
+	p = established();
+	app_closes(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	give(p, .seq = 1, .ack = 2);
+	return p;
+}
+
+TEST(connection_that_was_closed_waits_as_long_as_it_was_told)
+{
+	struct peer *p = half_closed(7);
+
+	wait_ms(6900);
+	assert_int_equal(flow_of(p)->state, TCP_FIN_WAIT_2);
+	wait_ms(200);
+	assert_int_equal(flow_of(p)->state, TCP_FREE);
+	silence();
+}
+
+TEST(connection_that_was_closed_waits_two_minutes_at_most) /* TCP_FIN_TIMEOUT_MAX of Linux */
+{
+	struct peer *p = half_closed(100000);
+
+	wait_ms(119900);
+	assert_int_equal(flow_of(p)->state, TCP_FIN_WAIT_2);
+	wait_ms(300);
+	assert_int_equal(flow_of(p)->state, TCP_FREE);
+}
+
+TEST(connection_that_was_told_nothing_waits_as_configured)
+{
+	struct peer *p;
+
+	rig.conf.tcp.fin_wait2_ms = 300;
+	p = half_closed(0);
+	wait_ms(290);
+	assert_int_equal(flow_of(p)->state, TCP_FIN_WAIT_2);
+	wait_ms(20);
+	assert_int_equal(flow_of(p)->state, TCP_FREE);
+}
+
+TEST(connection_does_not_wait_if_it_shall_not) /* linger2 < 0: RST, in Linux, too */
+{
+	struct peer *p = half_closed(-1);
+
+	expect(p, .flags = RST | ACK, .seq = 2, .ack = 1);
+	assert_int_equal(flow_of(p)->state, TCP_FREE);
+}
+
+TEST(connection_that_was_shut_before_does_not_wait_either)
+{
+	struct peer *p;
+
+	rig.options.linger2_s = -1;
+	p = established();
+	app_shuts(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	give(p, .seq = 1, .ack = 2);
+	wait_ms(70000);
+	silence();
+	assert_int_equal(flow_of(p)->state, TCP_FIN_WAIT_2);
+	app_closes(p);
+	expect(p, .flags = RST | ACK, .seq = 2, .ack = 1);
+}
+
+/* --- TCP_THIN_LINEAR_TIMEOUTS --- */
+
+/* When the data in flight is sent again, n times; ms since it was sent first. */
+static void resent_at(struct peer *p, const uint32_t *at_ms, unsigned n)
+{
+	tas_ns begin = rig.now;
+
+	for (unsigned i = 0; i < n; i++) {
+		wait_sent(200000);
+		overlook();
+		assert_in_range((rig.now - begin) / NS_PER_MS, at_ms[i] - 1, at_ms[i] + 15);
+	}
+	assert_int_equal(flow_of(p)->state, TCP_ESTABLISHED);
+}
+
+TEST(thin_stream_is_sent_again_without_backoff_six_times) /* TCP_THIN_LINEAR_RETRIES of Linux */
+{
+	static const uint32_t at[] = { 200, 400, 600, 800, 1000, 1200, 1400, 1800, 2600 };
+	struct peer *p = established(.nodelay = true, .no_sack = true);
+
+	assert_int_equal(app_sets(p, .flags = CTL_OPTION_THIN_LINEAR), 0);
+	resent_at(sending(p, 1), at, ARRAY_LEN(at));
+}
+
+TEST(thin_stream_backs_off_as_any_other_unless_told)
+{
+	static const uint32_t at[] = { 200, 600, 1400, 3000 };
+
+	resent_at(sending(established(.nodelay = true, .no_sack = true), 1), at, ARRAY_LEN(at));
+}
+
+TEST(stream_of_four_segments_is_not_thin)
+{
+	static const uint32_t at[] = { 200, 600, 1400, 3000 };
+	struct peer *p = established(.nodelay = true, .no_sack = true);
+
+	assert_int_equal(app_sets(p, .flags = CTL_OPTION_THIN_LINEAR), 0);
+	resent_at(sending(p, 4), at, ARRAY_LEN(at));
+}
+
+TEST(user_timeout_of_a_thin_stream_counts_from_its_first_sending)
+{
+	struct peer *p = established(.nodelay = true, .no_sack = true);
+
+	assert_int_equal(app_sets(p, .flags = CTL_OPTION_THIN_LINEAR, .user_timeout_ms = 1000), 0);
+	sending(p, 1);
+	wait_ms(900);
+	assert_int_equal(events_of(p) & ABI_EV_RESET, 0);
+	wait_ms(110);
+	assert_int_equal(rec_of(p)->error, ETIMEDOUT);
+	overlook();
+}
+
+/* --- SO_MAX_PACING_RATE --- */
+
+/* The bytes of payload that the host sends in so many ms, all acknowledged at once. */
+static uint32_t sent_in(struct peer *p, uint32_t ms)
+{
+	tas_ns end = rig.now + ms * NS_PER_MS;
+	const struct rig_seg *s;
+	uint32_t sum = 0;
+
+	while (rig.now < end) {
+		wait_sent(min_u64((end - rig.now) / NS_PER_MS + 1, 10));
+		while ((s = next_segment(p)) != NULL) {
+			sum += s->len;
+			give(p, .seq = 1, .ack = s->seq + s->len);
+		}
+	}
+	return sum;
+}
+
+TEST(stream_is_no_faster_than_it_may_be)
+{
+	struct peer *p;
+
+	rig.options.pacing_bytes_s = 1000000;
+	p = established();
+	app_writes(p, 100000);
+	assert_in_range(sent_in(p, 50), 48000, 54000);
+	assert_int_equal(app_sets(p, .pacing_bytes_s = 200000), 0);
+	sent_in(p, 10); /* what the former pace put off */
+	assert_in_range(sent_in(p, 50), 8600, 11600);
+	assert_int_equal(app_sets(p, .pacing_bytes_s = 0), 0);
+	sent_in(p, 10);
+	assert_int_equal(rec_of(p)->tx_una, 100000);
+}
+
+TEST(stream_may_be_slower_than_a_pace_can_say) /* 65536 ns a byte, in 16.16 bits */
+{
+	struct peer *p = established();
+
+	assert_int_equal(app_sets(p, .pacing_bytes_s = 1000), 0);
+	app_writes(p, 100000);
+	assert_in_range(sent_in(p, 20000), 20000 - RIG_MSS, 20000 + 2 * RIG_MSS);
+}
+
+/* --- TCP_NOTSENT_LOWAT, SO_SNDBUF --- */
+
+/* The application wrote n segments, of which the window lets ten go, and found that it may not write more. */
+static struct peer *stuffed(uint32_t n)
+{
+	struct peer *p = established();
+
+	app_writes(p, n * RIG_MSS);
+	assert_int_equal(overlook(), 10);
+	heard(p);
+	app_rings(p, ABI_BELL_WANT_SPACE, 0);
+	assert_int_equal(heard(p), 0);
+	return p;
+}
+
+TEST(application_hears_of_space_when_little_is_unsent) /* half of TCP_NOTSENT_LOWAT, as Linux */
+{
+	struct peer *p;
+
+	rig.options.notsent_lowat = 8 * RIG_MSS;
+	p = stuffed(20);
+	acked_to(p, 3); /* and three more go */
+	assert_true(flow_of(p)->tx_avail - flow_of(p)->tx_inflight >= 4 * RIG_MSS);
+	assert_int_equal(heard(p), 0);
+	acked_to(p, 8);
+	assert_true(flow_of(p)->tx_avail - flow_of(p)->tx_inflight < 4 * RIG_MSS);
+	assert_int_equal(heard(p), 1);
+	assert_int_equal(rec_of(p)->tx_nxt, (uint32_t)flow_tx_nxt(flow_of(p)));
+	overlook();
+}
+
+TEST(application_hears_of_space_that_a_limit_was_in_the_way_of)
+{
+	struct peer *p;
+
+	rig.options.notsent_lowat = 1;
+	p = stuffed(20);
+	acked_to(p, 2);
+	assert_int_equal(heard(p), 0);
+	assert_int_equal(app_sets(p, .notsent_lowat = 1 << 20), 0);
+	assert_true(heard(p) > 0);
+	overlook();
+}
+
+TEST(less_of_the_transmit_ring_is_worth_a_quarter_of_that)
+{
+	struct peer *p;
+
+	rig.options.tx_size = 65536;
+	p = stuffed(45); /* 65160 bytes */
+	assert_int_equal(app_sets(p, .tx_size = 16384), 0);
+	heard(p);
+	acked_to(p, 10);
+	acked_to(p, 20);
+	acked_to(p, 30);
+	acked_to(p, 36); /* 13032 bytes are left: more than three quarters */
+	assert_int_equal(heard(p), 0);
+	acked_to(p, 37);
+	assert_int_equal(heard(p), 1);
+	overlook();
+}
+
+/* --- TCP_QUICKACK --- */
+
+/* The peer's segments are no longer acknowledged at once. */
+static struct peer *slow_to_acknowledge(uint32_t *seq)
+{
+	struct peer *p = established();
+
+	for (*seq = 1; *seq < 20000; *seq += 1000) {
+		give(p, .seq = *seq, .ack = 1, .len = 1000);
+		wait_ms(50);
+	}
+	overlook();
+	return p;
+}
+
+TEST(quickack_acknowledges_at_once_what_was_not)
+{
+	uint32_t seq;
+	struct peer *p = slow_to_acknowledge(&seq);
+
+	give(p, .seq = seq, .ack = 1, .len = 100);
+	silence();
+	app_rings(p, ABI_BELL_QUICK_ACKS, 0);
+	expect(p, .seq = 1, .ack = seq + 100);
+	give(p, .seq = seq + 100, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = seq + 200); /* and what comes next */
+	app_rings(p, ABI_BELL_QUICK_ACKS, 0);
+	silence(); /* nothing is owed */
+}
+
+TEST(without_quickack_acknowledgements_wait_for_an_answer)
+{
+	struct peer *p;
+
+	rig.conf.memory.rx_buffer = 65536; /* all of it is offered at once */
+	p = established();
+	app_rings(p, ABI_BELL_LATE_ACKS, 0);
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	silence();
+	app_reads(p, 100);
+	app_writes(p, 50);
+	expect(p, .seq = 1, .ack = 101, .len = 50);
+	silence();
+}
+
+TEST(listener_without_quickack_has_connections_without)
+{
+	struct peer *p;
+
+	rig.options.flags = CTL_OPTION_LATE_ACKS;
+	p = established();
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	silence();
+	wait_ms(50);
+	expect(p, .seq = 1, .ack = 101);
+}
+
+static struct peer *opening(void)
+{
+	struct peer *p = peer_new();
+
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	expect(p, .flags = SYN);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	assert_int_equal(events_of(p), ABI_EV_CONNECTED);
+	return p;
+}
+
+TEST(handshake_may_end_with_the_first_data) /* as in Linux: an acknowledgement is saved */
+{
+	struct peer *p;
+
+	rig.options.flags = CTL_OPTION_LATE_ACKS;
+	p = opening();
+	silence();
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 10);
+	wait_ms(50);
+	silence();
+	rig.options = (struct ctl_options){ .defer_accept_s = 1 };
+	p = opening();
+	silence();
+	wait_ms(50);
+	expect(p, .seq = 1, .ack = 1);
+}
+
+/* --- larger rings --- */
+
+TEST(receive_ring_grows_with_what_is_in_it)
+{
+	struct peer *p;
+	uint32_t page, seq;
+
+	rig.options.rx_size = 16384;
+	p = established();
+	page = flow_of(p)->rx_page;
+	for (seq = 1; seq < 10000; seq += 1000) {
+		give(p, .seq = seq, .ack = 1, .len = 1000);
+		app_reads(p, 1000);
+	}
+	for (; seq < 21000; seq += 1000) /* over the ring's end */
+		give(p, .seq = seq, .ack = 1, .len = 1000);
+	give(p, .seq = seq + 1000, .ack = 1, .len = 1000); /* past a gap */
+	overlook();
+	assert_int_equal(app_sets(p, .rx_size = 65536), 0);
+	assert_int_equal(rec_of(p)->rx_size, 65536);
+	assert_int_not_equal(flow_of(p)->rx_page, page);
+	assert_int_equal(rec_of(p)->ring_gen, 1);
+	assert_in_range(next_segment(p)->wnd, 16384, 65536);
+	give(p, .seq = seq, .ack = 1, .len = 1000);
+	overlook();
+	app_reads(p, 13000);
+	assert_in_range(window_after(p, seq + 2000), 64000, 65535);
+}
+
+TEST(transmit_ring_grows_with_what_is_in_it)
+{
+	struct peer *p;
+
+	rig.options.tx_size = 16384;
+	p = established(.nodelay = true, .no_sack = true);
+	app_writes(p, 7 * RIG_MSS);
+	overlook();
+	acked_to(p, 7);
+	app_writes(p, 11 * RIG_MSS); /* over the ring's end */
+	overlook();
+	assert_int_equal(app_sets(p, .tx_size = 65536), 0);
+	assert_int_equal(rec_of(p)->tx_size, 65536);
+	app_writes(p, 20 * RIG_MSS);
+	overlook();
+	wait_ms(250); /* what is sent again comes from the new ring */
+	expect_segment(p, 7);
+	acked_to(p, 17);
+	for (const struct rig_seg *s; (s = next_segment(p)) != NULL;) /* and every byte is checked */
+		give(p, .seq = 1, .ack = s->seq + s->len);
+	assert_int_equal(rec_of(p)->tx_una, 38 * RIG_MSS);
+}
+
+TEST(ring_stays_as_it_is_without_memory)
+{
+	struct peer *p;
+
+	rig.options.tx_size = 16384;
+	p = established();
+	assert_int_equal(app_sets(p, .tx_size = 1u << 24, .rx_size = 1u << 24), 0);
+	assert_int_equal(rec_of(p)->rx_size, 1u << 24); /* of 32 MB */
+	assert_int_equal(rec_of(p)->tx_size, 16384);
+	app_writes(p, 10000);
+	overlook();
+}
+
+TEST(memory_of_rings_that_grew_comes_back)
+{
+	uint32_t free_pages = 0;
+
+	for (unsigned i = 0; i < 5; i++) {
+		struct peer *p = established();
+
+		assert_int_equal(app_sets(p, .tx_size = 1u << 20, .rx_size = 1u << 20), 0);
+		app_aborts(p);
+		overlook();
+		if (i > 0)
+			assert_int_equal(rig.apps.slot[rig.app[0].id].pool.free_pages, free_pages);
+		free_pages = rig.apps.slot[rig.app[0].id].pool.free_pages;
+	}
+	buf_check(&rig.apps.slot[rig.app[0].id].pool);
+}
+
+/* --- SO_RCVBUF --- */
+
+TEST(connection_keeps_its_buffers_whoever_accepts_it)
+{
+	struct peer *p;
+
+	rig.options.rx_size = 32768;
+	p = peer_new();
+	app_listens(0, RIG_PORT, 16);
+	app_joins(1, 0, RIG_PORT);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .seq = 1, .ack = 1);
+	for (uint32_t i = 0; i < 8; i++)
+		give(p, .seq = AT(i), .ack = 1, .len = RIG_MSS);
+	rig.options.rx_size = 4096;
+	app_listens(0, RIG_PORT, 16);
+	app_unlistens(0, RIG_PORT);
+	assert_int_equal(app_arms(1, RIG_PORT), 0);
+	assert_true(app_accepts(p, 1));
+	app_reads(p, 8 * RIG_MSS);
+	overlook();
+}
+
+TEST(receive_buffer_of_an_open_connection_becomes_smaller)
+{
+	struct peer *p = established();
+	uint32_t seq = 1;
+
+	for (; seq < 61000; seq += 1000) {
+		give(p, .seq = seq, .ack = 1, .len = 1000);
+		overlook();
+		app_reads(p, 1000);
+		overlook();
+	}
+	assert_int_equal(app_sets(p, .rx_size = 16384), 0);
+	while (window_after(p, seq) >= 1000) /* what was offered */
+		seq += 1000;
+	seq += 1000;
+	assert_true(app_unread(p) > 100000);
+	app_reads(p, app_unread(p) - 16384);
+	silence();
+	app_reads(p, 2000);
+	silence();
+	app_reads(p, 100); /* two segments more than was offered */
+	assert_in_range(expect(p, .seq = 1, .ack = seq)->wnd, 2097, 2100);
+	app_reads(p, app_unread(p));
+	assert_in_range(expect(p, .seq = 1, .ack = seq)->wnd, 16380, 16384);
+	silence();
+	assert_int_equal(app_sets(p, .rx_size = 0), 0);
+	assert_in_range(expect(p, .seq = 1, .ack = seq)->wnd, 131068, 131072);
+}
+
+TEST(window_of_a_buffer_that_became_small_opens_by_a_quarter) /* as that of a small ring: it would never else */
+{
+	struct peer *p = established();
+	uint32_t seq = 1;
+
+	assert_int_equal(app_sets(p, .rx_size = 4096), 0);
+	for (; window_after(p, seq) >= 1000; seq += 1000)
+		;
+	seq += 1000;
+	overlook();
+	app_reads(p, app_unread(p) - 4096);
+	app_reads(p, 1000);
+	silence();
+	app_reads(p, 600);
+	assert_in_range(expect(p, .seq = 1, .ack = seq)->wnd, 1597, 1600);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(another_process_sets_no_options),
+		RIG_TEST(listener_says_how_often_a_syn_ack_is_sent_again),
+		RIG_TEST(listener_may_be_told_later),
+		RIG_TEST(headers_say_what_the_listener_says_from_the_syn_ack_on),
+		RIG_TEST(headers_say_what_connect_says_from_the_syn_on),
+		RIG_TEST(headers_of_an_open_connection_change),
+		RIG_TEST(what_is_resent_is_of_the_new_class),
+		RIG_TEST(bits_of_ecn_stay_those_of_ecn),
+		RIG_TEST(without_path_discovery_packets_may_be_cut),
+		RIG_TEST(what_the_port_cuts_takes_as_many_identifications),
+		RIG_TEST(segments_are_as_large_as_the_listener_allows_both_ways),
+		RIG_TEST(segments_are_as_large_as_connect_allows_both_ways),
+		RIG_TEST(peer_or_port_may_want_smaller_segments),
+		RIG_TEST(window_is_never_larger_than_its_clamp),
+		RIG_TEST(clamp_of_an_active_open_is_in_its_syn),
+		RIG_TEST(clamp_of_an_open_connection_does_not_take_back_what_was_offered),
+		RIG_TEST(connection_is_accepted_with_its_first_data),
+		RIG_TEST(end_of_stream_is_as_good_as_data),
+		RIG_TEST(data_may_come_with_what_completes_the_handshake),
+		RIG_TEST(peer_without_data_is_accepted_when_the_time_is_over),
+		RIG_TEST(peer_that_is_gone_by_then_is_forgotten),
+		RIG_TEST(waiting_may_take_longer_than_syn_acks_are_sent_again),
+		RIG_TEST(peer_that_does_not_answer_gets_its_syn_acks),
+		RIG_TEST(connection_that_was_closed_waits_as_long_as_it_was_told),
+		RIG_TEST(connection_that_was_closed_waits_two_minutes_at_most),
+		RIG_TEST(connection_that_was_told_nothing_waits_as_configured),
+		RIG_TEST(connection_does_not_wait_if_it_shall_not),
+		RIG_TEST(connection_that_was_shut_before_does_not_wait_either),
+		RIG_TEST(thin_stream_is_sent_again_without_backoff_six_times),
+		RIG_TEST(thin_stream_backs_off_as_any_other_unless_told),
+		RIG_TEST(stream_of_four_segments_is_not_thin),
+		RIG_TEST(user_timeout_of_a_thin_stream_counts_from_its_first_sending),
+		RIG_TEST(stream_is_no_faster_than_it_may_be),
+		RIG_TEST(stream_may_be_slower_than_a_pace_can_say),
+		RIG_TEST(application_hears_of_space_when_little_is_unsent),
+		RIG_TEST(application_hears_of_space_that_a_limit_was_in_the_way_of),
+		RIG_TEST(less_of_the_transmit_ring_is_worth_a_quarter_of_that),
+		RIG_TEST(quickack_acknowledges_at_once_what_was_not),
+		RIG_TEST(without_quickack_acknowledgements_wait_for_an_answer),
+		RIG_TEST(listener_without_quickack_has_connections_without),
+		RIG_TEST(handshake_may_end_with_the_first_data),
+		RIG_TEST(receive_ring_grows_with_what_is_in_it),
+		RIG_TEST(transmit_ring_grows_with_what_is_in_it),
+		RIG_TEST(ring_stays_as_it_is_without_memory),
+		RIG_TEST(memory_of_rings_that_grew_comes_back),
+		RIG_TEST(connection_keeps_its_buffers_whoever_accepts_it),
+		RIG_TEST(receive_buffer_of_an_open_connection_becomes_smaller),
+		RIG_TEST(window_of_a_buffer_that_became_small_opens_by_a_quarter),
+	};
+
+	return RIG_MAIN(tests);
+}
