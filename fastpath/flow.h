@@ -71,8 +71,8 @@ enum flow_flags {
 	FLOW_CC_ACTIVE = 1 << 12,  /* congestion control has this flow on its list */
 	FLOW_TIMER = 1 << 13,      /* the slow path has a retransmission or persist timer for this flow */
 	FLOW_ECN = 1 << 14,        /* ECN was negotiated */
-	FLOW_CWND_LIMITED = 1
-		<< 15, /* the window, not the application, held back data since congestion control looked last */
+	FLOW_CWND_LIMITED = 1 << 15, /* the window, not the application, held back data since congestion
+					control looked last */
 	FLOW_WANT_SPACE =
 		1 << 16, /* the application found its transmit ring full and waits for a notification */
 	FLOW_ACK_WANTED =

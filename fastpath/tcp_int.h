@@ -89,8 +89,8 @@ uint64_t resent_next(const struct resent *r, uint64_t off);
 /* Of a flow with FLOW_RX_LIMITED. */
 uint32_t tcp_rcv_window_limited(const struct flow *f, const struct flow_cold *k);
 
-/* The wire carries the window in units of 2^wscale. One unit less is offered, so that there is room to round up
- * what was already offered: the right edge should not move back. */
+/* The wire carries the window in units of 2^wscale. One unit less is offered, so that there is room to round
+ * up what was already offered: the right edge should not move back. */
 static inline uint32_t rcv_window(const struct flow *f, const struct flow_cold *k)
 {
 	uint32_t slack = (1u << f->rcv_wscale) - 1, free_bytes = flow_rx_size(f) - f->rx_unread;

@@ -485,7 +485,8 @@ rest:
 	}
 }
 
-/* Nothing is on its way that could bring an acknowledgement, and neither MORE nor the pace holds the data back. */
+/* Nothing is on its way that could bring an acknowledgement, and neither MORE nor the pace holds the data
+ * back. */
 bool tcp_window_blocked(const struct flow *f, const struct flow_cold *k)
 {
 	uint32_t stream = f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0);

@@ -259,7 +259,8 @@ static TAS_NOINLINE int tx_refusal(struct tas_sock *s)
 	return 0;
 }
 
-/* What the record says now. Of what is free, as much as TCP_NOTSENT_LOWAT leaves, and what is left of a segment. */
+/* What the record says now. Of what is free, as much as TCP_NOTSENT_LOWAT leaves, and what is left of a
+ * segment. */
 static TAS_NOINLINE uint64_t tx_space_look(struct tas_sock *s, uint64_t end)
 {
 	uint32_t lowat = atomic_load_explicit(&s->notsent_lowat, memory_order_relaxed), unsent;

@@ -438,8 +438,8 @@ void lib_options_take(struct tas_sock *s, const struct ctl_options *options);
 /* The rings are of these sizes. */
 void lib_rx_size_set(struct tas_sock *s, uint32_t size);
 void lib_tx_size_set(struct tas_sock *s, uint32_t size);
-/* TCP_QUICKACK as it was set by this process, for as long as nothing can have changed it: tasd may answer before it
- * takes the message. */
+/* TCP_QUICKACK as it was set by this process, for as long as nothing can have changed it: tasd may answer
+ * before it takes the message. */
 void lib_quickack_info(const struct tas_sock *s, struct ctl_info *info);
 
 /* --- lib_fork.c --- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* lib_options.c - options that change while a socket is open: tasd is told, and the library keeps what concerns
- * the payload rings. */
+/* lib_options.c - options that change while a socket is open: tasd is told, and the library keeps what
+ * concerns the payload rings. */
 #include <string.h>
 
 #include "libtas/lib_int.h"
@@ -43,7 +43,8 @@ static bool wants_more(const struct tas_sock *s, const struct ctl_options *o)
 	return o->rx_size > s->rec->rx_size || o->tx_size > s->rec->tx_size;
 }
 
-/* Nobody is inside of the rings while tasd replaces them. A handler that interrupted one who is does without. */
+/* Nobody is inside of the rings while tasd replaces them. A handler that interrupted one who is does
+ * without. */
 static int rings_enter(struct tas_ctx *c, struct tas_sock *s)
 {
 	int error = lib_sock_enter(c, s, &s->rx_lock, 0);

@@ -51,8 +51,8 @@ uint32_t app_flow_of_rec(const struct apps *as, uint16_t app, uint32_t rec);
 
 enum app_ring { APP_RING_RX, APP_RING_TX };
 
-/* Gives the flow a larger ring, of a size that app_flow_attach() would give; its application waits for the answer.
- * Takes the lock. -ENOMEM, -EAGAIN; -EBUSY if several processes have the flow, or none. */
+/* Gives the flow a larger ring, of a size that app_flow_attach() would give; its application waits for the
+ * answer. Takes the lock. -ENOMEM, -EAGAIN; -EBUSY if several processes have the flow, or none. */
 int app_ring_grow(struct apps *as, uint32_t flow, enum app_ring which, uint32_t size);
 
 /* --- for app_share.c --- */

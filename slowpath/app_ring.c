@@ -3,7 +3,8 @@
  *
  * The application asks for it and stays out of its rings until it is answered: nobody else writes there. What
  * it wrote and tasd was not told of yet lies in the old ring, too, and so do bytes past a gap; so all of the
- * old ring is copied. Of a flow that several processes have each record has rings of one size: it keeps them. */
+ * old ring is copied. Of a flow that several processes have each record has rings of one size: it keeps them.
+ * */
 #include <errno.h>
 #include <string.h>
 

@@ -17,10 +17,9 @@ struct cc_flow {
 	struct cc_state state;
 	uint64_t delivered, marked, lost; /* totals at the last visit */
 	uint32_t recoveries, timeouts;
-	tas_ns since; /* when the interval began */
-	uint64_t
-		max_bytes_s; /* the application's limit (SO_MAX_PACING_RATE), which a new one keeps; 0: none */
-	uint32_t pace_q16;   /* the pace without it */
+	tas_ns since;         /* when the interval began */
+	uint64_t max_bytes_s; /* the application's limit (SO_MAX_PACING_RATE), which a new one keeps; or 0 */
+	uint32_t pace_q16;    /* the pace without it */
 };
 
 /* A new connection: sets cc, beta, initial window, no ssthresh, no pace but the application's. */

@@ -425,8 +425,8 @@ void conn_timer_arm(struct sp *sp, uint32_t id)
 	timer_arm(&sp->timers, id, sp->now + (left > 0 ? (tas_ns)left : 0) * NS_PER_US);
 }
 
-/* A SYN-ACK that was acknowledged, while only data is waited for, goes again at the end of that time: the answer
- * completes the handshake without data (Linux: syn_ack_recalc()). */
+/* A SYN-ACK that was acknowledged, while only data is waited for, goes again at the end of that time: the
+ * answer completes the handshake without data (Linux: syn_ack_recalc()). */
 static void handshake_timeout(struct sp *sp, uint32_t id)
 {
 	struct conn *n = &sp->conn[id];

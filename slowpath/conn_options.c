@@ -108,8 +108,8 @@ static void limits_change(struct sp *sp, uint32_t id, bool grown)
 	app_notify(sp->fp->slow, f, 0, 0); /* there may be space now */
 }
 
-/* Who says that it does not want acknowledgements at once, or (as Linux has it) that data comes first, saves this
- * one. */
+/* Who says that it does not want acknowledgements at once, or (as Linux has it) that data comes first, saves
+ * this one. */
 void options_ack(struct sp *sp, uint32_t id)
 {
 	struct flow *f = &sp->fp->flows[id];

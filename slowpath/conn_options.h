@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* conn_options.h - socket options of a connection: what those of its listener, or of the request to open it, say
- * holds from its first segment on; what changes later, from then on.
+/* conn_options.h - socket options of a connection: what those of its listener, or of the request to open it,
+ * say holds from its first segment on; what changes later, from then on.
  * Owner: the slow path. Functions want the flow's lock held unless they say otherwise. */
 #ifndef TAS_SLOWPATH_CONN_OPTIONS_H
 #define TAS_SLOWPATH_CONN_OPTIONS_H

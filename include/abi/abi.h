@@ -146,8 +146,8 @@ struct abi_flow_rec {
 		tx_una; /* stream offset up to which the peer acknowledged: space before it is free */
 	_Atomic uint32_t events;
 	_Atomic uint32_t
-		error; /* see ABI_EV_ERROR; errno with ABI_EV_RESET (ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH
-				   ...), else 0 */
+		error; /* see ABI_EV_ERROR; errno with ABI_EV_RESET (ECONNRESET, ETIMEDOUT, ECONNREFUSED,
+			  EHOSTUNREACH ...), else 0 */
 	_Atomic uint32_t gen;  /* generation of the flow in this record; 0 while the record is free. Stored
 				   last on install */
 	_Atomic uint32_t core; /* whose bell ring to use: a hint, any core accepts */

@@ -320,8 +320,8 @@ static bool enter_all_for_fork(void)
 	return true;
 }
 
-/* Who holds one set and waits for another that we have gets it: we begin anew, a little later each time, since
- * whoever waits for a lock looks at it now and then only. */
+/* Who holds one set and waits for another that we have gets it: we begin anew, a little later each time,
+ * since whoever waits for a lock looks at it now and then only. */
 void epset_fork_prepare(void)
 {
 	struct timespec pause = { 0, 500 * (long)NS_PER_US };

@@ -37,8 +37,8 @@ static ssize_t recv_message(struct file *f, struct msghdr *msg, int flags)
 	return got;
 }
 
-/* Linux takes from a program what is not of level SOL_SOCKET, and what belongs to unix sockets, and does nothing with
- * it. What it would do something with is refused. */
+/* Linux takes from a program what is not of level SOL_SOCKET, and what belongs to unix sockets, and does
+ * nothing with it. What it would do something with is refused. */
 static int control_check(const struct msghdr *msg)
 {
 	const char *end = (const char *)msg->msg_control + msg->msg_controllen;
@@ -79,7 +79,8 @@ ssize_t px_recvmsg(int fd, struct msghdr *msg, int flags)
 	return io_result(got);
 }
 
-/* MSG_FASTOPEN on a socket that is not connected: as sendto, an ordinary open, then the bytes. 0, or -1 and errno. */
+/* MSG_FASTOPEN on a socket that is not connected: as sendto, an ordinary open, then the bytes. 0, or -1
+ * and errno. */
 static int open_first(int fd, const struct msghdr *msg, int *flags)
 {
 	struct file *f = *flags & MSG_FASTOPEN ? fd_look(fd) : NULL;

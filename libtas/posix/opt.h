@@ -6,8 +6,8 @@
  *   OPT_DONE    has its effect on accelerated sockets
  *   OPT_READ    can only be read
  *   OPT_KERNEL  has its effect in the kernel alone: a socket on which it was set stays there, an accelerated
- *               one refuses it with the row's errno; unless it stays as it is. What stands in no row is treated
- *               so, too (ENOPROTOOPT)
+ *               one refuses it with the row's errno; unless it stays as it is. What stands in no row is
+ * treated               so, too (ENOPROTOOPT)
  * The kernel checks values: they are first set on the socket's own kernel socket, or, where that is a
  * placeholder, on a fresh one, and read back from there. Options that were never set are read from the kernel
  * socket, which has Linux's defaults.

@@ -5,7 +5,8 @@
 
 #include "libtas/posix/opt.h"
 
-/* Keeps a value, of at most OPT_BYTES; without a byte it is as if it had never been set: 0, or -1 and errno. */
+/* Keeps a value, of at most OPT_BYTES; without a byte it is as if it had never been set: 0, or -1 and
+ * errno. */
 int opt_keep(struct file *f, enum opt_slot slot, const void *value, socklen_t size);
 /* The value that was kept, and its size; NULL if none was. */
 const void *opt_kept(struct file *f, enum opt_slot slot, socklen_t *size);
@@ -20,8 +21,8 @@ int opt_tell(struct file *f);
 void opt_name_for_tasd(char name[OPT_BYTES]);
 void opt_name_of_tasd(char name[OPT_BYTES]);
 
-/* setsockopt and getsockopt for options of the class OPT_KERNEL, and for those without a row: of a plain socket,
- * of a flow or listener, and of a flow. */
+/* setsockopt and getsockopt for options of the class OPT_KERNEL, and for those without a row: of a plain
+ * socket, of a flow or listener, and of a flow. */
 int opt_kernel_set_plain(int fd, struct file *f, int level, int name, const void *value, socklen_t size);
 int opt_kernel_set(int fd, struct file *f, int level, int name, const void *value, socklen_t size);
 int opt_kernel_get(int fd, struct file *f, int level, int name, void *value, socklen_t *size);

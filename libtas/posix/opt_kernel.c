@@ -120,8 +120,8 @@ int opt_kernel_set(int fd, struct file *f, int level, int name, const void *valu
 
 /* --- reading, of a connection --- */
 
-/* Another one for each connection, also of those that share a socket of the kernel; not one that the kernel gives,
- * which counts from 1. */
+/* Another one for each connection, also of those that share a socket of the kernel; not one that the kernel
+ * gives, which counts from 1. */
 static uint64_t cookie(const struct file *f)
 {
 	uint32_t flow, gen;

@@ -169,8 +169,8 @@ static bool name_known(const char *name)
 	return inst_get() != NULL && inst_attach() && tas_congestion_known(inst_peek(), own);
 }
 
-/* What the kernel does not know, tasd may. What tasd does not know it says when the socket comes to it, which then
- * stays the kernel's. */
+/* What the kernel does not know, tasd may. What tasd does not know it says when the socket comes to it, which
+ * then stays the kernel's. */
 static int set_congestion_plain(int fd, struct file *f, const struct opt_row *row, const void *value,
 	socklen_t size)
 {
@@ -238,8 +238,8 @@ static int set_quickack(struct file *f, const void *value, socklen_t size)
 	return 0;
 }
 
-/* What Linux refuses in the state that the socket is in, though one of the kernel's, which is not connected, takes
- * it. */
+/* What Linux refuses in the state that the socket is in, though one of the kernel's, which is not connected,
+ * takes it. */
 static bool too_late(const struct file *f, const struct opt_row *row, const void *value, socklen_t size)
 {
 	if (row->slot == OPT_WINDOW_CLAMP)

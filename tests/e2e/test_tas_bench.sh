@@ -27,7 +27,8 @@ for r in results:
     assert set(r) == {"name", "flows", "cycles", "floor_cycles", "rounds"}, r
     assert isinstance(r["flows"], int) and isinstance(r["rounds"], int) and r["rounds"] >= 1000, r
     assert 0 < r["floor_cycles"] < r["cycles"] < 1e6, r
-for name, flows in (("fastpath_rpc", [1, 64, 4096]), ("bulk_rx", [1]), ("bulk_tx", [1]), ("lib_posix", [1, 64])):
+for name, flows in (("fastpath_rpc", [1, 64, 4096]), ("bulk_rx", [1]), ("bulk_tx", [1]),
+        ("lib_posix", [1, 64])):
     if name in sys.argv:
         assert sorted(r["flows"] for r in results if r["name"] == name) == flows, results
 P

@@ -378,3 +378,10 @@ struct peer *sending(struct peer *p, uint32_t n)
 	silence();
 	return p;
 }
+
+uint32_t window_after(struct peer *p, uint32_t seq)
+{
+	give(p, .seq = seq, .ack = 1, .len = 1000);
+	wait_ms(5);
+	return expect(p, .seq = 1, .ack = seq + 1000)->wnd;
+}

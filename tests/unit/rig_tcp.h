@@ -194,6 +194,8 @@ void frame_reseal(uint8_t *frame, uint32_t len);
 const struct rig_seg *expect_(struct peer *p, struct rig_seg want, const char *file, int line);
 /* The next segment, whatever it is; NULL if there is none. */
 const struct rig_seg *next_segment(struct peer *p);
+/* A segment of 1,000 bytes arrives; the window of its acknowledgement. */
+uint32_t window_after(struct peer *p, uint32_t seq);
 /* The host has sent nothing else. */
 #define silence() silence_(__FILE__, __LINE__)
 void silence_(const char *file, int line);

@@ -84,7 +84,8 @@ TEST(errors_never_end_an_open_connection) /* RFC 5461 4.1 */
 	assert_int_equal(rec_of(p)->tx_una, 3 * MSS);
 }
 
-TEST(error_about_data_is_told_to_who_wants_to_know) /* IP_RECVERR of Linux: sk_err, and the connection goes on */
+/* IP_RECVERR of Linux: sk_err, and the connection goes on. */
+TEST(error_about_data_is_told_to_who_wants_to_know)
 {
 	struct peer *p = sending(established(.nodelay = true), 1);
 

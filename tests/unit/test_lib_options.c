@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_lib_options.c - options of sockets that are open: what tasd is told, and what the library does itself. */
+/* test_lib_options.c - options of sockets that are open: what tasd is told, and what the library does
+ * itself. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -59,7 +59,8 @@ TEST(algorithm_that_there_is_none_of_is_refused) /* the library then leaves the 
 	assert_int_equal(flow_of(p)->cc, CC_DCTCP);
 }
 
-TEST(open_connection_goes_on_with_another_algorithm) /* tcp_reinit_congestion_control() of Linux: same window */
+/* tcp_reinit_congestion_control() of Linux: the same window. */
+TEST(open_connection_goes_on_with_another_algorithm)
 {
 	struct peer *p = established();
 	uint32_t cwnd;
