@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_conn_buffers.c - options that say how much is kept, how soon it is acknowledged, and rings that grow. */
+/* test_conn_buffers.c - options that say how much is kept, how soon it is acknowledged, and rings that
+ * grow. */
 #include <errno.h>
 
 #include "tests/unit/rig_tcp.h"
