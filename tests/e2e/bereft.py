@@ -5,7 +5,8 @@
 bereft.py ADDRESS PORT
 
 Uses an echo server by connections that wait in recv, poll and epoll, that send without end, and that do nothing.
-Prints "ready", then of each what ended it, then "all ended"; and "again" when it has found the server anew."""
+Prints "ready", then of each what ended it and when, in seconds since 1970, then "all ended"; and "again" when
+it has found the server anew."""
 import errno
 import select
 import socket
@@ -57,9 +58,8 @@ def reads(s):
 
 
 def does_nothing(s):
-    time.sleep(0.5)
     while select.select([], [], [s], 0)[2] or name(s.recv, 1, socket.MSG_DONTWAIT) == "EAGAIN":
-        time.sleep(0.2)
+        time.sleep(0.1)
     return f"then {name(s.send, b'x')}"
 
 
@@ -72,11 +72,15 @@ def served_again():
         return False
 
 
+def bereave(way, s):
+    end = way(s)
+    sys.stdout.write(f"{way.__name__}: {end} at {time.time():.3f}\n")
+
+
 def main():
     ways = (waits_in_recv, waits_in_poll, waits_in_epoll, sends, does_nothing)
     sockets = [socket.create_connection((sys.argv[1], int(sys.argv[2]))) for _ in ways]
-    threads = [threading.Thread(target=lambda way=way, s=s: sys.stdout.write(f"{way.__name__}: {way(s)}\n"))
-               for way, s in zip(ways, sockets)]
+    threads = [threading.Thread(target=bereave, args=(way, s)) for way, s in zip(ways, sockets)]
     for t in threads:
         t.start()
     print("ready", flush=True)
