@@ -34,8 +34,11 @@ int px_epoll_create1(int flags)
 		errno = ENOMEM;
 		return -1;
 	}
-	fd_put_in(fd, f);
-	return fd;
+	if (fd_put_in(fd, f))
+		return fd;
+	own_close(fd);
+	errno = EMFILE;
+	return -1;
 }
 
 static struct file *epset_file_get(int epfd)

@@ -43,8 +43,6 @@ void inst_warn(const char *line);
 
 /* Is the descriptor one of the library's own? */
 bool inst_owns_fd(int fd);
-/* The program wants this number for itself: the library's own descriptor moves elsewhere. */
-void inst_yield_fd(int fd);
 
 /* A new descriptor that refers to an unconnected TCP socket of the family: the place of an accepted
  * connection. -1 and errno. */

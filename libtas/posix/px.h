@@ -61,6 +61,8 @@ int px_close_range(unsigned first, unsigned last, int flags);
 int px_dup(int fd);
 int px_dup2(int from, int to);
 int px_dup3(int from, int to, int flags);
+/* `new_fd` is a copy of `fd` that the kernel made just now: new_fd, or -1, errno, and it is closed. */
+int px_copied(int fd, int new_fd);
 int px_fcntl(int fd, int command, void *argument);
 int px_ioctl(int fd, unsigned long request, void *argument);
 
