@@ -319,6 +319,29 @@ static void a_busy_accelerated_socket_does_not_starve_the_kernels(void **state)
 	assert_int_equal(seen, 3);
 }
 
+/* The kernel's part is due at every call, and always has something. */
+static void nobody_starves_who_is_asked_for_one_by_one(void **state)
+{
+	int set = set_new(), pipes[2], seen[4] = { 0 };
+
+	(void)state;
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	add(set, pipes[0], EPOLLIN, 0);
+	assert_int_equal(px_write(pipes[1], "x", 1), 1);
+	for (uint32_t i = 1; i <= 3; i++) {
+		add(set, px_flow(i, 0), EPOLLIN, i);
+		px_arrive(i, 1);
+	}
+	for (int i = 0; i < 24; i++) {
+		atomic_store(&set_of(set)->looked, 0);
+		assert_int_equal(px_epoll_pwait(set, got, 1, 0, NULL), 1);
+		seen[got[0].data.u64]++;
+	}
+	assert_int_equal(seen[0], 12);
+	for (int i = 1; i <= 3; i++)
+		assert_int_equal(seen[i], 4);
+}
+
 static void busy_accelerated_sockets_leave_a_place_for_the_kernels(void **state)
 {
 	int set = set_new(), pipes[2], seen = 0;
@@ -454,6 +477,7 @@ int main(void)
 		T(what_was_there_before_add_is_reported), T(an_edge_is_reported_once_and_again_for_new_bytes),
 		T(an_edge_that_is_over_is_not_reported), T(anothers_wait_for_the_socket_is_no_edge),
 		T(busy_accelerated_sockets_leave_a_place_for_the_kernels),
+		T(nobody_starves_who_is_asked_for_one_by_one),
 		T(what_the_kernel_said_a_while_ago_may_be_over), T(a_shot_is_fired_once_until_modified),
 		T(nobody_is_told_what_it_did_not_ask_for), T(space_is_told_to_who_waits_for_it),
 		T(the_peers_end_is_reported_as_linux_does), T(an_error_is_reported_whatever_was_asked_for),
