@@ -66,13 +66,13 @@ static int register_locked(struct tas *t, _Atomic int *place, int fd, bool own)
 	return 0;
 }
 
-/* Puts `fd` under a high number, one of our own at the limit under the number it has; on failure it is still
- * what it was. */
+/* Puts `fd` under a high number, or at the limit under the number it has; on failure it is still what it
+ * was. */
 static int take(struct tas *t, _Atomic int *place, int fd, bool own)
 {
 	int high = dup_high(t, fd), error;
 
-	if (high == -EMFILE && own)
+	if (high == -EMFILE)
 		high = fd;
 	if (high < 0)
 		return high;
