@@ -69,6 +69,7 @@ void pattern_fill(void *data, size_t from, size_t n);
 double seconds(void);
 
 void check_names(void);
+void check_mapped(void);
 void check_transfer(void);
 void check_messages(void);
 void check_ends(void);
