@@ -35,6 +35,27 @@ unsupported() {
 	END
 }
 
+# A connection that goes to another process, by SCM_RIGHTS and by exec; it is there for the first one still.
+passed_on() {
+	cat <<-END
+		import errno, os, socket, subprocess, sys
+		s = socket.create_connection(("$CLI_IP", 7), 10)
+		a, b = socket.socketpair()
+		for _ in range(2):
+		    try:
+		        socket.send_fds(a, [b"x"], [s.fileno()])
+		    except OSError as e:
+		        print(errno.errorcode[e.errno])
+		os.set_inheritable(s.fileno(), True)
+		heir = "import os, sys; os.read(int(sys.argv[1]), 1)"
+		said = subprocess.run([sys.executable, "-c", heir, str(s.fileno())], close_fds=False,
+		    capture_output=True, text=True).stderr
+		print("ENOTCONN" if f"Errno {errno.ENOTCONN}]" in said else said)
+		s.sendall(b"y")
+		print(s.recv(1).decode())
+	END
+}
+
 ns_make
 
 say "without tasd: one warning, and none if it is not wanted"
@@ -80,4 +101,12 @@ assert_eq "what the program saw" "$(cat "$WORK/said")" "refused 92"
 assert_carried 10000
 runs -i "$INSTANCE" --strict -- python3 -c "$(unsupported)"
 says 134 1 "strict: SO_TIMESTAMP"
+
+say "a connection that is passed on"
+runs -i "$INSTANCE" -- python3 -c "$(passed_on)"
+says 0 1 "cannot be passed by SCM_RIGHTS"
+assert_eq "what the program saw" "$(grep -v ^libtas: "$WORK/said" | paste -sd' ')" \
+	"ENOTSUP ENOTSUP ENOTCONN y" # the same number as EOPNOTSUPP
+runs -i "$INSTANCE" --strict -- python3 -c "$(passed_on)"
+says 134 2 "strict: SCM_RIGHTS"
 alive "$TASD" || fail "tasd is gone"
