@@ -292,10 +292,10 @@ void tas_close(struct tas_ctx *c, struct tas_sock *s, bool abort);
 /* --- fork --- */
 
 /* Around fork(), in this order, by the forking thread; O(1) in the number of sockets. Between prepare and
- * parent/child no call of another thread proceeds that needs the control lock. prepare is CTL and cannot
- * fail: without tasd's answer the child just inherits nothing. Not for vfork, posix_spawn or clone with
- * CLONE_VM. */
-void tas_fork_prepare(struct tas *t);
+ * parent/child no call of another thread proceeds that needs the control lock. prepare is CTL: 0, or
+ * -errno, with which the fork goes on, and the child inherits nothing. Not for vfork, posix_spawn or clone
+ * with CLONE_VM. */
+int tas_fork_prepare(struct tas *t);
 void tas_fork_parent(struct tas *t);
 /* The child forgets mapping, rings and control socket of its parent. Its sockets stay; the first use of
  * one attaches the child and takes the socket over. Until then tasd keeps it open for the child, and lets

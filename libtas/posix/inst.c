@@ -74,6 +74,19 @@ void inst_warn(const char *line)
 		real_syscall(SYS_write, STDERR_FILENO, line, strlen(line));
 }
 
+void inst_warn_once(_Atomic bool *said, const char *what, int why)
+{
+	char text[400];
+	int saved = errno;
+
+	if (atomic_exchange(said, true))
+		return;
+	snprintf(text, sizeof(text), "libtas: %s%s%s. TAS_QUIET=1 hides this line\n", what,
+		why != 0 ? ": " : "", why != 0 ? strerrordesc_np(why) : "");
+	inst_warn(text);
+	errno = saved;
+}
+
 static void warn_unreachable(const char *why)
 {
 	char text[400];

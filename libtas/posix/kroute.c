@@ -5,7 +5,6 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdalign.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -201,24 +200,10 @@ int kroute_kernel_prefix(const struct net_addr *remote)
 
 /* --- both together --- */
 
-static _Atomic bool warned;
-
-static void warn_unknown(void)
-{
-	char text[200];
-
-	if (atomic_exchange(&warned, true))
-		return;
-	snprintf(text, sizeof(text),
-		"libtas: the kernel's routes cannot be asked for (AF_NETLINK: %s); "
-		"meanwhile connect uses the kernel. TAS_QUIET=1 hides this line\n",
-		strerror(errno));
-	inst_warn(text);
-}
-
 /* False: the kernel did not answer. */
 static bool ask_both(const struct net_addr *remote, bool *through_tasd)
 {
+	static _Atomic bool warned;
 	unsigned of_tasd;
 	int of_kernel;
 
@@ -227,7 +212,10 @@ static bool ask_both(const struct net_addr *remote, bool *through_tasd)
 		return true;
 	of_kernel = kroute_kernel_prefix(remote);
 	if (of_kernel == KROUTE_UNKNOWN) {
-		warn_unknown();
+		inst_warn_once(&warned,
+			"the kernel's routes cannot be asked for (AF_NETLINK), and meanwhile connect uses "
+			"the kernel",
+			errno);
 		return false;
 	}
 	*through_tasd = (int)of_tasd >= of_kernel;

@@ -35,9 +35,8 @@ static int refuse_to_pass(int fd)
 {
 	static _Atomic bool warned;
 
-	if (!atomic_exchange(&warned, true))
-		inst_warn("libtas: an accelerated socket cannot be passed by SCM_RIGHTS: sendmsg fails with "
-			  "EOPNOTSUPP. TAS_QUIET=1 hides this line\n");
+	inst_warn_once(&warned, "an accelerated socket cannot be passed by SCM_RIGHTS: sendmsg fails",
+		EOPNOTSUPP);
 	inst_unsupported("SCM_RIGHTS", fd);
 	errno = EOPNOTSUPP;
 	return -1;

@@ -144,6 +144,7 @@ static int stay_in_kernel(int fd, struct file *f, int result)
 static int listen_decided(int fd, struct file *f, int backlog, enum where where, const struct net_addr *addr,
 	uint16_t port)
 {
+	static _Atomic bool said;
 	struct tas_sock *s;
 	int error;
 
@@ -153,8 +154,12 @@ static int listen_decided(int fd, struct file *f, int backlog, enum where where,
 	error = tasd_listen(fd, f, addr, port, backlog, &s);
 	if (error != 0 && (where == IN_TASD || error == -EADDRINUSE))
 		return fail(-error);
-	if (error != 0)
+	if (error != 0) {
+		if (error != -ENOTCONN)
+			inst_warn_once(&said, "tasd takes no more listeners: this one is the kernel's alone",
+				-error);
 		return stay_in_kernel(fd, f, REAL(listen)(fd, backlog));
+	}
 	if (where == IN_BOTH && kernel_listen(fd, backlog) != 0) {
 		error = errno;
 		tas_close(inst_ctx(), s, false);
