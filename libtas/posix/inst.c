@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "include/abi/ctl.h"
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/file.h"
 #include "libtas/posix/px_lock.h"
@@ -91,7 +92,7 @@ static void warn_unreachable(const char *why)
 {
 	char text[400];
 
-	if (atomic_exchange(&warned, true))
+	if (atomic_exchange(&warned, true) || environment_says(CTL_ENV_TOLD))
 		return;
 	snprintf(text, sizeof(text),
 		"libtas: %s; sockets of this program use the kernel. "
