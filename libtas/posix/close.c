@@ -8,6 +8,7 @@
 #include <linux/close_range.h>
 #include <stddef.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/fork.h"
@@ -77,13 +78,14 @@ int px_copied(int fd, int new_fd)
 	f = fd_get(fd);
 	if (f == NULL) {
 		fd_drop(new_fd);
-		return new_fd;
+	} else if (unlikely(!fd_put_in(new_fd, f))) {
+		own_close(new_fd);
+		errno = EMFILE;
+		return -1;
 	}
-	if (likely(fd_put_in(new_fd, f)))
-		return new_fd;
-	own_close(new_fd);
-	errno = EMFILE;
-	return -1;
+	if (new_fd <= STDERR_FILENO)
+		px_standard_changed(new_fd);
+	return new_fd;
 }
 
 static int fail(int error)

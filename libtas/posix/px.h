@@ -79,6 +79,8 @@ int px_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct 
 	const sigset_t *mask);
 
 /* stdio.c */
+/* dup2 has made something else of descriptor 0, 1 or 2. */
+void px_standard_changed(int fd);
 FILE *px_fdopen(int fd, const char *mode);
 int px_fclose(FILE *stream);
 int px_fileno(FILE *stream);

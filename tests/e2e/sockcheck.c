@@ -214,7 +214,8 @@ static const struct {
 	{ "connect", check_connect }, { "options", check_options }, { "tuning", check_tuning },
 	{ "poll", check_poll }, { "epoll", check_epoll }, { "epoll_sets", check_epoll_sets },
 	{ "descriptors", check_descriptors }, { "processes", check_processes }, { "threads", check_threads },
-	{ "inherited", check_inherited }, { "breaks", check_breaks } };
+	{ "inherited", check_inherited }, { "streams", check_streams }, { "standard", check_standard },
+	{ "breaks", check_breaks } };
 
 static void control_open(const char *path)
 {

@@ -85,6 +85,8 @@ void check_descriptors(void);
 void check_processes(void);
 void check_threads(void);
 void check_inherited(void);
+void check_streams(void);
+void check_standard(void);
 
 /* The other side; ends when the control connection does. */
 int peer_main(const char *path, struct in_addr remote);
