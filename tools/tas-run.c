@@ -284,7 +284,8 @@ static void look_at_command(const char *command)
 			continue;
 		if (linked == 1)
 			warn(path,
-				"is linked statically, so LD_PRELOAD has no effect: its sockets use the kernel");
+				"is linked statically, so LD_PRELOAD has no effect: its sockets use the "
+				"kernel");
 		look_at_rights(path);
 		return;
 	}

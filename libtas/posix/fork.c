@@ -22,8 +22,8 @@ void fork_prepare(void)
 	error = t != NULL ? tas_fork_prepare(t) : 0;
 	if (error != 0 && error != -ENOTCONN)
 		inst_warn_once(&said,
-			"a child of fork inherits no accelerated connection: the first use of one there ends with "
-			"ECONNRESET",
+			"a child of fork inherits no accelerated connection: the first use of one there ends "
+			"with ECONNRESET",
 			-error);
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 180
-# Which way connect() goes beside routes of the kernel: the more specific one, tasd's if they are alike. Refused
-# ones count, too.
+# Which way connect() goes beside routes of the kernel: the more specific one, tasd's if they are alike.
+# Routes that refuse count, too.
 #
 #   python <== shared memory ==> tasd 10.77.0.1/24 ---- veth ---- 10.77.0.2 (Linux)
 #      `------ the kernel ------ ker0 10.78.0.1/24 ---- veth ---- 10.78.0.2 (the same)

@@ -7,8 +7,8 @@
 . "$(dirname "$0")/lib.sh"
 
 # Not "inherited": a connection that a child of fork goes on with.
-groups=(names mapped transfer messages ends waits connect options tuning poll epoll epoll_sets descriptors processes
-	threads breaks streams standard)
+groups=(names mapped transfer messages ends waits connect options tuning poll epoll epoll_sets descriptors
+	processes threads breaks streams standard)
 check=$BUILD/tests/e2e/sockcheck
 KERNEL_IP=10.78.0.1 KERNEL_PEER_IP=10.78.0.2
 
