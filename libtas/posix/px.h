@@ -78,6 +78,9 @@ int px_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms
 int px_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
 	const sigset_t *mask);
 
+/* jail.c */
+int px_chroot(const char *path);
+
 /* stdio.c */
 /* dup2 has made something else of descriptor 0, 1 or 2. */
 void px_standard_changed(int fd);
