@@ -66,13 +66,13 @@ static int register_locked(struct tas *t, _Atomic int *place, int fd, bool own)
 	return 0;
 }
 
-/* Puts `fd` under a high number, one of our own at the limit under the number it has; on failure it is still
- * what it was. */
+/* Puts `fd` under a high number, or at the limit under the number it has; on failure it is still what it
+ * was. */
 static int take(struct tas *t, _Atomic int *place, int fd, bool own)
 {
 	int high = dup_high(t, fd), error;
 
-	if (high == -EMFILE && own)
+	if (high == -EMFILE)
 		high = fd;
 	if (high < 0)
 		return high;
@@ -128,31 +128,55 @@ bool tas_fd_is_internal(const struct tas *t, int fd)
 	return entry_of(t, fd + 1) < atomic_load_explicit(&t->nr_fds, memory_order_relaxed);
 }
 
-static int move_locked(struct tas *t, int fd)
+int tas_fd_next(const struct tas *t, int fd)
+{
+	uint32_t n = atomic_load_explicit(&t->nr_fds, memory_order_acquire);
+	int best = -1;
+
+	for (uint32_t i = 0; i < n; i++) {
+		int number = atomic_load_explicit(&t->fd_number[i], memory_order_relaxed) - 1;
+
+		if (number >= fd && (best < 0 || number < best))
+			best = number;
+	}
+	return best;
+}
+
+static void entry_set(struct tas *t, uint32_t i, int fd)
+{
+	note_low(t, fd);
+	atomic_store_explicit(&t->fd_number[i], fd + 1, memory_order_relaxed);
+	atomic_store_explicit(t->fd_place[i], fd, memory_order_release);
+}
+
+static int replace_locked(struct tas *t, int fd, int from, int flags)
 {
 	uint32_t i = entry_of(t, fd + 1);
-	int high;
+	int high, result;
 
 	if (i == atomic_load_explicit(&t->nr_fds, memory_order_relaxed))
 		return -EBADF;
 	high = dup_high(t, fd);
 	if (high < 0)
 		return high;
-	note_low(t, high);
-	atomic_store_explicit(&t->fd_number[i], high + 1, memory_order_relaxed);
-	atomic_store_explicit(t->fd_place[i], high, memory_order_release);
-	return lib_close(&t->os, fd);
+	entry_set(t, i, high); /* first: nobody of ours writes to what the program puts there */
+	result = (int)LIB_SYS(&t->os, SYS_dup3, from, fd, flags);
+	if (result < 0) {
+		entry_set(t, i, fd);
+		lib_close(&t->os, high);
+	}
+	return result;
 }
 
-int tas_fd_move(struct tas *t, int fd)
+int tas_fd_replace(struct tas *t, int fd, int from, int flags)
 {
-	int error;
+	int result;
 
 	if (!lib_lock_enter(&t->os, &t->fd_lock))
 		return -EBUSY;
-	error = move_locked(t, fd);
+	result = replace_locked(t, fd, from, flags);
 	lib_lock_leave(&t->os, &t->fd_lock);
-	return error;
+	return result;
 }
 
 void lib_fd_after_fork(struct tas *t, int keep, _Atomic int *place)

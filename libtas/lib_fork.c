@@ -17,33 +17,38 @@
 
 /* --- around fork --- */
 
-static void hold_open(struct tas *t)
+static int hold_open(struct tas *t)
 {
 	struct ctl_msg m = { 0 };
 	unsigned nfds;
-	int end;
+	int end, error = lib_request(t, &m, CTL_FORK, &end, 1, &nfds);
 
-	if (lib_request(t, &m, CTL_FORK, &end, 1, &nfds) == 0 && nfds == 1 &&
-		lib_fd_take(t, &t->hold_other, end) == 0) {
-		t->hold_token = m.fork.token;
-		atomic_store(&t->forks, (uint32_t)m.fork.number);
-	}
+	if (error == 0)
+		error = nfds == 1 ? lib_fd_take(t, &t->hold_other, end) : -EPROTO;
+	if (error != 0)
+		return error;
+	t->hold_token = m.fork.token;
+	atomic_store(&t->forks, (uint32_t)m.fork.number);
+	return 0;
 }
 
-void tas_fork_prepare(struct tas *t)
+int tas_fork_prepare(struct tas *t)
 {
+	int error = 0;
+
 	t->forking = lib_lock_enter(&t->os, &t->ctl_lock);
 	if (!t->forking)
-		return; /* a handler forks in the midst of a request: the child inherits nothing */
+		return -EBUSY; /* a handler forks in the midst of a request */
 	if (lib_att_now(t) == NULL && t->hold_token != 0)
 		lib_attach_locked(t, NULL, 0);
 	t->parent_token = t->hold_token;
 	if (lib_att_now(t) != NULL) {
 		lib_bells_pass(lib_att_now(t)); /* tasd has heard what was written and accepted */
-		hold_open(t);
+		error = hold_open(t);
 	}
 	lib_lock_enter(&t->os, &t->pool_lock);
 	lib_lock_enter(&t->os, &t->fd_lock);
+	return error;
 }
 
 void tas_fork_parent(struct tas *t)

@@ -23,6 +23,10 @@
 #define TAS_LIBDIR "/usr/local/lib"
 #endif
 
+enum {
+	SCRIPTS_MAX = 5, /* scripts that interpret scripts, as Linux */
+	NAME_MAX_CHARS = 32
+};
 enum { EXIT_USAGE = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 
 struct options {
@@ -30,7 +34,7 @@ struct options {
 	bool strict;
 };
 
-static bool quiet; /* TAS_QUIET as the user set it: we set it for the library */
+static bool quiet;
 
 static void help(FILE *to)
 {
@@ -132,14 +136,24 @@ static void preload(const char *library)
 
 /* --- tasd --- */
 
+/* What tasd takes for [tasd] instance. */
+static bool is_name(const char *name)
+{
+	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+
+	return length > 0 && length <= NAME_MAX_CHARS && name[length] == 0;
+}
+
 static void choose_socket(const struct options *o, struct sockaddr_un *addr)
 {
 	const char *given = getenv(CTL_ENV_SOCKET);
 	int n;
 
 	addr->sun_family = AF_UNIX;
-	if (o->instance != NULL && strchr(o->instance, '/') != NULL)
-		fail(EXIT_USAGE, o->instance, "an instance's name has no slash; a path goes into TAS_SOCKET");
+	if (o->instance != NULL && !is_name(o->instance))
+		fail(EXIT_USAGE, o->instance,
+			"an instance's name is 1 to 32 characters of a-z, 0-9, _ and -; a path goes into "
+			"TAS_SOCKET");
 	if (o->instance == NULL && given != NULL)
 		n = snprintf(addr->sun_path, sizeof(addr->sun_path), "%s", given);
 	else
@@ -162,12 +176,14 @@ static void look_for_tasd(const struct sockaddr_un *addr)
 	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0)
 		error = errno;
 	close(fd);
+	unsetenv(CTL_ENV_TOLD);
 	if (error == 0)
 		return;
-	why = error == EACCES ? "no permission to use it (see socket_mode and socket_group in tasd.conf)"
+	why = error == EACCES ? "no permission to use it (see socket_mode and socket_group in tasd.conf). "
+				"The program uses the kernel's sockets"
 			      : "no tasd answers there; is it running? The program uses the kernel's sockets";
 	warn(addr->sun_path, why);
-	setenv("TAS_QUIET", "1", 1);
+	setenv(CTL_ENV_TOLD, "1", 1);
 }
 
 /* --- the command --- */
@@ -219,15 +235,28 @@ static int is_static(FILE *f)
 	return 1;
 }
 
-static void look_at_command(const char *path)
+/* What a script names behind #!, as Linux reads it; of `env NAME` the program of that name. */
+static bool find_interpreter(FILE *f, char path[PATH_MAX])
 {
-	FILE *f = fopen(path, "re");
+	char line[256] = "", *word, *argument, *rest = NULL; /* Linux reads no more either */
+
+	rewind(f);
+	if (fgets(line, sizeof(line), f) == NULL || strncmp(line, "#!", 2) != 0)
+		return false;
+	word = strtok_r(line + 2, " \t\n", &rest);
+	argument = strtok_r(NULL, " \t\n", &rest);
+	if (word == NULL)
+		return false;
+	if (argument != NULL && strcmp(word, "/usr/bin/env") == 0 && find_command(argument, path))
+		return true;
+	snprintf(path, PATH_MAX, "%s", word);
+	return true;
+}
+
+static void look_at_rights(const char *path)
+{
 	struct stat st;
 
-	if (f != NULL && is_static(f) == 1)
-		warn(path, "is linked statically, so LD_PRELOAD has no effect: its sockets use the kernel");
-	if (f != NULL)
-		fclose(f);
 	if (stat(path, &st) != 0)
 		return;
 	if ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
@@ -238,6 +267,42 @@ static void look_at_command(const char *path)
 		warn(path, "has file capabilities: LD_PRELOAD is ignored, its sockets use the kernel");
 }
 
+/* The rights of a script are of no account, those of its interpreter are. */
+static void look_at_command(const char *command)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s", command);
+	for (int depth = 0; depth < SCRIPTS_MAX; depth++) {
+		FILE *f = fopen(path, "re");
+		int linked = f != NULL ? is_static(f) : 0;
+		bool is_script = linked < 0 && find_interpreter(f, path);
+
+		if (f != NULL)
+			fclose(f);
+		if (is_script)
+			continue;
+		if (linked == 1)
+			warn(path,
+				"is linked statically, so LD_PRELOAD has no effect: its sockets use the "
+				"kernel");
+		look_at_rights(path);
+		return;
+	}
+}
+
+/* As a shell: 127 if there is no such command, 126 if there is. */
+static _Noreturn void fail_to_run(const char *name, int error)
+{
+	char path[PATH_MAX];
+
+	if (error != ENOENT)
+		fail(EXIT_CANNOT_RUN, name, strerror(error));
+	if (find_command(name, path))
+		fail(EXIT_CANNOT_RUN, name, "its interpreter is not there");
+	fail(EXIT_NOT_FOUND, name, "command not found");
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { 0 };
@@ -246,8 +311,7 @@ int main(int argc, char **argv)
 	const char *quiet_given = getenv("TAS_QUIET");
 	int first = parse(argc, argv, &o);
 
-	quiet = quiet_given != NULL && strcmp(quiet_given, "1") == 0;
-
+	quiet = quiet_given != NULL && quiet_given[0] != 0 && strcmp(quiet_given, "0") != 0;
 	find_library(library);
 	choose_socket(&o, &addr);
 	look_for_tasd(&addr);
@@ -257,7 +321,5 @@ int main(int argc, char **argv)
 	if (o.strict)
 		setenv("TAS_STRICT", "1", 1);
 	execvp(argv[first], argv + first);
-	if (errno == ENOENT)
-		fail(EXIT_NOT_FOUND, argv[first], "command not found");
-	fail(EXIT_CANNOT_RUN, argv[first], strerror(errno));
+	fail_to_run(argv[first], errno);
 }

@@ -25,6 +25,7 @@
 #include "include/net/addr.h"
 
 #define CTL_SOCKET_DIR "/run/tasd"  /* tasd.conf: [tasd] run_dir; the socket is DIR/INSTANCE.sock */
+#define CTL_ENV_TOLD "TAS_TOLD"     /* environment: tas-run has said already that tasd does not answer */
 #define CTL_ENV_SOCKET "TAS_SOCKET" /* environment: path of the control socket, set by tas-run */
 
 enum ctl_type {

@@ -292,10 +292,10 @@ void tas_close(struct tas_ctx *c, struct tas_sock *s, bool abort);
 /* --- fork --- */
 
 /* Around fork(), in this order, by the forking thread; O(1) in the number of sockets. Between prepare and
- * parent/child no call of another thread proceeds that needs the control lock. prepare is CTL and cannot
- * fail: without tasd's answer the child just inherits nothing. Not for vfork, posix_spawn or clone with
- * CLONE_VM. */
-void tas_fork_prepare(struct tas *t);
+ * parent/child no call of another thread proceeds that needs the control lock. prepare is CTL: 0, or
+ * -errno, with which the fork goes on, and the child inherits nothing. Not for vfork, posix_spawn or clone
+ * with CLONE_VM. */
+int tas_fork_prepare(struct tas *t);
 void tas_fork_parent(struct tas *t);
 /* The child forgets mapping, rings and control socket of its parent. Its sockets stay; the first use of
  * one attaches the child and takes the socket over. Until then tasd keeps it open for the child, and lets
@@ -310,9 +310,12 @@ bool tas_sock_inherited(const struct tas_sock *s);
 /* The library's descriptors have close-on-exec set and high numbers, at the end of what RLIMIT_NOFILE
  * allows. */
 bool tas_fd_is_internal(const struct tas *t, int fd);
-/* Makes the number free: whatever the library had there gets another one. 0, or -EBADF if it is not the
- * library's. */
-int tas_fd_move(struct tas *t, int fd);
+/* dup3(from, fd, flags) onto a number of the library's: what the library had there gets another one before.
+ * At no moment is the number free. `fd`, or -EBADF: it is not the library's; -EMFILE: there is no other
+ * number; or dup3's error. Nothing has changed then. */
+int tas_fd_replace(struct tas *t, int fd, int from, int flags);
+/* The lowest number of the library's from `fd` on, or -1. */
+int tas_fd_next(const struct tas *t, int fd);
 /* Gives a descriptor of the layer above the same treatment: *fd changes now and whenever it has to move
  * (read it atomically). On failure *fd is unchanged and -errno returned. `fd` must live until
  * tas_fd_close. */

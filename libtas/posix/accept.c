@@ -94,13 +94,27 @@ static int accept_kernel(const struct accepting *a, bool must)
 }
 
 /* tasd's queue may be without a connection, or tasd away: neither is an error of accept. */
+static bool settles_it(int fd)
+{
+	return fd >= 0 || fd == -EINVAL || fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM;
+}
+
+/* By turns, where both have some: neither keeps the other's waiting for ever. */
 static int accept_once(const struct accepting *a, bool must_ask_kernel)
 {
-	int fd = accept_tasd(a);
+	struct file *l = a->listener;
+	bool kernels_turn = file_has(l, FILE_KERNEL_SIDE) &&
+		!atomic_load_explicit(&l->kernel_gave, memory_order_relaxed);
+	int fd = kernels_turn ? accept_kernel(a, false) : -EAGAIN;
 
-	if (fd >= 0 || fd == -EINVAL || fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+	if (fd != -EAGAIN) {
+		atomic_store_explicit(&l->kernel_gave, true, memory_order_relaxed);
 		return fd;
-	return accept_kernel(a, must_ask_kernel);
+	}
+	if (!kernels_turn)
+		atomic_store_explicit(&l->kernel_gave, false, memory_order_relaxed);
+	fd = accept_tasd(a);
+	return settles_it(fd) ? fd : accept_kernel(a, must_ask_kernel);
 }
 
 static int accept_wait(const struct accepting *a)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* close, close_range, dup. The table forgets a descriptor before the kernel does, since from then on another
  * thread may get its number. The library's own descriptors are not there for the program: closing one is
- * EBADF, dup2 on one moves it. */
+ * EBADF, dup2 on one moves it, or fails with EMFILE if there is no number left to move it to. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
 #include <stddef.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/fork.h"
@@ -41,30 +41,19 @@ int px_close(int fd)
 	return result;
 }
 
-static unsigned highest_possible(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max >= FD_MAX)
-		return FD_MAX;
-	return (unsigned)limit.rlim_max;
-}
-
 /* All but the library's own. */
 static int close_around(unsigned first, unsigned last, int flags)
 {
-	unsigned end = highest_possible(), start = first;
-	int result = 0;
+	struct tas *t = inst_peek();
+	int own = t == NULL || first > INT_MAX ? -1 : tas_fd_next(t, (int)first), result = 0;
 
-	for (unsigned fd = first; inst_peek() != NULL && fd <= last && fd < end; fd++) {
-		if (!inst_owns_fd((int)fd))
-			continue;
-		if (fd > start)
-			result = REAL(close_range)(start, fd - 1, flags);
-		start = fd + 1;
+	for (; own >= 0 && (unsigned)own <= last && result == 0; own = tas_fd_next(t, own + 1)) {
+		if ((unsigned)own > first)
+			result = REAL(close_range)(first, (unsigned)own - 1, flags);
+		first = (unsigned)own + 1;
 	}
-	if (result == 0 && start <= last)
-		result = REAL(close_range)(start, last, flags);
+	if (result == 0 && first <= last)
+		result = REAL(close_range)(first, last, flags);
 	return result;
 }
 
@@ -80,42 +69,62 @@ int px_close_range(unsigned first, unsigned last, int flags)
 
 /* --- dup --- */
 
-/* `new_fd` is a copy of `fd`, made just now. */
-static int copied(int fd, int new_fd)
+int px_copied(int fd, int new_fd)
 {
 	struct file *f;
 
 	if (new_fd < 0 || fork_in_vfork())
 		return new_fd;
 	f = fd_get(fd);
-	if (f != NULL)
-		fd_put_in(new_fd, f);
-	else
+	if (f == NULL) {
 		fd_drop(new_fd);
+	} else if (unlikely(!fd_put_in(new_fd, f))) {
+		own_close(new_fd);
+		errno = EMFILE;
+		return -1;
+	}
+	if (new_fd <= STDERR_FILENO)
+		px_standard_changed(new_fd);
 	return new_fd;
 }
 
-int px_dup(int fd) { return copied(fd, REAL(dup)(fd)); }
-
-/* The number is about to be taken over by dup2. */
-static void vacate(int to)
+static int fail(int error)
 {
-	stay_reap();
-	if (!fork_in_vfork())
-		inst_yield_fd(to);
+	errno = error;
+	return -1;
 }
+
+int px_dup(int fd) { return inst_owns_fd(fd) ? fail(EBADF) : px_copied(fd, REAL(dup)(fd)); }
+
+/* The kernel's part of dup2, onto another number. */
+static int dup_onto(int from, int to, int flags)
+{
+	int result;
+
+	stay_reap();
+	if (fork_in_vfork() || !inst_owns_fd(to))
+		return REAL(dup3)(from, to, flags);
+	result = tas_fd_replace(inst_peek(), to, from, flags);
+	return result >= 0 ? result : fail(-result);
+}
+
+/* A number that the library's table has not is like one beyond RLIMIT_NOFILE. */
+static bool cannot_be_there(int from, int to) { return to >= FD_MAX && fd_look(from) != NULL; }
 
 int px_dup2(int from, int to)
 {
-	if (from == to || inst_owns_fd(from))
-		return REAL(dup2)(inst_owns_fd(from) ? -1 : from, to);
-	vacate(to);
-	return copied(from, REAL(dup2)(from, to));
+	if (inst_owns_fd(from))
+		return fail(EBADF);
+	if (from == to)
+		return REAL(dup2)(from, to);
+	return cannot_be_there(from, to) ? fail(EBADF) : px_copied(from, dup_onto(from, to, 0));
 }
 
 int px_dup3(int from, int to, int flags)
 {
-	if (from != to)
-		vacate(to);
-	return copied(from, REAL(dup3)(from, to, flags));
+	if (from == to || flags & ~O_CLOEXEC)
+		return fail(EINVAL);
+	if (inst_owns_fd(from) || cannot_be_there(from, to))
+		return fail(EBADF);
+	return px_copied(from, dup_onto(from, to, flags));
 }

@@ -27,7 +27,8 @@ static bool through_tasd(int fd, struct file *f, const struct sockaddr *addr, so
 {
 	if (file_has(f, FILE_KERNEL_ONLY) || !sockaddr_read(addr, size, &t->remote, &t->remote_port))
 		return false;
-	if (f->family == AF_INET && addr->sa_family != AF_INET)
+	if (addr->sa_family != f->family ||
+		(f->family == AF_INET6 && addr_is_v4(t->remote) && opt_v6only(fd)))
 		return false; /* the kernel knows the error */
 	if (!kroute_through_tasd(&t->remote) || t->remote_port == 0 ||
 		!sockaddr_bound(fd, &t->local, &t->local_port))

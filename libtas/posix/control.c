@@ -10,7 +10,6 @@
 
 #include "include/abi/ctl.h"
 #include "libtas/posix/fdtab.h"
-#include "libtas/posix/fork.h"
 #include "libtas/posix/inst.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
@@ -29,19 +28,6 @@ static bool is_accelerated(const struct file *f)
 }
 
 /* --- fcntl --- */
-
-static int duplicate(int fd, int command, void *argument)
-{
-	int new_fd = REAL(fcntl64)(fd, command, argument);
-	struct file *f;
-
-	if (new_fd < 0 || fork_in_vfork())
-		return new_fd;
-	f = fd_get(fd);
-	if (f != NULL)
-		fd_put_in(new_fd, f);
-	return new_fd;
-}
 
 static int set_flags(int fd, struct file *f, void *argument)
 {
@@ -88,7 +74,7 @@ int px_fcntl(int fd, int command, void *argument)
 	int result;
 
 	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
-		return inst_owns_fd(fd) ? fail(EBADF) : duplicate(fd, command, argument);
+		return inst_owns_fd(fd) ? fail(EBADF) : px_copied(fd, REAL(fcntl64)(fd, command, argument));
 	f = fd_get(fd);
 	if (f == NULL)
 		return REAL(fcntl64)(fd, command, argument);

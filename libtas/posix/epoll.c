@@ -34,8 +34,11 @@ int px_epoll_create1(int flags)
 		errno = ENOMEM;
 		return -1;
 	}
-	fd_put_in(fd, f);
-	return fd;
+	if (fd_put_in(fd, f))
+		return fd;
+	own_close(fd);
+	errno = EMFILE;
+	return -1;
 }
 
 static struct file *epset_file_get(int epfd)
@@ -189,18 +192,32 @@ static void gather_contexts(struct ep_wait *w)
 	lead_where_nobody_does(&w->held);
 }
 
+/* One event, by turns the kernel's and an accelerated one. */
+static int collect_one(struct ep_wait *w)
+{
+	struct epset *set = w->held.set;
+	bool of_kernel = !atomic_load_explicit(&set->kernel_gave, memory_order_relaxed);
+	int n = 0;
+
+	for (int i = 0; i < 2 && n == 0; i++, of_kernel = !of_kernel) {
+		n = of_kernel ? epset_look(set, w->epfd, w->events, 1)
+			      : (int)epset_harvest(set, w->events, 1);
+		if (n > 0)
+			atomic_store_explicit(&set->kernel_gave, of_kernel, memory_order_relaxed);
+	}
+	return n;
+}
+
 /* Accelerated events, and beside them the kernel's if nobody looked for a while; one place is kept for those.
  *  */
 static int collect_mixed(struct ep_wait *w, bool due)
 {
-	int n = 0, more;
+	int n, more;
 
 	if (due && w->max == 1)
-		n = epset_look(w->held.set, w->epfd, w->events, 1);
-	if (n != 0)
-		return n;
-	n = (int)epset_harvest(w->held.set, w->events, due && w->max > 1 ? w->max - 1 : w->max);
-	if (n == 0 || !due || w->max == 1)
+		return collect_one(w);
+	n = (int)epset_harvest(w->held.set, w->events, due ? w->max - 1 : w->max);
+	if (n == 0 || !due)
 		return n;
 	more = epset_look(w->held.set, w->epfd, w->events + n, w->max - (unsigned)n);
 	return more > 0 ? n + more : n;

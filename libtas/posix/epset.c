@@ -120,6 +120,22 @@ int epset_fd(struct epset *set)
 	return fd;
 }
 
+/* One that is not hidden might be closed by the program: better none. False and errno. */
+static bool hide(_Atomic int *place, int fd)
+{
+	struct tas *t = inst_get();
+	int error;
+
+	atomic_store(place, fd);
+	error = t != NULL ? tas_fd_hide(t, place) : -ENOMEM;
+	if (error == 0)
+		return true;
+	atomic_store(place, -1);
+	own_close(fd);
+	errno = -error;
+	return false;
+}
+
 int epset_side(struct epset *set, int epfd)
 {
 	struct epoll_event mark = { .events = EPOLLIN, .data.ptr = (void *)(uintptr_t)&epset_side_mark };
@@ -130,9 +146,8 @@ int epset_side(struct epset *set, int epfd)
 	fd = REAL(epoll_create1)(EPOLL_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	atomic_store(&set->side, fd);
-	if (inst_get() != NULL)
-		tas_fd_hide(inst_peek(), &set->side);
+	if (!hide(&set->side, fd))
+		return -1;
 	fd = atomic_load(&set->side);
 	if (REAL(epoll_ctl)(epfd, EPOLL_CTL_ADD, fd, &mark) == 0)
 		return fd;
@@ -151,9 +166,8 @@ void epset_kick_prepare(struct epset *set, int epfd)
 	fd = side < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return;
-	atomic_store(&set->kick, fd);
-	tas_fd_hide(inst_peek(), &set->kick);
-	REAL(epoll_ctl)(side, EPOLL_CTL_ADD, atomic_load(&set->kick), &e);
+	if (hide(&set->kick, fd))
+		REAL(epoll_ctl)(side, EPOLL_CTL_ADD, atomic_load(&set->kick), &e);
 }
 
 void epset_kick(struct epset *set)

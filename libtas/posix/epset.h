@@ -85,6 +85,7 @@ struct epset {
 	_Atomic int kick;                /* eventfd in `side` that ends kernel_waiters' sleep; -1: none */
 	_Atomic uint32_t kernel_waiters; /* threads asleep in the kernel's set itself */
 	_Atomic uint64_t looked;         /* TSC of the last look at the kernel's set */
+	_Atomic bool kernel_gave;        /* the last event of a call for one: the next is not the kernel's */
 
 	_Atomic uint64_t owner;  /* px_lock_me() of the thread, EPSET_SHARED, or 0 */
 	_Atomic uint32_t inside; /* threads that wait on it now */

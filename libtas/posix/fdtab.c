@@ -27,18 +27,19 @@ static void raise_end(uint32_t end)
 		;
 }
 
-void fd_put_in(int fd, struct file *f)
+bool fd_put_in(int fd, struct file *f)
 {
 	struct file *old;
 
 	if ((unsigned)fd >= FD_MAX) {
 		file_put(f);
-		return;
+		return false;
 	}
 	raise_end((uint32_t)fd + 1);
 	old = atomic_exchange_explicit(&fd_table[fd], f, memory_order_acq_rel);
 	if (old != NULL)
 		file_put(old);
+	return true;
 }
 
 void fd_drop(int fd)

@@ -29,8 +29,9 @@ static inline struct file *fd_look(int fd)
 
 /* With a reference, or NULL. */
 struct file *fd_get(int fd);
-/* The descriptor refers to f from now on; takes the caller's reference. Whatever stood there is let go. */
-void fd_put_in(int fd, struct file *f);
+/* The descriptor refers to f from now on; takes the caller's reference. Whatever stood there is let go.
+ * False: the number is FD_MAX or more, and f was let go. */
+bool fd_put_in(int fd, struct file *f);
 /* Forgets the descriptor; lets the file go. */
 void fd_drop(int fd);
 /* The same for first to last. */

@@ -21,6 +21,7 @@ struct file *file_new(enum file_kind kind, int family)
 	atomic_store_explicit(&f->sock, NULL, memory_order_relaxed);
 	atomic_store_explicit(&f->flags, 0, memory_order_relaxed);
 	atomic_store_explicit(&f->kernel_empty, 0, memory_order_relaxed);
+	atomic_store_explicit(&f->kernel_gave, false, memory_order_relaxed);
 	atomic_store_explicit(&f->opts, NULL, memory_order_relaxed);
 	f->family = (uint8_t)family;
 	atomic_store_explicit(&f->kind, (uint8_t)kind, memory_order_relaxed);

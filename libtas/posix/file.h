@@ -78,6 +78,7 @@ struct file {
 	_Atomic(struct tas_sock *) stash; /* listener: accepted, but there was no descriptor for it */
 	/* listener: TSC when the kernel had no connection for accept; 0: it may have one */
 	_Atomic uint64_t kernel_empty;
+	_Atomic bool kernel_gave; /* listener: the last connection; the next is tasd's, if it has one */
 };
 static_assert(offsetof(struct file, waiters) == CACHE_LINE, "what every call touches is one line");
 

@@ -14,11 +14,17 @@ PX_TLS bool fork_vforked;
 
 void fork_prepare(void)
 {
+	static _Atomic bool said;
 	struct tas *t = inst_peek();
+	int error;
 
 	epset_fork_prepare();
-	if (t != NULL)
-		tas_fork_prepare(t);
+	error = t != NULL ? tas_fork_prepare(t) : 0;
+	if (error != 0 && error != -ENOTCONN)
+		inst_warn_once(&said,
+			"a child of fork inherits no accelerated connection: the first use of one there ends "
+			"with ECONNRESET",
+			-error);
 }
 
 void fork_parent(void)

@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "include/abi/ctl.h"
+#include "libtas/posix/fdtab.h"
 #include "libtas/posix/file.h"
 #include "libtas/posix/px_lock.h"
 #include "libtas/posix/real.h"
@@ -73,11 +75,24 @@ void inst_warn(const char *line)
 		real_syscall(SYS_write, STDERR_FILENO, line, strlen(line));
 }
 
+void inst_warn_once(_Atomic bool *said, const char *what, int why)
+{
+	char text[400];
+	int saved = errno;
+
+	if (atomic_exchange(said, true))
+		return;
+	snprintf(text, sizeof(text), "libtas: %s%s%s. TAS_QUIET=1 hides this line\n", what,
+		why != 0 ? ": " : "", why != 0 ? strerrordesc_np(why) : "");
+	inst_warn(text);
+	errno = saved;
+}
+
 static void warn_unreachable(const char *why)
 {
 	char text[400];
 
-	if (atomic_exchange(&warned, true))
+	if (atomic_exchange(&warned, true) || environment_says(CTL_ENV_TOLD))
 		return;
 	snprintf(text, sizeof(text),
 		"libtas: %s; sockets of this program use the kernel. "
@@ -110,16 +125,26 @@ bool inst_owns_fd(int fd)
 	return unlikely(t != NULL) && tas_fd_is_internal(t, fd);
 }
 
-void inst_yield_fd(int fd)
+/* One that is not hidden might be closed by the program: better none. */
+static int anchor_hide(_Atomic int *place, int fd)
 {
-	if (inst_owns_fd(fd))
-		tas_fd_move(inst_peek(), fd);
+	int error;
+
+	atomic_store(place, fd);
+	error = tas_fd_hide(inst_peek(), place);
+	if (error == 0)
+		return 0;
+	atomic_store(place, -1);
+	own_close(fd);
+	errno = -error;
+	return -1;
 }
 
 static int anchor_make(unsigned which)
 {
 	_Atomic int *place = &anchor[which];
 	int fd = REAL(socket)(which == 0 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	int error;
 
 	if (fd < 0)
 		return -1;
@@ -132,10 +157,9 @@ static int anchor_make(unsigned which)
 		own_close(fd);
 		return 0;
 	}
-	atomic_store(place, fd);
-	tas_fd_hide(inst_peek(), place);
+	error = anchor_hide(place, fd);
 	px_lock_leave(&making);
-	return 0;
+	return error;
 }
 
 int inst_placeholder(int family, bool cloexec)
@@ -150,6 +174,11 @@ int inst_placeholder(int family, bool cloexec)
 		if (from < 0)
 			continue;
 		fd = REAL(fcntl64)(from, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+		if (unlikely(fd >= FD_MAX)) {
+			own_close(fd);
+			errno = EMFILE;
+			return -1;
+		}
 		if (fd >= 0 || errno != EBADF) /* EBADF: it has just moved to another number */
 			return fd;
 	}

@@ -40,11 +40,11 @@ static inline struct tas_ctx *inst_ctx(void) { return tas_ctx_self(inst_peek());
 
 /* A line on standard error, unless TAS_QUIET=1. */
 void inst_warn(const char *line);
+/* The same, the first time that it is said; `why` (an errno, 0: none) comes behind it. */
+void inst_warn_once(_Atomic bool *said, const char *what, int why);
 
 /* Is the descriptor one of the library's own? */
 bool inst_owns_fd(int fd);
-/* The program wants this number for itself: the library's own descriptor moves elsewhere. */
-void inst_yield_fd(int fd);
 
 /* A new descriptor that refers to an unconnected TCP socket of the family: the place of an accepted
  * connection. -1 and errno. */

@@ -5,7 +5,6 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdalign.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -35,6 +34,15 @@ struct question {
 	uint8_t address[16];
 };
 
+struct exchange {
+	int fd;
+	const struct net_addr *remote;
+	void *answer;
+	size_t room; /* for the answer */
+};
+
+enum { ANSWER = 2048, DUMP = 32768 }; /* bytes; a part of a dump may have as many */
+
 static size_t ask_for(const struct net_addr *remote, struct question *q)
 {
 	bool v4 = addr_is_v4(*remote);
@@ -53,73 +61,149 @@ static size_t ask_for(const struct net_addr *remote, struct question *q)
 	return q->header.nlmsg_len;
 }
 
-/* It says why there is no route, or why it did not look. */
-static int no_route(const void *answer, size_t size)
+static ssize_t exchange(const struct exchange *x, const struct question *q, size_t size)
 {
-	const struct nlmsghdr *header = answer;
+	if (real_syscall(SYS_sendto, x->fd, q, size, 0, NULL, 0) != (ssize_t)size)
+		return -1;
+	return real_syscall(SYS_recvfrom, x->fd, x->answer, x->room, 0, NULL, NULL);
+}
+
+static int length_of(const struct rtmsg *route)
+{
+	return route->rtm_dst_len + (route->rtm_family == AF_INET ? ADDR_V4_PREFIX_OFFSET : 0);
+}
+
+/* Of a route of the kind that covers the address, the length; else KROUTE_NONE. */
+static int length_if(const struct nlmsghdr *header, uint8_t kind, const struct net_addr *remote)
+{
+	const struct rtmsg *route = NLMSG_DATA(header);
+	const struct rtattr *a = RTM_RTA(route);
+	struct net_addr net = route->rtm_family == AF_INET ? addr_v4(0) : addr_any();
+	int left = (int)RTM_PAYLOAD(header);
+
+	if (header->nlmsg_type != RTM_NEWROUTE || header->nlmsg_len < NLMSG_LENGTH(sizeof(*route)) ||
+		route->rtm_type != kind || (route->rtm_family == AF_INET) != addr_is_v4(*remote))
+		return KROUTE_NONE;
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		size_t bytes = route->rtm_family == AF_INET ? 4 : 16;
+
+		if (a->rta_type == RTA_DST && RTA_PAYLOAD(a) >= bytes)
+			memcpy(net.b + 16 - bytes, RTA_DATA(a), bytes);
+	}
+	return addr_prefix_match(*remote, net, (unsigned)length_of(route)) ? length_of(route) : KROUTE_NONE;
+}
+
+/* The longest of one part of a dump and `best`; *more is false with the last part. */
+static int longest_of(const struct exchange *x, size_t size, uint8_t kind, int best, bool *more)
+{
+	const struct nlmsghdr *header = x->answer;
+
+	*more = size > 0;
+	for (; NLMSG_OK(header, size); header = NLMSG_NEXT(header, size)) {
+		int length = KROUTE_NONE;
+
+		if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR)
+			*more = false;
+		else
+			length = length_if(header, kind, x->remote);
+		best = length > best ? length : best;
+	}
+	return best;
+}
+
+static int longest_of_all(const struct exchange *x, uint8_t kind)
+{
+	const int on = 1;
+	struct question q;
+	int best = KROUTE_NONE;
+	bool more = true;
+	ssize_t got;
+
+	/* only routes of the kind come, where the kernel knows how (Linux 4.20) */
+	REAL(setsockopt)(x->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	ask_for(x->remote, &q);
+	q.header.nlmsg_len = offsetof(struct question, attribute);
+	q.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	q.route.rtm_dst_len = 0;
+	q.route.rtm_flags = 0;
+	q.route.rtm_type = kind;
+	for (got = exchange(x, &q, q.header.nlmsg_len); got > 0;) {
+		best = longest_of(x, (size_t)got, kind, best, &more);
+		if (!more)
+			return best;
+		got = real_syscall(SYS_recvfrom, x->fd, x->answer, x->room, 0, NULL, NULL);
+	}
+	return KROUTE_UNKNOWN;
+}
+
+/* The kernel refuses by a route of this kind. It does not say by which one: the longest of all there are. If
+ * there is none, it was a rule, which is as specific as can be. */
+static int refusing_prefix(const struct exchange *x, uint8_t kind)
+{
+	struct exchange dump = { x->fd, x->remote, px_map(DUMP), DUMP };
+	int length;
+
+	if (dump.answer == NULL) {
+		errno = ENOMEM;
+		return KROUTE_UNKNOWN;
+	}
+	length = longest_of_all(&dump, kind);
+	px_unmap(dump.answer, DUMP);
+	return length == KROUTE_NONE ? 128 : length;
+}
+
+/* It says why there is no route, or why it did not look. */
+static int no_route(const struct exchange *x, size_t size)
+{
+	const struct nlmsghdr *header = x->answer;
 	int error = -ENOBUFS;
 
 	if (size >= sizeof(*header) + sizeof(struct nlmsgerr) && header->nlmsg_type == NLMSG_ERROR)
 		error = ((const struct nlmsgerr *)NLMSG_DATA(header))->error;
-	if (error != -EPERM && error != -ENOMEM && error != -ENOBUFS)
-		return KROUTE_NONE;
-	errno = -error;
-	return KROUTE_UNKNOWN;
+	switch (error) {
+	case -EACCES: return refusing_prefix(x, RTN_PROHIBIT);
+	case -EHOSTUNREACH: return refusing_prefix(x, RTN_UNREACHABLE);
+	case -EINVAL: return refusing_prefix(x, RTN_BLACKHOLE);
+	case -EPERM:
+	case -ENOMEM:
+	case -ENOBUFS: errno = -error; return KROUTE_UNKNOWN;
+	default: return KROUTE_NONE;
+	}
 }
 
-static int prefix_of(const void *answer, size_t size)
+static int prefix_of(const struct exchange *x, size_t size)
 {
-	const struct nlmsghdr *header = answer;
-	const struct rtmsg *route;
+	const struct nlmsghdr *header = x->answer;
 
-	if (size < sizeof(*header) + sizeof(*route) || header->nlmsg_type != RTM_NEWROUTE)
-		return no_route(answer, size);
-	route = NLMSG_DATA(header);
-	if (route->rtm_type != RTN_UNICAST && route->rtm_type != RTN_LOCAL &&
-		route->rtm_type != RTN_BROADCAST)
-		return KROUTE_NONE; /* unreachable, prohibited, ... */
-	return route->rtm_dst_len + (route->rtm_family == AF_INET ? ADDR_V4_PREFIX_OFFSET : 0);
+	if (size < sizeof(*header) + sizeof(struct rtmsg) || header->nlmsg_type != RTM_NEWROUTE)
+		return no_route(x, size);
+	return length_of(NLMSG_DATA(header));
 }
 
 int kroute_kernel_prefix(const struct net_addr *remote)
 {
-	alignas(struct nlmsghdr) char answer[2048];
+	alignas(struct nlmsghdr) char answer[ANSWER];
+	struct exchange x = { REAL(socket)(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), remote,
+		answer, sizeof(answer) };
 	struct question q;
 	size_t size = ask_for(remote, &q);
-	ssize_t got = -1;
-	int fd = REAL(socket)(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	int saved;
+	ssize_t got;
+	int prefix;
 
-	if (fd < 0)
+	if (x.fd < 0)
 		return KROUTE_UNKNOWN;
-	if (real_syscall(SYS_sendto, fd, &q, size, 0, NULL, 0) == (ssize_t)size)
-		got = real_syscall(SYS_recvfrom, fd, answer, sizeof(answer), 0, NULL, NULL);
-	saved = errno;
-	own_close(fd);
-	errno = saved;
-	return got < 0 ? KROUTE_UNKNOWN : prefix_of(answer, (size_t)got);
+	got = exchange(&x, &q, size);
+	prefix = got < 0 ? KROUTE_UNKNOWN : prefix_of(&x, (size_t)got);
+	own_close(x.fd);
+	return prefix;
 }
 
 /* --- both together --- */
 
-static _Atomic bool warned;
-
-static void warn_unknown(void)
-{
-	char text[200];
-
-	if (atomic_exchange(&warned, true))
-		return;
-	snprintf(text, sizeof(text),
-		"libtas: the kernel's routes cannot be asked for (AF_NETLINK: %s); "
-		"meanwhile connect uses the kernel. TAS_QUIET=1 hides this line\n",
-		strerror(errno));
-	inst_warn(text);
-}
-
 /* False: the kernel did not answer. */
 static bool ask_both(const struct net_addr *remote, bool *through_tasd)
 {
+	static _Atomic bool warned;
 	unsigned of_tasd;
 	int of_kernel;
 
@@ -128,7 +212,10 @@ static bool ask_both(const struct net_addr *remote, bool *through_tasd)
 		return true;
 	of_kernel = kroute_kernel_prefix(remote);
 	if (of_kernel == KROUTE_UNKNOWN) {
-		warn_unknown();
+		inst_warn_once(&warned,
+			"the kernel's routes cannot be asked for (AF_NETLINK), and meanwhile connect uses "
+			"the kernel",
+			errno);
 		return false;
 	}
 	*through_tasd = (int)of_tasd >= of_kernel;

@@ -3,6 +3,7 @@
  *
  * Guarantee: tasd carries what its route matches at least as specifically as the kernel's does; loopback,
  * multicast and what the kernel has for its own (its addresses are routes of full length) stay in the kernel.
+ * So does what a more specific route of the kernel's refuses: unreachable, prohibit, blackhole.
  * Where the kernel cannot be asked (AF_NETLINK is refused, no descriptor is left) the connection is the
  * kernel's; one line on standard error says so, once, and the next connection asks again.
  * Answers are kept for KROUTE_KEEP_NS, so a change of routes is seen that late. Any thread; lookups in a

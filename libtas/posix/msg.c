@@ -8,6 +8,7 @@
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/inst.h"
 #include "libtas/posix/io.h"
+#include "libtas/posix/pass.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
 #include "libtas/posix/wait.h"
@@ -91,24 +92,6 @@ static int open_first(int fd, const struct msghdr *msg, int *flags)
 	return px_connect_fast(fd, msg->msg_name, msg->msg_namelen);
 }
 
-/* Whoever gets a connection's descriptor by SCM_RIGHTS gets a socket that is not connected. */
-static void passing_check(const struct msghdr *msg)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR((struct msghdr *)msg, c)) {
-		size_t n = c->cmsg_len > sizeof(*c) ? (c->cmsg_len - sizeof(*c)) / sizeof(int) : 0;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int passed;
-
-			memcpy(&passed, CMSG_DATA(c) + i * sizeof(int), sizeof(passed));
-			if (is_flow(passed))
-				inst_unsupported("SCM_RIGHTS", passed);
-		}
-	}
-}
-
 ssize_t px_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct file *f;
@@ -118,8 +101,8 @@ ssize_t px_sendmsg(int fd, const struct msghdr *msg, int flags)
 		return -1;
 	f = is_flow(fd) ? io_flow_get(fd) : NULL;
 	if (f == NULL) {
-		if (msg != NULL && msg->msg_controllen != 0)
-			passing_check(msg);
+		if (msg != NULL && msg->msg_controllen != 0 && pass_check(msg) != 0)
+			return -1;
 		return REAL(sendmsg)(fd, msg, flags);
 	}
 	sent = send_message(f, msg, flags);
@@ -164,8 +147,13 @@ int px_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
 	if (unlikely(flags & MSG_FASTOPEN) && count > 0 && open_first(fd, &msgs[0].msg_hdr, &flags) != 0)
 		return -1;
 	f = is_flow(fd) ? io_flow_get(fd) : NULL;
-	if (f == NULL)
+	if (f == NULL) {
+		for (unsigned i = 0; i < count && i < IOV_MAX; i++) {
+			if (msgs[i].msg_hdr.msg_controllen != 0 && pass_check(&msgs[i].msg_hdr) != 0)
+				return i > 0 ? REAL(sendmmsg)(fd, msgs, i, flags) : -1;
+		}
 		return REAL(sendmmsg)(fd, msgs, count, flags);
+	}
 	while (n < count && n < IOV_MAX) {
 		sent = send_message(f, &msgs[n].msg_hdr, flags);
 		if (sent < 0)

@@ -2,12 +2,14 @@
 #include "libtas/posix/opt.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/time.h>
 
 #include "include/base/assert.h"
 #include "libtas/posix/file.h"
 #include "libtas/posix/opt_int.h"
+#include "libtas/posix/real.h"
 
 struct opts {
 	_Atomic uint32_t refs;
@@ -154,4 +156,12 @@ int opt_linger_s(struct file *f)
 	if (value != NULL)
 		memcpy(&linger, value, sizeof(linger));
 	return linger.l_onoff ? linger.l_linger : -1;
+}
+
+bool opt_v6only(int fd)
+{
+	socklen_t size = sizeof(int);
+	int on = 0;
+
+	return REAL(getsockopt)(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, &size) == 0 && on != 0;
 }

@@ -101,6 +101,8 @@ int opt_get_info(int fd, struct file *f, void *value, socklen_t *size);
 
 /* The value of an option that was set, as an int; `otherwise` if it was not. */
 int opt_int(struct file *f, enum opt_slot slot, int otherwise);
+/* Does the kernel's socket `fd`, of AF_INET6, refuse IPv4? By IPV6_V6ONLY or net.ipv6.bindv6only. */
+bool opt_v6only(int fd);
 /* SO_RCVTIMEO or SO_SNDTIMEO as a duration; TAS_NS_NEVER if none. */
 tas_ns opt_timeout(struct file *f, enum opt_slot slot);
 /* Seconds of SO_LINGER, or -1 if it is off. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/single_threaded.h>
 
 #include "libtas/posix/epset.h"
@@ -208,20 +209,65 @@ static void undo(struct stay *stay)
 	px_pool_put(&stays, s);
 }
 
+/* Without those that are blank; returns how many are left. */
+static nfds_t close_ranks(struct polling *p)
+{
+	nfds_t n = 0;
+
+	for (nfds_t i = 0; i < p->n; i++) {
+		if (p->kernel[i].fd >= 0)
+			p->kernel[n++] = p->kernel[i];
+	}
+	return n;
+}
+
+/* Each where it was before close_ranks: those of one number were blank all or none. */
+static void open_ranks(struct polling *p, nfds_t n)
+{
+	for (nfds_t i = p->n; i-- > 0;) {
+		bool here = n > 0 && p->kernel[n - 1].fd == p->fds[i].fd;
+
+		p->kernel[i] = here ? p->kernel[--n] : (struct pollfd){ .fd = -1 };
+	}
+}
+
+/* ppoll on `n` of p->kernel, and behind them the library's own. */
+static int ppoll_with_own(struct polling *p, struct poll_stay *s, nfds_t n, tas_ns cap)
+{
+	unsigned own = wait_fds(&s->sleep, p->kernel + n);
+	struct timespec left;
+
+	p->kernel_ready = stay_ppoll(p->kernel, n + own, wait_left(p->deadline, cap, &left), p->mask);
+	if (p->kernel_ready < 0)
+		return -errno;
+	if (p->kernel_ready > 0)
+		wait_after(p->kernel + n, own);
+	return 0;
+}
+
+/* With ours there are more than RLIMIT_NOFILE lets poll have: those it would not look at are left out. If it
+ * would look at all of them, there are naps. */
+static int sleep_in_ranks(struct polling *p, struct poll_stay *s, tas_ns cap)
+{
+	nfds_t n = close_ranks(p);
+	int error = ppoll_with_own(p, s, n, cap);
+
+	if (error == -EINVAL) {
+		p->kernel_ready = wait_nap(p->kernel, n, p->deadline, p->mask);
+		error = p->kernel_ready < 0 ? -errno : 0;
+	}
+	open_ranks(p, n);
+	return error;
+}
+
 static int sleep_once(struct polling *p, struct poll_stay *s, bool joined)
 {
 	tas_ns cap = wait_cap(&s->sleep, joined);
-	struct timespec left;
-	unsigned own;
 	int error;
 
 	blank_ours(p);
-	own = wait_fds(&s->sleep, p->kernel + p->n);
-	p->kernel_ready = stay_ppoll(p->kernel, p->n + own, wait_left(p->deadline, cap, &left), p->mask);
-	error = p->kernel_ready < 0 ? errno : 0;
-	if (p->kernel_ready > 0)
-		wait_after(p->kernel + p->n, own);
-	return -error;
+	error = ppoll_with_own(p, s, p->n, cap);
+	return error == -EINVAL ? sleep_in_ranks(p, s, cap) : error;
 }
 
 static int sleep_joined(struct polling *p, struct poll_stay *s)
@@ -305,13 +351,22 @@ int poll_mixed(struct pollfd *fds, nfds_t n, tas_ns deadline, const sigset_t *ma
 	return ready;
 }
 
+/* Linux looks at the number before anything else. Few are taken for allowed: it costs a call to know. */
+static bool too_many(nfds_t n)
+{
+	struct rlimit limit;
+
+	return n > ON_STACK && getrlimit(RLIMIT_NOFILE, &limit) == 0 && n > limit.rlim_cur;
+}
+
+/* And is the call not the kernel's to refuse? */
 static bool any_ours(const struct pollfd *fds, nfds_t n)
 {
 	if (inst_peek() == NULL)
 		return false;
 	for (nfds_t i = 0; i < n; i++) {
 		if (poll_is_ours(fds[i].fd))
-			return true;
+			return !too_many(n);
 	}
 	return false;
 }

@@ -61,6 +61,8 @@ int px_close_range(unsigned first, unsigned last, int flags);
 int px_dup(int fd);
 int px_dup2(int from, int to);
 int px_dup3(int from, int to, int flags);
+/* `new_fd` is a copy of `fd` that the kernel made just now: new_fd, or -1, errno, and it is closed. */
+int px_copied(int fd, int new_fd);
 int px_fcntl(int fd, int command, void *argument);
 int px_ioctl(int fd, unsigned long request, void *argument);
 
@@ -76,7 +78,12 @@ int px_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms
 int px_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
 	const sigset_t *mask);
 
+/* jail.c */
+int px_chroot(const char *path);
+
 /* stdio.c */
+/* dup2 has made something else of descriptor 0, 1 or 2. */
+void px_standard_changed(int fd);
 FILE *px_fdopen(int fd, const char *mode);
 int px_fclose(FILE *stream);
 int px_fileno(FILE *stream);

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include "include/base/compiler.h"
+#include "libtas/posix/inst.h"
 #include "libtas/posix/real.h"
 
 static struct px_pooled *pooled_of(struct px_pool *p, void *object)
@@ -54,8 +55,20 @@ static void *pool_fresh(struct px_pool *p)
 	return object;
 }
 
+static void *pool_is_empty(void)
+{
+	static _Atomic bool said;
+
+	inst_warn_once(&said,
+		"no memory for more sockets or waiting threads: sockets stay in the kernel, waits get slow, "
+		"or calls fail",
+		ENOMEM);
+	return NULL;
+}
+
 void *px_pool_get(struct px_pool *p)
 {
+	void *fresh;
 	uint64_t head = atomic_load_explicit(&p->head, memory_order_acquire);
 
 	while ((uint32_t)head != 0) {
@@ -67,7 +80,8 @@ void *px_pool_get(struct px_pool *p)
 			    memory_order_acq_rel, memory_order_acquire))
 			return object;
 	}
-	return pool_fresh(p);
+	fresh = pool_fresh(p);
+	return fresh != NULL ? fresh : pool_is_empty();
 }
 
 void px_pool_put(struct px_pool *p, void *object)

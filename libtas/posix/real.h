@@ -78,6 +78,7 @@ struct __jmp_buf_tag;
 	X(int, epoll_pwait2, (int, struct epoll_event *, int, const struct timespec *, const sigset_t *)) \
 	X(pid_t, _Fork, (void))                                                                           \
 	X(pid_t, fork, (void))                                                                            \
+	X(int, chroot, (const char *))                                                                    \
 	X(int, clone, (int (*)(void *), void *, int, void *, ...))                                        \
 	X(int, fclose, (FILE *))                                                                          \
 	X(FILE *, fdopen, (int, const char *))                                                            \

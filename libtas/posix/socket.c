@@ -99,7 +99,7 @@ static enum where where_to_listen(struct file *f, const struct net_addr *addr)
 	return file_has(f, FILE_FREEBIND) ? IN_TASD : IN_BOTH;
 }
 
-static int tasd_listen(struct file *f, const struct net_addr *addr, uint16_t port, int backlog,
+static int tasd_listen(int fd, struct file *f, const struct net_addr *addr, uint16_t port, int backlog,
 	struct tas_sock **out)
 {
 	struct ctl_options options;
@@ -112,7 +112,7 @@ static int tasd_listen(struct file *f, const struct net_addr *addr, uint16_t por
 	opt_fill(f, &options);
 	if (opt_int(f, OPT_REUSEPORT, 0))
 		opt.flags |= TAS_OPEN_REUSEPORT;
-	if (f->family == AF_INET6 && opt_int(f, OPT_V6ONLY, 0))
+	if (f->family == AF_INET6 && opt_v6only(fd))
 		opt.flags |= TAS_OPEN_V6ONLY;
 	if (file_has(f, FILE_NODELAY))
 		opt.flags |= TAS_OPEN_NODELAY;
@@ -144,17 +144,22 @@ static int stay_in_kernel(int fd, struct file *f, int result)
 static int listen_decided(int fd, struct file *f, int backlog, enum where where, const struct net_addr *addr,
 	uint16_t port)
 {
+	static _Atomic bool said;
 	struct tas_sock *s;
 	int error;
 
 	if (where == IN_KERNEL)
 		return stay_in_kernel(fd, f, REAL(listen)(fd, backlog));
 	inst_attach();
-	error = tasd_listen(f, addr, port, backlog, &s);
+	error = tasd_listen(fd, f, addr, port, backlog, &s);
 	if (error != 0 && (where == IN_TASD || error == -EADDRINUSE))
 		return fail(-error);
-	if (error != 0)
+	if (error != 0) {
+		if (error != -ENOTCONN)
+			inst_warn_once(&said, "tasd takes no more listeners: this one is the kernel's alone",
+				-error);
 		return stay_in_kernel(fd, f, REAL(listen)(fd, backlog));
+	}
 	if (where == IN_BOTH && kernel_listen(fd, backlog) != 0) {
 		error = errno;
 		tas_close(inst_ctx(), s, false);

@@ -86,6 +86,7 @@ static long file_call(long number, const long a[6])
 	case SYS_splice:
 		return px_splice(INT(0), P(off64_t *, 1), INT(2), P(off64_t *, 3), (size_t)a[4],
 			(unsigned)a[5]);
+	case SYS_chroot: return px_chroot(P(const char *, 0));
 	case SYS_close: return px_close(INT(0));
 	case SYS_close_range: return px_close_range((unsigned)a[0], (unsigned)a[1], INT(2));
 	case SYS_dup: return px_dup(INT(0));

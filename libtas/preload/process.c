@@ -35,6 +35,8 @@ EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument
 
 ALIAS(__clone, clone);
 
+EXPORT int chroot(const char *path) { return px_chroot(path); }
+
 #if defined(__x86_64__)
 
 /* vfork returns twice on one stack, so nothing may stand between it and the caller: the return address waits

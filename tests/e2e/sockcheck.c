@@ -209,11 +209,12 @@ double seconds(void)
 static const struct {
 	const char *name;
 	void (*check)(void);
-} groups[] = { { "names", check_names }, { "transfer", check_transfer }, { "messages", check_messages },
-	{ "ends", check_ends }, { "waits", check_waits }, { "connect", check_connect },
-	{ "options", check_options }, { "tuning", check_tuning }, { "poll", check_poll },
-	{ "epoll", check_epoll }, { "epoll_sets", check_epoll_sets }, { "descriptors", check_descriptors },
-	{ "processes", check_processes }, { "threads", check_threads }, { "inherited", check_inherited },
+} groups[] = { { "names", check_names }, { "mapped", check_mapped }, { "transfer", check_transfer },
+	{ "messages", check_messages }, { "ends", check_ends }, { "waits", check_waits },
+	{ "connect", check_connect }, { "options", check_options }, { "tuning", check_tuning },
+	{ "poll", check_poll }, { "epoll", check_epoll }, { "epoll_sets", check_epoll_sets },
+	{ "descriptors", check_descriptors }, { "processes", check_processes }, { "threads", check_threads },
+	{ "inherited", check_inherited }, { "streams", check_streams }, { "standard", check_standard },
 	{ "breaks", check_breaks } };
 
 static void control_open(const char *path)

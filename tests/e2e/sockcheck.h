@@ -69,6 +69,7 @@ void pattern_fill(void *data, size_t from, size_t n);
 double seconds(void);
 
 void check_names(void);
+void check_mapped(void);
 void check_transfer(void);
 void check_messages(void);
 void check_ends(void);
@@ -84,6 +85,8 @@ void check_descriptors(void);
 void check_processes(void);
 void check_threads(void);
 void check_inherited(void);
+void check_streams(void);
+void check_standard(void);
 
 /* The other side; ends when the control connection does. */
 int peer_main(const char *path, struct in_addr remote);

@@ -260,6 +260,33 @@ static void mixed(int fd)
 	close(inner);
 }
 
+/* Each of those that are ready gets its turn, whoever carries it. */
+static void one_by_one(int fd)
+{
+	int set = epoll_create1(EPOLL_CLOEXEC), other = accepted(0), pipes[2], seen[3] = { 0 };
+	struct epoll_event e;
+
+	if (nonblocking_pipe(pipes) != 0)
+		return;
+	control(set, EPOLL_CTL_ADD, pipes[0], EPOLLIN, 0);
+	control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 1);
+	control(set, EPOLL_CTL_ADD, other, EPOLLIN, 2);
+	show("to the pipe", write(pipes[1], "x", 1));
+	shutdown(fd, SHUT_RD);
+	shutdown(other, SHUT_RD);
+	for (int i = 0; i < 3000; i++) {
+		if (epoll_wait(set, &e, 1, PATIENCE_MS) == 1)
+			seen[e.data.u32]++;
+	}
+	show("the pipe", seen[0] >= 2);
+	show("one socket", seen[1] >= 200);
+	show("the other", seen[2] >= 200);
+	close(other);
+	close(pipes[0]);
+	close(pipes[1]);
+	close(set);
+}
+
 /* A listener on the wildcard and on the one address; a socket that is registered before it is connected. */
 static void openings(void)
 {
@@ -296,6 +323,7 @@ void check_epoll_sets(void)
 
 	two_sets(fd);
 	mixed(fd);
+	one_by_one(fd);
 	close(fd);
 	openings();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copies of descriptors, copies of processes, threads. */
 #include <arpa/inet.h>
+#include <stdatomic.h>
 #include <sys/syscall.h>
 
 #include "tests/e2e/sockcheck.h"
@@ -205,6 +206,52 @@ static long result_of(pthread_t thread)
 	return (long)result;
 }
 
+/* --- one shot, many threads --- */
+
+enum { SHOOTERS = 4, SHOTS = 200 };
+
+static atomic_int at_work, crowds, bytes_in;
+
+/* What is there is read by whoever gets the shot; then the next is asked for, in the midst of arriving. */
+static void *shooter(void *arg)
+{
+	struct epoll_event e, again = { .events = EPOLLIN | EPOLLONESHOT };
+	char data[100];
+	ssize_t n;
+
+	(void)arg;
+	while (atomic_load(&bytes_in) < SHOTS) {
+		if (epoll_wait(shared_set, &e, 1, 20) != 1)
+			continue;
+		atomic_fetch_add(&crowds, atomic_fetch_add(&at_work, 1) != 0);
+		while ((n = recv(shared_fd, data, sizeof(data), MSG_DONTWAIT)) > 0)
+			atomic_fetch_add(&bytes_in, (int)n);
+		atomic_fetch_sub(&at_work, 1);
+		epoll_ctl(shared_set, EPOLL_CTL_MOD, shared_fd, &again);
+	}
+	return NULL;
+}
+
+static void shots(void)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLONESHOT };
+	pthread_t threads[SHOOTERS];
+
+	shared_fd = accepted(0);
+	shared_set = epoll_create1(EPOLL_CLOEXEC);
+	show("add", epoll_ctl(shared_set, EPOLL_CTL_ADD, shared_fd, &e));
+	for (int i = 0; i < SHOOTERS; i++)
+		pthread_create(&threads[i], NULL, shooter, NULL);
+	for (int i = 0; i < SHOTS; i++)
+		peer("send 1 1");
+	for (int i = 0; i < SHOOTERS; i++)
+		pthread_join(threads[i], NULL);
+	show("bytes", atomic_load(&bytes_in));
+	show("two at once", atomic_load(&crowds));
+	close(shared_set);
+	close(shared_fd);
+}
+
 void check_threads(void)
 {
 	struct epoll_event e = { .events = EPOLLIN | EPOLLET };
@@ -237,4 +284,5 @@ void check_threads(void)
 	show("both waiters got one", sum);
 	close(shared_set);
 	close(shared_fd);
+	shots();
 }

@@ -19,6 +19,11 @@ says() { # EXIT-CODE LINES PATTERN: that code, that many lines of ours, one of t
 	[ "$2" = 0 ] || grep -q "$3" "$WORK/said" || fail "no word of \"$3\": $(cat "$WORK/said")"
 }
 
+script() { # TEXT
+	printf '%s\n' "$1" >"$WORK/script"
+	chmod 755 "$WORK/script"
+}
+
 # A connection through tasd, and an option that it does not have.
 unsupported() {
 	cat <<-END
@@ -35,6 +40,27 @@ unsupported() {
 	END
 }
 
+# A connection that goes to another process, by SCM_RIGHTS and by exec; it is there for the first one still.
+passed_on() {
+	cat <<-END
+		import errno, os, socket, subprocess, sys
+		s = socket.create_connection(("$CLI_IP", 7), 10)
+		a, b = socket.socketpair()
+		for _ in range(2):
+		    try:
+		        socket.send_fds(a, [b"x"], [s.fileno()])
+		    except OSError as e:
+		        print(errno.errorcode[e.errno])
+		os.set_inheritable(s.fileno(), True)
+		heir = "import os, sys; os.read(int(sys.argv[1]), 1)"
+		said = subprocess.run([sys.executable, "-c", heir, str(s.fileno())], close_fds=False,
+		    capture_output=True, text=True).stderr
+		print("ENOTCONN" if f"Errno {errno.ENOTCONN}]" in said else said)
+		s.sendall(b"y")
+		print(s.recv(1).decode())
+	END
+}
+
 ns_make
 
 say "without tasd: one warning, and none if it is not wanted"
@@ -42,8 +68,13 @@ runs -i "$INSTANCE" -- python3 -c 'import socket; [socket.create_server(("", 0))
 says 0 1 "no tasd answers there"
 runs -i "$INSTANCE" -- bash -c 'python3 -c "import socket; socket.create_server((\"\", 0))"; exit 3'
 says 3 1 "/run/tasd/$INSTANCE.sock"
-TAS_QUIET=1 runs -i "$INSTANCE" -- python3 -c 'import socket; socket.create_server(("", 0))'
-says 0 0
+for value in 1 yes; do
+	TAS_QUIET=$value runs -i "$INSTANCE" -- python3 -c 'import socket; socket.create_server(("", 0))'
+	says 0 0
+done
+runs -i "$INSTANCE" -- python3 -c 'import os; print(os.getenv("TAS_QUIET"), os.getenv("TAS_TOLD"))'
+says 0 1 "no tasd answers there"
+assert_eq "the command's environment" "$(tail -n 1 "$WORK/said")" "None 1" # other warnings are not hidden
 TAS_SOCKET="$WORK/none" in_srv env LD_PRELOAD="$TAS_LIB" python3 -c '
 import socket
 for _ in range(3):
@@ -65,6 +96,40 @@ says 0 1 "set-user-ID"
 : >"$WORK/data"
 runs -i "$INSTANCE" -- "$WORK/data"
 says 126 1 "Permission denied"
+runs -i "$INSTANCE" -- "$WORK"
+says 126 1 "Permission denied"
+runs -i "$INSTANCE" -- "$WORK/data/none"
+says 126 1 "Not a directory"
+script '#!/no/such/interpreter'
+runs -i "$INSTANCE" -- "$WORK/script"
+says 126 1 "its interpreter is not there"
+script 'exit 4'
+runs -i "$INSTANCE" -- "$WORK/script"
+says 4 0
+for name in "" Name a/b .. "$(printf '%033d' 0)"; do
+	runs -i "$name" -- true
+	says 125 1 "an instance's name is"
+done
+
+say "scripts: what their interpreters are"
+still=$BUILD/tests/e2e/still
+script "#! $still -x"
+runs -i "$INSTANCE" -- "$WORK/script"
+says 0 1 "$still: is linked statically"
+script "#!$WORK/others"
+runs -i "$INSTANCE" -- "$WORK/script"
+says 0 1 "$WORK/others: is set-user-ID"
+script "#!/usr/bin/env still"
+PATH=${still%/*}:$PATH runs -i "$INSTANCE" -- "$WORK/script"
+says 0 1 "$still: is linked statically"
+mv "$WORK/script" "$WORK/inner"
+script "#!$WORK/inner"
+PATH=${still%/*}:$PATH runs -i "$INSTANCE" -- "$WORK/script"
+says 0 1 "$still: is linked statically"
+script '#!/bin/sh
+exit 5'
+runs -i "$INSTANCE" -- "$WORK/script"
+says 5 0
 runs
 assert_eq "exit code without a command" "$code" 125
 runs -i "$INSTANCE" -- true
@@ -80,4 +145,12 @@ assert_eq "what the program saw" "$(cat "$WORK/said")" "refused 92"
 assert_carried 10000
 runs -i "$INSTANCE" --strict -- python3 -c "$(unsupported)"
 says 134 1 "strict: SO_TIMESTAMP"
+
+say "a connection that is passed on"
+runs -i "$INSTANCE" -- python3 -c "$(passed_on)"
+says 0 1 "cannot be passed by SCM_RIGHTS"
+assert_eq "what the program saw" "$(grep -v ^libtas: "$WORK/said" | paste -sd' ')" \
+	"ENOTSUP ENOTSUP ENOTCONN y" # the same number as EOPNOTSUPP
+runs -i "$INSTANCE" --strict -- python3 -c "$(passed_on)"
+says 134 2 "strict: SCM_RIGHTS"
 alive "$TASD" || fail "tasd is gone"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_accept.c - accepting where descriptors are short. */
+/* test_accept.c - accepting where descriptors are short, and from two queues. */
 #include "tests/unit/px_rig.h"
 
 #include <sys/resource.h>
@@ -46,6 +46,53 @@ static void a_connection_without_a_number_waits_for_one(void **state)
 	assert_int_equal(px_recv(fd, (char[10]){ 0 }, 10, 0), 5);
 }
 
+static void to_kernels_side(void)
+{
+	int client = px_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in at;
+	socklen_t size = sizeof(at);
+
+	assert_int_equal(px_getsockname(px_listener, (struct sockaddr *)&at, &size), 0);
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(px_connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
+}
+
+/* How many of so many accepted connections are tasd's, where the other queue is never empty. */
+static int accepted_of_tasd(bool refill_tasd)
+{
+	int of_tasd = 0;
+
+	for (uint32_t i = 1; i <= 8; i++) {
+		int fd, is_flow;
+
+		if (refill_tasd)
+			rig_incoming(&r, i + 1, 1);
+		else
+			to_kernels_side();
+		fd = px_accept4(px_listener, NULL, NULL, 0);
+		assert_true(fd >= 0);
+		is_flow = fd_look(fd) != NULL && file_kind(fd_look(fd)) == FILE_FLOW;
+		of_tasd += is_flow;
+	}
+	return of_tasd;
+}
+
+static void a_busy_queue_of_tasd_does_not_starve_the_kernels(void **state)
+{
+	(void)state;
+	atomic_store(&fd_look(px_listener)->kernel_empty, 0); /* as after a while */
+	to_kernels_side();
+	assert_int_equal(accepted_of_tasd(true), 7);
+}
+
+static void a_busy_queue_of_the_kernel_does_not_starve_tasds(void **state)
+{
+	(void)state;
+	atomic_store(&fd_look(px_listener)->kernel_empty, 0);
+	rig_incoming(&r, 1, 1);
+	assert_int_equal(accepted_of_tasd(false), 1);
+}
+
 static void it_ends_with_its_listener(void **state)
 {
 	(void)state;
@@ -90,7 +137,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
 	const struct CMUnitTest tests[] = { T(a_connection_without_a_number_waits_for_one),
-		T(it_ends_with_its_listener), T(options_are_set_without_a_number_too) };
+		T(it_ends_with_its_listener), T(a_busy_queue_of_tasd_does_not_starve_the_kernels),
+		T(a_busy_queue_of_the_kernel_does_not_starve_tasds),
+		T(options_are_set_without_a_number_too) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

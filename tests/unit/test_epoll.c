@@ -2,6 +2,8 @@
 /* test_epoll.c - epoll on accelerated sockets: each event once, in the words of epoll(7). */
 #include "tests/unit/epoll_rig.h"
 
+#include <poll.h>
+
 static void level_is_reported_as_long_as_it_is_true(void **state)
 {
 	int set = set_new(), fd = px_flow(1, SOCK_NONBLOCK);
@@ -319,6 +321,29 @@ static void a_busy_accelerated_socket_does_not_starve_the_kernels(void **state)
 	assert_int_equal(seen, 3);
 }
 
+/* The kernel's part is due at every call, and always has something. */
+static void nobody_starves_who_is_asked_for_one_by_one(void **state)
+{
+	int set = set_new(), pipes[2], seen[4] = { 0 };
+
+	(void)state;
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	add(set, pipes[0], EPOLLIN, 0);
+	assert_int_equal(px_write(pipes[1], "x", 1), 1);
+	for (uint32_t i = 1; i <= 3; i++) {
+		add(set, px_flow(i, 0), EPOLLIN, i);
+		px_arrive(i, 1);
+	}
+	for (int i = 0; i < 24; i++) {
+		atomic_store(&set_of(set)->looked, 0);
+		assert_int_equal(px_epoll_pwait(set, got, 1, 0, NULL), 1);
+		seen[got[0].data.u64]++;
+	}
+	assert_int_equal(seen[0], 12);
+	for (int i = 1; i <= 3; i++)
+		assert_int_equal(seen[i], 4);
+}
+
 static void busy_accelerated_sockets_leave_a_place_for_the_kernels(void **state)
 {
 	int set = set_new(), pipes[2], seen = 0;
@@ -340,16 +365,44 @@ static void busy_accelerated_sockets_leave_a_place_for_the_kernels(void **state)
 	assert_int_equal(seen, 3);
 }
 
-static int to_listener(void)
+static int to_listener_at(int listener)
 {
 	int client = px_socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in at;
 	socklen_t size = sizeof(at);
 
-	assert_int_equal(px_getsockname(px_listener, (struct sockaddr *)&at, &size), 0);
+	assert_int_equal(px_getsockname(listener, (struct sockaddr *)&at, &size), 0);
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_int_equal(px_connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
 	return client;
+}
+
+static int to_listener(void) { return to_listener_at(px_listener); }
+
+/* Another process has the description of what we closed: the kernel reports it for ever, unless the side is
+ * made anew. What is left in it is reported once. */
+static void what_is_left_of_a_side_is_reported_once(void **state)
+{
+	int set = set_new(), other = px_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), heir;
+
+	(void)state;
+	assert_int_equal(px_listen(other, 16), 0);
+	add(set, px_listener, EPOLLIN, 1);
+	add(set, other, EPOLLIN | EPOLLET, 2);
+	assert_int_equal(now(set), 0);
+	heir = fcntl(px_listener, F_DUPFD_CLOEXEC, 0);
+	assert_int_equal(px_close(px_listener), 0);
+	to_listener_at(heir);
+	assert_int_equal(now(set), 0);
+	assert_int_equal(poll(&(struct pollfd){ .fd = set, .events = POLLIN }, 1, 0), 0);
+	to_listener_at(other);
+	assert_event(set, EPOLLIN, 2);
+	assert_int_equal(now(set), 0);
+	to_listener_at(heir);
+	assert_int_equal(now(set), 0);
+	to_listener_at(other);
+	assert_event(set, EPOLLIN, 2);
+	close(heir);
 }
 
 static void what_the_kernel_said_a_while_ago_may_be_over(void **state)
@@ -454,6 +507,7 @@ int main(void)
 		T(what_was_there_before_add_is_reported), T(an_edge_is_reported_once_and_again_for_new_bytes),
 		T(an_edge_that_is_over_is_not_reported), T(anothers_wait_for_the_socket_is_no_edge),
 		T(busy_accelerated_sockets_leave_a_place_for_the_kernels),
+		T(nobody_starves_who_is_asked_for_one_by_one),
 		T(what_the_kernel_said_a_while_ago_may_be_over), T(a_shot_is_fired_once_until_modified),
 		T(nobody_is_told_what_it_did_not_ask_for), T(space_is_told_to_who_waits_for_it),
 		T(the_peers_end_is_reported_as_linux_does), T(an_error_is_reported_whatever_was_asked_for),
@@ -463,7 +517,7 @@ int main(void)
 		T(the_kernels_descriptors_are_in_the_same_set),
 		T(a_busy_accelerated_socket_does_not_starve_the_kernels), T(a_listener_reports_both_sides),
 		T(a_shot_of_a_listener_silences_both_sides), T(a_socket_registered_before_it_connects_moves),
-		T(a_listener_is_asked_by_the_copy_that_is_left),
+		T(a_listener_is_asked_by_the_copy_that_is_left), T(what_is_left_of_a_side_is_reported_once),
 		T(what_closed_is_given_back_by_a_set_of_the_kernels) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

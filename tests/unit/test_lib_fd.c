@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -52,7 +53,34 @@ static void a_hidden_one_has_a_high_number_and_close_on_exec(void **state)
 	assert_false(is_open(low) || tas_fd_is_internal(r.t, low));
 }
 
+static int is_null(int fd)
+{
+	struct stat st, null;
+
+	return fstat(fd, &st) == 0 && stat("/dev/null", &null) == 0 && st.st_rdev == null.st_rdev;
+}
+
 static void it_makes_way(void **state)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), event = eventfd(0, EFD_CLOEXEC), old;
+	_Atomic int fd = event;
+
+	(void)state;
+	tas_fd_hide(r.t, &fd);
+	old = fd;
+	assert_int_equal(tas_fd_replace(r.t, old, null, O_CLOEXEC), old);
+	assert_int_not_equal(fd, old);
+	assert_true(!is_null(fd) && tas_fd_is_internal(r.t, fd));
+	assert_true(is_null(old) && !tas_fd_is_internal(r.t, old));
+	assert_int_equal(fcntl(old, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(tas_fd_replace(r.t, old, null, 0), -EBADF);
+	assert_int_equal(tas_fd_replace(r.t, 0, null, 0), -EBADF);
+	close(old);
+	tas_fd_close(r.t, &fd);
+	close(null);
+}
+
+static void nothing_moves_for_what_is_no_descriptor(void **state)
 {
 	_Atomic int fd = hidden();
 	int old;
@@ -60,13 +88,30 @@ static void it_makes_way(void **state)
 	(void)state;
 	tas_fd_hide(r.t, &fd);
 	old = fd;
-	assert_int_equal(tas_fd_move(r.t, old), 0);
-	assert_int_not_equal(fd, old);
+	assert_int_equal(tas_fd_replace(r.t, old, 999, 0), -EBADF);
+	assert_int_equal(fd, old);
 	assert_true(is_open(fd) && tas_fd_is_internal(r.t, fd));
-	assert_false(is_open(old) || tas_fd_is_internal(r.t, old));
-	assert_int_equal(tas_fd_move(r.t, old), -EBADF);
-	assert_int_equal(tas_fd_move(r.t, 0), -EBADF);
 	tas_fd_close(r.t, &fd);
+}
+
+static void they_are_told_in_order(void **state)
+{
+	int before = tas_fd_next(r.t, 3), next = -1;
+	_Atomic int fd[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		fd[i] = hidden();
+		tas_fd_hide(r.t, &fd[i]);
+	}
+	assert_int_equal(tas_fd_next(r.t, fd[0]), fd[0]);
+	assert_int_equal(tas_fd_next(r.t, fd[0] + 1), fd[1]);
+	assert_int_equal(tas_fd_next(r.t, 3), before >= 0 && before < fd[0] ? before : fd[0]);
+	assert_int_equal(tas_fd_next(r.t, 1 << 20), -1);
+	next = fd[0];
+	tas_fd_close(r.t, &fd[0]);
+	assert_int_equal(tas_fd_next(r.t, next), fd[1]);
+	tas_fd_close(r.t, &fd[1]);
 }
 
 static void an_eventfd_that_moved_still_wakes(void **state)
@@ -79,7 +124,8 @@ static void an_eventfd_that_moved_still_wakes(void **state)
 	tas_ctx_fds(r.c, fds);
 	old = fds[0];
 	assert_true(tas_fd_is_internal(r.t, old));
-	assert_int_equal(tas_fd_move(r.t, old), 0);
+	assert_int_equal(tas_fd_replace(r.t, old, STDIN_FILENO, O_CLOEXEC), old);
+	close(old);
 	tas_ctx_fds(r.c, fds);
 	assert_int_not_equal(fds[0], old);
 	rig_deliver(&r, 3, 1);
@@ -107,7 +153,7 @@ static void a_low_limit_is_no_obstacle(void **state)
 		tas_fd_close(r.t, &fd[i]);
 }
 
-static void without_a_number_nothing_changes(void **state)
+static void without_another_number_it_keeps_its_own(void **state)
 {
 	struct rlimit limit, none;
 	_Atomic int fd = hidden();
@@ -120,11 +166,11 @@ static void without_a_number_nothing_changes(void **state)
 	for (int i = 0; i < before; i++)
 		if (!is_open(i))
 			dup2(STDIN_FILENO, i);
-	assert_int_not_equal(tas_fd_hide(r.t, &fd), 0);
+	assert_int_equal(tas_fd_hide(r.t, &fd), 0);
 	assert_true(fd == before && is_open(fd));
-	assert_false(tas_fd_is_internal(r.t, fd));
+	assert_true(tas_fd_is_internal(r.t, fd));
 	setrlimit(RLIMIT_NOFILE, &limit);
-	close(fd);
+	tas_fd_close(r.t, &fd);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -134,9 +180,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_hidden_one_has_a_high_number_and_close_on_exec),
 		TEST(it_makes_way),
+		TEST(nothing_moves_for_what_is_no_descriptor),
+		TEST(they_are_told_in_order),
 		TEST(an_eventfd_that_moved_still_wakes),
 		TEST(a_low_limit_is_no_obstacle),
-		TEST(without_a_number_nothing_changes),
+		TEST(without_another_number_it_keeps_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 
 #include "libtas/posix/poll.h"
@@ -69,6 +70,52 @@ static void more_than_a_stack_holds(void **state)
 	assert_int_equal(p[499].revents, POLLOUT);
 	p[499].events = POLLIN;
 	assert_int_equal(px_poll(p, 500, 5), 0);
+}
+
+/* Returns the limit before. */
+static nfds_t limit_set(nfds_t to)
+{
+	struct rlimit limit;
+	nfds_t before;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	before = limit.rlim_cur;
+	limit.rlim_cur = to;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return before;
+}
+
+/* As many as RLIMIT_NOFILE allows: the library's own are no reason to refuse them. */
+static void as_many_as_the_limit_allows(void **state)
+{
+	enum { LIMIT = 100 };
+	int fd = px_flow(1, 0), pipes[2];
+	struct pollfd p[LIMIT + 1];
+	nfds_t before;
+
+	(void)state;
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	for (int i = 0; i <= LIMIT; i++)
+		p[i] = (struct pollfd){ .fd = -1 };
+	p[3] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	p[LIMIT - 1] = (struct pollfd){ .fd = pipes[0], .events = POLLIN };
+	before = limit_set(LIMIT);
+	assert_int_equal(px_poll(p, LIMIT, 5), 0);
+	assert_int_equal(px_write(pipes[1], "x", 1), 1);
+	assert_int_equal(px_poll(p, LIMIT, 1000), 1);
+	assert_int_equal(p[LIMIT - 1].revents, POLLIN);
+	assert_int_equal(p[3].revents, 0);
+	assert_errno(px_poll(p, LIMIT + 1, 0), EINVAL);
+	/* not one is blank: no room for ours */
+	for (int i = 0; i < LIMIT; i++)
+		p[i] = (struct pollfd){ .fd = pipes[0], .events = i == 50 ? POLLIN : 0 };
+	p[3] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	p[4] = (struct pollfd){ .fd = px_listener, .events = POLLIN };
+	assert_int_equal(px_poll(p, LIMIT, 1000), 1);
+	assert_int_equal(p[50].revents, POLLIN);
+	assert_int_equal(px_read(pipes[0], &(char){ 0 }, 1), 1);
+	assert_int_equal(px_poll(p, LIMIT, 30), 0);
+	assert_int_equal(limit_set(before), LIMIT);
 }
 
 struct poller {
@@ -287,10 +334,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
 	const struct CMUnitTest tests[] = { T(what_is_ready_is_counted), T(timeouts_are_kept),
-		T(more_than_a_stack_holds), T(a_sleeper_wakes_for_either_kind),
-		T(the_mask_holds_while_it_sleeps), T(what_is_closed_beside_a_poll_is_no_fault),
-		T(select_speaks_of_sets), T(select_sleeps_beside_what_only_hung_up),
-		T(the_mask_holds_without_time_to_wait) };
+		T(more_than_a_stack_holds), T(as_many_as_the_limit_allows),
+		T(a_sleeper_wakes_for_either_kind), T(the_mask_holds_while_it_sleeps),
+		T(what_is_closed_beside_a_poll_is_no_fault), T(select_speaks_of_sets),
+		T(select_sleeps_beside_what_only_hung_up), T(the_mask_holds_without_time_to_wait) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
