@@ -82,8 +82,6 @@ void tas_ctx_free(struct tas_ctx *c)
 	if (is_common(c))
 		return;
 	entered = lib_lock_enter(&c->t->os, &c->t->ctl_lock); /* lib_listen_renew looks at c->rings */
-	if (c->rings != NULL && lib_att_alive(c->rings->att))
-		lib_bell_flush(c, c->rings);
 	rings_leave(c);
 	if (entered)
 		lib_lock_leave(&c->t->os, &c->t->ctl_lock);
@@ -245,11 +243,7 @@ unsigned tas_ctx_poll(struct tas_ctx *c)
 {
 	struct lib_rings *r = lib_ctx_rings(c);
 
-	if (unlikely(r == NULL))
-		return 0;
-	if (unlikely(atomic_load_explicit(&r->deferred, memory_order_relaxed) != NULL))
-		lib_bell_flush(c, r);
-	return lib_drain(c, r);
+	return likely(r != NULL) ? lib_drain(c, r) : 0;
 }
 
 /* --- sleep --- */
@@ -314,8 +308,6 @@ bool tas_ctx_sleep_begin(struct tas_ctx *c)
 	if (unlikely(is_common(c)))
 		return tas_ctx_poll(c) == 0;
 	ensure_fd(c);
-	if (r != NULL && !lib_bell_flush(c, r))
-		return false;
 	if (c->depth++ > 0)
 		return sleep_nested(c);
 	atomic_store_explicit(&c->sleeping, 1, memory_order_relaxed);

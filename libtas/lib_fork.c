@@ -27,6 +27,7 @@ static void hold_open(struct tas *t)
 		lib_fd_take(t, &t->hold_other, end) == 0) {
 		t->hold_token = m.fork.token;
 		atomic_store(&t->forks, (uint32_t)m.fork.number);
+		atomic_store(&lib_att_now(t)->header->forks, (uint32_t)m.fork.number);
 	}
 }
 
@@ -165,7 +166,7 @@ static void flow_move(struct tas_ctx *c, struct tas_sock *s, struct lib_rings *r
 
 	s->rx_lock = s->tx_lock = open;
 	s->rx_mask = s->tx_mask = 0;
-	s->closing = s->deferred = s->queued_in = 0;
+	s->closing = s->queued_in = 0;
 	s->state &= STATE_CONNECTED | STATE_TX_SHUT | STATE_RX_SHUT;
 	s->forks = FORKS_SHARED;
 	lib_flow_init(s, r->att, a->rec, rec->flow, atomic_load(&rec->gen), r);

@@ -68,9 +68,7 @@ struct lib_rings {
 	uint32_t id;
 	struct lib_att *att;
 	struct abi_context *shm;
-	uint64_t bit; /* in abi_core_line.bells */
-	_Atomic(struct tas_sock *)
-		deferred;       /* have messages that found no way yet; linked by deferred_next */
+	uint64_t bit;           /* in abi_core_line.bells */
 	_Atomic uint32_t users; /* contexts that borrow it */
 	_Atomic uint32_t sleepers;
 	_Atomic int fd; /* eventfd that tasd writes */
@@ -176,10 +174,7 @@ struct tas_sock {
 		quick_at; /* where it was, and what was chosen, when TCP_QUICKACK was last set; 0: never */
 	uint64_t taken;   /* how far our bytes went before another process took the flow */
 	uint32_t forks;   /* t->forks when it began; SHARED: others have it in any case */
-	_Atomic uint32_t deferred; /* messages that found no way yet: ABI_BELL_*, DEFERRED_* */
-	_Atomic uint32_t deferred_arg;
 	uint16_t local_port, remote_port;
-	struct tas_sock *deferred_next;
 	struct tas_sock *next; /* in the free list or an accept queue */
 	struct net_addr local, remote;
 
@@ -209,8 +204,6 @@ struct lib_listener {
 
 #define CLOSING_PLAIN 1u
 #define CLOSING_ABORT 2u
-#define DEFERRED_ON 0x80000000u   /* on a list of that name */
-#define DEFERRED_FREE 0x40000000u /* closed: free it when its messages are out */
 
 /* --- an instance --- */
 
@@ -331,15 +324,9 @@ void lib_ctx_after_fork(struct tas *t, struct tas_ctx *keep);
 /* Waits until tasd's cores took what was sent so far, but not for ever. Without locks. */
 void lib_bells_pass(struct lib_att *a);
 
-/* Tells tasd: ABI_BELL_* with the socket's positions and options. Never fails: what finds no way now is
- * kept and merged. */
-void lib_bell(struct tas_ctx *c, struct tas_sock *s, uint32_t flags, uint32_t arg);
-/* The same for a socket's last message; frees the socket, perhaps later. */
-void lib_bell_last(struct tas_ctx *c, struct tas_sock *s, uint32_t flags);
-/* Frees a socket about which nothing is left to say, once what was kept is out. */
-void lib_bell_done(struct tas_sock *s);
-/* Sends what was kept; false if something still is. */
-bool lib_bell_flush(struct tas_ctx *c, struct lib_rings *r);
+/* Tells tasd: ABI_BELL_* with the socket's positions and options. Never fails: what finds no room is kept
+ * where tasd finds it. */
+void lib_bell(struct tas_ctx *c, struct tas_sock *s, uint32_t flags);
 
 /* --- lib_notify.c --- */
 
@@ -348,6 +335,11 @@ unsigned lib_drain(struct tas_ctx *c, struct lib_rings *r);
 bool lib_drain_pending(struct lib_rings *r);
 /* The same without telling anybody. */
 void lib_sock_look(struct tas_sock *s);
+/* Notifications of the flow go to `r` from now on. What went elsewhere is in its record, for who looks there
+ * after this. False: they did already. */
+bool lib_sock_context(struct tas_sock *s, struct lib_rings *r);
+/* Looks at a flow as if it had been notified just now. */
+void lib_sock_update(struct tas_ctx *c, struct tas_sock *s);
 /* Waits until no drain that may have found a closed socket is running. */
 void lib_drains_pass(struct lib_att *a);
 /* A quarter of the transmit ring is free, and half of what may be unsent. */

@@ -348,10 +348,9 @@ int tas_accept(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out)
 	(*out)->forks = atomic_load_explicit(&c->t->forks, memory_order_relaxed);
 	atomic_store_explicit(&(*out)->queued_in, 0, memory_order_release);
 	r = lib_ctx_rings(c);
-	if (r == NULL || r->att != (*out)->att || atomic_exchange(&(*out)->rings, r) == r)
-		lib_bell(c, *out, ABI_BELL_ACCEPTED, 0);
-	else
-		lib_bell(c, *out, ABI_BELL_ACCEPTED | ABI_BELL_CONTEXT | ABI_BELL_REFRESH, r->id);
+	if (r != NULL && r->att == (*out)->att)
+		lib_sock_context(*out, r); /* whoever is to be told looks at it first */
+	lib_bell(c, *out, ABI_BELL_ACCEPTED);
 	return 0;
 }
 
