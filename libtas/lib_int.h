@@ -392,6 +392,8 @@ void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort);
 /* Takes a flow's socket out of its attachment; tasd is not told. */
 void lib_flow_unlink(struct tas_sock *s);
 /* lib_listen.c */
+/* TAS_EV_IN if a connection waits, also one that was told to another thread. Asks tasd nothing. */
+uint32_t lib_listener_ready(struct tas_ctx *c, struct tas_sock *l);
 int lib_listener_options(struct tas_ctx *c, struct tas_sock *l, const struct ctl_options *options);
 void lib_listener_close(struct tas_ctx *c, struct tas_sock *l);
 /* With ctl_lock held. Registers a listener that the fork hold did not give us; 0 or -errno. */

@@ -198,6 +198,34 @@ static int arm_locked(struct tas_ctx *c, struct lib_listener *b)
 	return error == -ENOTCONN ? 0 : error;
 }
 
+/* Drains where connections of this listener were told before, in the rings of others that waited for it: they
+ * may be busy elsewhere, or gone. */
+static void drain_others(struct tas_ctx *c, const struct lib_rings *r, const struct lib_listener *b)
+{
+	if (atomic_load_explicit(&b->armed_epoch, memory_order_acquire) != r->att->epoch)
+		return;
+	for (uint32_t k = 0; k < LISTENER_RINGS / 64; k++) {
+		uint64_t set = atomic_load_explicit(&b->armed[k], memory_order_relaxed);
+
+		for (; set != 0; set &= set - 1) {
+			struct lib_rings *other = &r->att->rings[k * 64 + (unsigned)__builtin_ctzll(set)];
+
+			if (other != r)
+				lib_drain(c, other);
+		}
+	}
+}
+
+uint32_t lib_listener_ready(struct tas_ctx *c, struct tas_sock *l)
+{
+	struct lib_listener *b = l->listener;
+
+	if (atomic_load_explicit(&b->queued, memory_order_acquire) == 0 && c->rings != NULL &&
+		lib_att_alive(c->rings->att))
+		drain_others(c, c->rings, b);
+	return atomic_load_explicit(&b->queued, memory_order_acquire) != 0 ? TAS_EV_IN : 0;
+}
+
 int tas_listen_arm(struct tas_ctx *c, struct tas_sock *l)
 {
 	struct tas *t = c->t;
@@ -210,6 +238,8 @@ int tas_listen_arm(struct tas_ctx *c, struct tas_sock *l)
 		return -EBUSY;
 	error = arm_locked(c, l->listener);
 	lib_lock_leave(&t->os, &t->ctl_lock);
+	if (c->rings != NULL) /* what comes from here on is told to us: tasd has answered */
+		drain_others(c, c->rings, l->listener);
 	return error;
 }
 
@@ -276,29 +306,6 @@ static struct tas_sock *queue_pop(struct lib_listener *b)
 	return s;
 }
 
-/* Drains where connections of this listener may have been told: here, and in the rings of others that
- * waited for it. */
-static void drain_for(struct tas_ctx *c, const struct lib_listener *b)
-{
-	struct lib_rings *r = lib_ctx_rings(c);
-
-	if (r == NULL)
-		return;
-	lib_drain(c, r);
-	if (atomic_load_explicit(&b->armed_epoch, memory_order_acquire) != r->att->epoch)
-		return;
-	for (uint32_t k = 0; k < LISTENER_RINGS / 64; k++) {
-		uint64_t set = atomic_load_explicit(&b->armed[k], memory_order_relaxed);
-
-		for (; set != 0; set &= set - 1) {
-			struct lib_rings *other = &r->att->rings[k * 64 + (unsigned)__builtin_ctzll(set)];
-
-			if (other != r)
-				lib_drain(c, other);
-		}
-	}
-}
-
 static int pop(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out)
 {
 	int error = lib_sock_enter(c, l, &l->rx_lock, STAMP_LISTENER);
@@ -339,7 +346,11 @@ int tas_accept(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out)
 	if (atomic_load_explicit(&l->listener->queued, memory_order_acquire) == 0) {
 		if (atomic_load_explicit(&l->listener->armed_epoch, memory_order_acquire) != tas_epoch(c->t))
 			tas_listen_arm(c, l);
-		drain_for(c, l->listener);
+		r = lib_ctx_rings(c);
+		if (r != NULL) {
+			lib_drain(c, r);
+			drain_others(c, r, l->listener);
+		}
 		tas_check(c->t);
 	}
 	error = pop_alive(c, l, out);

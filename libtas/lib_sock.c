@@ -239,7 +239,7 @@ static uint32_t ready_elsewhere(struct tas_sock *s)
 	uint32_t stamp = atomic_load_explicit(&s->stamp, memory_order_acquire);
 
 	if (stamp == (lib_stamp(s->t) | STAMP_LISTENER))
-		return atomic_load_explicit(&s->listener->queued, memory_order_acquire) != 0 ? TAS_EV_IN : 0;
+		return lib_listener_ready(tas_ctx_self(s->t), s);
 	if (stamp != 0 && s->adopt_error == 0) /* inherited: to ask for a connection's state is a use of it */
 		return s->listener == NULL && lib_adopt_try(s) ? tas_ready(s) : 0;
 	return TAS_EV_IN | TAS_EV_OUT | TAS_EV_ERR | TAS_EV_HUP;
