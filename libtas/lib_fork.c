@@ -132,6 +132,7 @@ static int adopt_listener(struct tas_ctx *c, struct tas_sock *s)
 	s->rx_lock = s->tx_lock = open;
 	lib_listener_forget_queue(b);
 	b->armed_for = NULL;
+	b->armed_for_all = false;
 	b->armed_epoch = 0;
 	b->registered = t->hold_token != 0 && b->registered && adopt_request(t, CTL_ADOPT, &a) == 0;
 	if (!b->registered)

@@ -97,9 +97,10 @@ struct lib_att {
 	_Atomic uint32_t sweeping; /* odd while the dead attachment's sockets are told */
 	_Atomic uint32_t nr_rings; /* made so far; below it `rings` is valid */
 	_Atomic int core_fd[ABI_CORES_MAX];
-	uint64_t epoch;          /* t->epoch while it lived */
-	struct lib_rings *rings; /* [contexts_max] */
-	struct lib_slot *slot;   /* [flows_max] */
+	uint64_t epoch;           /* t->epoch while it lived */
+	struct lib_rings *rings;  /* [contexts_max] */
+	struct lib_rings *shared; /* those of all contexts that share; under ctl_lock */
+	struct lib_slot *slot;    /* [flows_max] */
 };
 
 /* --- contexts --- */
@@ -113,6 +114,8 @@ struct tas_ctx {
 	_Atomic int fd;          /* eventfd of tas_ctx_wake; made when first needed, kept with this struct */
 	uint32_t depth;          /* of sleeps: more than one when a signal handler waits */
 	struct lib_rings *slept; /* between sleep_begin and _end: whose `sleepers` counts us */
+	struct tas_ctx *shared;  /* tas_ctx_shared: NULL until it is asked for */
+	bool shares;             /* it is one of these */
 };
 
 /* --- sockets --- */
@@ -195,6 +198,7 @@ struct lib_listener {
 	struct ctl_listen listen; /* how to register it, and its id */
 	bool registered;
 	struct tas_ctx *armed_for;    /* who waits for connections: armed again after tasd came back */
+	bool armed_for_all;           /* its rings are those that all share */
 	_Atomic uint64_t armed_epoch; /* in which the next two hold; written after them */
 	_Atomic uint32_t armed_now; /* index in lib_att.rings: connections are told there, since last asked */
 	_Atomic uint64_t armed[LISTENER_RINGS / 64]; /* all where any may have been told */

@@ -187,6 +187,7 @@ static int arm_locked(struct tas_ctx *c, struct lib_listener *b)
 	int error;
 
 	b->armed_for = c;
+	b->armed_for_all = c->shares;
 	if (r == NULL || !b->registered)
 		return 0; /* as soon as tasd is there */
 	if (is_armed(b, r))
@@ -261,7 +262,8 @@ void lib_listen_rearm(struct tas_ctx *c)
 {
 	for (struct tas_sock *l = c->t->listeners; l != NULL && lib_att_now(c->t) != NULL;
 		l = l->listener->next)
-		if (l->listener->armed_for == c && l->listener->registered)
+		if (l->listener->registered &&
+			(c->shares ? l->listener->armed_for_all : l->listener->armed_for == c))
 			arm_locked(c, l->listener);
 }
 
