@@ -48,16 +48,21 @@ struct app {
 	uint16_t nctx_max;
 	_Atomic uint32_t live; /* 1 between attach and detach: bells are honoured, notifications pushed */
 	_Atomic uint32_t nctx;
-	struct app_context *ctx;                            /* [nctx_max], allocated at attach */
-	struct abi_flow_rec *rec_chunk[ABI_REC_CHUNKS_MAX]; /* in the region; NULL until the chunk exists */
+	struct app_context *ctx;                                    /* [nctx_max], allocated at attach */
+	struct abi_flow_rec *_Atomic rec_chunk[ABI_REC_CHUNKS_MAX]; /* in the region; NULL until it exists */
 	int core_eventfd[ABI_CORES_MAX]; /* tasd's copies: the application writes them to wake a core that
 					    does not look */
 	_Atomic uint64_t faults;         /* of any kind, by any core */
 };
 
+static inline struct abi_flow_rec *app_rec_chunk(const struct app *a, uint32_t chunk)
+{
+	return atomic_load_explicit(&a->rec_chunk[chunk], memory_order_relaxed);
+}
+
 static inline struct abi_flow_rec *app_rec(const struct app *a, uint32_t rec)
 {
-	return &a->rec_chunk[rec / ABI_REC_CHUNK][rec % ABI_REC_CHUNK];
+	return &app_rec_chunk(a, rec / ABI_REC_CHUNK)[rec % ABI_REC_CHUNK];
 }
 
 static inline char *app_page(const struct app *a, uint32_t page) { return a->base + ((uint64_t)page << 12); }

@@ -11,12 +11,15 @@
 enum {
 	QUIET_NS = 10 * 1000 * 1000, /* an application that did not ring for so long is not polled: its bell
 					becomes a system call */
+	KEPT_PASSES = 256,           /* so long what is kept waits for the older messages in the rings */
 	TURN = FP_BATCH,             /* what an application may cost in one pass: so many messages, */
 	ANSWER_COST = 8,             /* or fewer, if each asks to be told something */
 };
 #define CTX_ALL UINT32_MAX
 
 enum app_fault { APP_OK, APP_BAD_HANDLE, APP_BAD_POSITION, APP_BAD_FLAGS, APP_BAD_RING };
+
+static_assert(ABI_BELL_ALL <= UINT16_MAX, "a record has 16 bits for them");
 
 static void fault_count(struct fp_core *c, struct app *a, enum app_fault fault)
 {
@@ -99,11 +102,23 @@ void app_core(struct fp_core *c, struct flow *f)
 		atomic_store_explicit(&app_rec(a, f->rec)->core, c->id, memory_order_relaxed);
 }
 
+/* The application wants to be notified there. */
+static TAS_NOINLINE void context_change(struct fp_core *c, struct app *a, struct flow *f, uint16_t context)
+{
+	if (context >= atomic_load_explicit(&a->nctx, memory_order_acquire)) {
+		fault_count(c, a, APP_BAD_FLAGS);
+		return;
+	}
+	f->ctx = context;
+	f->notify_pos = 0;
+}
+
 void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t error)
 {
 	struct app *a;
 	struct abi_flow_rec *rec;
 	uint32_t id = (uint32_t)(f - c->fp->flows);
+	uint16_t context;
 
 	if (f->app == APP_NONE || (f->flags & FLOW_ORPHAN))
 		return;
@@ -121,23 +136,23 @@ void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t
 		 * error before it */
 		atomic_store_explicit(&rec->events, c->fp->cold[id].rec_events, memory_order_release);
 	}
-	/* fence A of abi.h; pairs with fence B: either we see the entry consumed, or the library sees the
-	 * record just stored */
+	/* fence A of abi.h; pairs with fence B and with that of whoever changes the context: either we see
+	 * the entry consumed, the other context, or the library sees the record just stored */
 	atomic_thread_fence(memory_order_seq_cst);
+	context = atomic_load_explicit(&rec->context, memory_order_relaxed);
+	if (unlikely(context != f->ctx))
+		context_change(c, a, f, context);
 	if (!pending(a, f))
 		push(c, a, f);
 }
 
 /* --- application -> tasd --- */
 
-static enum app_fault bell_check(const struct app *a, const struct flow *f, const struct abi_bell *b)
+static enum app_fault bell_check(const struct flow *f, const struct abi_bell *b)
 {
 	uint64_t rx_end = f->rx_nxt - (f->flags & FLOW_RX_FIN ? 1 : 0);
 
 	if (b->flags & ~(uint32_t)ABI_BELL_ALL)
-		return APP_BAD_FLAGS;
-	if ((b->flags & ABI_BELL_CONTEXT) &&
-		(b->arg & ABI_BELL_ARG_CONTEXT) >= atomic_load_explicit(&a->nctx, memory_order_acquire))
 		return APP_BAD_FLAGS;
 	if (!(b->flags & ABI_BELL_POSITIONS))
 		return APP_OK;
@@ -214,10 +229,7 @@ static TAS_NOINLINE void bell_acks(struct tcp t, uint32_t flags)
 
 static void bell_options(struct tcp t, const struct abi_bell *b)
 {
-	enum {
-		RARE_OPTIONS = ABI_BELL_WANT_SPACE | ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS |
-			ABI_BELL_CONTEXT
-	};
+	enum { RARE_OPTIONS = ABI_BELL_WANT_SPACE | ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS };
 	struct flow *f = t.f;
 
 	if (b->flags & ABI_BELL_OPTIONS) {
@@ -231,10 +243,6 @@ static void bell_options(struct tcp t, const struct abi_bell *b)
 		f->flags |= FLOW_WANT_SPACE;
 	if (b->flags & (ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS))
 		bell_acks(t, b->flags);
-	if (b->flags & ABI_BELL_CONTEXT) {
-		f->ctx = (uint16_t)(b->arg & ABI_BELL_ARG_CONTEXT);
-		f->notify_pos = 0;
-	}
 }
 
 static void bell_end(struct tcp t, const struct abi_bell *b)
@@ -243,14 +251,14 @@ static void bell_end(struct tcp t, const struct abi_bell *b)
 
 	if (b->flags & ABI_BELL_CLOSE) { /* whether a child still has it, and so whether a FIN follows, the
 					    slow path knows */
-		t.k->close_forks = (uint16_t)(b->arg >> ABI_BELL_ARG_FORKS);
+		t.k->close_forks = b->forks;
 		flow_event(t.c, t.id, FLOW_EV_CLOSE | (b->flags & ABI_BELL_ABORT ? FLOW_EV_ABORT : 0));
 	} else if ((b->flags & ABI_BELL_SHUT_WR) && !(f->flags & (FLOW_TX_FIN | FLOW_FIN_DONE))) {
 		f->flags |= FLOW_TX_FIN;
 		flow_event(t.c, t.id, FLOW_EV_SHUT_WR);
 	}
 	if (b->flags & ABI_BELL_ACCEPTED) {
-		t.k->accept_forks = (uint16_t)(b->arg >> ABI_BELL_ARG_FORKS);
+		t.k->accept_forks = b->forks;
 		flow_event(t.c, t.id, FLOW_EV_ACCEPTED);
 	}
 }
@@ -268,7 +276,7 @@ static int bell_apply(struct tcp t, const struct abi_bell *b)
 		bell_tx(t, b->tx_end);
 	}
 	bell_end(t, b);
-	if (wants_space_now(t) || (b->flags & (ABI_BELL_REFRESH | ABI_BELL_CONTEXT))) {
+	if (wants_space_now(t) || (b->flags & ABI_BELL_REFRESH)) {
 		t.f->flags &= ~(uint32_t)FLOW_WANT_SPACE;
 		app_notify(t.c, t.f, 0, 0);
 		cost = ANSWER_COST;
@@ -300,7 +308,7 @@ static int bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b)
 	rte_spinlock_lock(&f->lock);
 	if (likely(f->app == a->id && f->gen == b->gen && f->state != TCP_FREE &&
 		    !(f->flags & FLOW_ORPHAN))) {
-		fault = bell_check(a, f, b);
+		fault = bell_check(f, b);
 		if (likely(fault == APP_OK))
 			cost = bell_apply(tcp_of(c, b->flow), b);
 	} else if (is_late(a, f, b)) {
@@ -358,17 +366,101 @@ static unsigned context_finish(struct fp_core *c, struct app *a, struct app_queu
 	return n;
 }
 
-unsigned app_last_bells(struct fp_core *slow, uint16_t app, uint32_t *ring, unsigned burst)
+/* --- what records keep (abi_flow_rec.kept) --- */
+
+/* As a bell says it that comes just now. What it cost. */
+static int kept_take(struct fp_core *c, struct app *a, struct abi_flow_rec *rec)
+{
+	struct abi_bell b = { 0 };
+
+	if (atomic_load_explicit(&rec->kept, memory_order_relaxed) == 0)
+		return 0;
+	/* acquire: pairs with the library's release; the positions are those of the flags, or newer */
+	b.flags = atomic_exchange_explicit(&rec->kept, 0, memory_order_acquire);
+	b.flow = *(const volatile uint32_t *)&rec->flow;
+	b.gen = atomic_load_explicit(&rec->gen, memory_order_relaxed);
+	b.rx_read = atomic_load_explicit(&rec->rx_read, memory_order_relaxed);
+	b.tx_end = atomic_load_explicit(&rec->tx_end, memory_order_relaxed);
+	b.forks = (uint16_t)atomic_load_explicit(&a->header->forks, memory_order_relaxed);
+	count(c, CNT_APP_BELLS, 1);
+	return bell_take(c, a, &b);
+}
+
+static uint32_t kept_groups(const struct app *a)
+{
+	return min_u32((a->notify_mask + ABI_KEPT_GROUP) / ABI_KEPT_GROUP, ABI_KEPT_WORDS * 64);
+}
+
+/* The records behind one bit, whatever there is: what it cost. */
+static int kept_group(struct fp_core *c, struct app *a, uint32_t group)
+{
+	_Atomic uint64_t *word = &a->header->kept[group / 64];
+	uint32_t first = group * ABI_KEPT_GROUP;
+	struct abi_flow_rec *chunk = app_rec_chunk(a, first / ABI_REC_CHUNK);
+	int cost = ANSWER_COST; /* to look is work, too */
+
+	/* before the look: a bell that is kept from here on sets it again */
+	if (!(atomic_fetch_and(word, ~(1ull << group % 64)) & 1ull << group % 64) || chunk == NULL)
+		return cost;
+	for (uint32_t i = 0; i < ABI_KEPT_GROUP; i++)
+		cost += kept_take(c, a, &chunk[first % ABI_REC_CHUNK + i]);
+	return cost;
+}
+
+/* True if all was taken that was there when it began. */
+static bool kept_poll(struct fp_core *c, struct app *a, unsigned *n)
+{
+	uint32_t words = (kept_groups(a) + 63) / 64;
+	int turn = TURN;
+
+	for (uint32_t w = 0; w < words; w++) {
+		uint64_t bits = atomic_load_explicit(&a->header->kept[w], memory_order_acquire);
+
+		for (; bits != 0 && turn > 0; bits &= bits - 1, ++*n)
+			turn -= kept_group(c, a, w * 64 + (unsigned)__builtin_ctzll(bits));
+		if (bits != 0)
+			return false;
+	}
+	return true;
+}
+
+/* With no bell left to look at (`again` is 0), or when that was waited for long enough: what the rings hold
+ * is older. What is compared here is the application's own affair. */
+static TAS_NOINLINE unsigned kept_turn(struct fp_core *c, struct app *a, struct abi_core_line *line,
+	uint32_t kept, uint64_t *again)
+{
+	unsigned n = 0;
+
+	if (*again != 0 && ++c->app_kept[a->id] < KEPT_PASSES)
+		return 0;
+	c->app_kept[a->id] = 0;
+	if (kept_poll(c, a, &n))
+		atomic_store_explicit(&line->kept_taken, kept, memory_order_release);
+	else
+		*again |= 1; /* to come again */
+	return n;
+}
+
+/* Ring after ring, then group after group, each once: whoever still writes there keeps nobody. */
+unsigned app_last_bells(struct fp_core *slow, uint16_t app, uint32_t *at, unsigned burst)
 {
 	struct app *a = &slow->fp->apps[app];
 	uint32_t cores = slow->fp->conf.cores;
 	uint32_t rings = atomic_load_explicit(&a->nctx, memory_order_acquire) * cores;
+	uint32_t end = rings + kept_groups(a);
 	unsigned n = 0;
 
-	for (; *ring < rings && n < burst; ++*ring)
-		n += context_finish(slow, a, &a->ctx[*ring / cores].queue[*ring % cores]);
-	if (*ring >= rings)
-		*ring = UINT32_MAX;
+	for (; *at < rings && n < burst; ++*at)
+		n += context_finish(slow, a, &a->ctx[*at / cores].queue[*at % cores]);
+	for (; *at >= rings && *at < end && n < burst; ++*at) {
+		uint32_t group = *at - rings;
+
+		if (atomic_load_explicit(&a->header->kept[group / 64], memory_order_acquire) >> group % 64 &
+			1)
+			n += (unsigned)kept_group(slow, a, group);
+	}
+	if (*at >= end)
+		*at = UINT32_MAX;
 	return n;
 }
 
@@ -418,12 +510,17 @@ static unsigned app_poll(struct fp_core *c, struct app *a)
 {
 	struct abi_core_line *line = &a->header->core_line[c->id];
 	uint64_t bells = atomic_load_explicit(&line->bells, memory_order_relaxed), again = 0;
+	uint32_t kept;
 	unsigned n;
 
 	if (bells == 0)
 		return 0;
 	bells = atomic_exchange(&line->bells, 0);
+	/* pairs with the library's release: what was kept before is there, and older messages in the rings */
+	kept = atomic_load_explicit(&line->kept, memory_order_acquire);
 	n = contexts_poll(c, a, bells, &again);
+	if (unlikely(kept != atomic_load_explicit(&line->kept_taken, memory_order_relaxed)))
+		n += kept_turn(c, a, line, kept, &again);
 	if (again != 0)
 		atomic_fetch_or(&line->bells, again);
 	return n;

@@ -106,6 +106,7 @@ struct fp_core {
 	uint16_t *apps;
 	tas_ns *app_busy_ns;                  /* [apps_max] when each last rang */
 	uint16_t *app_next;                   /* [apps_max] the context with which its next turn begins */
+	uint16_t *app_kept;                   /* [apps_max] passes that what it keeps in records waited */
 	struct app_queue *wakes, *wakes_last; /* contexts to be woken when this pass ends, FIFO; each is in
 						 it at most once, so that it needs no room and has no end */
 
@@ -248,10 +249,10 @@ void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t
 void core_flush(struct fp_core *c);
 /* An application attached (its slot is live): every core begins to look at its bells. */
 void fp_app_started(struct fastpath *fp, uint16_t app);
-/* What an application had told when its process ended: the slow path takes it from ring after ring, when a
- * grace period after `live` was cleared has passed. *ring, 0 at first, is UINT32_MAX after the last. Stops at
- * `burst` messages or somewhat later; returns how many. */
-unsigned app_last_bells(struct fp_core *slow, uint16_t app, uint32_t *ring, unsigned burst);
+/* What an application had told when its process ended: the slow path takes it from ring after ring, and then
+ * from the records, when a grace period after `live` was cleared has passed. *at, 0 at first, is UINT32_MAX
+ * after the last. Stops at `burst` messages or somewhat later; returns about how many. */
+unsigned app_last_bells(struct fp_core *slow, uint16_t app, uint32_t *at, unsigned burst);
 /* Marks why the slow path should look at the flow; queued once. */
 void flow_event(struct fp_core *c, uint32_t id, uint16_t events);
 

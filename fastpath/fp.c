@@ -28,7 +28,7 @@ static uint64_t ring_slots(uint64_t n) { return pow2_at_least((uint32_t)n + 1); 
 
 static uint64_t core_bytes(const struct fp_conf *c)
 {
-	uint64_t app = 2 * sizeof(uint16_t) + sizeof(tas_ns); /* apps, app_next, app_busy_ns */
+	uint64_t app = 3 * sizeof(uint16_t) + sizeof(tas_ns); /* apps, app_next, app_kept, app_busy_ns */
 
 	return sizeof(struct fp_core) + sizeof(struct pace_wheel) + c->apps_max * app +
 		4 * ring_slots(c->flows_max) + 4 * ring_slots(c->flows_max + 4ull * c->apps_max) +
@@ -84,11 +84,13 @@ static bool core_take(struct fastpath *fp, struct fp_core *c)
 	c->apps = zalloc(fp, "apps", conf->apps_max * sizeof(*c->apps));
 	c->app_busy_ns = zalloc(fp, "app_busy", conf->apps_max * sizeof(*c->app_busy_ns));
 	c->app_next = zalloc(fp, "app_next", conf->apps_max * sizeof(*c->app_next));
+	c->app_kept = zalloc(fp, "app_kept", conf->apps_max * sizeof(*c->app_kept));
 	c->sends = ring_of(fp, "tx", c->id, sizeof(void *), SENDS_MAX, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	c->kicks = ring_of(fp, "kick", c->id, 4, conf->flows_max + 4 * conf->apps_max, RING_F_SC_DEQ);
 	if (c->pace != NULL)
 		pace_init(c->pace);
-	return c->events && c->pace && c->apps && c->app_busy_ns && c->app_next && c->sends && c->kicks;
+	return c->events && c->pace && c->apps && c->app_busy_ns && c->app_next && c->app_kept && c->sends &&
+		c->kicks;
 }
 
 static bool cores_take(struct fastpath *fp)
@@ -177,6 +179,7 @@ static void core_give(struct fp_core *c)
 	rte_free(c->apps);
 	rte_free(c->app_busy_ns);
 	rte_free(c->app_next);
+	rte_free(c->app_kept);
 	rte_free(c);
 }
 

@@ -2,30 +2,35 @@
 /* lib_bell.c - messages to tasd's cores (see include/abi/abi.h).
  *
  * A message that cannot be sent now - its ring is full, or a handler interrupted its own thread in the
- * midst of sending one - is kept with its socket: flags add up, and the positions are read when it goes
- * out. It goes out before the next message, poll or sleep of a context that uses the rings, so the caller
- * never waits long for tasd. */
+ * midst of sending one - is kept in the flow's record, where tasd finds it: flags add up, and positions go
+ * on. So nothing is left to do for anybody in this process, which may end. */
 #include "include/base/assert.h"
 #include "libtas/lib_int.h"
 #include "libtas/lib_os.h"
 
-/* Flags that say something about a moment; the others are derived from the socket. */
-#define BELL_KEPT (~(uint32_t)(ABI_BELL_NODELAY | ABI_BELL_MORE))
+enum { BELL_CHOSEN = ABI_BELL_OPTIONS | ABI_BELL_NODELAY | ABI_BELL_MORE };
 
-static void bell_write(struct abi_bell *b, struct tas_sock *s, uint32_t flags, uint32_t arg)
+/* What was kept before, and what is said now: of the options the latter. */
+static uint32_t merged(uint32_t kept, uint32_t flags)
 {
-	if (flags & ABI_BELL_OPTIONS)
-		flags |= atomic_load_explicit(&s->options, memory_order_relaxed);
-	if (flags & (ABI_BELL_ACCEPTED | ABI_BELL_CLOSE))
-		arg |= atomic_load_explicit(&s->t->forks, memory_order_relaxed) << ABI_BELL_ARG_FORKS;
+	return flags | (flags & ABI_BELL_OPTIONS ? kept & ~(uint32_t)BELL_CHOSEN : kept);
+}
+
+static void read_is_told(struct tas_sock *s, uint64_t read)
+{
+	if (read != atomic_load_explicit(&s->rx_told, memory_order_relaxed))
+		atomic_store_explicit(&s->rx_told, read, memory_order_relaxed);
+}
+
+static void bell_write(struct abi_bell *b, struct tas_sock *s, uint32_t flags)
+{
 	b->flow = s->flow;
 	b->gen = s->gen;
 	b->rx_read = atomic_load_explicit(&s->rx_read, memory_order_relaxed);
 	b->tx_end = atomic_load_explicit(&s->tx_end, memory_order_relaxed);
 	b->flags = flags;
-	b->arg = arg;
-	if (b->rx_read != atomic_load_explicit(&s->rx_told, memory_order_relaxed))
-		atomic_store_explicit(&s->rx_told, b->rx_read, memory_order_relaxed);
+	b->forks = (uint16_t)atomic_load_explicit(&s->t->forks, memory_order_relaxed);
+	read_is_told(s, b->rx_read);
 }
 
 static void core_wake(struct tas *t, struct lib_att *a, struct lib_bells *q)
@@ -70,16 +75,23 @@ static TAS_NOINLINE bool bell_wait(struct tas *t, struct lib_bells *q)
 	return false;
 }
 
-/* With bell_lock held; false if the ring is full. */
-static inline bool bell_send(struct tas *t, struct lib_rings *r, struct tas_sock *s, uint32_t flags,
-	uint32_t arg)
+static inline struct lib_bells *bells_of(struct lib_rings *r, const struct tas_sock *s)
 {
 	uint32_t core = atomic_load_explicit(&s->rec->core, memory_order_relaxed);
-	struct lib_bells *q = &r->bells[likely(core < r->att->cores) ? core : 0];
+
+	return &r->bells[likely(core < r->att->cores) ? core : 0];
+}
+
+/* With bell_lock held; false if the ring is full. */
+static inline bool bell_send(struct tas *t, struct lib_rings *r, struct tas_sock *s, uint32_t flags)
+{
+	struct lib_bells *q = bells_of(r, s);
 
 	if (unlikely(!bell_room(q)) && !bell_wait(t, q))
 		return false;
-	bell_write(&q->ring->slot[q->produced % ABI_BELL_SLOTS], s, flags, arg);
+	if (unlikely(atomic_load_explicit(&s->rec->kept, memory_order_relaxed) != 0))
+		flags = merged(atomic_exchange(&s->rec->kept, 0), flags); /* it is older: not after this */
+	bell_write(&q->ring->slot[q->produced % ABI_BELL_SLOTS], s, flags);
 	/* pairs with tasd's acquire: the message, and the payload it speaks of, are written */
 	atomic_store_explicit(&q->ring->produced, ++q->produced, memory_order_release);
 	core_tell(t, r, q);
@@ -88,61 +100,34 @@ static inline bool bell_send(struct tas *t, struct lib_rings *r, struct tas_sock
 
 /* --- what is kept --- */
 
-static TAS_NOINLINE void bell_keep(struct lib_rings *r, struct tas_sock *s, uint32_t flags, uint32_t arg)
+/* Whoever sends and whoever receives may both be here: no position goes back. */
+static void position_raise(_Atomic uint64_t *told, uint64_t now)
 {
-	struct tas_sock *first;
+	uint64_t was = atomic_load_explicit(told, memory_order_relaxed);
 
-	if (flags & ABI_BELL_CONTEXT)
-		atomic_store_explicit(&s->deferred_arg, arg, memory_order_relaxed);
-	if (atomic_fetch_or(&s->deferred, (flags & BELL_KEPT) | DEFERRED_ON) & DEFERRED_ON)
-		return;
-	first = atomic_load_explicit(&r->deferred, memory_order_relaxed);
-	do
-		s->deferred_next = first;
-	while (!atomic_compare_exchange_weak_explicit(&r->deferred, &first, s, memory_order_release,
-		memory_order_relaxed));
+	while ((int64_t)(now - was) > 0 && !atomic_compare_exchange_weak(told, &was, now))
+		;
 }
 
-/* One that was kept, off the list: sends it and, if it was closed, frees it. False if the ring is full:
- * it is kept again. */
-static bool kept_send(struct tas_ctx *c, struct lib_rings *r, struct tas_sock *s)
+static TAS_NOINLINE void bell_keep(struct tas *t, struct lib_rings *r, struct tas_sock *s, uint32_t flags)
 {
-	uint32_t all = atomic_exchange(&s->deferred, 0), flags = all & ~(DEFERRED_ON | DEFERRED_FREE);
-	uint32_t arg = atomic_load_explicit(&s->deferred_arg, memory_order_relaxed);
+	struct abi_flow_rec *rec = s->rec;
+	uint32_t group = s->rec_index / ABI_KEPT_GROUP;
+	uint16_t was = atomic_load_explicit(&rec->kept, memory_order_relaxed);
+	struct lib_bells *q = bells_of(r, s);
 
-	if (flags != 0 && lib_att_alive(r->att) && !bell_send(c->t, r, s, flags, arg)) {
-		bell_keep(r, s, all, arg);
-		return false;
-	}
-	if (all & DEFERRED_FREE)
-		lib_sock_free(s);
-	return true;
-}
-
-static bool flush_locked(struct tas_ctx *c, struct lib_rings *r)
-{
-	/* pairs with the release in bell_keep */
-	struct tas_sock *s = atomic_exchange_explicit(&r->deferred, NULL, memory_order_acquire), *next;
-	bool all = true;
-
-	for (; s != NULL; s = next) {
-		next = s->deferred_next;
-		all &= kept_send(c, r, s);
-	}
-	return all;
-}
-
-bool lib_bell_flush(struct tas_ctx *c, struct lib_rings *r)
-{
-	bool all;
-
-	if (likely(atomic_load_explicit(&r->deferred, memory_order_relaxed) == NULL))
-		return true;
-	if (!lib_lock_enter(&c->t->os, &r->bell_lock))
-		return false;
-	all = flush_locked(c, r);
-	lib_lock_leave(&c->t->os, &r->bell_lock);
-	return all;
+	if (atomic_load_explicit(&rec->gen, memory_order_relaxed) != s->gen)
+		return; /* the flow has ended */
+	position_raise(&rec->rx_read, atomic_load_explicit(&s->rx_read, memory_order_relaxed));
+	position_raise(&rec->tx_end, atomic_load_explicit(&s->tx_end, memory_order_relaxed));
+	read_is_told(s, atomic_load_explicit(&rec->rx_read, memory_order_relaxed));
+	/* release, in this order; pairs with tasd's acquires in the other one: who sees the count sees the
+	 * bit, the flags, and the positions */
+	while (!atomic_compare_exchange_weak(&rec->kept, &was, (uint16_t)merged(was, flags)))
+		;
+	atomic_fetch_or(&r->att->header->kept[group / 64], 1ull << group % 64);
+	atomic_fetch_add(&q->line->kept, 1);
+	core_tell(t, r, q);
 }
 
 /* --- one message --- */
@@ -159,44 +144,24 @@ static TAS_NOINLINE struct lib_rings *rings_for(struct tas_ctx *c, const struct 
 	return atomic_load_explicit(&s->rings, memory_order_relaxed);
 }
 
-/* False: it was kept, flags and all. */
-static inline bool bell(struct tas_ctx *c, struct tas_sock *s, uint32_t flags, uint32_t arg)
+void lib_bell(struct tas_ctx *c, struct tas_sock *s, uint32_t flags)
 {
 	struct lib_rings *r = c->rings;
-	bool sent;
+	bool sent = false;
 
 	if (unlikely(r == NULL || r->att != s->att || !lib_att_alive(r->att))) {
 		r = rings_for(c, s);
 		if (r == NULL)
-			return true; /* there is nobody to tell */
+			return; /* there is nobody to tell */
 	}
-	if (unlikely(!lib_lock_enter(&c->t->os, &r->bell_lock))) {
-		bell_keep(r, s, flags, arg);
-		return false;
+	if (flags & ABI_BELL_OPTIONS)
+		flags |= atomic_load_explicit(&s->options, memory_order_relaxed);
+	if (likely(lib_lock_enter(&c->t->os, &r->bell_lock))) {
+		sent = bell_send(c->t, r, s, flags);
+		lib_lock_leave(&c->t->os, &r->bell_lock);
 	}
-	sent = bell_send(c->t, r, s, flags & ~DEFERRED_FREE, arg);
-	lib_lock_leave(&c->t->os, &r->bell_lock);
 	if (unlikely(!sent))
-		bell_keep(r, s, flags, arg);
-	else if (unlikely(atomic_load_explicit(&r->deferred, memory_order_relaxed) != NULL))
-		lib_bell_flush(c, r);
-	return sent;
-}
-
-void lib_bell(struct tas_ctx *c, struct tas_sock *s, uint32_t flags, uint32_t arg) { bell(c, s, flags, arg); }
-
-void lib_bell_last(struct tas_ctx *c, struct tas_sock *s, uint32_t flags)
-{
-	if (bell(c, s, flags | DEFERRED_FREE, 0)) /* if not: whoever sends it frees the socket */
-		lib_bell_done(s);
-}
-
-void lib_bell_done(struct tas_sock *s)
-{
-	if (atomic_fetch_or(&s->deferred, DEFERRED_FREE | DEFERRED_ON) & DEFERRED_ON)
-		return; /* it is on a list for something earlier: as above */
-	atomic_store_explicit(&s->deferred, 0, memory_order_relaxed);
-	lib_sock_free(s);
+		bell_keep(c->t, r, s, flags);
 }
 
 static bool bells_taken(const struct lib_rings *r, uint32_t cores)
@@ -211,15 +176,30 @@ static bool bells_taken(const struct lib_rings *r, uint32_t cores)
 	return true;
 }
 
+static bool kept_taken(const struct abi_core_line *line)
+{
+	return atomic_load_explicit(&line->kept_taken, memory_order_acquire) ==
+		atomic_load_explicit(&line->kept, memory_order_relaxed);
+}
+
+static bool all_taken(const struct lib_att *a)
+{
+	uint32_t n = atomic_load_explicit(&a->nr_rings, memory_order_acquire);
+	bool all = true;
+
+	for (uint32_t i = 0; i < n && all; i++)
+		all = bells_taken(&a->rings[i], a->cores);
+	for (uint32_t i = 0; i < a->cores && all; i++)
+		all = kept_taken(&a->header->core_line[i]);
+	return all;
+}
+
 void lib_bells_pass(struct lib_att *a)
 {
 	enum { PATIENCE_MS = 100, NAP_US = 50 };
 	const struct timespec nap = { 0, NAP_US * (long)NS_PER_US };
-	uint32_t n = atomic_load_explicit(&a->nr_rings, memory_order_acquire);
 	unsigned naps = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
-		while (!bells_taken(&a->rings[i], a->cores) && naps++ < PATIENCE_MS * 1000 / NAP_US)
-			LIB_SYS(&a->t->os, SYS_nanosleep, (long)&nap, 0);
-	}
+	while (!all_taken(a) && naps++ < PATIENCE_MS * 1000 / NAP_US)
+		LIB_SYS(&a->t->os, SYS_nanosleep, (long)&nap, 0);
 }

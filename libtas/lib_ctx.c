@@ -6,6 +6,9 @@
  * name (tas_ctx_sleep_end), so that the next notification wakes them; what it drains for them reaches
  * them by on_event and tas_ctx_wake.
  *
+ * A thread's second context (tas_ctx_shared) shares its rings with all others of that kind, by intent: what
+ * is told there wakes each of their threads that sleeps, and waits for none that is busy.
+ *
  * A thread for which there is no context uses the common one, as others may at the same moment. So nothing in
  * it changes but `rings`, and an attachment that it once used is kept, even when it is dead. */
 #include <sys/eventfd.h>
@@ -55,9 +58,25 @@ struct tas_ctx *tas_ctx_new(struct tas *t)
 		if (!atomic_compare_exchange_strong(&c->used, &no, 1))
 			continue;
 		c->stamp = lib_stamp(t);
+		c->shared = NULL;
+		c->shares = false;
 		return c;
 	}
 	return NULL;
+}
+
+struct tas_ctx *tas_ctx_shared(struct tas_ctx *c)
+{
+	struct tas_ctx *x = c->shared;
+
+	if (likely(x != NULL))
+		return x;
+	x = c == &c->t->common ? NULL : tas_ctx_new(c->t);
+	if (x == NULL)
+		return c;
+	x->shares = true;
+	c->shared = x;
+	return x;
 }
 
 struct tas_ctx *tas_ctx_common(struct tas *t) { return &t->common; }
@@ -81,9 +100,10 @@ void tas_ctx_free(struct tas_ctx *c)
 
 	if (is_common(c))
 		return;
+	if (c->shared != NULL)
+		tas_ctx_free(c->shared);
+	c->shared = NULL;
 	entered = lib_lock_enter(&c->t->os, &c->t->ctl_lock); /* lib_listen_renew looks at c->rings */
-	if (c->rings != NULL && lib_att_alive(c->rings->att))
-		lib_bell_flush(c, c->rings);
 	rings_leave(c);
 	if (entered)
 		lib_lock_leave(&c->t->os, &c->t->ctl_lock);
@@ -122,6 +142,7 @@ void lib_ctx_after_fork(struct tas *t, struct tas_ctx *keep)
 
 	for (uint32_t i = 0; i < CTX_CHUNKS * CTX_CHUNK && (c = ctx_at(t, i)) != NULL; i++) {
 		c->rings = c->slept = NULL;
+		c->shared = NULL;
 		c->fd = -1;
 		c->sleeping = c->depth = 0;
 		c->stamp = lib_stamp(t);
@@ -196,7 +217,7 @@ static struct lib_rings *rings_find(struct tas *t, struct lib_att *a)
 	struct lib_rings *least = NULL, *fresh;
 
 	for (uint32_t i = 0; i < n; i++)
-		if (least == NULL || a->rings[i].users < least->users)
+		if (&a->rings[i] != a->shared && (least == NULL || a->rings[i].users < least->users))
 			least = &a->rings[i];
 	if (least != NULL && least->users == 0) {
 		lib_lock_rebias(&t->os, &least->bell_lock);
@@ -204,7 +225,17 @@ static struct lib_rings *rings_find(struct tas *t, struct lib_att *a)
 		return least;
 	}
 	fresh = rings_new(t, a);
-	return fresh != NULL ? fresh : least;
+	if (fresh != NULL)
+		return fresh;
+	return least != NULL ? least : a->shared;
+}
+
+/* Others may use them as their own, if there are no more. */
+static struct lib_rings *rings_of_all(struct tas *t, struct lib_att *a)
+{
+	if (a->shared == NULL)
+		a->shared = rings_find(t, a);
+	return a->shared;
 }
 
 struct lib_rings *lib_ctx_rings_locked(struct tas_ctx *c)
@@ -217,7 +248,7 @@ struct lib_rings *lib_ctx_rings_locked(struct tas_ctx *c)
 	if (c->rings != NULL && c->rings->att == a)
 		return c->rings;
 	lib_att_get(a); /* the attachment may die of our request */
-	r = rings_find(c->t, a);
+	r = c->shares ? rings_of_all(c->t, a) : rings_find(c->t, a);
 	if (r == NULL || !lib_att_alive(a)) {
 		lib_att_put(a);
 		return NULL;
@@ -245,11 +276,7 @@ unsigned tas_ctx_poll(struct tas_ctx *c)
 {
 	struct lib_rings *r = lib_ctx_rings(c);
 
-	if (unlikely(r == NULL))
-		return 0;
-	if (unlikely(atomic_load_explicit(&r->deferred, memory_order_relaxed) != NULL))
-		lib_bell_flush(c, r);
-	return lib_drain(c, r);
+	return likely(r != NULL) ? lib_drain(c, r) : 0;
 }
 
 /* --- sleep --- */
@@ -314,8 +341,6 @@ bool tas_ctx_sleep_begin(struct tas_ctx *c)
 	if (unlikely(is_common(c)))
 		return tas_ctx_poll(c) == 0;
 	ensure_fd(c);
-	if (r != NULL && !lib_bell_flush(c, r))
-		return false;
 	if (c->depth++ > 0)
 		return sleep_nested(c);
 	atomic_store_explicit(&c->sleeping, 1, memory_order_relaxed);

@@ -136,7 +136,7 @@ static inline void rx_consume(struct tas_ctx *c, struct tas_sock *s, size_t n)
 	if (lib_shared(c->t, s) && n != 0)
 		lib_publish(s);
 	if (unlikely(n != 0 && (read - told >= worth || end - told > s->rx_mask + 1ull - worth)))
-		lib_bell(c, s, ABI_BELL_POSITIONS, 0);
+		lib_bell(c, s, ABI_BELL_POSITIONS);
 }
 
 /* Nothing is there to read: what does that mean? -EINTR: something came in this moment. */
@@ -301,7 +301,7 @@ static inline bool tx_commit(struct tas_ctx *c, struct tas_sock *s, size_t n, un
 		memory_order_release);
 	if (lib_shared(c->t, s) && lib_publish(s))
 		return false;
-	lib_bell(c, s, bell, 0);
+	lib_bell(c, s, bell);
 	return true;
 }
 
@@ -323,7 +323,7 @@ static TAS_NOINLINE ssize_t tx_moved(struct tas_ctx *c, struct tas_sock *s, size
 static TAS_NOINLINE ssize_t tx_leave_full(struct tas_ctx *c, struct tas_sock *s)
 {
 	if (atomic_exchange(&s->want_out, 1) == 0)
-		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_WANT_SPACE, 0);
+		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_WANT_SPACE);
 	lib_sock_leave(c, s, &s->tx_lock);
 	tas_check(c->t);
 	return -EAGAIN;

@@ -29,6 +29,7 @@ static int hold_open(struct tas *t)
 		return error;
 	t->hold_token = m.fork.token;
 	atomic_store(&t->forks, (uint32_t)m.fork.number);
+	atomic_store(&lib_att_now(t)->header->forks, (uint32_t)m.fork.number);
 	return 0;
 }
 
@@ -136,6 +137,7 @@ static int adopt_listener(struct tas_ctx *c, struct tas_sock *s)
 	s->rx_lock = s->tx_lock = open;
 	lib_listener_forget_queue(b);
 	b->armed_for = NULL;
+	b->armed_for_all = false;
 	b->armed_epoch = 0;
 	b->registered = t->hold_token != 0 && b->registered && adopt_request(t, CTL_ADOPT, &a) == 0;
 	if (!b->registered)
@@ -170,7 +172,7 @@ static void flow_move(struct tas_ctx *c, struct tas_sock *s, struct lib_rings *r
 
 	s->rx_lock = s->tx_lock = open;
 	s->rx_mask = s->tx_mask = 0;
-	s->closing = s->deferred = s->queued_in = 0;
+	s->closing = s->queued_in = 0;
 	s->state &= STATE_CONNECTED | STATE_TX_SHUT | STATE_RX_SHUT;
 	s->forks = FORKS_SHARED;
 	lib_flow_init(s, r->att, a->rec, rec->flow, atomic_load(&rec->gen), r);

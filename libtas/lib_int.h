@@ -68,9 +68,7 @@ struct lib_rings {
 	uint32_t id;
 	struct lib_att *att;
 	struct abi_context *shm;
-	uint64_t bit; /* in abi_core_line.bells */
-	_Atomic(struct tas_sock *)
-		deferred;       /* have messages that found no way yet; linked by deferred_next */
+	uint64_t bit;           /* in abi_core_line.bells */
 	_Atomic uint32_t users; /* contexts that borrow it */
 	_Atomic uint32_t sleepers;
 	_Atomic int fd; /* eventfd that tasd writes */
@@ -99,9 +97,10 @@ struct lib_att {
 	_Atomic uint32_t sweeping; /* odd while the dead attachment's sockets are told */
 	_Atomic uint32_t nr_rings; /* made so far; below it `rings` is valid */
 	_Atomic int core_fd[ABI_CORES_MAX];
-	uint64_t epoch;          /* t->epoch while it lived */
-	struct lib_rings *rings; /* [contexts_max] */
-	struct lib_slot *slot;   /* [flows_max] */
+	uint64_t epoch;           /* t->epoch while it lived */
+	struct lib_rings *rings;  /* [contexts_max] */
+	struct lib_rings *shared; /* those of all contexts that share; under ctl_lock */
+	struct lib_slot *slot;    /* [flows_max] */
 };
 
 /* --- contexts --- */
@@ -115,6 +114,8 @@ struct tas_ctx {
 	_Atomic int fd;          /* eventfd of tas_ctx_wake; made when first needed, kept with this struct */
 	uint32_t depth;          /* of sleeps: more than one when a signal handler waits */
 	struct lib_rings *slept; /* between sleep_begin and _end: whose `sleepers` counts us */
+	struct tas_ctx *shared;  /* tas_ctx_shared: NULL until it is asked for */
+	bool shares;             /* it is one of these */
 };
 
 /* --- sockets --- */
@@ -176,10 +177,7 @@ struct tas_sock {
 		quick_at; /* where it was, and what was chosen, when TCP_QUICKACK was last set; 0: never */
 	uint64_t taken;   /* how far our bytes went before another process took the flow */
 	uint32_t forks;   /* t->forks when it began; SHARED: others have it in any case */
-	_Atomic uint32_t deferred; /* messages that found no way yet: ABI_BELL_*, DEFERRED_* */
-	_Atomic uint32_t deferred_arg;
 	uint16_t local_port, remote_port;
-	struct tas_sock *deferred_next;
 	struct tas_sock *next; /* in the free list or an accept queue */
 	struct net_addr local, remote;
 
@@ -200,6 +198,7 @@ struct lib_listener {
 	struct ctl_listen listen; /* how to register it, and its id */
 	bool registered;
 	struct tas_ctx *armed_for;    /* who waits for connections: armed again after tasd came back */
+	bool armed_for_all;           /* its rings are those that all share */
 	_Atomic uint64_t armed_epoch; /* in which the next two hold; written after them */
 	_Atomic uint32_t armed_now; /* index in lib_att.rings: connections are told there, since last asked */
 	_Atomic uint64_t armed[LISTENER_RINGS / 64]; /* all where any may have been told */
@@ -209,8 +208,6 @@ struct lib_listener {
 
 #define CLOSING_PLAIN 1u
 #define CLOSING_ABORT 2u
-#define DEFERRED_ON 0x80000000u   /* on a list of that name */
-#define DEFERRED_FREE 0x40000000u /* closed: free it when its messages are out */
 
 /* --- an instance --- */
 
@@ -331,15 +328,9 @@ void lib_ctx_after_fork(struct tas *t, struct tas_ctx *keep);
 /* Waits until tasd's cores took what was sent so far, but not for ever. Without locks. */
 void lib_bells_pass(struct lib_att *a);
 
-/* Tells tasd: ABI_BELL_* with the socket's positions and options. Never fails: what finds no way now is
- * kept and merged. */
-void lib_bell(struct tas_ctx *c, struct tas_sock *s, uint32_t flags, uint32_t arg);
-/* The same for a socket's last message; frees the socket, perhaps later. */
-void lib_bell_last(struct tas_ctx *c, struct tas_sock *s, uint32_t flags);
-/* Frees a socket about which nothing is left to say, once what was kept is out. */
-void lib_bell_done(struct tas_sock *s);
-/* Sends what was kept; false if something still is. */
-bool lib_bell_flush(struct tas_ctx *c, struct lib_rings *r);
+/* Tells tasd: ABI_BELL_* with the socket's positions and options. Never fails: what finds no room is kept
+ * where tasd finds it. */
+void lib_bell(struct tas_ctx *c, struct tas_sock *s, uint32_t flags);
 
 /* --- lib_notify.c --- */
 
@@ -348,6 +339,11 @@ unsigned lib_drain(struct tas_ctx *c, struct lib_rings *r);
 bool lib_drain_pending(struct lib_rings *r);
 /* The same without telling anybody. */
 void lib_sock_look(struct tas_sock *s);
+/* Notifications of the flow go to `r` from now on. What went elsewhere is in its record, for who looks there
+ * after this. False: they did already. */
+bool lib_sock_context(struct tas_sock *s, struct lib_rings *r);
+/* Looks at a flow as if it had been notified just now. */
+void lib_sock_update(struct tas_ctx *c, struct tas_sock *s);
 /* Waits until no drain that may have found a closed socket is running. */
 void lib_drains_pass(struct lib_att *a);
 /* A quarter of the transmit ring is free, and half of what may be unsent. */
@@ -400,6 +396,8 @@ void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort);
 /* Takes a flow's socket out of its attachment; tasd is not told. */
 void lib_flow_unlink(struct tas_sock *s);
 /* lib_listen.c */
+/* TAS_EV_IN if a connection waits, also one that was told to another thread. Asks tasd nothing. */
+uint32_t lib_listener_ready(struct tas_ctx *c, struct tas_sock *l);
 int lib_listener_options(struct tas_ctx *c, struct tas_sock *l, const struct ctl_options *options);
 void lib_listener_close(struct tas_ctx *c, struct tas_sock *l);
 /* With ctl_lock held. Registers a listener that the fork hold did not give us; 0 or -errno. */

@@ -187,6 +187,7 @@ static int arm_locked(struct tas_ctx *c, struct lib_listener *b)
 	int error;
 
 	b->armed_for = c;
+	b->armed_for_all = c->shares;
 	if (r == NULL || !b->registered)
 		return 0; /* as soon as tasd is there */
 	if (is_armed(b, r))
@@ -196,6 +197,34 @@ static int arm_locked(struct tas_ctx *c, struct lib_listener *b)
 	if (error == 0)
 		note_armed(b, r);
 	return error == -ENOTCONN ? 0 : error;
+}
+
+/* Drains where connections of this listener were told before, in the rings of others that waited for it: they
+ * may be busy elsewhere, or gone. */
+static void drain_others(struct tas_ctx *c, const struct lib_rings *r, const struct lib_listener *b)
+{
+	if (atomic_load_explicit(&b->armed_epoch, memory_order_acquire) != r->att->epoch)
+		return;
+	for (uint32_t k = 0; k < LISTENER_RINGS / 64; k++) {
+		uint64_t set = atomic_load_explicit(&b->armed[k], memory_order_relaxed);
+
+		for (; set != 0; set &= set - 1) {
+			struct lib_rings *other = &r->att->rings[k * 64 + (unsigned)__builtin_ctzll(set)];
+
+			if (other != r)
+				lib_drain(c, other);
+		}
+	}
+}
+
+uint32_t lib_listener_ready(struct tas_ctx *c, struct tas_sock *l)
+{
+	struct lib_listener *b = l->listener;
+
+	if (atomic_load_explicit(&b->queued, memory_order_acquire) == 0 && c->rings != NULL &&
+		lib_att_alive(c->rings->att))
+		drain_others(c, c->rings, b);
+	return atomic_load_explicit(&b->queued, memory_order_acquire) != 0 ? TAS_EV_IN : 0;
 }
 
 int tas_listen_arm(struct tas_ctx *c, struct tas_sock *l)
@@ -210,6 +239,8 @@ int tas_listen_arm(struct tas_ctx *c, struct tas_sock *l)
 		return -EBUSY;
 	error = arm_locked(c, l->listener);
 	lib_lock_leave(&t->os, &t->ctl_lock);
+	if (c->rings != NULL) /* what comes from here on is told to us: tasd has answered */
+		drain_others(c, c->rings, l->listener);
 	return error;
 }
 
@@ -231,7 +262,8 @@ void lib_listen_rearm(struct tas_ctx *c)
 {
 	for (struct tas_sock *l = c->t->listeners; l != NULL && lib_att_now(c->t) != NULL;
 		l = l->listener->next)
-		if (l->listener->armed_for == c && l->listener->registered)
+		if (l->listener->registered &&
+			(c->shares ? l->listener->armed_for_all : l->listener->armed_for == c))
 			arm_locked(c, l->listener);
 }
 
@@ -276,29 +308,6 @@ static struct tas_sock *queue_pop(struct lib_listener *b)
 	return s;
 }
 
-/* Drains where connections of this listener may have been told: here, and in the rings of others that
- * waited for it. */
-static void drain_for(struct tas_ctx *c, const struct lib_listener *b)
-{
-	struct lib_rings *r = lib_ctx_rings(c);
-
-	if (r == NULL)
-		return;
-	lib_drain(c, r);
-	if (atomic_load_explicit(&b->armed_epoch, memory_order_acquire) != r->att->epoch)
-		return;
-	for (uint32_t k = 0; k < LISTENER_RINGS / 64; k++) {
-		uint64_t set = atomic_load_explicit(&b->armed[k], memory_order_relaxed);
-
-		for (; set != 0; set &= set - 1) {
-			struct lib_rings *other = &r->att->rings[k * 64 + (unsigned)__builtin_ctzll(set)];
-
-			if (other != r)
-				lib_drain(c, other);
-		}
-	}
-}
-
 static int pop(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out)
 {
 	int error = lib_sock_enter(c, l, &l->rx_lock, STAMP_LISTENER);
@@ -339,7 +348,11 @@ int tas_accept(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out)
 	if (atomic_load_explicit(&l->listener->queued, memory_order_acquire) == 0) {
 		if (atomic_load_explicit(&l->listener->armed_epoch, memory_order_acquire) != tas_epoch(c->t))
 			tas_listen_arm(c, l);
-		drain_for(c, l->listener);
+		r = lib_ctx_rings(c);
+		if (r != NULL) {
+			lib_drain(c, r);
+			drain_others(c, r, l->listener);
+		}
 		tas_check(c->t);
 	}
 	error = pop_alive(c, l, out);
@@ -348,10 +361,9 @@ int tas_accept(struct tas_ctx *c, struct tas_sock *l, struct tas_sock **out)
 	(*out)->forks = atomic_load_explicit(&c->t->forks, memory_order_relaxed);
 	atomic_store_explicit(&(*out)->queued_in, 0, memory_order_release);
 	r = lib_ctx_rings(c);
-	if (r == NULL || r->att != (*out)->att || atomic_exchange(&(*out)->rings, r) == r)
-		lib_bell(c, *out, ABI_BELL_ACCEPTED, 0);
-	else
-		lib_bell(c, *out, ABI_BELL_ACCEPTED | ABI_BELL_CONTEXT | ABI_BELL_REFRESH, r->id);
+	if (r != NULL && r->att == (*out)->att)
+		lib_sock_context(*out, r); /* whoever is to be told looks at it first */
+	lib_bell(c, *out, ABI_BELL_ACCEPTED);
 	return 0;
 }
 

@@ -5,8 +5,8 @@
  *   - One thread is inside at a time. Waiters spin, then sleep on a futex.
  *   - lib_lock_enter returns false, at once, if the calling thread itself is inside: that is a signal
  *     handler which interrupted it; waiting would never end. The handler leaves its wish behind for
- *     whoever is inside to find when it leaves: a message in rings.deferred, a close in sock.closing, a
- *     freed socket in tas.freed_aside. What cannot be left behind is refused.
+ *     whoever is inside to find when it leaves (a close in sock.closing, a freed socket in
+ *     tas.freed_aside), or for tasd (a message in the flow's record). What cannot be left behind is refused.
  *   - All zeros is a free lock.
  *
  * Who enters first becomes the favourite (`bias`): it enters by plain stores to `inside`. Another thread

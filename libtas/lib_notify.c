@@ -106,7 +106,7 @@ static TAS_NOINLINE uint32_t want_out_look(struct tas_ctx *c, struct tas_sock *s
 		atomic_store_explicit(&s->want_out, 0, memory_order_relaxed);
 		return TAS_EV_OUT;
 	}
-	lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_WANT_SPACE, 0);
+	lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_WANT_SPACE);
 	return 0;
 }
 
@@ -131,6 +131,21 @@ static void sock_update(struct tas_ctx *c, struct tas_sock *s, const struct abi_
 	if (unlikely(atomic_load_explicit(&s->want_out, memory_order_relaxed) != 0))
 		edges |= want_out_look(c, s);
 	tell(s, edges);
+}
+
+void lib_sock_update(struct tas_ctx *c, struct tas_sock *s) { sock_update(c, s, s->rec); }
+
+bool lib_sock_context(struct tas_sock *s, struct lib_rings *r)
+{
+	atomic_store_explicit(&s->rings, r, memory_order_relaxed);
+	if (atomic_load_explicit(&s->rec->context, memory_order_relaxed) == r->id)
+		return false;
+	atomic_store_explicit(&s->rec->context, (uint16_t)r->id, memory_order_relaxed);
+	/* pairs with fence A: tasd notifies the new context, or who looks from here on sees the record that
+	 * tasd stored before it looked at the old one. And with the same fence of another thread that wants
+	 * them: one of the two sees the other's context, which is the one that stands. */
+	atomic_thread_fence(memory_order_seq_cst);
+	return true;
 }
 
 /* --- a new connection --- */

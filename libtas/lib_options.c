@@ -133,7 +133,7 @@ void tas_set_quickack(struct tas_ctx *c, struct tas_sock *s, bool on)
 {
 	if (lib_sock_ours(c, s, 0) != 0 || (lib_moved(s) && lib_pull(c, s) != 0))
 		return;
-	lib_bell(c, s, ABI_BELL_POSITIONS | (on ? ABI_BELL_QUICK_ACKS : ABI_BELL_LATE_ACKS), 0);
+	lib_bell(c, s, ABI_BELL_POSITIONS | (on ? ABI_BELL_QUICK_ACKS : ABI_BELL_LATE_ACKS));
 	atomic_store_explicit(&s->quick_at, (bytes_moved(s) + 1) << 1 | on, memory_order_relaxed);
 }
 

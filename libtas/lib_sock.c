@@ -239,7 +239,7 @@ static uint32_t ready_elsewhere(struct tas_sock *s)
 	uint32_t stamp = atomic_load_explicit(&s->stamp, memory_order_acquire);
 
 	if (stamp == (lib_stamp(s->t) | STAMP_LISTENER))
-		return atomic_load_explicit(&s->listener->queued, memory_order_acquire) != 0 ? TAS_EV_IN : 0;
+		return lib_listener_ready(tas_ctx_self(s->t), s);
 	if (stamp != 0 && s->adopt_error == 0) /* inherited: to ask for a connection's state is a use of it */
 		return s->listener == NULL && lib_adopt_try(s) ? tas_ready(s) : 0;
 	return TAS_EV_IN | TAS_EV_OUT | TAS_EV_ERR | TAS_EV_HUP;
@@ -297,7 +297,7 @@ bool tas_want_out(struct tas_ctx *c, struct tas_sock *s)
 		return false; /* that edge comes by itself */
 	/* before the message: its answer may be drained by another thread at once */
 	if (atomic_exchange(&s->want_out, 1) == 0)
-		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_WANT_SPACE, 0);
+		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_WANT_SPACE);
 	return false;
 }
 
@@ -324,9 +324,8 @@ void tas_sock_notify(struct tas_ctx *c, struct tas_sock *s)
 	if (lib_sock_ours(c, s, 0) != 0 || (lib_moved(s) && lib_pull(c, s) != 0))
 		return;
 	r = lib_ctx_rings(c);
-	if (r == NULL || r->att != s->att || atomic_exchange(&s->rings, r) == r)
-		return;
-	lib_bell(c, s, ABI_BELL_CONTEXT | ABI_BELL_REFRESH, r->id);
+	if (r != NULL && r->att == s->att && lib_sock_context(s, r))
+		lib_sock_update(c, s);
 }
 
 bool tas_sock_notify_now(struct tas_ctx *c, struct tas_sock *s)
@@ -363,7 +362,7 @@ int tas_shutdown(struct tas_ctx *c, struct tas_sock *s, unsigned how)
 	if (!lib_lock_enter(&c->t->os, &s->tx_lock))
 		return -EDEADLK;
 	if (!(atomic_fetch_or(&s->state, STATE_TX_SHUT) & STATE_TX_SHUT))
-		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_SHUT_WR, 0);
+		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_SHUT_WR);
 	lib_sock_leave(c, s, &s->tx_lock);
 	return 0;
 }
@@ -371,7 +370,7 @@ int tas_shutdown(struct tas_ctx *c, struct tas_sock *s, unsigned how)
 void tas_push(struct tas_ctx *c, struct tas_sock *s)
 {
 	if (lib_sock_ours(c, s, 0) == 0 && (!lib_moved(s) || lib_pull(c, s) == 0))
-		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS, 0);
+		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS);
 }
 
 static void option_set(struct tas_ctx *c, struct tas_sock *s, uint32_t bit, bool on)
@@ -382,7 +381,7 @@ static void option_set(struct tas_ctx *c, struct tas_sock *s, uint32_t bit, bool
 		atomic_fetch_or(&s->options, bit);
 	else
 		atomic_fetch_and(&s->options, ~bit);
-	lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS, 0);
+	lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS);
 }
 
 void tas_set_nodelay(struct tas_ctx *c, struct tas_sock *s, bool on)
@@ -400,10 +399,9 @@ void tas_preset(struct tas_sock *s, bool nodelay, bool cork)
 void lib_flow_close(struct tas_ctx *c, struct tas_sock *s, bool abort)
 {
 	lib_flow_unlink(s);
-	if (lib_shared(c->t, s) && lib_leave_shared(c, s, abort))
-		lib_bell_done(s);
-	else
-		lib_bell_last(c, s, ABI_BELL_POSITIONS | ABI_BELL_CLOSE | (abort ? ABI_BELL_ABORT : 0));
+	if (!lib_shared(c->t, s) || !lib_leave_shared(c, s, abort))
+		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_CLOSE | (abort ? ABI_BELL_ABORT : 0));
+	lib_sock_free(s);
 }
 
 void lib_sock_closed_inside(struct tas_ctx *c, struct tas_sock *s)

@@ -120,7 +120,7 @@ static int chunk_need(struct apps *as, uint16_t app, uint32_t rec)
 	uint32_t chunk = rec / ABI_REC_CHUNK, page;
 	int error;
 
-	if (a->rec_chunk[chunk] != NULL)
+	if (app_rec_chunk(a, chunk) != NULL)
 		return 0;
 	error = app_pages_alloc(as, app, CHUNK_PAGES, &page);
 	if (error != 0)
@@ -178,6 +178,8 @@ void app_rec_fill(struct apps *as, uint32_t flow, uint32_t listener)
 	atomic_store_explicit(&r->events, 0, memory_order_relaxed);
 	atomic_store_explicit(&r->error, 0, memory_order_relaxed);
 	atomic_store_explicit(&r->core, f->core, memory_order_relaxed);
+	atomic_store_explicit(&r->context, f->ctx, memory_order_relaxed);
+	atomic_store_explicit(&r->kept, 0, memory_order_relaxed);
 	atomic_store_explicit(&r->ring_gen, 0, memory_order_relaxed);
 	atomic_store_explicit(&r->snd_mss, f->mss, memory_order_relaxed);
 	r->flow = flow;

@@ -329,6 +329,14 @@ static struct place heir_of(const struct apps *as, uint32_t flow)
 	return at;
 }
 
+/* Which context the process wants to be notified; if it named none that there is, the last that was. */
+static uint16_t context_named(const struct apps *as, struct place p)
+{
+	uint16_t ctx = atomic_load(&shm_at(as, p.app, p.rec)->context);
+
+	return ctx < atomic_load(&as->fp->apps[p.app].nctx) ? ctx : rec_at(as, p.app, p.rec)->ctx;
+}
+
 /* The home's process closed the flow. Another that has it open gets it, and is told: it asks for the flow
  * before it goes on, for its positions are of another time. */
 static void pass_on(struct apps *as, uint32_t flow)
@@ -337,7 +345,7 @@ static void pass_on(struct apps *as, uint32_t flow)
 
 	if (is_home(as, heir.app, heir.rec))
 		return;
-	move(as, flow, heir, rec_at(as, heir.app, heir.rec)->ctx, ABI_EV_MOVED);
+	move(as, flow, heir, context_named(as, heir), ABI_EV_MOVED);
 	app_notify(as->fp->slow, &as->fp->flows[flow], ABI_EV_MOVED, 0);
 }
 
@@ -583,6 +591,7 @@ static void bring_home(struct apps *as, const struct ctl_adopt *a, struct place 
 	}
 	f->ctx = (uint16_t)a->context; /* it was passed on to us */
 	f->notify_pos = 0;
+	atomic_store(&shm->context, f->ctx);
 	as->fp->cold[a->flow].rec_events &= ~(uint32_t)ABI_EV_MOVED;
 	atomic_fetch_and(&shm->events, ~(uint32_t)ABI_EV_MOVED);
 	atomic_fetch_add(&shm->ring_gen, 1);

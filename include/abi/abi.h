@@ -8,11 +8,15 @@
  *
  *   app -> tasd  One ring of `struct abi_bell` per (context, core): positions that moved, requests to close.
  *                Absolute positions, never deltas: a repeated, merged or lost message is harmless as long as
- *                a later one follows.
+ *                a later one follows. A bell for which the ring has no room is kept in the flow's record,
+ *                where tasd reads it, also when the application is gone: see `kept`.
  *   tasd -> app  One ring of record indices per (context, core) and one per context for the slow path: "look
  *                at this record". The record holds the latest positions. A flow is pending in at most one
  *                ring of its context, and a ring has a slot for every flow: it cannot overflow, so tasd never
- *                waits for an application.
+ *                waits for an application. Which context that is the record says: whoever wants a flow's
+ *                notifications stores its own there, fences, and looks at the record. tasd stores the
+ *                record, fences (fence A), and loads the context: so what the newcomer did not see, it is
+ *                told. Of several who want them at once the last has them.
  *
  * Every ring has one writer and one reader. Producer and consumer indices are free-running and 64 bits wide.
  *
@@ -35,40 +39,40 @@
 #include "include/net/addr.h"
 
 #define ABI_MAGIC 0x3167657264736174ull /* "tasdreg1", little endian */
-#define ABI_MAJOR 1
-#define ABI_MINOR 2
+#define ABI_MAJOR 2
+#define ABI_MINOR 0
 
 enum {
 	ABI_CORES_MAX = 64,
 	ABI_REC_CHUNK = 1024,      /* flow records per chunk */
 	ABI_REC_CHUNKS_MAX = 1024, /* so at most 1 M flows an application */
-	ABI_BELL_SLOTS =
-		256, /* messages in an app -> tasd ring; a full one makes the application wait, not tasd */
+	ABI_BELL_SLOTS = 256,      /* messages in an app -> tasd ring */
+	ABI_KEPT_GROUP = 32,       /* flow records for which one bit of abi_header.kept stands */
+	ABI_KEPT_WORDS = ABI_REC_CHUNKS_MAX * ABI_REC_CHUNK / ABI_KEPT_GROUP / 64,
 	ABI_LISTENER_NONE = 0xffffffff,
 };
 
-/* Bits of abi_bell.flags. */
+/* Bits of abi_bell.flags and abi_flow_rec.kept. */
 enum abi_bell_flags {
 	ABI_BELL_POSITIONS = 1 << 0, /* rx_read and tx_end are valid */
 	ABI_BELL_SHUT_WR = 1 << 1,   /* a FIN follows tx_end; sticky */
 	ABI_BELL_CLOSE = 1 << 2, /* the application gave the flow up; unread data makes tasd answer with RST,
 				    as Linux does */
 	ABI_BELL_ABORT = 1 << 3, /* with CLOSE: RST at once and drop unsent data (SO_LINGER 0) */
-	ABI_BELL_CONTEXT = 1 << 4,  /* notify context `arg` from now on */
-	ABI_BELL_ACCEPTED = 1 << 5, /* the flow left its accept queue */
+	ABI_BELL_ACCEPTED = 1 << 4, /* the flow left its accept queue */
 	ABI_BELL_MORE =
-		1 << 6, /* hold back a last segment that is not full (MSG_MORE, TCP_CORK), at most 200 ms */
-	ABI_BELL_NODELAY = 1 << 7,     /* TCP_NODELAY is on: no Nagle */
-	ABI_BELL_OPTIONS = 1 << 8,     /* MORE and NODELAY are valid in this message */
-	ABI_BELL_REFRESH = 1 << 9,     /* push a notification even if nothing moved */
-	ABI_BELL_WANT_SPACE = 1 << 10, /* the transmit ring was found full: notify once, when a quarter of it
-					* is free (at once if it is). Without this bit progress of tx_una is
-					* stored in the record but not notified */
+		1 << 5, /* hold back a last segment that is not full (MSG_MORE, TCP_CORK), at most 200 ms */
+	ABI_BELL_NODELAY = 1 << 6,    /* TCP_NODELAY is on: no Nagle */
+	ABI_BELL_OPTIONS = 1 << 7,    /* MORE and NODELAY are valid in this message */
+	ABI_BELL_REFRESH = 1 << 8,    /* push a notification even if nothing moved */
+	ABI_BELL_WANT_SPACE = 1 << 9, /* the transmit ring was found full: notify once, when a quarter of it
+				       * is free (at once if it is). Without this bit progress of tx_una is
+				       * stored in the record but not notified */
 	ABI_BELL_QUICK_ACKS =
-		1 << 11, /* TCP_QUICKACK is set: acknowledge what was not, and the next at once */
-	ABI_BELL_LATE_ACKS = 1 << 12, /* it is 0 from now on: acknowledgements wait for an answer. After
+		1 << 10, /* TCP_QUICKACK is set: acknowledge what was not, and the next at once */
+	ABI_BELL_LATE_ACKS = 1 << 11, /* it is 0 from now on: acknowledgements wait for an answer. After
 					* QUICK_ACKS, if both are there */
-	ABI_BELL_ALL = (1 << 13) - 1,
+	ABI_BELL_ALL = (1 << 12) - 1,
 };
 
 /* app -> tasd. Copied once by tasd, then checked. */
@@ -80,10 +84,9 @@ struct abi_bell {
 	uint64_t tx_end; /* stream offset up to which the transmit ring is filled; at most tx_una + ring size,
 			    never back */
 	uint32_t flags;
-	uint32_t arg; /* low half: a context; high half, with ACCEPTED and CLOSE: the process's forks */
+	uint16_t forks; /* with ACCEPTED and CLOSE: the process's forks, low half */
+	uint16_t pad;
 };
-#define ABI_BELL_ARG_CONTEXT 0xffffu
-#define ABI_BELL_ARG_FORKS 16 /* shift */
 static_assert(sizeof(struct abi_bell) == 32, "two messages a line");
 
 /* app -> tasd ring for one (context, core). */
@@ -121,6 +124,9 @@ struct abi_core_line {
 			* sets bits after publishing (with a fence between), tasd exchanges for 0 */
 	_Atomic uint32_t asleep; /* tasd stores 1 when the core does not look at `bells`: then, after the
 				  * fence, write 1 to the core's eventfd */
+	_Atomic uint32_t kept;   /* bells kept in records, ever: counted by the application in the line of the
+				* core that it would have rung, after abi_header.kept and before `bells` */
+	_Atomic uint32_t kept_taken; /* what `kept` was when tasd had last taken all of them */
 };
 static_assert(sizeof(struct abi_core_line) == CACHE_LINE, "one line");
 
@@ -139,7 +145,7 @@ enum abi_flow_events {
 
 /* The state of a flow as its application may know it. Line 0 is written by whoever holds the flow's lock, in
  * tasd, on every change; the library reads each field once. Line 1 is set before the flow's first
- * notification, then constant but for `core` and the ring fields, which change together with `ring_gen`. */
+ * notification, then constant but for the ring fields, which change together with `ring_gen`. */
 struct abi_flow_rec {
 	alignas(CACHE_LINE) _Atomic uint64_t rx_end; /* stream offset after the last byte received in order */
 	_Atomic uint64_t
@@ -148,16 +154,21 @@ struct abi_flow_rec {
 	_Atomic uint32_t
 		error; /* see ABI_EV_ERROR; errno with ABI_EV_RESET (ECONNRESET, ETIMEDOUT, ECONNREFUSED,
 			  EHOSTUNREACH ...), else 0 */
-	_Atomic uint32_t gen;  /* generation of the flow in this record; 0 while the record is free. Stored
+	_Atomic uint32_t gen; /* generation of the flow in this record; 0 while the record is free. Stored
 				   last on install */
-	_Atomic uint32_t core; /* whose bell ring to use: a hint, any core accepts */
-	_Atomic uint32_t ring_gen;        /* bumped when a payload ring was replaced */
-	uint32_t flow;                    /* handle for abi_bell.flow */
-	_Atomic uint32_t snd_mss;         /* payload bytes of a full segment */
-	_Atomic uint32_t tx_nxt;          /* low half of the stream offset up to which was sent; of flows with
+	_Atomic uint32_t ring_gen; /* bumped when a payload ring was replaced */
+	uint32_t flow;             /* handle for abi_bell.flow */
+	_Atomic uint32_t tx_nxt;   /* low half of the stream offset up to which was sent; of flows with
 				    * TCP_NOTSENT_LOWAT or a transmit ring of which less is used */
-	_Atomic uint64_t rx_read, tx_end; /* written by the application, of flows older than its last fork:
-					   * positions that are not told yet */
+	_Atomic uint16_t snd_mss;  /* payload bytes of a full segment */
+	_Atomic uint16_t core;     /* whose bell ring to use: a hint, any core accepts */
+	/* written by the application */
+	_Atomic uint16_t context; /* which is notified; tasd's choice at first */
+	_Atomic uint16_t kept; /* ABI_BELL_* of bells that found no room: tasd takes them and leaves 0, or the
+				* application does and rings. Set after rx_read and tx_end, before the bit
+				* of abi_header.kept */
+	_Atomic uint64_t rx_read, tx_end; /* positions that are not told yet: with `kept`, and of flows older
+					   * than the last fork */
 	alignas(CACHE_LINE) struct net_addr local; /* alignas would hold for every declarator of a list */
 	struct net_addr remote;
 	uint16_t local_port, remote_port; /* host byte order */
@@ -178,8 +189,8 @@ struct abi_header {
 	uint32_t cores; /* cores that may exist: rings and lines are laid out for all of them */
 	uint32_t contexts_max;
 	uint32_t flows_max;
-	uint32_t notify_slots; /* power of two, at least flows_max */
-	uint32_t pad;
+	uint32_t notify_slots;  /* power of two, at least flows_max */
+	_Atomic uint32_t forks; /* of the application's process, written by it: for bells that are kept */
 	uint64_t region_size;
 	char congestion[64]; /* names of congestion control that ctl_options.congestion may have, with a space
 			      * behind each */
@@ -187,6 +198,9 @@ struct abi_header {
 							     * % ABI_REC_CHUNK records; 0 until a flow of that
 							     * chunk exists */
 	struct abi_core_line core_line[ABI_CORES_MAX];
+	/* bit i: some of the records from ABI_KEPT_GROUP * i on keep a bell. Set by the application, cleared
+	 * by tasd before it looks at them */
+	_Atomic uint64_t kept[ABI_KEPT_WORDS];
 };
 
 #endif

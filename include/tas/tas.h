@@ -136,6 +136,9 @@ struct tas_ctx *tas_ctx_self(struct tas *t);
 /* One for any number of threads at once. All calls do with it what they do with another, but who would
  * sleep on it has to look again by itself (tas_ctx_wakes). */
 struct tas_ctx *tas_ctx_common(struct tas *t);
+/* A second one of a thread's context, for what any thread is to be told: all of these share rings, and
+ * whoever of them sleeps is woken. It ends with the first. `c` itself if there is no memory. */
+struct tas_ctx *tas_ctx_shared(struct tas_ctx *c);
 /* One that belongs to no thread. NULL: out of memory. */
 struct tas_ctx *tas_ctx_new(struct tas *t);
 void tas_ctx_free(struct tas_ctx *c);

@@ -179,10 +179,22 @@ static void lead_where_nobody_does(struct ep_held *h)
 {
 	epset_try_lead(&h->role);
 	wait_add(&h->sleep, h->role.shared);
+	wait_add(&h->sleep, epset_of_all(h->set, h->sleep.ctx[0]));
 	for (unsigned i = 0; i < h->nr_nested; i++) {
 		epset_try_lead(&h->nested[i]);
 		wait_add(&h->sleep, h->nested[i].shared);
+		wait_add(&h->sleep, epset_of_all(h->nested[i].set, h->sleep.ctx[0]));
 	}
+}
+
+/* Did a file come to be in several sets after we chose where to sleep? */
+static bool sleeps_where_all_do(const struct ep_held *h)
+{
+	struct tas_ctx *all = epset_of_all(h->set, h->sleep.ctx[0]);
+
+	for (unsigned i = 0; all == NULL && i < h->nr_nested; i++)
+		all = epset_of_all(h->nested[i].set, h->sleep.ctx[0]);
+	return likely(all == NULL) || wait_has(&h->sleep, all);
 }
 
 static void gather_contexts(struct ep_wait *w)
@@ -307,7 +319,7 @@ static int sleep_on_all(struct ep_wait *w, struct ep_stay *s)
 	/* who led left before it could see us among the sleepers, or wakes us */
 	lead_where_nobody_does(h);
 	if (wait_begin(&h->sleep)) {
-		if (!epset_has_ready(h->set))
+		if (!epset_has_ready(h->set) && sleeps_where_all_do(h))
 			error = sleep_begun(w, s, joined);
 		wait_end(&h->sleep);
 	}

@@ -18,7 +18,9 @@
  *
  * Who drains notifications for a set? Its `owner`, the one thread that waits on it, with that thread's own
  * context. When a second thread waits, the set gets a context of its own (`ctx`), used under `lead` by one
- * waiting thread at a time, which on leaving wakes a follower.
+ * waiting thread at a time, which on leaving wakes a follower. A file that is in several sets is notified to
+ * none of these, for its thread may be busy while another's sleeps: it is told where all threads that wait on
+ * such sets sleep beside their own (tas_ctx_shared).
  *
  * Locks, outer first: a set's `lock`, that of a set nested in it, a file's `lock`. Items are in their file's
  * list (file lock) and in their set's (set lock). A file that closes takes its items out of its own list,
@@ -42,6 +44,7 @@ struct epitem {
 	alignas(CACHE_LINE) _Atomic uint32_t signaled; /* enum epitem_signal: on `incoming`, or about to be */
 	_Atomic uint32_t events; /* as given to epoll_ctl; 0 beside the flags: one-shot that fired */
 	_Atomic bool dead;       /* its file closed, or it was deleted while on a list */
+	_Atomic bool others;     /* its file has been in another item, too: notified to all threads */
 	bool ready;              /* on the ready list */
 	bool loud;               /* an event put it there */
 	bool kernel_ready; /* the kernel's side said that there is something, and it was not reported yet */
@@ -55,20 +58,22 @@ struct epitem {
 	struct epitem *ready_next;
 	struct epitem *file_next, *file_prev;
 	struct epitem *set_next, *set_prev;
-	_Atomic(uint64_t) told; /* who is notified of the file: px_lock_me() of the owner, or EPSET_SHARED */
+	_Atomic(uint64_t)
+		told; /* who is notified of the file: px_lock_me() of the owner, EPSET_SHARED, EPSET_ALL */
 	uint32_t generation;
 	struct px_pooled pooled;
 };
 
 #define EPSET_SHARED UINT64_MAX
-#define EPSET_KICK UINT64_MAX /* data of epset.kick in `side`: no item's */
+#define EPSET_ALL (UINT64_MAX - 1) /* whoever waits on a set that has such items */
+#define EPSET_KICK UINT64_MAX      /* data of epset.kick in `side`: no item's */
 
 /* Files whose notifications are to be attracted by a request to tasd, which may take its time: after the lock
  * was left. */
 enum { EPSET_REQUESTS = 16 }; /* made for one harvest */
 struct epset_requests {
-	struct tas_ctx *ctx;
 	unsigned n;
+	struct tas_ctx *ctx[EPSET_REQUESTS]; /* for which */
 	struct file *file[EPSET_REQUESTS];
 };
 
@@ -77,6 +82,7 @@ struct epset {
 	_Atomic(struct epitem *) incoming;
 	_Atomic uint32_t active; /* items of files that are not PLAIN */
 	_Atomic uint32_t nested; /* those that are sets */
+	_Atomic uint32_t others; /* those whose file is in others, too */
 	struct px_lock lock;
 	struct epitem *ready_first, *ready_last;
 	struct epitem *items;
@@ -142,6 +148,12 @@ struct epset_role {
 };
 void epset_enter(struct epset *set, struct epset_role *role);
 void epset_leave(struct epset_role *role);
+/* The context on which the calling thread must sleep, too, or NULL. */
+static inline struct tas_ctx *epset_of_all(const struct epset *set, struct tas_ctx *own)
+{
+	return likely(atomic_load_explicit(&set->others, memory_order_relaxed) == 0) ? NULL
+										     : tas_ctx_shared(own);
+}
 /* Tries to become the leader of a shared set. */
 void epset_try_lead(struct epset_role *role);
 

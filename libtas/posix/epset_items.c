@@ -112,6 +112,26 @@ static void file_unlink(struct epitem *i)
 	atomic_store(&i->dead, true);
 }
 
+static void mark_others(struct epitem *i)
+{
+	if (atomic_exchange(&i->others, true))
+		return;
+	/* before the signal: who sees that sees the count when it is about to sleep */
+	atomic_fetch_add(&i->set->others, 1);
+	atomic_store(&i->told, 0);
+	if (!i->in_kernel)
+		epitem_signal(i, SIGNAL_QUIET);
+}
+
+/* With the file's lock. An item that was one of several remains so when it is the last. */
+static void look_for_others(struct file *f)
+{
+	if (f->items->file_next == NULL)
+		return;
+	for (struct epitem *i = f->items; i != NULL; i = i->file_next)
+		mark_others(i);
+}
+
 static void set_link(struct epset *set, struct epitem *i)
 {
 	i->set = set;
@@ -136,6 +156,8 @@ void epitem_release(struct epitem *i)
 		i->set_next->set_prev = i->set_prev;
 	if (!i->in_kernel)
 		atomic_fetch_sub(&set->active, 1);
+	if (atomic_load(&i->others))
+		atomic_fetch_sub(&set->others, 1);
 	i->generation++;
 	px_pool_put(&epitem_pool, i);
 }
@@ -209,6 +231,7 @@ static int add_locked(struct epset *set, int epfd, int fd, struct file *f, const
 	i->ready = i->loud = i->kernel_ready = i->side = i->in_kernel = false;
 	atomic_store(&i->signaled, 0);
 	atomic_store(&i->dead, false);
+	atomic_store(&i->others, false);
 	atomic_store(&i->told, 0);
 	atomic_store(&i->events, event->events);
 	i->file = f;
@@ -219,6 +242,7 @@ static int add_locked(struct epset *set, int epfd, int fd, struct file *f, const
 	}
 	set_link(set, i);
 	file_link(f, i);
+	look_for_others(f);
 	if (!i->in_kernel) {
 		atomic_fetch_add(&set->active, 1);
 		if (atomic_load(&set->kernel_waiters) != 0)

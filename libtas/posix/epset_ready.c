@@ -94,7 +94,7 @@ static bool request_later(struct epset *set, struct tas_ctx *c, struct epitem *i
 
 	if (q->n == EPSET_REQUESTS || !file_get(i->file))
 		return false;
-	q->ctx = c;
+	q->ctx[q->n] = c;
 	q->file[q->n++] = i->file;
 	return true;
 }
@@ -106,18 +106,21 @@ static void requests_make(struct epset_requests *q)
 		struct tas_sock *s = file_sock(f);
 
 		if (s != NULL && tas_sock_is_listener(s))
-			tas_listen_arm(q->ctx, s);
+			tas_listen_arm(q->ctx[q->n], s);
 		else if (s != NULL)
-			tas_sock_notify(q->ctx, s);
+			tas_sock_notify(q->ctx[q->n], s);
 		file_put(f);
 	}
 }
 
-/* Notifications of the item's socket come to whoever serves the set. False: the item is to be asked later,
- * when the request was made, or by the leader, who alone can do that. */
+/* Notifications of the item's socket come to whoever serves the set, or, if it is in several, to all who
+ * wait. False: the item is to be asked later, when the request was made, or by the leader, who alone can do
+ * that. */
 static bool attract(struct epset *set, struct epitem *i)
 {
-	uint64_t owner = atomic_load_explicit(&set->owner, memory_order_relaxed), me = px_lock_me();
+	bool all = atomic_load_explicit(&i->others, memory_order_relaxed);
+	uint64_t owner = all ? EPSET_ALL : atomic_load_explicit(&set->owner, memory_order_relaxed);
+	uint64_t me = px_lock_me();
 	struct tas_sock *s = file_sock(i->file);
 	struct tas_ctx *c;
 
@@ -125,9 +128,9 @@ static bool attract(struct epset *set, struct epitem *i)
 		return true;
 	if (owner == EPSET_SHARED && atomic_load(&set->lead) != me)
 		return false;
-	if (owner != EPSET_SHARED && owner != me)
+	if (owner != EPSET_SHARED && owner != me && !all)
 		return true; /* somebody only looks; the owner attracts it when it waits */
-	c = owner == EPSET_SHARED ? set->ctx : inst_ctx();
+	c = owner == EPSET_SHARED ? set->ctx : all ? tas_ctx_shared(inst_ctx()) : inst_ctx();
 	/* first: whoever takes the notifications away after that says so here */
 	atomic_store(&i->told, owner);
 	if (!tas_sock_is_listener(s) && tas_sock_notify_now(c, s))

@@ -179,6 +179,7 @@ static bool join_all(const struct polling *p, struct poll_stay *s)
 		if (file_kind(f) == FILE_EPOLL) {
 			epset_enter(f->set, &x->role);
 			wait_add(&s->sleep, x->role.shared);
+			wait_add(&s->sleep, epset_of_all(f->set, own));
 		} else {
 			attract(own, f, p->fds[i].events);
 		}

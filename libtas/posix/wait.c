@@ -16,14 +16,19 @@ void wait_init(struct wait_sleep *w, struct tas_ctx *own)
 	wait_add(w, own);
 }
 
+bool wait_has(const struct wait_sleep *w, const struct tas_ctx *c)
+{
+	unsigned i = 0;
+
+	while (i < w->n && w->ctx[i] != c)
+		i++;
+	return i < w->n || w->crowded;
+}
+
 void wait_add(struct wait_sleep *w, struct tas_ctx *c)
 {
-	if (c == NULL)
+	if (c == NULL || wait_has(w, c))
 		return;
-	for (unsigned i = 0; i < w->n; i++) {
-		if (w->ctx[i] == c)
-			return;
-	}
 	if (w->n < WAIT_CTX_MAX)
 		w->ctx[w->n++] = c;
 	else

@@ -39,6 +39,8 @@ struct wait_sleep {
 void wait_init(struct wait_sleep *w, struct tas_ctx *own);
 /* Another context to drain and sleep on; NULL and repetitions are ignored. */
 void wait_add(struct wait_sleep *w, struct tas_ctx *c);
+/* Is it among them, or will there be no long sleep in any case? */
+bool wait_has(const struct wait_sleep *w, const struct tas_ctx *c);
 /* Looks at all notifications. */
 void wait_drain(struct wait_sleep *w);
 /* Announces the sleep on all contexts; false: something came, look again (and do not call wait_end). */

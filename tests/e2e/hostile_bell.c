@@ -61,8 +61,8 @@ static void flag_unknown(struct abi_bell *b, uint32_t i) { b->flags |= (ABI_BELL
 
 static void context_unknown(struct abi_bell *b, uint32_t i)
 {
-	b->flags |= ABI_BELL_CONTEXT;
-	b->arg = 1 + i * i;
+	b->flags |= ABI_BELL_REFRESH;
+	atomic_store(&o.f.shm->context, (uint16_t)(1 + i * i % (UINT16_MAX - 1)));
 }
 
 static void told_for_ever(struct abi_bell *b, uint32_t i TAS_UNUSED)
@@ -240,7 +240,6 @@ int hostile_flags(int argc TAS_UNUSED, char **argv)
 
 			b.flags = (uint32_t)rand_u64(&any) & ABI_BELL_ALL;
 			b.tx_end = b.flags & ABI_BELL_POSITIONS ? rand_below(&any, 2000) : 0;
-			b.arg = 0;
 			raw_bell(&o.r, 0, &b);
 		}
 	}

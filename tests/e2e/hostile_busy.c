@@ -43,10 +43,9 @@ static void ring_fill(uint32_t context)
 	for (; c->produced[0] < end; c->produced[0]++) {
 		const struct raw_flow *of = &f[c->produced[0] % FLOWS];
 
-		ring->slot[c->produced[0] % ABI_BELL_SLOTS] = (struct abi_bell){ .flow = of->flow,
-			.gen = of->gen,
-			.arg = context,
-			.flags = ABI_BELL_REFRESH | ABI_BELL_CONTEXT };
+		ring->slot[c->produced[0] % ABI_BELL_SLOTS] =
+			(struct abi_bell){ .flow = of->flow, .gen = of->gen, .flags = ABI_BELL_REFRESH };
+		atomic_store(&of->shm->context, (uint16_t)context);
 	}
 	atomic_store(&ring->produced, c->produced[0]);
 	atomic_store(&c->shm->asleep, 1);

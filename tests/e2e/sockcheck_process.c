@@ -206,6 +206,112 @@ static long result_of(pthread_t thread)
 	return (long)result;
 }
 
+/* A thread with a set of its own takes one event, and is busy from then on: it waits for a pipe. */
+static int busy_until[2], took_one[2];
+
+static void *busy_one(void *arg)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLET };
+	int set = epoll_create1(EPOLL_CLOEXEC), n;
+	char byte;
+
+	(void)arg;
+	epoll_ctl(set, EPOLL_CTL_ADD, shared_fd, &e);
+	n = epoll_wait(set, &e, 1, PATIENCE_MS);
+	if (write(took_one[1], "", 1) != 1 || read(busy_until[0], &byte, 1) != 1)
+		n = -1;
+	close(set);
+	return (void *)(long)n;
+}
+
+static void busy_begin(pthread_t *thread)
+{
+	if (pipe(busy_until) != 0 || pipe(took_one) != 0)
+		exit(2);
+	pthread_create(thread, NULL, busy_one, NULL);
+}
+
+static void busy_end(pthread_t thread, const char *call)
+{
+	show("let the busy one go", write(busy_until[1], "", 1));
+	show(call, result_of(thread));
+	for (int i = 0; i < 2; i++) {
+		close(busy_until[i]);
+		close(took_one[i]);
+	}
+}
+
+static int slept_once[2];
+
+/* Another with a set of its own sleeps for two events. */
+static void *sleeper(void *arg)
+{
+	struct epoll_event e;
+	int n = epoll_wait(shared_set, &e, 1, PATIENCE_MS);
+
+	(void)arg;
+	if (write(slept_once[1], "", 1) != 1)
+		return NULL;
+	return (void *)(long)(n + epoll_wait(shared_set, &e, 1, PATIENCE_MS));
+}
+
+/* What comes while one thread is busy wakes the one that waits in another set. */
+static void one_connection_in_two_sets(void)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLET };
+	pthread_t busy, other;
+	char byte;
+
+	shared_fd = accepted(0);
+	shared_set = epoll_create1(EPOLL_CLOEXEC);
+	show("add", epoll_ctl(shared_set, EPOLL_CTL_ADD, shared_fd, &e));
+	if (pipe(slept_once) != 0)
+		exit(2);
+	pthread_create(&other, NULL, sleeper, NULL);
+	usleep(20000); /* most likely the busy one is the last to ask for events */
+	busy_begin(&busy);
+	usleep(20000);
+	peer("send 1 1");
+	show("the busy one has its event", read(took_one[0], &byte, 1));
+	show("and so has the other", read(slept_once[0], &byte, 1));
+	usleep(20000);
+	peer("send 1 1");
+	show("two events beside a busy one", result_of(other));
+	busy_end(busy, "it had one event");
+	close(slept_once[0]);
+	close(slept_once[1]);
+	close(shared_set);
+	close(shared_fd);
+}
+
+/* A connection that comes while the thread that waited for it is busy is found by another. */
+static void one_listener_for_two_threads(void)
+{
+	int port, fd, n = 0;
+	struct pollfd p;
+	pthread_t busy;
+	char byte;
+
+	shared_fd = new_listener(SOCK_NONBLOCK, &port);
+	p = (struct pollfd){ .fd = shared_fd, .events = POLLIN };
+	busy_begin(&busy);
+	usleep(20000);
+	show_text("peer connects", peer("connect 1 %s %d", inet_ntoa(check_local), port));
+	show("the busy one has its event", read(took_one[0], &byte, 1));
+	fd = accept(shared_fd, NULL, NULL);
+	show("accept", fd >= 0);
+	close(fd);
+	show_text("peer connects", peer("connect 2 %s %d", inet_ntoa(check_local), port));
+	for (int i = 0; i < PATIENCE_MS && n == 0; i++, usleep(1000))
+		n = poll(&p, 1, 0); /* without waiting, so that nothing is asked for */
+	show("poll sees the next", n);
+	fd = accept(shared_fd, NULL, NULL);
+	show("accept", fd >= 0);
+	close(fd);
+	busy_end(busy, "it had one event");
+	close(shared_fd);
+}
+
 /* --- one shot, many threads --- */
 
 enum { SHOOTERS = 4, SHOTS = 200 };
@@ -284,5 +390,7 @@ void check_threads(void)
 	show("both waiters got one", sum);
 	close(shared_set);
 	close(shared_fd);
+	one_connection_in_two_sets();
+	one_listener_for_two_threads();
 	shots();
 }

@@ -147,8 +147,7 @@ static bool bell_try(struct sim_proc *p, unsigned ctx, struct raw_sock *s, uint3
 		.gen = s->gen,
 		.rx_read = s->rx_read,
 		.tx_end = s->tx_end,
-		.flags = flags | ABI_BELL_POSITIONS,
-		.arg = c->id };
+		.flags = flags | ABI_BELL_POSITIONS };
 	ring->produced = ++c->produced[core];
 	s->rx_told = s->rx_read;
 	line->bells |= 1ull << c->id % 64;
@@ -277,7 +276,8 @@ static int raw_accept(struct sim_proc *p, unsigned ctx, void *listener, void **s
 	s = r->by_rec[l->queue[l->head++ % RAW_ACCEPT_MAX]];
 	TAS_ASSERT(s != NULL);
 	s->ctx = ctx;
-	bell(p, ctx, s, ABI_BELL_ACCEPTED | ABI_BELL_CONTEXT);
+	s->rec->context = (uint16_t)r->ctx[ctx].id;
+	bell(p, ctx, s, ABI_BELL_ACCEPTED | ABI_BELL_REFRESH); /* what came before is told here, too */
 	*remote = s->rec->remote;
 	*remote_port = s->rec->remote_port;
 	*sock = s;

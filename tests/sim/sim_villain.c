@@ -175,7 +175,7 @@ static struct abi_bell some_bell(struct villain *v)
 	struct abi_bell b = { .flow = f->flow,
 		.gen = f->gen,
 		.flags = ABI_BELL_POSITIONS | (below(v, 3) == 0 ? 1u << below(v, 12) : 0),
-		.arg = below(v, 4) };
+		.forks = (uint16_t)below(v, 4) };
 
 	f->tx_end += below(v, 3000);
 	b.tx_end = odd_number(v, f->tx_end);
@@ -183,7 +183,7 @@ static struct abi_bell some_bell(struct villain *v)
 	if (below(v, 16) == 0)
 		b.flags = (uint32_t)rand_u64(&v->rand);
 	if (below(v, 16) == 0)
-		b.arg = (uint32_t)rand_u64(&v->rand);
+		b.forks = (uint16_t)rand_u64(&v->rand);
 	return b;
 }
 

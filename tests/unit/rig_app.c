@@ -226,7 +226,7 @@ void bell(struct rig_app *a, unsigned ctx, struct abi_bell b)
 		core_app_rang(rig.fp.core[0], a->id);
 }
 
-static void ring(struct peer *p, uint32_t flags, uint32_t arg)
+static void ring(struct peer *p, uint32_t flags, uint16_t forks)
 {
 	bell(p->app, p->ctx,
 		(struct abi_bell){ .flow = p->flow,
@@ -234,12 +234,12 @@ static void ring(struct peer *p, uint32_t flags, uint32_t arg)
 			.rx_read = p->rx_read,
 			.tx_end = p->tx_end,
 			.flags = flags | ABI_BELL_POSITIONS,
-			.arg = arg });
+			.forks = forks });
 }
 
-void app_rings(struct peer *p, uint32_t flags, uint32_t arg)
+void app_rings(struct peer *p, uint32_t flags, uint16_t forks)
 {
-	ring(p, flags, arg);
+	ring(p, flags, forks);
 	rig_run();
 }
 

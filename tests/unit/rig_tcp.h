@@ -247,7 +247,7 @@ int app_sets_(struct peer *p, struct ctl_options options);
 void app_closes(struct peer *p);
 void app_aborts(struct peer *p);
 /* Positions as they are, with these flags. */
-void app_rings(struct peer *p, uint32_t flags, uint32_t arg);
+void app_rings(struct peer *p, uint32_t flags, uint16_t forks);
 /* Any message, without a run of the host. */
 void bell(struct rig_app *a, unsigned ctx, struct abi_bell b);
 /* How often the connection was notified since the last question. */

@@ -196,16 +196,20 @@ TEST(unknown_flags_are_refused)
 	}
 }
 
-TEST(context_that_there_is_none_of_is_refused)
+TEST(context_that_there_is_none_of_is_counted_and_the_old_one_stays)
 {
+	static const uint16_t none[] = { RIG_CONTEXTS, UINT16_MAX };
 	struct peer *p = busy();
-	struct abi_bell b = bell_of(p);
 
-	b.flags |= ABI_BELL_CONTEXT;
-	b.arg = RIG_CONTEXTS;
-	refused(p, b, CNT_APP_FAULT_FLAGS);
-	b.arg = UINT32_MAX;
-	refused(p, b, CNT_APP_FAULT_FLAGS);
+	for (unsigned i = 0; i < ARRAY_LEN(none); i++) {
+		rec_of(p)->context = none[i];
+		heard(p);
+		give(p, .seq = 101 + i, .ack = 101, .len = 1);
+		assert_int_equal(counted(CNT_APP_FAULT_FLAGS), i + 1);
+		assert_int_equal(flow_of(p)->ctx, p->app->ctx[0].id);
+		assert_int_equal(heard(p), 1);
+	}
+	overlook();
 }
 
 TEST(nonsense_in_the_index_of_a_ring_is_an_empty_ring)
@@ -281,7 +285,6 @@ TEST(random_bytes_in_every_ring_do_no_harm)
 			b.flags &= ABI_BELL_ALL & ~(uint32_t)(ABI_BELL_CLOSE | ABI_BELL_ABORT);
 			b.rx_read = rand_below(&r, 120);
 			b.tx_end = rand_below(&r, 4200);
-			b.arg = rand_below(&r, 3);
 		}
 		ring_with(p, b);
 		overlook();
@@ -401,7 +404,7 @@ TEST(bell_does_not_make_a_second_entry)
 	struct peer *p = established();
 
 	give(p, .seq = 1, .ack = 1, .len = 10);
-	app_rings(p, 0, p->app->ctx[1].id); /* an argument that no flag names means nothing */
+	app_rings(p, 0, 0);
 	give(p, .seq = 11, .ack = 1, .len = 10);
 	assert_int_equal(heard(p), 1);
 	assert_int_equal(flow_of(p)->ctx, p->app->ctx[0].id);
@@ -421,18 +424,18 @@ TEST(core_and_slow_path_share_the_one_entry)
 	overlook();
 }
 
-TEST(another_context_is_told_from_now_on) /* ABI_BELL_CONTEXT */
+TEST(another_context_is_told_from_now_on) /* abi_flow_rec.context */
 {
 	struct peer *p = established();
 	struct abi_notify_ring *n;
 
-	give(p, .seq = 1, .ack = 1, .len = 10);
-	app_rings(p, ABI_BELL_CONTEXT,
-		p->app->ctx[1].id); /* and at once: what waits in the old one may never be read */
+	give(p, .seq = 1, .ack = 1, .len = 10); /* waits in the old one, where it may never be read */
+	rec_of(p)->context = (uint16_t)p->app->ctx[1].id;
 	n = (struct abi_notify_ring *)(void *)(p->app->base + p->app->ctx[1].shm->notify_off[0]);
+	give(p, .seq = 11, .ack = 1, .len = 10);
 	assert_int_equal(n->produced, 1);
 	heard(p);
-	give(p, .seq = 11, .ack = 1, .len = 10);
+	give(p, .seq = 21, .ack = 1, .len = 10);
 	assert_int_equal(n->produced, 2);
 	overlook();
 }
@@ -522,7 +525,7 @@ TEST(pass_that_wakes_many_contexts_sends_one_burst)
 	tcp_ack_now(c, p->flow); /* a frame that waits for the end of the pass */
 	rig.bursts = 0;
 	for (unsigned i = 0; i < MANY; i++) {
-		flow_of(p)->ctx = (uint16_t)i;
+		rec_of(p)->context = (uint16_t)i;
 		flow_of(p)->notify_pos = 0;
 		app_notify(c, flow_of(p), 0, 0);
 	}
@@ -565,7 +568,7 @@ int main(void)
 		RIG_TEST(writing_more_than_fits_is_refused),
 		RIG_TEST(positions_that_go_back_are_older_messages),
 		RIG_TEST(unknown_flags_are_refused),
-		RIG_TEST(context_that_there_is_none_of_is_refused),
+		RIG_TEST(context_that_there_is_none_of_is_counted_and_the_old_one_stays),
 		RIG_TEST(nonsense_in_the_index_of_a_ring_is_an_empty_ring),
 		RIG_TEST(our_own_indices_are_not_read_back),
 		RIG_TEST(notification_ring_that_claims_to_be_full_loses_only_its_own),

@@ -83,19 +83,8 @@ static void a_wait_is_cancelled_in_the_kernels_set_and_beside_it(void **state)
 	assert_int_equal(s.result, 1);
 }
 
-/* The context that the library wants to be told on: the last that it named for the flow. */
-static uint32_t context_of(uint32_t rec, uint32_t before)
-{
-	struct abi_bell b;
-
-	for (uint32_t ctx = 0; ctx < r.nctx; ctx++) {
-		while (rig_bell(&r, ctx, 0, &b)) {
-			if (b.flow == rig_rec(&r, rec)->flow && b.flags & ABI_BELL_CONTEXT)
-				before = b.arg;
-		}
-	}
-	return before;
-}
+/* The context that the library wants to be told on. */
+static uint32_t context_of(uint32_t rec) { return rig_rec(&r, rec)->context; }
 
 /* A byte arrives, and is told there and nowhere else. */
 static void tell(uint32_t rec, uint32_t ctx)
@@ -116,11 +105,11 @@ static void who_is_left_is_served_when_the_other_has_gone(void **state)
 	add(set, fd, EPOLLIN | EPOLLET, 1);
 	sleeper_start(&one, set, 20000);
 	sleeper_start(&two, set, 20000);
-	ctx = context_of(1, 0);
+	ctx = context_of(1);
 	tell(1, ctx);
 	assert_soon(one.result != -2 || two.result != -2);
 	usleep(5000);
-	ctx = context_of(1, ctx);
+	ctx = context_of(1);
 	tell(1, ctx);
 	assert_soon(one.result != -2 && two.result != -2);
 	pthread_join(one.thread, NULL);
@@ -195,11 +184,88 @@ static void who_polls_a_shared_set_is_served_when_the_others_have_gone(void **st
 	assert_int_equal(one.result + two.result, 0);
 	assert_int_equal(set_of(set)->owner, EPSET_SHARED);
 	assert_soon(set_of(set)->lead != 0);
-	tell(1, context_of(1, 0));
+	tell(1, context_of(1));
 	for (int i = 0; i < 5000 && poller.result == -2; i++)
 		usleep(1000);
 	assert_int_equal(poller.result, 1);
 	pthread_join(poller.thread, NULL);
+}
+
+/* --- one file in several sets --- */
+
+/* Who waited on its own set last is busy elsewhere: the other's thread is woken as if it were not. */
+static void who_sleeps_is_told_while_the_other_set_is_not_waited_on(void **state)
+{
+	int mine = set_new(), other = set_new(), fd = px_flow(1, 0);
+	struct sleeper s;
+
+	(void)state;
+	add(mine, fd, EPOLLIN | EPOLLET, 1);
+	add(other, fd, EPOLLIN | EPOLLET, 2);
+	sleeper_start(&s, other, 10000);
+	assert_int_equal(now(mine), 0); /* attracts what it can */
+	tell(1, context_of(1));
+	assert_soon(s.result != -2);
+	pthread_join(s.thread, NULL);
+	assert_int_equal(s.result, 1);
+	assert_int_equal(s.event.data.u64, 2);
+	assert_int_equal(now(mine), 1); /* and it was told, too */
+}
+
+static void two_who_sleep_on_sets_of_their_own_are_both_woken(void **state)
+{
+	int set[2] = { set_new(), set_new() }, fd = px_flow(1, 0);
+	struct sleeper s[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		add(set[i], fd, EPOLLIN, 1);
+		sleeper_start(&s[i], set[i], 10000);
+	}
+	tell(1, context_of(1));
+	assert_soon(s[0].result != -2 && s[1].result != -2);
+	for (unsigned i = 0; i < 2; i++) {
+		pthread_join(s[i].thread, NULL);
+		assert_int_equal(s[i].result, 1);
+	}
+}
+
+/* It slept on its own context alone. */
+static void who_sleeps_learns_that_a_file_is_in_another_set_from_now_on(void **state)
+{
+	int mine = set_new(), other = set_new(), fd = px_flow(1, 0);
+	struct sleeper s;
+	uint32_t ctx;
+
+	(void)state;
+	add(other, fd, EPOLLIN, 2);
+	sleeper_start(&s, other, 10000);
+	ctx = context_of(1);
+	add(mine, fd, EPOLLIN, 1);
+	assert_soon(context_of(1) != ctx);
+	assert_int_equal(now(mine), 0);
+	assert_int_equal(s.result, -2);
+	tell(1, context_of(1));
+	assert_soon(s.result != -2);
+	pthread_join(s.thread, NULL);
+	assert_int_equal(s.result, 1);
+}
+
+static void sets_that_share_nothing_are_told_to_their_own_threads(void **state)
+{
+	int set = set_new(), fd = px_flow(1, 0), other = set_new();
+
+	(void)state;
+	add(set, fd, EPOLLIN, 1);
+	assert_int_equal(now(set), 0);
+	assert_int_equal(context_of(1), 0);
+	add(other, fd, EPOLLIN, 1);
+	assert_int_equal(now(set), 0);
+	assert_int_not_equal(context_of(1), 0);
+	assert_int_equal(set_of(set)->others, 1);
+	assert_int_equal(px_epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL), 0);
+	assert_int_equal(now(set), 0);
+	assert_int_equal(set_of(set)->others, 0);
 }
 
 /* --- requests to tasd --- */
@@ -347,6 +413,10 @@ int main(void)
 		T(who_is_left_is_served_when_the_other_has_gone), T(two_sleepers_get_one_event_each),
 		T(who_polls_a_set_sees_what_is_added),
 		T(who_polls_a_shared_set_is_served_when_the_others_have_gone),
+		T(who_sleeps_is_told_while_the_other_set_is_not_waited_on),
+		T(two_who_sleep_on_sets_of_their_own_are_both_woken),
+		T(who_sleeps_learns_that_a_file_is_in_another_set_from_now_on),
+		T(sets_that_share_nothing_are_told_to_their_own_threads),
 		T(who_changes_a_set_does_not_wait_for_requests), T(fork_does_not_wait_for_who_waits_for_it),
 		T(a_fork_in_a_handler_leaves_what_it_interrupted_alone), T(timeouts_are_kept) };
 

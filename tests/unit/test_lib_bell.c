@@ -106,103 +106,116 @@ static void fill(void)
 		tas_send(r.c, s, "x", 1, 0);
 }
 
-static void a_message_for_a_full_ring_is_kept_and_goes_out_later(void **state)
+/* What tasd finds: it would take it when it next looks at this core's line. */
+static void kept_is(uint32_t flags, uint64_t tx_end)
 {
-	struct abi_bell b = { 0 };
+	assert_int_equal(rig_rec(&r, 3)->kept, flags);
+	assert_int_equal(rig_rec(&r, 3)->tx_end, tx_end);
+	assert_int_equal(r.header->kept[0], 1);
+	assert_int_equal(r.header->core_line[0].bells, 1);
+	assert_int_not_equal(r.header->core_line[0].kept, r.header->core_line[0].kept_taken);
+}
+
+static void a_message_for_a_full_ring_is_kept_in_the_record(void **state)
+{
+	(void)state;
+	fill();
+	r.header->core_line[0].bells = 0;
+	assert_int_equal(tas_send(r.c, s, "yz", 2, 0), 2); /* the bytes are accepted all the same */
+	kept_is(ABI_BELL_POSITIONS | ABI_BELL_OPTIONS, ABI_BELL_SLOTS + 2);
+	assert_int_equal(tas_shutdown(r.c, s, TAS_SHUT_WR), 0);
+	kept_is(ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_SHUT_WR, ABI_BELL_SLOTS + 2);
+	assert_int_equal(r.header->core_line[0].kept, 2);
+	assert_int_equal(rig_bells_drop(&r, 0, 0), ABI_BELL_SLOTS);
+}
+
+static void a_core_asleep_is_woken_for_what_is_kept(void **state)
+{
+	(void)state;
+	fill();
+	r.header->core_line[0].asleep = 1;
+	tas_send(r.c, s, "x", 1, 0);
+	assert_int_equal(r.wakes, 1);
+}
+
+/* Of the options the later ones hold; what else was kept is said with them. */
+static void what_was_kept_goes_out_with_the_next_message(void **state)
+{
+	struct abi_bell b;
 
 	(void)state;
 	fill();
-	assert_int_equal(tas_send(r.c, s, "yz", 2, 0), 2); /* the bytes are accepted all the same */
-	assert_int_equal(tas_shutdown(r.c, s, TAS_SHUT_WR), 0);
-	assert_int_equal(rig_bells_drop(&r, 0, 0), ABI_BELL_SLOTS);
-	tas_ctx_poll(r.c);
-	assert_true(rig_bell(&r, 0, 0, &b)); /* both in one */
-	assert_int_equal(b.tx_end, ABI_BELL_SLOTS + 2);
-	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_SHUT_WR);
+	tas_send(r.c, s, "y", 1, TAS_MORE);
+	tas_shutdown(r.c, s, TAS_SHUT_WR);
+	rig_bells_drop(&r, 0, 0);
+	tas_set_nodelay(r.c, s, true);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags,
+		ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_NODELAY | ABI_BELL_SHUT_WR);
+	assert_int_equal(b.tx_end, ABI_BELL_SLOTS + 1);
+	assert_int_equal(rig_rec(&r, 3)->kept, 0);
 	assert_false(rig_bell(&r, 0, 0, &b));
 }
 
-static void nobody_sleeps_on_a_message_that_was_kept(void **state)
+static void the_options_kept_are_the_last_ones(void **state)
+{
+	(void)state;
+	fill();
+	tas_send(r.c, s, "y", 1, TAS_MORE);
+	kept_is(ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_MORE, ABI_BELL_SLOTS + 1);
+	tas_send(r.c, s, "y", 1, 0);
+	kept_is(ABI_BELL_POSITIONS | ABI_BELL_OPTIONS, ABI_BELL_SLOTS + 2);
+}
+
+/* Another thread may have said more in the meantime. */
+static void a_position_that_is_kept_does_not_go_back(void **state)
+{
+	(void)state;
+	fill();
+	rig_rec(&r, 3)->tx_end = ABI_BELL_SLOTS + 100;
+	tas_send(r.c, s, "y", 1, 0);
+	kept_is(ABI_BELL_POSITIONS | ABI_BELL_OPTIONS, ABI_BELL_SLOTS + 100);
+}
+
+static void nothing_is_kept_for_a_flow_that_has_ended(void **state)
+{
+	(void)state;
+	fill();
+	rig_rec(&r, 3)->gen = 2;
+	tas_close(r.c, s, false);
+	assert_int_equal(rig_rec(&r, 3)->kept, 0);
+}
+
+static void a_thread_sleeps_on_a_message_that_was_kept(void **state)
 {
 	(void)state;
 	fill();
 	tas_send(r.c, s, "y", 1, 0);
-	assert_false(tas_ctx_sleep_begin(r.c));
-	rig_bells_drop(&r, 0, 0);
 	assert_true(tas_ctx_sleep_begin(r.c));
 	tas_ctx_sleep_end(r.c);
-	assert_int_equal(rig_bells_drop(&r, 0, 0), 1);
 }
 
-static void a_close_that_was_kept_frees_the_socket_when_it_goes_out(void **state)
+static void a_close_that_is_kept_frees_the_socket_at_once(void **state)
 {
-	struct abi_bell b;
-
 	(void)state;
 	fill();
-	tas_close(r.c, s, false);
-	assert_int_equal(tas_send(r.c, s, "x", 1, 0), -EBADF);
-	assert_int_equal(r.t->nr_free, 0);
-	rig_bells_drop(&r, 0, 0);
-	tas_ctx_poll(r.c);
-	assert_true(rig_bell(&r, 0, 0, &b));
-	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_CLOSE);
-	assert_int_equal(b.flow, 5003);
-	assert_int_equal(r.t->nr_free, 1);
-}
-
-/* A message of the socket still lies about when its last one goes out directly. */
-static void a_socket_is_freed_once(void **state)
-{
-	struct abi_bell b;
-
-	(void)state;
-	fill();
-	tas_send(r.c, s, "y", 1, 0); /* kept */
-	rig_bells_drop(&r, 0, 0);
 	tas_close(r.c, s, true);
+	assert_int_equal(tas_send(r.c, s, "x", 1, 0), -EBADF);
 	assert_int_equal(r.t->nr_free, 1);
-	assert_true(rig_bell(&r, 0, 0, &b));
-	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_CLOSE | ABI_BELL_ABORT);
+	kept_is(ABI_BELL_POSITIONS | ABI_BELL_CLOSE | ABI_BELL_ABORT, ABI_BELL_SLOTS);
 	tas_ctx_poll(r.c);
 	assert_int_equal(r.t->nr_free, 1);
-	assert_int_equal(tas_accept(r.c, l, &s), -EAGAIN);
 }
 
-/* The same, with the message on another context's list. */
-static void a_socket_with_a_message_kept_elsewhere_is_freed_when_that_goes_out(void **state)
+/* A handler interrupts its own thread inside the ring. */
+static void a_handler_inside_leaves_its_message_in_the_record(void **state)
 {
-	struct tas_ctx *other = tas_ctx_new(r.t);
-
-	(void)state;
-	fill();
-	tas_send(r.c, s, "y", 1, 0); /* kept by context 0 */
-	tas_close(other, s, false);
-	assert_int_equal(rig_bells_drop(&r, 1, 0), 1);
-	assert_int_equal(r.t->nr_free, 0);
-	rig_bells_drop(&r, 0, 0);
-	tas_ctx_poll(r.c);
-	assert_int_equal(r.t->nr_free, 1);
-	tas_ctx_free(other);
-}
-
-/* A handler interrupts its own thread inside the ring: what it wants to say is said by the interrupted
- * call. */
-static void a_handler_inside_leaves_its_message_behind(void **state)
-{
-	struct abi_bell b;
-
 	(void)state;
 	lib_lock_enter(&r.t->os, &r.c->rings->bell_lock);
 	assert_int_equal(tas_send(r.c, s, "abc", 3, 0), 3);
-	assert_false(rig_bell(&r, 0, 0, &b));
 	lib_lock_leave(&r.t->os, &r.c->rings->bell_lock);
-	assert_int_equal(tas_send(r.c, s, "d", 1, 0), 1);
-	assert_true(rig_bell(&r, 0, 0, &b));
-	assert_int_equal(b.tx_end, 4);
-	assert_true(rig_bell(&r, 0, 0, &b)); /* late: the same position, harmless */
-	assert_int_equal(b.tx_end, 4);
-	assert_false(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(rig_bells_drop(&r, 0, 0), 0);
+	kept_is(ABI_BELL_POSITIONS | ABI_BELL_OPTIONS, 3);
 }
 
 static void options_are_those_of_the_moment_of_sending(void **state)
@@ -226,20 +239,35 @@ static void options_are_those_of_the_moment_of_sending(void **state)
 	assert_int_equal(b.flags, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_NODELAY);
 }
 
-static void another_context_is_named_once(void **state)
+static void another_context_is_named_in_the_record(void **state)
 {
 	struct tas_ctx *other = tas_ctx_new(r.t);
-	struct abi_bell b;
 
 	(void)state;
+	tas_ctx_poll(other);
+	tas_sock_notify(other, s);
+	assert_int_equal(rig_rec(&r, 3)->context, 1);
 	tas_sock_notify(r.c, s);
-	assert_false(rig_bell(&r, 0, 0, &b)); /* it is told to us already */
+	assert_int_equal(rig_rec(&r, 3)->context, 0);
+	assert_int_equal(rig_bells_drop(&r, 0, 0) + rig_bells_drop(&r, 1, 0), 0);
+	tas_ctx_free(other);
+}
+
+/* What was told to another's rings may never be read there. */
+static void whoever_wants_notifications_sees_what_was_told_elsewhere(void **state)
+{
+	struct tas_ctx *other = tas_ctx_new(r.t);
+
+	(void)state;
+	rig_deliver(&r, 3, 10);
+	rig_notify(&r, 0, 0, 3);
+	r.nr_events = 0;
 	tas_sock_notify(other, s);
-	assert_true(rig_bell(&r, 1, 0, &b));
-	assert_int_equal(b.flags, ABI_BELL_CONTEXT | ABI_BELL_REFRESH);
-	assert_int_equal(b.arg, 1);
+	assert_int_equal(r.nr_events, 1);
+	assert_ptr_equal(r.event[0].s, s);
+	assert_int_equal(r.event[0].edges, TAS_EV_IN);
 	tas_sock_notify(other, s);
-	assert_false(rig_bell(&r, 1, 0, &b));
+	assert_int_equal(r.nr_events, 1);
 	tas_ctx_free(other);
 }
 
@@ -302,14 +330,18 @@ int main(void)
 		TEST(the_summary_bit_is_set_after_it_was_taken),
 		TEST(a_core_asleep_is_woken_once),
 		TEST(the_ring_wraps_in_order),
-		TEST(a_message_for_a_full_ring_is_kept_and_goes_out_later),
-		TEST(nobody_sleeps_on_a_message_that_was_kept),
-		TEST(a_close_that_was_kept_frees_the_socket_when_it_goes_out),
-		TEST(a_socket_is_freed_once),
-		TEST(a_socket_with_a_message_kept_elsewhere_is_freed_when_that_goes_out),
-		TEST(a_handler_inside_leaves_its_message_behind),
+		TEST(a_message_for_a_full_ring_is_kept_in_the_record),
+		TEST(a_core_asleep_is_woken_for_what_is_kept),
+		TEST(what_was_kept_goes_out_with_the_next_message),
+		TEST(the_options_kept_are_the_last_ones),
+		TEST(a_position_that_is_kept_does_not_go_back),
+		TEST(nothing_is_kept_for_a_flow_that_has_ended),
+		TEST(a_thread_sleeps_on_a_message_that_was_kept),
+		TEST(a_close_that_is_kept_frees_the_socket_at_once),
+		TEST(a_handler_inside_leaves_its_message_in_the_record),
 		TEST(options_are_those_of_the_moment_of_sending),
-		TEST(another_context_is_named_once),
+		TEST(another_context_is_named_in_the_record),
+		TEST(whoever_wants_notifications_sees_what_was_told_elsewhere),
 		TEST(no_message_lies_in_a_ring_without_its_bit),
 	};
 

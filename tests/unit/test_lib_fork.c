@@ -363,10 +363,10 @@ static void a_flow_younger_than_the_fork_is_closed_by_a_bell_that_counts_it(void
 	rig_incoming(&r, 8, 1);
 	assert_int_equal(tas_accept(r.c, l, &n), 0);
 	assert_true(rig_bell(&r, 0, 0, &b) && (b.flags & ABI_BELL_ACCEPTED));
-	assert_int_equal(b.arg >> ABI_BELL_ARG_FORKS, 1);
+	assert_int_equal(b.forks, 1);
 	tas_close(r.c, n, false);
 	assert_true(rig_bell(&r, 0, 0, &b) && (b.flags & ABI_BELL_CLOSE));
-	assert_int_equal(b.arg >> ABI_BELL_ARG_FORKS, 1);
+	assert_int_equal(b.forks, 1);
 	assert_int_equal(r.asked[CTL_LEAVE], 0);
 }
 

@@ -163,8 +163,41 @@ static void who_accepts_looks_where_others_are_told(void **state)
 	rig_incoming(&r, 3, 1); /* told to context 0 */
 	assert_int_equal(tas_accept(other, l, &s), 0);
 	assert_true(rig_bell(&r, 1, 0, &b));
-	assert_int_equal(b.flags, ABI_BELL_ACCEPTED | ABI_BELL_CONTEXT | ABI_BELL_REFRESH);
-	assert_int_equal(b.arg, 1);
+	assert_int_equal(b.flags, ABI_BELL_ACCEPTED);
+	assert_int_equal(rig_rec(&r, 3)->context, 1);
+	tas_ctx_free(other);
+}
+
+/* The same for whoever asks, and whoever waits, in poll or epoll. */
+static void who_asks_looks_where_others_are_told(void **state)
+{
+	struct tas_sock *l = rig_listener(&r);
+	struct tas_ctx *other = tas_ctx_new(r.t);
+
+	(void)state;
+	assert_int_equal(tas_listen_arm(r.c, l), 0);
+	assert_int_equal(tas_listen_arm(other, l), 0);
+	rig_flow(&r, 3, 1, r.last[CTL_LISTEN].listen.cookie);
+	rig_event(&r, 3, ABI_EV_ACCEPT, 0);
+	rig_notify(&r, 1, 0, 3); /* to a thread that does not come for it */
+	tas_ctx_poll(r.c);
+	assert_int_equal(tas_ready(l), TAS_EV_IN);
+	tas_ctx_free(other);
+}
+
+static void who_waits_looks_where_others_were_told(void **state)
+{
+	struct tas_sock *l = rig_listener(&r);
+	struct tas_ctx *other = tas_ctx_new(r.t);
+
+	(void)state;
+	assert_int_equal(tas_listen_arm(r.c, l), 0);
+	rig_incoming(&r, 3, 1); /* told to context 0 */
+	r.nr_events = 0;
+	assert_int_equal(tas_listen_arm(other, l), 0);
+	assert_int_equal(r.nr_events, 1);
+	assert_ptr_equal(r.event[0].s, l);
+	assert_int_equal(r.event[0].edges, TAS_EV_IN);
 	tas_ctx_free(other);
 }
 
@@ -277,6 +310,8 @@ int main(void)
 		TEST(the_listener_is_told_and_a_flow_in_its_queue_is_not),
 		TEST(tasd_is_asked_to_tell_whoever_armed_last),
 		TEST(who_accepts_looks_where_others_are_told),
+		TEST(who_asks_looks_where_others_are_told),
+		TEST(who_waits_looks_where_others_were_told),
 		TEST(a_closed_listener_gives_up_what_nobody_accepted),
 		TEST(a_new_listener_does_not_get_connections_of_an_old_one),
 		TEST(calls_that_are_for_flows_say_so),
