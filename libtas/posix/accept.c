@@ -107,7 +107,8 @@ static int accept_once(const struct accepting *a, bool must_ask_kernel)
 		!atomic_load_explicit(&l->kernel_gave, memory_order_relaxed);
 	int fd = kernels_turn ? accept_kernel(a, false) : -EAGAIN;
 
-	if (fd != -EAGAIN) {
+	/* without a free number the kernel does not say whether it has one */
+	if (fd != -EAGAIN && fd != -EMFILE && fd != -ENFILE) {
 		atomic_store_explicit(&l->kernel_gave, true, memory_order_relaxed);
 		return fd;
 	}
