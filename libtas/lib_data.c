@@ -139,6 +139,16 @@ static inline void rx_consume(struct tas_ctx *c, struct tas_sock *s, size_t n)
 		lib_bell(c, s, ABI_BELL_POSITIONS, 0);
 }
 
+/* The pending error, which this call tells. */
+static int error_take(struct tas_sock *s)
+{
+	int error = tas_error(s);
+
+	if (error != 0)
+		atomic_store_explicit(&s->told_error, (uint32_t)error, memory_order_relaxed);
+	return error;
+}
+
 /* Nothing is there to read: what does that mean? -EINTR: something came in this moment. */
 static TAS_NOINLINE ssize_t rx_nothing(struct tas_sock *s)
 {
@@ -149,7 +159,7 @@ static TAS_NOINLINE ssize_t rx_nothing(struct tas_sock *s)
 	events = atomic_load_explicit(&s->rec->events, memory_order_acquire);
 	if (rx_avail(s) != 0)
 		return -EINTR;
-	error = tas_error(s);
+	error = error_take(s);
 	if (error != 0)
 		return -error;
 	state = atomic_load_explicit(&s->state, memory_order_relaxed);
@@ -246,7 +256,7 @@ static TAS_NOINLINE int tx_refusal(struct tas_sock *s)
 	int error;
 
 	lib_sock_look(s);
-	error = tas_error(s);
+	error = error_take(s);
 	if (error != 0)
 		return -error;
 	state = atomic_load_explicit(&s->state, memory_order_relaxed);

@@ -317,6 +317,18 @@ int tas_error(struct tas_sock *s)
 	return (int)(state >> STATE_ERROR_SHIFT);
 }
 
+void tas_error_back(struct tas_sock *s, int error)
+{
+	uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+
+	if (!flow_here(s) || error == 0 || (int)atomic_exchange(&s->told_error, 0) != error)
+		return;
+	while (state >> STATE_ERROR_SHIFT == 0 &&
+		!atomic_compare_exchange_weak(&s->state, &state,
+			state | (uint32_t)error << STATE_ERROR_SHIFT))
+		;
+}
+
 void tas_sock_notify(struct tas_ctx *c, struct tas_sock *s)
 {
 	struct lib_rings *r;

@@ -230,6 +230,9 @@ uint32_t tas_ready(struct tas_sock *s);
 bool tas_want_out(struct tas_ctx *c, struct tas_sock *s);
 /* SO_ERROR: the pending error as a positive errno, which is then cleared; 0 if none. */
 int tas_error(struct tas_sock *s);
+/* A call had moved some bytes before another one of the library told it this error (positive), and returns
+ * how many they were: a pending error is pending again, others leave no trace. */
+void tas_error_back(struct tas_sock *s, int error);
 /* Notifications of s go to c from now on: for the thread that will wait for it. Cheap if it already is so.
  * CTL in a child's first use, and when another process has it. */
 void tas_sock_notify(struct tas_ctx *c, struct tas_sock *s);

@@ -149,6 +149,8 @@ int px_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct 
 		if (flags & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;
 	}
+	if (n > 0)
+		io_error_later(f, got);
 	file_put(f);
 	if (bad)
 		got = -EINVAL;

@@ -62,8 +62,12 @@ static ssize_t send_all(struct file *f, const struct iovec *iov, int count, size
 		/* what went out counts; an error that is pending belongs to the next call */
 		if (done == total || (done > 0 && error_pending(f)))
 			return (ssize_t)done;
-		if (put < 0 && put != -EAGAIN)
-			return done > 0 ? (ssize_t)done : put;
+		if (put < 0 && put != -EAGAIN) {
+			if (done == 0)
+				return put;
+			io_error_later(f, put);
+			return (ssize_t)done;
+		}
 		error = io_wait_out(f, flags, &deadline);
 		if (error != 0)
 			return done > 0 ? (ssize_t)done : error;
@@ -103,6 +107,8 @@ static TAS_NOINLINE ssize_t send_rest(int fd, const void *buf, size_t len, int f
 		return done > 0 ? (ssize_t)done : REAL(send)(fd, buf, len, flags);
 	sent = done > 0 && error_pending(f) ? 0
 					    : io_send(f, &iov, 1, done > 0 ? flags | MSG_NOSIGNAL : flags);
+	if (done > 0)
+		io_error_later(f, sent);
 	file_put(f);
 	if (done == 0)
 		return io_result(sent);

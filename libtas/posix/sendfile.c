@@ -101,8 +101,10 @@ static ssize_t send_file(struct file *f, int in, off64_t *offset, size_t count)
 		error = put == -EAGAIN ? io_wait_out(f, 0, &deadline) : (int)put;
 		if (error == 0)
 			continue;
-		if (done > 0)
+		if (done > 0) {
+			io_error_later(f, error);
 			break;
+		}
 		if (error == -EPIPE)
 			io_broken_pipe(0);
 		return error;

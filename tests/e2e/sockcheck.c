@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <stdarg.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 const char *check_group = "start";
@@ -202,6 +203,33 @@ double seconds(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static _Atomic pid_t tid;
+
+void thread_here(void) { tid = (pid_t)syscall(SYS_gettid); }
+
+static bool asleep(void)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = tid != 0 ? fopen(path, "re") : NULL;
+	if (f != NULL && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f != NULL)
+		fclose(f);
+	return state == 'S';
+}
+
+void settle_asleep(void)
+{
+	double patience = seconds() + PATIENCE_MS / 1000.0;
+
+	while (!asleep() && seconds() < patience)
+		usleep(1000);
+	tid = 0;
 }
 
 /* --- the program --- */

@@ -68,6 +68,10 @@ void pattern_fill(void *data, size_t from, size_t n);
 
 double seconds(void);
 
+/* In a thread: who it is. Then another waits until it sleeps, in whatever call. */
+void thread_here(void);
+void settle_asleep(void);
+
 void check_names(void);
 void check_transfer(void);
 void check_messages(void);

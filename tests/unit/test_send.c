@@ -7,7 +7,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+
+#include "libtas/posix/real.h"
 
 static char data[3 * RIG_RING];
 static volatile sig_atomic_t signals;
@@ -212,6 +215,53 @@ static void a_pipe_is_read_no_further_than_it_goes(void **state)
 	close(pipes[0]);
 }
 
+/* What happens to the connection of record 1 while a part of a file or pipe is read into its ring. */
+static long (*true_syscall)(long, ...);
+static void (*meanwhile)(void);
+
+static long read_and_more(long number, ...)
+{
+	va_list args;
+	long a[6], got;
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	got = true_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if ((number == SYS_read || number == SYS_pread64) && meanwhile != NULL) {
+		void (*once)(void) = meanwhile;
+
+		meanwhile = NULL;
+		once();
+	}
+	return got;
+}
+
+static void during_the_next_read(void (*what)(void))
+{
+	real_init();
+	if (true_syscall == NULL)
+		true_syscall = real_calls.syscall;
+	real_calls.syscall = read_and_more;
+	meanwhile = what;
+}
+
+static void reset_comes(void) { rig_event(&r, 1, ABI_EV_RESET, ECONNRESET); }
+
+static void an_error_after_a_part_of_a_file_is_for_the_next_call(void **state)
+{
+	int fd = px_flow(1, SOCK_NONBLOCK), file = memfd_create("file", MFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(ftruncate(file, 2000), 0);
+	during_the_next_read(reset_comes);
+	assert_int_equal(px_sendfile(fd, file, NULL, 3000), 2000);
+	assert_errno(px_sendfile(fd, file, NULL, 3000), ECONNRESET);
+	assert_errno(px_send(fd, data, 1, MSG_NOSIGNAL), EPIPE);
+	close(file);
+}
+
 /* --- messages --- */
 
 /* What a message with this control data comes to. */
@@ -283,6 +333,7 @@ int main(void)
 		T(a_waiting_sender_sends_it_all), T(a_file_goes_out_from_its_position),
 		T(what_has_no_positions_is_no_file), T(the_end_of_a_file_is_not_held_back_for_more),
 		T(a_pipe_is_read_no_further_than_it_goes),
+		T(an_error_after_a_part_of_a_file_is_for_the_next_call),
 		T(control_data_is_passed_over_or_refused_as_linux_does),
 		T(fast_open_is_an_ordinary_open_by_every_call) };
 
