@@ -391,11 +391,19 @@ ssize_t tas_tx_begin(struct tas_ctx *c, struct tas_sock *s, struct tas_span span
 	return (ssize_t)space;
 }
 
-void tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned flags)
+bool tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned flags)
 {
-	if (filled != 0)
-		tx_commit(c, s, filled, flags, tx_space(s, 1) == filled);
+	if (filled != 0 && unlikely(!tx_commit(c, s, filled, flags, tx_space(s, 1) == filled)))
+		return false;
 	lib_sock_leave(c, s, &s->tx_lock);
+	return true;
+}
+
+ssize_t tas_tx_moved(struct tas_ctx *c, struct tas_sock *s, size_t filled)
+{
+	ssize_t went = tx_moved(c, s, filled);
+
+	return went == -EINTR ? 0 : went;
 }
 
 /* --- vectors --- */

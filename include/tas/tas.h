@@ -266,7 +266,11 @@ struct tas_span {
 ssize_t tas_rx_begin(struct tas_ctx *c, struct tas_sock *s, size_t offset, struct tas_span span[2]);
 void tas_rx_end(struct tas_ctx *c, struct tas_sock *s, size_t consumed);
 ssize_t tas_tx_begin(struct tas_ctx *c, struct tas_sock *s, struct tas_span span[2]);
-void tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned flags);
+/* False, only after fork: another process took the connection while the spans were filled. The lock is still
+ * held and the bytes stand there, until tas_tx_moved leaves it and says how many of them went along (or what
+ * send would return); the rest is to be sent again. */
+bool tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned flags);
+ssize_t tas_tx_moved(struct tas_ctx *c, struct tas_sock *s, size_t filled);
 
 size_t tas_rx_bytes(struct tas_sock *s); /* FIONREAD */
 size_t tas_tx_bytes(struct tas_sock *s); /* SIOCOUTQ: not acknowledged yet */

@@ -262,6 +262,79 @@ static void an_error_after_a_part_of_a_file_is_for_the_next_call(void **state)
 	close(file);
 }
 
+/* Another process takes the flow of record 1, with so many bytes of ours (`went`, up to this position), and
+ * writes up to another. */
+static uint64_t went, other_end;
+static int the_flow;
+
+static void flow_leaves(void)
+{
+	struct abi_flow_rec *rec = rig_rec(&r, 1);
+
+	r.next_flow = 2; /* the record that it comes back to */
+	r.adopt_taken = went;
+	r.adopt_tx = other_end;
+	atomic_fetch_or(&rec->events, ABI_EV_MOVED);
+}
+
+static int flow_of_two_processes(void)
+{
+	int fd = px_flow(1, SOCK_NONBLOCK);
+
+	tas_fork_prepare(r.t);
+	tas_fork_parent(r.t);
+	assert_int_equal(px_send(fd, "..", 2, 0), 2);
+	return fd;
+}
+
+/* Of ten bytes that came from `in` some went along, and the rest stands behind what the other wrote. */
+static void check_moved(const char *went_on)
+{
+	size_t n = strlen(went_on);
+
+	assert_int_equal(file_sock(fd_look(the_flow))->tx_end, other_end + n);
+	assert_memory_equal(r.base + rig_rec(&r, 1)->tx_off + other_end, went_on, n);
+}
+
+static void a_file_is_sent_on_from_where_another_process_took_the_flow(void **state)
+{
+	int fd = flow_of_two_processes(), file = memfd_create("file", MFD_CLOEXEC);
+	off64_t at = 0;
+
+	(void)state;
+	the_flow = fd;
+	assert_int_equal(write(file, "0123456789", 10), 10);
+	lseek(file, 0, SEEK_SET);
+	during_the_next_read((went = 6, other_end = 50, flow_leaves));
+	assert_int_equal(px_sendfile(fd, file, NULL, 10), 10); /* 2 to 6 went along */
+	assert_int_equal(lseek(file, 0, SEEK_CUR), 10);
+	check_moved("456789");
+	during_the_next_read((went = 2, other_end = 100, flow_leaves));
+	assert_int_equal(px_sendfile(fd, file, &at, 10), 10); /* none */
+	assert_int_equal(at, 10);
+	check_moved("0123456789");
+	during_the_next_read((went = 200, other_end = 200, flow_leaves));
+	at = 0;
+	assert_int_equal(px_sendfile(fd, file, &at, 10), 10); /* all */
+	assert_int_equal(at, 10);
+	check_moved("");
+	close(file);
+}
+
+static void a_pipe_is_sent_on_from_where_another_process_took_the_flow(void **state)
+{
+	int fd = flow_of_two_processes(), pipes[2];
+
+	(void)state;
+	the_flow = fd;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(write(pipes[1], "0123456789", 10), 10);
+	during_the_next_read((went = 6, other_end = 50, flow_leaves));
+	assert_int_equal(px_splice(pipes[0], NULL, fd, NULL, 10, 0), 10);
+	check_moved("456789");
+	px_close_range((unsigned)pipes[0], (unsigned)pipes[1], 0);
+}
+
 /* --- messages --- */
 
 /* What a message with this control data comes to. */
@@ -334,6 +407,8 @@ int main(void)
 		T(what_has_no_positions_is_no_file), T(the_end_of_a_file_is_not_held_back_for_more),
 		T(a_pipe_is_read_no_further_than_it_goes),
 		T(an_error_after_a_part_of_a_file_is_for_the_next_call),
+		T(a_file_is_sent_on_from_where_another_process_took_the_flow),
+		T(a_pipe_is_sent_on_from_where_another_process_took_the_flow),
 		T(control_data_is_passed_over_or_refused_as_linux_does),
 		T(fast_open_is_an_ordinary_open_by_every_call) };
 
