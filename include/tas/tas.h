@@ -311,6 +311,9 @@ void tas_fork_parent(struct tas *t);
 void tas_fork_child(struct tas *t);
 /* True in a child for a socket that it has not used yet. */
 bool tas_sock_inherited(const struct tas_sock *s);
+/* May another process still use the connection, so that it goes on when this one closes it? CTL in a process
+ * that forked since it has the connection; else false at once. */
+bool tas_sock_shared(struct tas_sock *s);
 
 /* --- descriptors of the library --- */
 

@@ -84,7 +84,7 @@ static void sock_close(struct file *f)
 	stash_close(f);
 	if (s == NULL)
 		return;
-	if (seconds > 0 && !tas_sock_inherited(s))
+	if (seconds > 0 && !tas_sock_shared(s)) /* only the last close lingers */
 		linger(f, seconds);
 	tas_close(inst_ctx(), s, seconds == 0);
 }

@@ -88,6 +88,9 @@ void check_descriptors(void);
 void check_processes(void);
 void check_threads(void);
 void check_inherited(void);
+void check_lingering(void);
+void check_shared(void);
+void check_vfork(void);
 
 /* The other side; ends when the control connection does. */
 int peer_main(const char *path, struct in_addr remote);
