@@ -89,6 +89,7 @@ void check_processes(void);
 void check_threads(void);
 void check_inherited(void);
 void check_lingering(void);
+void check_beside(void);
 void check_shared(void);
 void check_vfork(void);
 

@@ -208,6 +208,12 @@ static void fork_beside(const char *name, void *(*call)(void *))
 	show("child", result_of(child));
 }
 
+void check_beside(void)
+{
+	fork_beside("close after a fork beside recv", reads);
+	fork_beside("close after a fork beside poll", polls);
+}
+
 /* --- listeners --- */
 
 static int bound(int *port)
@@ -367,8 +373,6 @@ static void shut_by_child(void)
 
 void check_shared(void)
 {
-	fork_beside("close after a fork beside recv", reads);
-	fork_beside("close after a fork beside poll", polls);
 	listen_twice();
 	listen_beside();
 	nonblocking_listener();
