@@ -106,8 +106,8 @@ struct ctl_listen {
 	uint32_t context; /* CTL_ARM: the context to notify */
 	struct ctl_options options;
 	uint64_t id;     /* answer of CTL_LISTEN: identity in tasd across processes (CTL_ADOPT) */
-	uint64_t secret; /* drawn by the library: processes that inherited one listener, and register it anew
-			  * after tasd came back, share it; 0: with nobody */
+	uint64_t secret; /* drawn by the library: processes that inherited one socket share it, and register
+			  * one listener, also anew after tasd came back; 0: with nobody */
 };
 #define CTL_LISTEN_REUSEPORT 1
 #define CTL_LISTEN_V6ONLY 2

@@ -174,6 +174,8 @@ struct tas_listen_opt {
 	int backlog;
 	const struct ctl_options *options; /* of accepted flows; NULL: all as usual */
 	bool when_ready; /* without tasd: a listener nevertheless, registered as soon as tasd is there */
+	uint64_t secret; /* processes that say the same listen together on one address; 0: drawn, for those
+			    that inherit the listener */
 };
 
 struct tas_connect_opt {

@@ -44,6 +44,7 @@ struct file *file_new(enum file_kind kind, int family)
 	atomic_store_explicit(&f->kernel_empty, 0, memory_order_relaxed);
 	atomic_store_explicit(&f->opts, NULL, memory_order_relaxed);
 	f->family = (uint8_t)family;
+	f->secret = 0;
 	atomic_store_explicit(&f->kind, (uint8_t)kind, memory_order_relaxed);
 	atomic_store_explicit(&f->refs, forks_tag() | 1, memory_order_release);
 	return f;

@@ -82,6 +82,7 @@ struct file {
 	_Atomic(struct tas_sock *) stash; /* listener: accepted, but there was no descriptor for it */
 	/* listener: TSC when the kernel had no connection for accept; 0: it may have one */
 	_Atomic uint64_t kernel_empty;
+	uint64_t secret; /* bound: of the listener that it may become (tas_listen_opt); 0: not drawn */
 };
 static_assert(offsetof(struct file, waiters) == CACHE_LINE, "what every call touches is one line");
 

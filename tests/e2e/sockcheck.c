@@ -242,8 +242,8 @@ static const struct {
 	{ "options", check_options }, { "tuning", check_tuning }, { "poll", check_poll },
 	{ "epoll", check_epoll }, { "epoll_sets", check_epoll_sets }, { "descriptors", check_descriptors },
 	{ "processes", check_processes }, { "threads", check_threads }, { "inherited", check_inherited },
-	{ "lingering", check_lingering }, { "beside", check_beside }, { "shared", check_shared },
-	{ "vfork", check_vfork }, { "breaks", check_breaks } };
+	{ "lingering", check_lingering }, { "beside", check_beside }, { "listeners", check_listeners },
+	{ "shared", check_shared }, { "vfork", check_vfork }, { "breaks", check_breaks } };
 
 static void control_open(const char *path)
 {

@@ -90,6 +90,7 @@ void check_threads(void);
 void check_inherited(void);
 void check_lingering(void);
 void check_beside(void);
+void check_listeners(void);
 void check_shared(void);
 void check_vfork(void);
 

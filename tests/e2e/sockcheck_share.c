@@ -277,6 +277,14 @@ static void listen_beside(void)
 	close(fd);
 }
 
+void check_listeners(void)
+{
+	listen_twice();
+	listen_beside();
+}
+
+/* --- what is set --- */
+
 static int sets_nonblock(int fd) { return fcntl(fd, F_SETFL, O_NONBLOCK) == 0 ? 7 : 1; }
 
 static int sets_by_ioctl(int fd)
@@ -373,8 +381,6 @@ static void shut_by_child(void)
 
 void check_shared(void)
 {
-	listen_twice();
-	listen_beside();
 	nonblocking_listener();
 	nonblocking_connection();
 	options_by_child();

@@ -193,6 +193,24 @@ TEST(embryos_are_limited) /* a SYN flood: the oldest makes way, for its peer had
 }
 
 /* Two processes that had one listener register it anew after tasd came back. */
+TEST(processes_that_inherited_a_bound_socket_have_one_listener)
+{
+	struct ctl_listen first = { .port = RIG_PORT, .cookie = 1, .backlog = 8, .secret = 99 },
+			  second = first;
+	struct rig_app *a = app_start(0), *b = app_start(1);
+
+	second.backlog = 4;
+	second.flags = CTL_LISTEN_NODELAY; /* an option that one of them set */
+	assert_int_equal(app_listen(&rig.apps, a->id, &first), 0);
+	assert_int_equal(app_listen(&rig.apps, b->id, &second), 0);
+	assert_int_equal(second.id, first.id);
+	assert_int_equal(listener()->backlog, 4);
+	second.flags = CTL_LISTEN_REUSEPORT;
+	second.cookie = 2;
+	second.id = 0;
+	assert_int_equal(app_listen(&rig.apps, b->id, &second), EADDRINUSE);
+}
+
 TEST(processes_that_inherited_a_listener_share_it_again)
 {
 	struct ctl_listen first = { .port = RIG_PORT, .cookie = 1, .backlog = 8, .secret = 99 },
@@ -663,6 +681,7 @@ int main(void)
 		RIG_TEST(full_queue_drops_a_syn),
 		RIG_TEST(queue_that_filled_meanwhile_does_not_complete_a_handshake),
 		RIG_TEST(embryos_are_limited),
+		RIG_TEST(processes_that_inherited_a_bound_socket_have_one_listener),
 		RIG_TEST(processes_that_inherited_a_listener_share_it_again),
 		RIG_TEST(backlog_may_be_changed),
 		RIG_TEST(connection_waits_until_somebody_accepts),
