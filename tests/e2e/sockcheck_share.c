@@ -285,72 +285,91 @@ void check_listeners(void)
 
 /* --- what is set --- */
 
-static int sets_nonblock(int fd) { return fcntl(fd, F_SETFL, O_NONBLOCK) == 0 ? 7 : 1; }
-
-static int sets_by_ioctl(int fd)
+/* As servers do that make workers: each sets up what it inherited, and uses it. In Linux it then holds for
+ * the others, too, which here it does not: see docs/sockets.md. */
+static int accepts_none(int fd)
 {
 	int on = 0;
 
-	return ioctl(fd, FIONBIO, &on) == 0 ? 7 : 1;
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0 || !(fcntl(fd, F_GETFL) & O_NONBLOCK))
+		return 1;
+	if (accept(fd, NULL, NULL) != -1 || errno != EAGAIN)
+		return 2;
+	if (ioctl(fd, FIONBIO, &on) != 0 || (fcntl(fd, F_GETFL) & O_NONBLOCK))
+		return 3;
+	return 7;
 }
-
-static int accepts_none(int fd) { return accept(fd, NULL, NULL) == -1 && errno == EAGAIN ? 7 : 1; }
 
 static void nonblocking_listener(void)
 {
-	int port, fd = new_listener(0, &port), on = 1;
-	pid_t child;
+	int port, fd = new_listener(0, &port);
 
-	show("the child sets O_NONBLOCK", now(sets_nonblock, fd));
-	show("flags", fcntl(fd, F_GETFL));
-	show("accept", fcntl(fd, F_GETFL) & O_NONBLOCK ? accept(fd, NULL, NULL) : 0);
-	show("the child clears it", now(sets_by_ioctl, fd));
-	show("flags", fcntl(fd, F_GETFL));
-	child = heir(accepts_none, fd);
-	show("the parent sets it", ioctl(fd, FIONBIO, &on));
-	show("the child accepts none", result_of(child));
+	show("the child sets O_NONBLOCK and accepts none", now(accepts_none, fd));
 	connect_and_accept(fd, port);
 	close(fd);
+}
+
+static int receives_none(int fd)
+{
+	char byte;
+
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+		return 1;
+	return recv(fd, &byte, 1, 0) == -1 && errno == EAGAIN ? 7 : 2;
 }
 
 static void nonblocking_connection(void)
 {
 	int fd = accepted(0);
-	char byte;
 
-	show("the child sets O_NONBLOCK", now(sets_nonblock, fd));
-	show("flags", fcntl(fd, F_GETFL));
-	show("recv", fcntl(fd, F_GETFL) & O_NONBLOCK ? recv(fd, &byte, 1, 0) : 0);
+	show("the child sets O_NONBLOCK and receives none", now(receives_none, fd));
 	close(fd);
 }
 
+static int ready[2];
+
 static int accepts_with_options(int fd)
 {
-	struct timeval limit = { 0, 50000 }, got = { 0, 0 };
-	int on = 1, nodelay = 0, conn;
+	struct timeval limit = { 5, 0 }, got = { 0, 0 };
+	int on = 1, nodelay = 0, alive = 0, conn;
 	socklen_t size = sizeof(got);
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) != 0 ||
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
 		return 1;
+	if (write(ready[1], "", 1) != 1)
+		return 2;
 	conn = accept(fd, NULL, NULL);
 	if (conn < 0)
-		return 2;
+		return 3;
 	getsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, &got, &size);
-	size = sizeof(nodelay);
+	size = sizeof(int);
 	getsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &nodelay, &size);
-	return got.tv_usec > 0 && nodelay == 1 && send(conn, "", 1, 0) == 1 ? 7 : 3;
+	getsockopt(conn, SOL_SOCKET, SO_KEEPALIVE, &alive, &size);
+	if (got.tv_sec != 5 || nodelay != 1 || alive != 1)
+		return 4;
+	return send(conn, "", 1, 0) == 1 ? 7 : 5;
 }
 
 static void options_by_child(void)
 {
 	int port, fd = new_listener(0, &port);
-	pid_t child = heir(accepts_with_options, fd);
+	pid_t child;
+	char byte;
 
+	if (pipe2(ready, O_CLOEXEC) != 0)
+		exit(1);
+	child = heir(accepts_with_options, fd);
+	let_act();
+	if (read(ready[0], &byte, 1) != 1)
+		exit(1);
 	show_text("peer connects", peer("connect 1 %s %d", inet_ntoa(check_local), port));
 	show("the child's options are its connections'", result_of(child));
 	peer_shows("recv 1 2");
 	close(fd);
+	close(ready[0]);
+	close(ready[1]);
 }
 
 /* --- shutdown --- */
@@ -373,9 +392,10 @@ static void shut_by_child(void)
 
 	fd = accepted(0);
 	show("the child shuts it", now(shuts_both, fd));
-	show("recv", recv(fd, data, 1, 0));
 	show("send", send(fd, "", 1, MSG_NOSIGNAL));
-	show_events("events", 0, events_now(fd));
+	peer_shows("recv 1 1");
+	peer("close 1"); /* in Linux recv would not wait for it */
+	show("recv", recv(fd, data, 1, 0));
 	close(fd);
 }
 
