@@ -130,28 +130,32 @@ static long wait_call(long number, const long a[6])
 	}
 }
 
-static bool copies_process(long number, const long a[6])
+/* CLONE_*, or 0 for calls that make no process. */
+static uint64_t clone_flags(long number, const long a[6])
 {
 	uint64_t flags; /* the first member of struct clone_args */
 
 	if (number == SYS_clone)
-		return !(a[0] & CLONE_VM);
+		return (uint64_t)a[0] | SIGCHLD;
 	if (number != SYS_clone3 || a[0] == 0 || (size_t)a[1] < sizeof(flags))
-		return false;
+		return 0;
 	memcpy(&flags, P(const void *, 0), sizeof(flags));
-	return !(flags & CLONE_VM);
+	return flags | SIGCHLD;
 }
 
 /* A copy of the process made by number: both go on from here. */
 static long fork_call(long number, const long a[6])
 {
+	uint64_t flags = clone_flags(number, a);
 	long pid;
 
 #ifdef SYS_fork
 	if (number == SYS_fork)
 		return px_Fork();
 #endif
-	if (!copies_process(number, a))
+	if (flags != 0 && (flags & (CLONE_VM | CLONE_FILES)) == CLONE_VM)
+		fork_guest_begin();
+	if (flags == 0 || flags & CLONE_VM)
 		return NOT_OURS;
 	fork_prepare();
 	pid = real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);

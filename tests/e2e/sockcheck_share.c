@@ -442,6 +442,53 @@ static void clones(int flags, const char *name)
 	still_ours(name, waited(clone(closes_in_clone, stack + sizeof(stack), flags | SIGCHLD, NULL)));
 }
 
+#ifdef __x86_64__
+static _Noreturn void closes_and_ends(void) { _exit(close(clone_fd) == 0 ? 7 : 1); }
+
+/* syscall(2) itself returns in the child, to what stands on the new stack. */
+static void raw_clones(void)
+{
+	static long stack[4096] __attribute__((aligned(16)));
+	long *top = &stack[4094];
+
+	*top = (long)closes_and_ends;
+	clone_fd = accepted(0);
+	still_ours("clone by number",
+		waited((pid_t)syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, top, NULL, NULL, NULL)));
+}
+#else
+static void raw_clones(void) {}
+#endif
+
+static int makes_a_guest(int fd)
+{
+	pid_t child = vfork();
+
+	if (child == 0) {
+		close(fd);
+		_exit(7);
+	}
+	return waited(child) == 7 ? closes(fd) : 1;
+}
+
+/* What a thread made of guests does not matter to what it forks later. */
+static void forks_after_guests(void)
+{
+	int fd = accepted(0);
+	pid_t child;
+
+	show("a child that makes a guest, and closes", now(makes_a_guest, fd));
+	if (pipe2(life, O_CLOEXEC) != 0)
+		exit(1);
+	child = heir(closes_and_stays, fd);
+	close(life[0]);
+	let_act();
+	show("close beside a child that closed", close(fd));
+	peer_shows("recv 1 1");
+	close(life[1]);
+	show("the child", result_of(child));
+}
+
 static void vforks(void)
 {
 	pid_t child;
@@ -482,5 +529,7 @@ void check_vfork(void)
 	clones(CLONE_VM | CLONE_VFORK, "clone with memory, waiting");
 	clones(CLONE_VM, "clone with memory");
 	clones(CLONE_VFORK, "clone");
+	raw_clones();
+	forks_after_guests();
 	spawns();
 }
