@@ -357,6 +357,18 @@ static inline ssize_t tx_begin(struct tas_ctx *c, struct tas_sock *s, uint64_t w
 	return unlikely(*space == 0) ? tx_leave_full(c, s) : 0;
 }
 
+/* No bytes, but a broken connection says so. */
+static TAS_NOINLINE ssize_t tx_nothing(struct tas_ctx *c, struct tas_sock *s)
+{
+	int error = tx_enter(c, s);
+
+	if (error != 0)
+		return error;
+	error = tx_open(s) ? 0 : tx_refusal(s);
+	lib_sock_leave(c, s, &s->tx_lock);
+	return error == -EAGAIN ? 0 : error;
+}
+
 ssize_t tas_send(struct tas_ctx *c, struct tas_sock *s, const void *buf, size_t len, unsigned flags)
 {
 	uint64_t space;
@@ -364,7 +376,7 @@ ssize_t tas_send(struct tas_ctx *c, struct tas_sock *s, const void *buf, size_t 
 	size_t n;
 
 	if (unlikely(len == 0))
-		return lib_sock_ours(c, s, 0);
+		return tx_nothing(c, s);
 	refused = tx_begin(c, s, len, &space);
 	if (unlikely(refused != 0))
 		return refused;
@@ -473,7 +485,7 @@ ssize_t tas_writev(struct tas_ctx *c, struct tas_sock *s, const struct iovec *io
 	ssize_t refused;
 
 	if (len == 0)
-		return lib_sock_ours(c, s, 0);
+		return tx_nothing(c, s);
 	refused = tx_begin(c, s, len, &space);
 	if (refused != 0)
 		return refused;

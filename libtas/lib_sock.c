@@ -289,6 +289,17 @@ uint32_t tas_ready(struct tas_sock *s)
 	return ready;
 }
 
+bool tas_sock_over(struct tas_sock *s)
+{
+	const uint32_t fins = ABI_EV_RX_FIN | ABI_EV_TX_DONE;
+
+	if (!flow_here(s))
+		return s->adopt_error != 0;
+	lib_sock_look(s);
+	return (atomic_load_explicit(&s->state, memory_order_relaxed) & STATE_RESET) != 0 ||
+		(atomic_load_explicit(&s->rec->events, memory_order_acquire) & fins) == fins;
+}
+
 bool tas_want_out(struct tas_ctx *c, struct tas_sock *s)
 {
 	if (lib_sock_ours(c, s, 0) != 0 || (tas_ready(s) & TAS_EV_OUT))

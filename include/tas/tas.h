@@ -227,6 +227,8 @@ uint32_t tas_sock_tx_size(const struct tas_sock *s);
 
 /* What poll(2) would say now (level), straight from shared memory, without a system call. */
 uint32_t tas_ready(struct tas_sock *s);
+/* Is nothing left of the connection: a reset, or both FINs acknowledged? */
+bool tas_sock_over(struct tas_sock *s);
 /* For whoever will wait for TAS_EV_OUT: true if it is so now, else tasd is asked to tell once when it is
  * (a send that fell short asks by itself). Without this no OUT edge comes. */
 bool tas_want_out(struct tas_ctx *c, struct tas_sock *s);

@@ -165,6 +165,8 @@ static ssize_t receive_nothing(struct file *f, int flags)
 
 	while (error == 0 && file_sock(f) != NULL && !(tas_ready(file_sock(f)) & TAS_EV_IN))
 		error = io_wait_in(f, flags, 1, &deadline);
+	if (error == 0 && file_sock(f) != NULL && tas_rx_bytes(file_sock(f)) == 0)
+		error = -tas_error(file_sock(f));
 	return error;
 }
 

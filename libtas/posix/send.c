@@ -85,8 +85,9 @@ ssize_t io_send(struct file *f, const struct iovec *iov, int count, int flags)
 		return -EOPNOTSUPP;
 	}
 	if (total == 0) /* nothing to send: but a broken connection says so */
-		return file_sock(f) != NULL ? tas_send(inst_ctx(), file_sock(f), "", 0, 0) : -EBADF;
-	sent = send_all(f, iov, count, (size_t)total, flags);
+		sent = file_sock(f) != NULL ? tas_send(inst_ctx(), file_sock(f), "", 0, 0) : -EBADF;
+	else
+		sent = send_all(f, iov, count, (size_t)total, flags);
 	if (sent == -EPIPE)
 		io_broken_pipe(flags);
 	return sent;
@@ -183,12 +184,14 @@ ssize_t px_writev(int fd, const struct iovec *iov, int count)
 
 	if (!is_flow(f))
 		return REAL(writev)(fd, iov, count);
-	if (count == 1)
+	if (count == 1 && likely(iov[0].iov_len != 0))
 		return px_write(fd, iov[0].iov_base, iov[0].iov_len);
 	f = io_flow_get(fd);
 	if (f == NULL)
 		return io_result(-EBADF);
-	sent = io_send(f, iov, count, 0);
+	sent = io_length(iov, count);
+	if (sent != 0) /* a vector of nothing does not come to the socket in Linux */
+		sent = io_send(f, iov, count, 0);
 	file_put(f);
 	return io_result(sent);
 }

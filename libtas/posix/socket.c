@@ -243,7 +243,7 @@ static int flow_shutdown(struct file *f, int how)
 		file_decelerate(f, true);
 		return 0;
 	}
-	if ((tas_ready(file_sock(f)) & (TAS_EV_HUP | TAS_EV_TX_DONE)) == (TAS_EV_HUP | TAS_EV_TX_DONE))
+	if (tas_ready(file_sock(f)) & TAS_EV_HUP && tas_sock_over(file_sock(f)))
 		return fail(ENOTCONN); /* nothing is left to shut */
 	error = tas_shutdown(inst_ctx(), file_sock(f), bits);
 	if (error != 0)
@@ -292,10 +292,10 @@ static int flow_name(struct file *f, bool peer, struct sockaddr *addr, socklen_t
 	uint16_t local_port, remote_port;
 	uint32_t ready = s != NULL ? tas_ready(s) : TAS_EV_HUP;
 
-	if (peer && (!(ready & TAS_EV_CONNECTED) || ready & TAS_EV_HUP))
-		return fail(ENOTCONN);
 	if (s == NULL)
-		return fail(EBADF);
+		return fail(peer ? ENOTCONN : EBADF);
+	if (peer && (!(ready & TAS_EV_CONNECTED) || tas_sock_over(s)))
+		return fail(ENOTCONN);
 	if (size == NULL || addr == NULL)
 		return fail(EFAULT);
 	if ((int)*size < 0)

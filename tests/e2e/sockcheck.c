@@ -243,7 +243,8 @@ static const struct {
 	{ "epoll", check_epoll }, { "epoll_sets", check_epoll_sets }, { "descriptors", check_descriptors },
 	{ "processes", check_processes }, { "threads", check_threads }, { "inherited", check_inherited },
 	{ "lingering", check_lingering }, { "beside", check_beside }, { "listeners", check_listeners },
-	{ "shared", check_shared }, { "vfork", check_vfork }, { "breaks", check_breaks } };
+	{ "shared", check_shared }, { "vfork", check_vfork }, { "breaks", check_breaks },
+	{ "corners", check_corners } };
 
 static void control_open(const char *path)
 {

@@ -92,6 +92,7 @@ void check_lingering(void);
 void check_beside(void);
 void check_listeners(void);
 void check_shared(void);
+void check_corners(void);
 void check_vfork(void);
 
 /* The other side; ends when the control connection does. */

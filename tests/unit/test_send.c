@@ -99,6 +99,27 @@ static void a_broken_pipe_signals_unless_asked_not_to(void **state)
 	signal(SIGPIPE, SIG_DFL);
 }
 
+static void nothing_sent_on_a_broken_connection_is_an_error(void **state)
+{
+	struct iovec none = { data, 0 };
+	int fd = px_flow(1, 0), second = px_flow(2, 0);
+
+	(void)state;
+	signal(SIGPIPE, count_signal);
+	signals = 0;
+	assert_int_equal(px_write(fd, data, 0), 0);
+	assert_int_equal(px_shutdown(fd, SHUT_WR), 0);
+	assert_errno(px_write(fd, data, 0), EPIPE);
+	assert_int_equal(signals, 1);
+	assert_errno(px_send(fd, data, 0, MSG_NOSIGNAL), EPIPE);
+	assert_int_equal(px_writev(fd, &none, 1), 0); /* does not come to the socket */
+	assert_int_equal(px_pwritev2(fd, &none, 1, -1, 0), 0);
+	assert_int_equal(signals, 1);
+	rig_event(&r, 2, ABI_EV_RESET, ECONNRESET);
+	assert_errno(px_write(second, data, 0), ECONNRESET);
+	signal(SIGPIPE, SIG_DFL);
+}
+
 static void a_time_limit_gives_what_went_out(void **state)
 {
 	struct timeval limit = { 0, 20000 };
@@ -402,7 +423,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
 	const struct CMUnitTest tests[] = { T(what_fits_is_taken), T(bytes_stand_in_the_ring_as_given),
 		T(what_the_listener_passed_on_holds_for_the_first_bytes),
-		T(a_broken_pipe_signals_unless_asked_not_to), T(a_time_limit_gives_what_went_out),
+		T(a_broken_pipe_signals_unless_asked_not_to),
+		T(nothing_sent_on_a_broken_connection_is_an_error), T(a_time_limit_gives_what_went_out),
 		T(a_waiting_sender_sends_it_all), T(a_file_goes_out_from_its_position),
 		T(what_has_no_positions_is_no_file), T(the_end_of_a_file_is_not_held_back_for_more),
 		T(a_pipe_is_read_no_further_than_it_goes),
