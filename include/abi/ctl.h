@@ -169,8 +169,7 @@ struct ctl_info {
 	uint32_t ack_delay_us;
 	uint64_t delivered_bytes, marked_bytes;
 	uint32_t queued, backlog; /* a listener's: connections that wait to be accepted, and how many may */
-	uint32_t
-		shared; /* request: 1, to ask; answer: another process has the flow, or a child may come for it */
+	uint32_t shared; /* request: 1, to ask; answer: another process has the flow, or may come for it */
 };
 #define CTL_INFO_LISTENER UINT32_MAX
 

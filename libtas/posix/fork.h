@@ -4,10 +4,9 @@
  * fork(), daemon(3) and what else glibc makes of fork come here by pthread_atfork handlers; _Fork, clone and
  * syscall() by being replaced. O(epoll sets), not O(sockets): the child's sockets attach to tasd when first
  * used. A child of vfork, or of clone with CLONE_VM and without CLONE_FILES, is a guest: it shares all memory
- * with its parent, but has descriptors of its own. What it does to them must not touch the parent's tables. In
- * a guest fork_in_vfork() is true, and calls that would change a table only do the kernel's part. A thread
- * that made a guest is asked for its pid before it changes a table; guests that waited-for (vfork) have
- * ended or called exec when it goes on. */
+ * with its parent, but has descriptors of its own. What it does to them must not touch the parent's tables.
+ * In a guest fork_in_vfork() is true, and calls that would change a table only do the kernel's part. A
+ * thread that made a guest which it did not wait for is asked for its pid before it changes a table. */
 #ifndef TAS_POSIX_FORK_H
 #define TAS_POSIX_FORK_H
 

@@ -99,8 +99,8 @@ static ssize_t moved_from_pipe(struct file *f, struct tas_sock *s, const struct 
 	return sent < 0 && went <= 0 ? sent : went + (sent > 0 ? sent : 0);
 }
 
-/* Another process took the flow while `done` bytes were put behind its end. What did it take over: bytes, 0 for
- * none, or -errno. */
+/* Another process took the flow while `done` bytes were put behind its end. How many it took along: bytes,
+ * 0 for none, or -errno. */
 static ssize_t moved_away(struct file *f, struct tas_sock *s, const struct source *in,
 	const struct tas_span span[2], size_t done, unsigned flags)
 {

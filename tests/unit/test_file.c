@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_file.c - a file ends with the last descriptor and the last call that have it, in a child of fork, too. */
+/* test_file.c - a file ends with the last descriptor and the last call that have it, in a child, too. */
 #include "tests/unit/px_rig.h"
 
 #include "libtas/posix/px_lock.h"

@@ -192,25 +192,8 @@ TEST(embryos_are_limited) /* a SYN flood: the oldest makes way, for its peer had
 	assert_true(answered(peer_new()));
 }
 
-/* Two processes that had one listener register it anew after tasd came back. */
-TEST(processes_that_inherited_a_bound_socket_have_one_listener)
-{
-	struct ctl_listen first = { .port = RIG_PORT, .cookie = 1, .backlog = 8, .secret = 99 },
-			  second = first;
-	struct rig_app *a = app_start(0), *b = app_start(1);
-
-	second.backlog = 4;
-	second.flags = CTL_LISTEN_NODELAY; /* an option that one of them set */
-	assert_int_equal(app_listen(&rig.apps, a->id, &first), 0);
-	assert_int_equal(app_listen(&rig.apps, b->id, &second), 0);
-	assert_int_equal(second.id, first.id);
-	assert_int_equal(listener()->backlog, 4);
-	second.flags = CTL_LISTEN_REUSEPORT;
-	second.cookie = 2;
-	second.id = 0;
-	assert_int_equal(app_listen(&rig.apps, b->id, &second), EADDRINUSE);
-}
-
+/* Two processes that had one listener register it anew after tasd came back, or both make one of the socket
+ * that was bound before. */
 TEST(processes_that_inherited_a_listener_share_it_again)
 {
 	struct ctl_listen first = { .port = RIG_PORT, .cookie = 1, .backlog = 8, .secret = 99 },
@@ -226,9 +209,16 @@ TEST(processes_that_inherited_a_listener_share_it_again)
 	other.port = RIG_PORT + 1;
 	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &other), 0);
 	assert_int_not_equal(other.id, first.id);
+	other = first;
+	other.cookie = 3;
+	other.flags = CTL_LISTEN_REUSEPORT;
+	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &other), EADDRINUSE);
 	second.cookie = 2;
+	second.backlog = 4;
+	second.flags = CTL_LISTEN_NODELAY; /* an option that one of them set */
 	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &second), 0);
 	assert_int_equal(second.id, first.id);
+	assert_int_equal(listener()->backlog, 4);
 	assert_int_equal(app_unlisten(&rig.apps, rig.app[0].id, &first), 0);
 	assert_true(answered(peer_new())); /* the other has it */
 	assert_int_equal(app_unlisten(&rig.apps, rig.app[1].id, &second), 0);
@@ -681,7 +671,6 @@ int main(void)
 		RIG_TEST(full_queue_drops_a_syn),
 		RIG_TEST(queue_that_filled_meanwhile_does_not_complete_a_handshake),
 		RIG_TEST(embryos_are_limited),
-		RIG_TEST(processes_that_inherited_a_bound_socket_have_one_listener),
 		RIG_TEST(processes_that_inherited_a_listener_share_it_again),
 		RIG_TEST(backlog_may_be_changed),
 		RIG_TEST(connection_waits_until_somebody_accepts),
