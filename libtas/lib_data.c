@@ -139,6 +139,16 @@ static inline void rx_consume(struct tas_ctx *c, struct tas_sock *s, size_t n)
 		lib_bell(c, s, ABI_BELL_POSITIONS);
 }
 
+/* The pending error, which this call tells. */
+static int error_take(struct tas_sock *s)
+{
+	int error = tas_error(s);
+
+	if (error != 0)
+		atomic_store_explicit(&s->told_error, (uint32_t)error, memory_order_relaxed);
+	return error;
+}
+
 /* Nothing is there to read: what does that mean? -EINTR: something came in this moment. */
 static TAS_NOINLINE ssize_t rx_nothing(struct tas_sock *s)
 {
@@ -149,7 +159,7 @@ static TAS_NOINLINE ssize_t rx_nothing(struct tas_sock *s)
 	events = atomic_load_explicit(&s->rec->events, memory_order_acquire);
 	if (rx_avail(s) != 0)
 		return -EINTR;
-	error = tas_error(s);
+	error = error_take(s);
 	if (error != 0)
 		return -error;
 	state = atomic_load_explicit(&s->state, memory_order_relaxed);
@@ -246,7 +256,7 @@ static TAS_NOINLINE int tx_refusal(struct tas_sock *s)
 	int error;
 
 	lib_sock_look(s);
-	error = tas_error(s);
+	error = error_take(s);
 	if (error != 0)
 		return -error;
 	state = atomic_load_explicit(&s->state, memory_order_relaxed);
@@ -347,6 +357,18 @@ static inline ssize_t tx_begin(struct tas_ctx *c, struct tas_sock *s, uint64_t w
 	return unlikely(*space == 0) ? tx_leave_full(c, s) : 0;
 }
 
+/* No bytes, but a broken connection says so. */
+static TAS_NOINLINE ssize_t tx_nothing(struct tas_ctx *c, struct tas_sock *s)
+{
+	int error = tx_enter(c, s);
+
+	if (error != 0)
+		return error;
+	error = tx_open(s) ? 0 : tx_refusal(s);
+	lib_sock_leave(c, s, &s->tx_lock);
+	return error == -EAGAIN ? 0 : error;
+}
+
 ssize_t tas_send(struct tas_ctx *c, struct tas_sock *s, const void *buf, size_t len, unsigned flags)
 {
 	uint64_t space;
@@ -354,7 +376,7 @@ ssize_t tas_send(struct tas_ctx *c, struct tas_sock *s, const void *buf, size_t 
 	size_t n;
 
 	if (unlikely(len == 0))
-		return lib_sock_ours(c, s, 0);
+		return tx_nothing(c, s);
 	refused = tx_begin(c, s, len, &space);
 	if (unlikely(refused != 0))
 		return refused;
@@ -381,11 +403,19 @@ ssize_t tas_tx_begin(struct tas_ctx *c, struct tas_sock *s, struct tas_span span
 	return (ssize_t)space;
 }
 
-void tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned flags)
+bool tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned flags)
 {
-	if (filled != 0)
-		tx_commit(c, s, filled, flags, tx_space(s, 1) == filled);
+	if (filled != 0 && unlikely(!tx_commit(c, s, filled, flags, tx_space(s, 1) == filled)))
+		return false;
 	lib_sock_leave(c, s, &s->tx_lock);
+	return true;
+}
+
+ssize_t tas_tx_moved(struct tas_ctx *c, struct tas_sock *s, size_t filled)
+{
+	ssize_t went = tx_moved(c, s, filled);
+
+	return went == -EINTR ? 0 : went;
 }
 
 /* --- vectors --- */
@@ -455,7 +485,7 @@ ssize_t tas_writev(struct tas_ctx *c, struct tas_sock *s, const struct iovec *io
 	ssize_t refused;
 
 	if (len == 0)
-		return lib_sock_ours(c, s, 0);
+		return tx_nothing(c, s);
 	refused = tx_begin(c, s, len, &space);
 	if (refused != 0)
 		return refused;

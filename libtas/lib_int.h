@@ -173,6 +173,7 @@ struct tas_sock {
 	_Atomic uint32_t seen_error; /* rec->error as last seen with ABI_EV_ERROR */
 	uint32_t rx_limit;           /* of the ring tasd offers so much to the peer; 0: all */
 	_Atomic uint32_t tx_limit;   /* of the other one the library uses so much; 0: all */
+	_Atomic uint32_t told_error; /* the pending error that a call took last, for tas_error_back */
 	_Atomic uint64_t
 		quick_at; /* where it was, and what was chosen, when TCP_QUICKACK was last set; 0: never */
 	uint64_t taken;   /* how far our bytes went before another process took the flow */

@@ -34,7 +34,9 @@ static uint32_t cookie_new(struct tas *t, const struct tas_sock *s)
 
 static void listen_fill(const struct tas_os *os, struct ctl_listen *l, const struct tas_listen_opt *opt)
 {
-	lib_random(os, &l->secret, sizeof(l->secret));
+	l->secret = opt->secret;
+	if (l->secret == 0)
+		lib_random(os, &l->secret, sizeof(l->secret));
 	l->addr = opt->addr;
 	l->port = opt->port;
 	l->flags = opt->flags;

@@ -98,11 +98,11 @@ int tas_route(struct tas *t, const struct net_addr *remote, unsigned *prefix_len
 	return 0;
 }
 
-int tas_info(struct tas_sock *s, struct ctl_info *info)
+static int info_ask(struct tas_sock *s, bool shared, struct ctl_info *info)
 {
 	bool listener = tas_sock_is_listener(s);
 	struct tas_ctx *c = tas_ctx_self(s->t);
-	struct ctl_msg m = { .info = { .flow = CTL_INFO_LISTENER } };
+	struct ctl_msg m = { .info = { .flow = CTL_INFO_LISTENER, .shared = shared } };
 	int error = c == NULL ? -ENOMEM : lib_sock_ours(c, s, listener ? STAMP_LISTENER : 0);
 
 	if (error == 0 && !listener && lib_moved(s))
@@ -118,4 +118,19 @@ int tas_info(struct tas_sock *s, struct ctl_info *info)
 	if (!listener)
 		lib_quickack_info(s, info);
 	return 0;
+}
+
+int tas_info(struct tas_sock *s, struct ctl_info *info) { return info_ask(s, false, info); }
+
+bool tas_sock_shared(struct tas_sock *s)
+{
+	struct ctl_info info;
+	int error;
+
+	if (tas_sock_inherited(s))
+		return true;
+	if (tas_sock_is_listener(s) || !lib_shared(s->t, s))
+		return false;
+	error = info_ask(s, true, &info);
+	return error == 0 ? info.shared != 0 : error == -EBUSY;
 }

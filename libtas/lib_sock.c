@@ -289,6 +289,17 @@ uint32_t tas_ready(struct tas_sock *s)
 	return ready;
 }
 
+bool tas_sock_over(struct tas_sock *s)
+{
+	const uint32_t fins = ABI_EV_RX_FIN | ABI_EV_TX_DONE;
+
+	if (!flow_here(s))
+		return s->adopt_error != 0;
+	lib_sock_look(s);
+	return (atomic_load_explicit(&s->state, memory_order_relaxed) & STATE_RESET) != 0 ||
+		(atomic_load_explicit(&s->rec->events, memory_order_acquire) & fins) == fins;
+}
+
 bool tas_want_out(struct tas_ctx *c, struct tas_sock *s)
 {
 	if (lib_sock_ours(c, s, 0) != 0 || (tas_ready(s) & TAS_EV_OUT))
@@ -315,6 +326,18 @@ int tas_error(struct tas_sock *s)
 		!atomic_compare_exchange_weak(&s->state, &state, state & ((1u << STATE_ERROR_SHIFT) - 1)))
 		;
 	return (int)(state >> STATE_ERROR_SHIFT);
+}
+
+void tas_error_back(struct tas_sock *s, int error)
+{
+	uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+
+	if (!flow_here(s) || error == 0 || (int)atomic_exchange(&s->told_error, 0) != error)
+		return;
+	while (state >> STATE_ERROR_SHIFT == 0 &&
+		!atomic_compare_exchange_weak(&s->state, &state,
+			state | (uint32_t)error << STATE_ERROR_SHIFT))
+		;
 }
 
 void tas_sock_notify(struct tas_ctx *c, struct tas_sock *s)

@@ -80,6 +80,8 @@ void app_share_foresee_close(struct apps *as, uint32_t flow);
 void app_share_heard(struct apps *as);
 /* The same as app_share_close() for a hold, whose child has not attached. */
 int app_share_let_go(struct apps *as, const struct hold *h, uint32_t flow);
+/* Has anybody but the process whose home it is in the flow, or may a child of it come for it? */
+bool app_share_others(struct apps *as, uint32_t flow);
 /* A process no longer has the flow of this record: its end if nobody else has it. No lock is held. */
 void app_share_leave(struct apps *as, uint16_t app, uint32_t rec, enum app_close how, uint64_t upto);
 /* The record is about to be free: nothing names it any more. */

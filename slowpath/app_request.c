@@ -104,7 +104,9 @@ int app_options(struct apps *as, uint16_t app, struct ctl_change *change)
 
 int app_info(struct apps *as, uint16_t app, struct ctl_info *info)
 {
+	bool asked = info->shared != 0;
 	uint64_t id;
+	int error;
 
 	if (info->flow == CTL_INFO_LISTENER) {
 		if (!hold_find(&as->holds, app, info->gen, &id))
@@ -113,7 +115,9 @@ int app_info(struct apps *as, uint16_t app, struct ctl_info *info)
 	}
 	if (!has_flow(as, app, info->flow, info->gen))
 		return ENOENT;
-	return as->ops.info(as->ops.arg, info->flow, info);
+	error = as->ops.info(as->ops.arg, info->flow, info);
+	info->shared = error == 0 && asked && app_share_others(as, info->flow);
+	return error;
 }
 
 static bool is_flow(const struct apps *as, const struct ctl_adopt *a)

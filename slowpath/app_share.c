@@ -694,3 +694,13 @@ int app_share_close(struct apps *as, uint16_t app, struct ctl_adopt *a)
 		return ENOENT;
 	return had ? own_close(as, a, own) : app_share_let_go(as, as->holds.app[app].from, a->flow);
 }
+
+bool app_share_others(struct apps *as, uint32_t flow)
+{
+	struct place home;
+
+	settle(as, flow);
+	home = home_of(as, flow);
+	return has_home(as, flow) &&
+		(!is_alone(as, home.app, home.rec) || kept_by(as, home.app, home.rec, UINT64_MAX) != NULL);
+}

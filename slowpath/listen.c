@@ -532,22 +532,24 @@ static int conflict(struct listeners *ls, const struct ctl_listen *m, uid_t uid)
 	return 0;
 }
 
-/* The same listener, registered anew by another of the processes that inherited it. */
+/* The same listener, registered by another of the processes that inherited it, or the socket before it
+ * listened. */
 static struct listener *inherited_too(struct listeners *ls, const struct ctl_listen *m)
 {
 	struct listener *l = NULL;
 
 	LIST_FOREACH(l, &ls->of_port[m->port], same_port) {
 		if (m->secret != 0 && l->secret == m->secret && addr_eq(l->addr, m->addr) &&
-			l->flags == m->flags)
+			((l->flags ^ m->flags) & ~CTL_LISTEN_NODELAY) == 0)
 			return l;
 	}
 	return NULL;
 }
 
-static int listen_again(struct listener *l, uint16_t app, struct ctl_listen *m)
+static int listen_again(struct sp *sp, struct listener *l, uint16_t app, struct ctl_listen *m)
 {
 	m->id = l->id;
+	l->backlog = min_u32(m->backlog, sp->conf->tcp.backlog_max);
 	return acceptor_of(l, app) != NULL ? EEXIST : add_acceptor(l, app, m->cookie);
 }
 
@@ -611,7 +613,7 @@ int listen_op_listen(void *arg, uint16_t app, struct ctl_listen *m)
 		return ENOENT;
 	l = m->id == 0 ? inherited_too(sp->listeners, m) : NULL;
 	if (l != NULL)
-		return listen_again(l, app, m);
+		return listen_again(sp, l, app, m);
 	if (m->id == 0)
 		return listen_new(sp, app, m);
 	l = by_id(sp->listeners, m->id);

@@ -107,8 +107,8 @@ struct ctl_listen {
 	uint32_t context; /* CTL_ARM: the context to notify */
 	struct ctl_options options;
 	uint64_t id;     /* answer of CTL_LISTEN: identity in tasd across processes (CTL_ADOPT) */
-	uint64_t secret; /* drawn by the library: processes that inherited one listener, and register it anew
-			  * after tasd came back, share it; 0: with nobody */
+	uint64_t secret; /* drawn by the library: processes that inherited one socket share it, and register
+			  * one listener, also anew after tasd came back; 0: with nobody */
 };
 #define CTL_LISTEN_REUSEPORT 1
 #define CTL_LISTEN_V6ONLY 2
@@ -170,6 +170,7 @@ struct ctl_info {
 	uint32_t ack_delay_us;
 	uint64_t delivered_bytes, marked_bytes;
 	uint32_t queued, backlog; /* a listener's: connections that wait to be accepted, and how many may */
+	uint32_t shared; /* request: 1, to ask; answer: another process has the flow, or may come for it */
 };
 #define CTL_INFO_LISTENER UINT32_MAX
 

@@ -177,6 +177,8 @@ struct tas_listen_opt {
 	int backlog;
 	const struct ctl_options *options; /* of accepted flows; NULL: all as usual */
 	bool when_ready; /* without tasd: a listener nevertheless, registered as soon as tasd is there */
+	uint64_t secret; /* processes that say the same listen together on one address; 0: drawn, for those
+			    that inherit the listener */
 };
 
 struct tas_connect_opt {
@@ -228,11 +230,16 @@ uint32_t tas_sock_tx_size(const struct tas_sock *s);
 
 /* What poll(2) would say now (level), straight from shared memory, without a system call. */
 uint32_t tas_ready(struct tas_sock *s);
+/* Is nothing left of the connection: a reset, or both FINs acknowledged? */
+bool tas_sock_over(struct tas_sock *s);
 /* For whoever will wait for TAS_EV_OUT: true if it is so now, else tasd is asked to tell once when it is
  * (a send that fell short asks by itself). Without this no OUT edge comes. */
 bool tas_want_out(struct tas_ctx *c, struct tas_sock *s);
 /* SO_ERROR: the pending error as a positive errno, which is then cleared; 0 if none. */
 int tas_error(struct tas_sock *s);
+/* A call had moved some bytes before another one of the library told it this error (positive), and returns
+ * how many they were: a pending error is pending again, others leave no trace. */
+void tas_error_back(struct tas_sock *s, int error);
 /* Notifications of s go to c from now on: for the thread that will wait for it. Cheap if it already is so.
  * CTL in a child's first use, and when another process has it. */
 void tas_sock_notify(struct tas_ctx *c, struct tas_sock *s);
@@ -266,7 +273,11 @@ struct tas_span {
 ssize_t tas_rx_begin(struct tas_ctx *c, struct tas_sock *s, size_t offset, struct tas_span span[2]);
 void tas_rx_end(struct tas_ctx *c, struct tas_sock *s, size_t consumed);
 ssize_t tas_tx_begin(struct tas_ctx *c, struct tas_sock *s, struct tas_span span[2]);
-void tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned flags);
+/* False, only after fork: another process took the connection while the spans were filled. The lock is still
+ * held and the bytes stand there, until tas_tx_moved leaves it and says how many of them went along (or what
+ * send would return); the rest is to be sent again. */
+bool tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned flags);
+ssize_t tas_tx_moved(struct tas_ctx *c, struct tas_sock *s, size_t filled);
 
 size_t tas_rx_bytes(struct tas_sock *s); /* FIONREAD */
 size_t tas_tx_bytes(struct tas_sock *s); /* SIOCOUTQ: not acknowledged yet */
@@ -307,6 +318,9 @@ void tas_fork_parent(struct tas *t);
 void tas_fork_child(struct tas *t);
 /* True in a child for a socket that it has not used yet. */
 bool tas_sock_inherited(const struct tas_sock *s);
+/* May another process still use the connection, so that it goes on when this one closes it? CTL in a process
+ * that forked since it has the connection; else false at once. */
+bool tas_sock_shared(struct tas_sock *s);
 
 /* --- descriptors of the library --- */
 

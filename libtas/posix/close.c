@@ -35,7 +35,7 @@ int px_close(int fd)
 	if (f != NULL) {
 		int saved = errno;
 
-		file_put(f);
+		file_unkeep(f);
 		errno = saved;
 	}
 	return result;

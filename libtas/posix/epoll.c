@@ -41,6 +41,14 @@ int px_epoll_create1(int flags)
 	return -1;
 }
 
+int px_epoll_create(int size)
+{
+	if (size > 0)
+		return px_epoll_create1(0);
+	errno = EINVAL;
+	return -1;
+}
+
 static struct file *epset_file_get(int epfd)
 {
 	struct file *f = fd_get(epfd);

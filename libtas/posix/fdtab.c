@@ -36,9 +36,10 @@ bool fd_put_in(int fd, struct file *f)
 		return false;
 	}
 	raise_end((uint32_t)fd + 1);
+	file_keep(f);
 	old = atomic_exchange_explicit(&fd_table[fd], f, memory_order_acq_rel);
 	if (old != NULL)
-		file_put(old);
+		file_unkeep(old);
 	return true;
 }
 
@@ -50,7 +51,7 @@ void fd_drop(int fd)
 		return;
 	old = atomic_exchange_explicit(&fd_table[fd], NULL, memory_order_acq_rel);
 	if (old != NULL)
-		file_put(old);
+		file_unkeep(old);
 }
 
 void fd_drop_range(uint32_t first, uint32_t last)

@@ -11,34 +11,59 @@
 
 static struct px_pool file_pool = PX_POOL_OF(struct file, pooled);
 
+/* --- references --- */
+
+static uint64_t forks_tag(void) { return (uint64_t)px_fork_count() << FILE_REFS_FORKS_SHIFT; }
+
+/* Without the calls of threads that stayed in the parent. */
+static inline uint64_t refs_here(uint64_t refs)
+{
+	uint64_t tag = forks_tag();
+
+	return likely((refs ^ tag) >> FILE_REFS_FORKS_SHIFT == 0) ? refs : tag | (refs & FILE_REFS_FDS);
+}
+
+static inline uint64_t refs_count(uint64_t refs) { return refs & (FILE_REFS_FDS | FILE_REFS_CALLS); }
+
+uint64_t file_refs(const struct file *f)
+{
+	uint64_t refs = refs_here(atomic_load(&f->refs));
+
+	return (refs & FILE_REFS_CALLS) + ((refs & FILE_REFS_FDS) >> FILE_REFS_FD_SHIFT);
+}
+
 struct file *file_new(enum file_kind kind, int family)
 {
 	struct file *f = px_pool_get(&file_pool);
 
 	if (f == NULL)
 		return NULL;
-	TAS_ASSERT(atomic_load(&f->refs) == 0 && f->items == NULL);
+	TAS_ASSERT(file_refs(f) == 0 && f->items == NULL);
 	atomic_store_explicit(&f->sock, NULL, memory_order_relaxed);
 	atomic_store_explicit(&f->flags, 0, memory_order_relaxed);
 	atomic_store_explicit(&f->kernel_empty, 0, memory_order_relaxed);
 	atomic_store_explicit(&f->kernel_gave, false, memory_order_relaxed);
 	atomic_store_explicit(&f->opts, NULL, memory_order_relaxed);
 	f->family = (uint8_t)family;
+	f->secret = 0;
 	atomic_store_explicit(&f->kind, (uint8_t)kind, memory_order_relaxed);
-	atomic_store_explicit(&f->refs, 1, memory_order_release);
+	atomic_store_explicit(&f->refs, forks_tag() | 1, memory_order_release);
 	return f;
 }
 
 bool file_get(struct file *f)
 {
-	uint32_t refs = atomic_load_explicit(&f->refs, memory_order_relaxed);
+	uint64_t refs = atomic_load_explicit(&f->refs, memory_order_relaxed), here;
 
 	do {
-		if (refs == 0)
+		here = refs_here(refs);
+		if (refs_count(here) == 0)
 			return false;
-	} while (!atomic_compare_exchange_weak(&f->refs, &refs, refs + 1));
+	} while (!atomic_compare_exchange_weak(&f->refs, &refs, here + 1));
 	return true;
 }
+
+/* --- the end --- */
 
 static void end(struct file *f)
 {
@@ -85,7 +110,7 @@ static void sock_close(struct file *f)
 	stash_close(f);
 	if (s == NULL)
 		return;
-	if (seconds > 0 && !tas_sock_inherited(s))
+	if (seconds > 0 && !tas_sock_shared(s)) /* only the last close lingers */
 		linger(f, seconds);
 	tas_close(inst_ctx(), s, seconds == 0);
 }
@@ -105,7 +130,24 @@ static void destroy(struct file *f)
 
 void file_put(struct file *f)
 {
-	if (atomic_fetch_sub(&f->refs, 1) == 1)
+	uint64_t refs = atomic_fetch_sub(&f->refs, 1);
+
+	if (unlikely((refs & FILE_REFS_CALLS) == 0)) /* forked in a handler: this call counts no more */
+		atomic_fetch_add(&f->refs, 1);
+	else if (refs_count(refs) == 1)
+		destroy(f);
+}
+
+void file_keep(struct file *f) { atomic_fetch_add(&f->refs, (1ull << FILE_REFS_FD_SHIFT) - 1); }
+
+void file_unkeep(struct file *f)
+{
+	uint64_t refs = atomic_load_explicit(&f->refs, memory_order_relaxed), left;
+
+	do
+		left = refs_here(refs) - (1ull << FILE_REFS_FD_SHIFT);
+	while (!atomic_compare_exchange_weak(&f->refs, &refs, left));
+	if (refs_count(left) == 0)
 		destroy(f);
 }
 

@@ -10,6 +10,10 @@
  * A PLAIN file becomes one of the others by connect or listen; a flow that could not be opened becomes PLAIN
  * again.
  *
+ * References are of two kinds: of descriptors, which a child of fork has, too, and of calls that are inside,
+ * whose threads stay in the parent. So the counter says after how many forks it was written: in a child, what
+ * an older one says of calls counts no more. No fork visits the files for that.
+ *
  * Guarantees: memory of a file stays memory of files, so a thread may use a pointer from fd_look without a
  * reference for calls that do not wait: at worst, in a program that closes a descriptor another thread is
  * using, it acts on the closed or on the next connection, as it might with the kernel. Who waits, or changes
@@ -63,8 +67,8 @@ struct file {
 	_Atomic uint8_t kind;
 	uint8_t family; /* AF_INET or AF_INET6 */
 	_Atomic uint32_t flags;
-	_Atomic uint32_t refs;
 	_Atomic uint32_t pending;
+	_Atomic uint64_t refs; /* FILE_REFS_* */
 	struct px_lock lock;
 	struct epitem *items;
 	union {
@@ -79,14 +83,24 @@ struct file {
 	/* listener: TSC when the kernel had no connection for accept; 0: it may have one */
 	_Atomic uint64_t kernel_empty;
 	_Atomic bool kernel_gave; /* listener: the last connection; the next is tasd's, if it has one */
+	uint64_t secret; /* bound: of the listener that it may become (tas_listen_opt); 0: not drawn */
 };
 static_assert(offsetof(struct file, waiters) == CACHE_LINE, "what every call touches is one line");
 
-/* With one reference; NULL: out of memory. */
+enum { FILE_REFS_FD_SHIFT = 24, FILE_REFS_FORKS_SHIFT = 48 };
+#define FILE_REFS_CALLS ((1ull << FILE_REFS_FD_SHIFT) - 1)
+#define FILE_REFS_FDS ((1ull << FILE_REFS_FORKS_SHIFT) - 1 - FILE_REFS_CALLS)
+
+/* With one reference, of the caller's; NULL: out of memory. */
 struct file *file_new(enum file_kind kind, int family);
-/* A reference, if the file is alive. */
+/* A reference for a call, if the file is alive. */
 bool file_get(struct file *f);
 void file_put(struct file *f);
+/* A call's reference becomes a descriptor's; and that one ends. */
+void file_keep(struct file *f);
+void file_unkeep(struct file *f);
+/* How many there are. */
+uint64_t file_refs(const struct file *f);
 
 static inline enum file_kind file_kind(const struct file *f)
 {

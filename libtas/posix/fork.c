@@ -4,13 +4,36 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdint.h>
+#include <sys/syscall.h>
 
 #include "libtas/posix/epset.h"
 #include "libtas/posix/inst.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
 
-PX_TLS bool fork_vforked;
+PX_TLS pid_t fork_host;
+
+/* --- guests --- */
+
+static pid_t own_pid(void) { return (pid_t)real_syscall(SYS_getpid); }
+
+bool fork_is_guest(void) { return own_pid() != fork_host; }
+
+/* A guest's guests are its host's. */
+void fork_guest_begin(void)
+{
+	if (fork_host == 0)
+		fork_host = own_pid();
+}
+
+void fork_guest_end(void)
+{
+	if (!fork_is_guest())
+		fork_host = 0;
+}
+
+/* --- copies --- */
 
 void fork_prepare(void)
 {
@@ -40,6 +63,7 @@ void fork_child(void)
 {
 	struct tas *t = inst_peek();
 
+	fork_host = 0; /* the tables are ours */
 	if (t != NULL)
 		tas_fork_child(t);
 	epset_fork_release();
@@ -82,11 +106,46 @@ static int clone_child(void *start)
 	return s.function(s.argument);
 }
 
+/* With thread storage of its own, a guest has to be told what it is. */
+struct guest_start {
+	struct clone_start run;
+	pid_t host;
+};
+
+static int guest_child(void *start)
+{
+	struct guest_start s = *(struct guest_start *)start;
+
+	fork_host = s.host;
+	return s.run.function(s.run.argument);
+}
+
+static int clone_guest(int (*function)(void *), void *stack, int flags, void *argument, void *parent_tid,
+	void *tls, void *child_tid)
+{
+	struct guest_start *start = (struct guest_start *)((uintptr_t)stack & ~(uintptr_t)15) - 1;
+	int pid;
+
+	fork_guest_begin();
+	if (flags & CLONE_SETTLS && stack != NULL) {
+		*start = (struct guest_start){ { function, argument },
+			fork_host }; /* on its stack: it lasts */
+		pid = REAL(clone)(guest_child, start, flags, start, parent_tid, tls, child_tid);
+	} else {
+		pid = REAL(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
+	}
+	if (flags & CLONE_VFORK)
+		fork_guest_end();
+	return pid;
+}
+
 int px_clone(int (*function)(void *), void *stack, int flags, void *argument, void *parent_tid, void *tls,
 	void *child_tid)
 {
 	struct clone_start start = { function, argument }; /* the child has a copy of our stack */
 
+	if (flags & CLONE_VM && !(flags & CLONE_FILES))
+		return clone_guest(function, stack, flags, argument, parent_tid, tls, child_tid);
 	if (flags & CLONE_VM)
 		return REAL(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
 	fork_prepare();

@@ -20,6 +20,9 @@ ssize_t io_send(struct file *f, const struct iovec *iov, int count, int flags);
 int io_wait_in(struct file *f, int flags, size_t min_bytes, uint64_t *deadline);
 int io_wait_out(struct file *f, int flags, uint64_t *deadline);
 
+/* The call returns what it moved before this (negative) errno: a pending error is for the next call. */
+void io_error_later(struct file *f, ssize_t error);
+
 /* A failed send: SIGPIPE where Linux raises it. */
 void io_broken_pipe(int flags);
 

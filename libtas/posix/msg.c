@@ -122,16 +122,18 @@ int px_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct 
 	if (f == NULL)
 		return REAL(recvmmsg)(fd, msgs, count, flags, timeout);
 	deadline = wait_deadline_ts(timeout, &bad);
-	while (!bad && n < count) {
+	while (!bad && n < count && n < IOV_MAX) { /* at the end of the stream all are of no bytes */
 		got = recv_message(f, &msgs[n].msg_hdr, flags & ~MSG_WAITFORONE);
 		if (got < 0)
 			break;
 		msgs[n++].msg_len = (unsigned)got;
-		if (got == 0 || (deadline != TAS_NS_NEVER && inst_clock() >= deadline))
+		if (deadline != TAS_NS_NEVER && inst_clock() >= deadline)
 			break;
 		if (flags & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;
 	}
+	if (n > 0)
+		io_error_later(f, got);
 	file_put(f);
 	if (bad)
 		got = -EINVAL;
@@ -208,7 +210,7 @@ ssize_t px_preadv2(int fd, const struct iovec *iov, int count, off64_t offset, i
 		return REAL(preadv64v2)(fd, iov, count, offset, flags);
 	got = socket_flags(flags, offset);
 	if (got >= 0)
-		got = io_recv(f, iov, count, (int)got);
+		got = io_length(iov, count) == 0 ? 0 : io_recv(f, iov, count, (int)got);
 	file_put(f);
 	return io_result(got);
 }
@@ -222,7 +224,7 @@ ssize_t px_pwritev2(int fd, const struct iovec *iov, int count, off64_t offset, 
 		return REAL(pwritev64v2)(fd, iov, count, offset, flags);
 	sent = socket_flags(flags, offset);
 	if (sent >= 0)
-		sent = io_send(f, iov, count, (int)sent);
+		sent = io_length(iov, count) == 0 ? 0 : io_send(f, iov, count, (int)sent);
 	file_put(f);
 	return io_result(sent);
 }

@@ -72,6 +72,7 @@ int px_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const
 int px_select(int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout);
 int px_pselect(int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
 	const sigset_t *mask);
+int px_epoll_create(int size);
 int px_epoll_create1(int flags);
 int px_epoll_ctl(int epfd, int operation, int fd, struct epoll_event *event);
 int px_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout_ms, const sigset_t *mask);

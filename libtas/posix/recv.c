@@ -56,6 +56,14 @@ int io_wait_in(struct file *f, int flags, size_t min_bytes, uint64_t *deadline)
 	return error;
 }
 
+void io_error_later(struct file *f, ssize_t error)
+{
+	struct tas_sock *s = file_sock(f);
+
+	if (s != NULL && error < 0)
+		tas_error_back(s, (int)-error);
+}
+
 /* --- the general path --- */
 
 struct receiving {
@@ -102,6 +110,14 @@ static bool error_pending(const struct receiving *r)
 	return r->done > 0 && (s == NULL || tas_ready(s) & TAS_EV_ERR);
 }
 
+static ssize_t failed(const struct receiving *r, ssize_t error)
+{
+	if (r->done == 0)
+		return error;
+	io_error_later(r->f, error);
+	return (ssize_t)r->done;
+}
+
 static ssize_t receive_more(struct receiving *r)
 {
 	uint64_t deadline = 0;
@@ -118,7 +134,7 @@ static ssize_t receive_more(struct receiving *r)
 		if (got > 0 && !peek)
 			continue;
 		if (got < 0 && got != -EAGAIN)
-			return r->done > 0 ? (ssize_t)r->done : got;
+			return failed(r, got);
 		/* peeking at less than is wanted: wait until there is more, but not for the end */
 		if (got > 0 && tas_ready(file_sock(r->f)) & (TAS_EV_RDHUP | TAS_EV_HUP))
 			return got;
@@ -149,6 +165,8 @@ static ssize_t receive_nothing(struct file *f, int flags)
 
 	while (error == 0 && file_sock(f) != NULL && !(tas_ready(file_sock(f)) & TAS_EV_IN))
 		error = io_wait_in(f, flags, 1, &deadline);
+	if (error == 0 && file_sock(f) != NULL && tas_rx_bytes(file_sock(f)) == 0)
+		error = -tas_error(file_sock(f));
 	return error;
 }
 

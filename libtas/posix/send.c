@@ -62,8 +62,12 @@ static ssize_t send_all(struct file *f, const struct iovec *iov, int count, size
 		/* what went out counts; an error that is pending belongs to the next call */
 		if (done == total || (done > 0 && error_pending(f)))
 			return (ssize_t)done;
-		if (put < 0 && put != -EAGAIN)
-			return done > 0 ? (ssize_t)done : put;
+		if (put < 0 && put != -EAGAIN) {
+			if (done == 0)
+				return put;
+			io_error_later(f, put);
+			return (ssize_t)done;
+		}
 		error = io_wait_out(f, flags, &deadline);
 		if (error != 0)
 			return done > 0 ? (ssize_t)done : error;
@@ -81,8 +85,9 @@ ssize_t io_send(struct file *f, const struct iovec *iov, int count, int flags)
 		return -EOPNOTSUPP;
 	}
 	if (total == 0) /* nothing to send: but a broken connection says so */
-		return file_sock(f) != NULL ? tas_send(inst_ctx(), file_sock(f), "", 0, 0) : -EBADF;
-	sent = send_all(f, iov, count, (size_t)total, flags);
+		sent = file_sock(f) != NULL ? tas_send(inst_ctx(), file_sock(f), "", 0, 0) : -EBADF;
+	else
+		sent = send_all(f, iov, count, (size_t)total, flags);
 	if (sent == -EPIPE)
 		io_broken_pipe(flags);
 	return sent;
@@ -103,6 +108,8 @@ static TAS_NOINLINE ssize_t send_rest(int fd, const void *buf, size_t len, int f
 		return done > 0 ? (ssize_t)done : REAL(send)(fd, buf, len, flags);
 	sent = done > 0 && error_pending(f) ? 0
 					    : io_send(f, &iov, 1, done > 0 ? flags | MSG_NOSIGNAL : flags);
+	if (done > 0)
+		io_error_later(f, sent);
 	file_put(f);
 	if (done == 0)
 		return io_result(sent);
@@ -177,12 +184,14 @@ ssize_t px_writev(int fd, const struct iovec *iov, int count)
 
 	if (!is_flow(f))
 		return REAL(writev)(fd, iov, count);
-	if (count == 1)
+	if (count == 1 && likely(iov[0].iov_len != 0))
 		return px_write(fd, iov[0].iov_base, iov[0].iov_len);
 	f = io_flow_get(fd);
 	if (f == NULL)
 		return io_result(-EBADF);
-	sent = io_send(f, iov, count, 0);
+	sent = io_length(iov, count);
+	if (sent != 0) /* a vector of nothing does not come to the socket in Linux */
+		sent = io_send(f, iov, count, 0);
 	file_put(f);
 	return io_result(sent);
 }

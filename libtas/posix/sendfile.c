@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
 #include "libtas/posix/stay.h"
+#include "libtas/posix/wait.h"
 
 enum {
 	PART = 256 * 1024,      /* bytes read from a file in one go, so that nobody waits long for the lock */
@@ -30,21 +32,90 @@ static bool is_flow(int fd)
 	return f != NULL && file_kind(f) == FILE_FLOW;
 }
 
-static ssize_t read_into(int fd, off64_t *offset, void *to, size_t len)
+struct source {
+	int fd;
+	off64_t *offset; /* NULL: its own position */
+	bool pipe;       /* what was read is there no more */
+};
+
+static ssize_t read_into(const struct source *in, void *to, size_t len)
 {
-	ssize_t got = offset != NULL ? real_syscall(SYS_pread64, fd, to, len, *offset)
-				     : real_syscall(SYS_read, fd, to, len);
+	ssize_t got = in->offset != NULL ? real_syscall(SYS_pread64, in->fd, to, len, *in->offset)
+					 : real_syscall(SYS_read, in->fd, to, len);
 
 	if (got < 0)
 		return -errno;
-	if (offset != NULL)
-		*offset += got;
+	if (in->offset != NULL)
+		*in->offset += got;
 	return got;
 }
 
-/* Fills the free spans of the transmit ring from fd: bytes, 0 at the file's end, or -errno (-EAGAIN: the ring
- * is full). */
-static ssize_t fill_once(struct file *f, int fd, off64_t *offset, size_t len, unsigned flags)
+/* All of it, also if that means to wait where the program would not: there is no other place for it. */
+static ssize_t send_anyway(struct file *f, const char *data, size_t len, unsigned flags)
+{
+	const struct wait_for space = { .events = TAS_EV_OUT, .kernel_fd = -1, .deadline = TAS_NS_NEVER };
+	size_t done = 0;
+
+	while (done < len) {
+		struct tas_sock *s = file_sock(f);
+		ssize_t put = s == NULL ? -EBADF : tas_send(inst_ctx(), s, data + done, len - done, flags);
+
+		if (put == -EAGAIN)
+			wait_file(f, &space);
+		else if (put < 0)
+			return put;
+		else
+			done += (size_t)put;
+	}
+	return (ssize_t)done;
+}
+
+/* The bytes that did not go along are read once more. */
+static void put_back(const struct source *in, size_t len)
+{
+	if (in->offset != NULL)
+		*in->offset -= (off64_t)len;
+	else
+		real_syscall(SYS_lseek, in->fd, -(off64_t)len, SEEK_CUR);
+}
+
+/* Or they are sent from a copy. */
+static ssize_t moved_from_pipe(struct file *f, struct tas_sock *s, const struct tas_span span[2], size_t done,
+	unsigned flags)
+{
+	size_t first = done < span[0].len ? done : span[0].len;
+	char *copy = stay_map(done);
+	ssize_t went, sent;
+
+	if (copy == NULL) {
+		went = tas_tx_moved(inst_ctx(), s, done);
+		return went != 0 ? went : -ENOMEM;
+	}
+	memcpy(copy, span[0].data, first);
+	memcpy(copy + first, span[1].data, done - first);
+	went = tas_tx_moved(inst_ctx(), s, done);
+	sent = went < 0 ? went : send_anyway(f, copy + went, done - (size_t)went, flags);
+	stay_unmap(copy);
+	return sent < 0 && went <= 0 ? sent : went + (sent > 0 ? sent : 0);
+}
+
+/* Another process took the flow while `done` bytes were put behind its end. How many it took along: bytes,
+ * 0 for none, or -errno. */
+static ssize_t moved_away(struct file *f, struct tas_sock *s, const struct source *in,
+	const struct tas_span span[2], size_t done, unsigned flags)
+{
+	ssize_t went;
+
+	if (in->pipe)
+		return moved_from_pipe(f, s, span, done, flags);
+	went = tas_tx_moved(inst_ctx(), s, done);
+	put_back(in, done - (went > 0 ? (size_t)went : 0));
+	return went;
+}
+
+/* Fills the free spans of the transmit ring: bytes, 0 at the file's end, or -errno (-EAGAIN: the ring is
+ * full). */
+static ssize_t fill_once(struct file *f, const struct source *in, size_t len, unsigned flags)
 {
 	struct tas_sock *s = file_sock(f);
 	struct tas_span span[2];
@@ -55,15 +126,17 @@ static ssize_t fill_once(struct file *f, int fd, off64_t *offset, size_t len, un
 		return room < 0 ? room : -EAGAIN;
 	if (len > (size_t)room)
 		len = (size_t)room;
-	got = read_into(fd, offset, span[0].data, len < span[0].len ? len : span[0].len);
+	got = read_into(in, span[0].data, len < span[0].len ? len : span[0].len);
 	if (got > 0)
 		done = (size_t)got;
 	if (done == span[0].len && len > done) {
-		got = read_into(fd, offset, span[1].data, len - done);
+		got = read_into(in, span[1].data, len - done);
 		done += got > 0 ? (size_t)got : 0;
 	}
-	tas_tx_end(inst_ctx(), s, done, done > 0 ? flags : 0);
-	return done > 0 ? (ssize_t)done : got;
+	if (likely(tas_tx_end(inst_ctx(), s, done, done > 0 ? flags : 0)))
+		return done > 0 ? (ssize_t)done : got;
+	got = moved_away(f, s, in, span, done, flags);
+	return got == 0 ? fill_once(f, in, len, flags) : got;
 }
 
 /* The file ended before the count did: its last part was sent as one that more follows. */
@@ -75,7 +148,7 @@ static void push(struct file *f)
 		tas_push(inst_ctx(), s);
 }
 
-static ssize_t send_file(struct file *f, int in, off64_t *offset, size_t count)
+static ssize_t send_file(struct file *f, const struct source *in, size_t count)
 {
 	uint64_t deadline = 0;
 	unsigned flags = 0;
@@ -88,7 +161,7 @@ static ssize_t send_file(struct file *f, int in, off64_t *offset, size_t count)
 		int error;
 
 		flags = part < count - done ? TAS_MORE : 0;
-		put = fill_once(f, in, offset, part, flags);
+		put = fill_once(f, in, part, flags);
 		if (put == 0) {
 			if (last & TAS_MORE)
 				push(f);
@@ -101,8 +174,10 @@ static ssize_t send_file(struct file *f, int in, off64_t *offset, size_t count)
 		error = put == -EAGAIN ? io_wait_out(f, 0, &deadline) : (int)put;
 		if (error == 0)
 			continue;
-		if (done > 0)
+		if (done > 0) {
+			io_error_later(f, error);
 			break;
+		}
 		if (error == -EPIPE)
 			io_broken_pipe(0);
 		return error;
@@ -134,7 +209,7 @@ ssize_t px_sendfile(int out, int in, off64_t *offset, size_t count)
 	position = offset != NULL ? *offset : 0;
 	sent = position < 0 ? -EINVAL : offset == NULL ? seekable(in) : 0;
 	if (sent == 0)
-		sent = send_file(f, in, offset != NULL ? &position : NULL,
+		sent = send_file(f, &(struct source){ .fd = in, .offset = offset != NULL ? &position : NULL },
 			count < COUNT_MAX ? count : COUNT_MAX);
 	if (sent > 0 && offset != NULL)
 		*offset = position;
@@ -199,8 +274,8 @@ static ssize_t pipe_to_flow(int in, struct file *f, size_t len, unsigned flags)
 			error = have < 0 ? (int)have : error;
 			continue;
 		}
-		put = fill_once(f, in, NULL, len < (size_t)have ? len : (size_t)have,
-			flags & SPLICE_F_MORE ? TAS_MORE : 0);
+		put = fill_once(f, &(struct source){ .fd = in, .pipe = true },
+			len < (size_t)have ? len : (size_t)have, flags & SPLICE_F_MORE ? TAS_MORE : 0);
 		if (put != -EAGAIN)
 			return put;
 		error = io_wait_out(f, 0, &deadline);

@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
 
 #include "include/abi/ctl.h"
 #include "libtas/posix/epset.h"
@@ -67,6 +69,16 @@ static int bind_plain(int fd, struct file *f, const struct sockaddr *addr, sockl
 	return kroute_is_tasds(&a) ? bind_free(fd, f, addr, size) : fail(EADDRNOTAVAIL);
 }
 
+/* Processes that inherit a bound socket have one listener, whoever of them calls listen. Those that it was
+ * hidden from cannot guess it. */
+static void draw_secret(struct file *f)
+{
+	if (f->secret == 0 &&
+		real_syscall(SYS_getrandom, &f->secret, sizeof(f->secret), GRND_NONBLOCK) !=
+			sizeof(f->secret))
+		f->secret = 0;
+}
+
 int px_bind(int fd, const struct sockaddr *addr, socklen_t size)
 {
 	struct file *f = fd_get(fd);
@@ -80,6 +92,8 @@ int px_bind(int fd, const struct sockaddr *addr, socklen_t size)
 	case FILE_LISTENER: result = fail(EINVAL); break; /* its port is taken */
 	default: result = REAL(bind)(fd, addr, size); break;
 	}
+	if (result == 0 && file_kind(f) == FILE_PLAIN)
+		draw_secret(f);
 	file_put(f);
 	return result;
 }
@@ -107,7 +121,8 @@ static int tasd_listen(int fd, struct file *f, const struct net_addr *addr, uint
 		.port = port,
 		.backlog = backlog,
 		.when_ready = true,
-		.options = &options };
+		.options = &options,
+		.secret = f->secret };
 
 	opt_fill(f, &options);
 	if (opt_int(f, OPT_REUSEPORT, 0))
@@ -233,7 +248,7 @@ static int flow_shutdown(struct file *f, int how)
 		file_decelerate(f, true);
 		return 0;
 	}
-	if ((tas_ready(file_sock(f)) & (TAS_EV_HUP | TAS_EV_TX_DONE)) == (TAS_EV_HUP | TAS_EV_TX_DONE))
+	if (tas_ready(file_sock(f)) & TAS_EV_HUP && tas_sock_over(file_sock(f)))
 		return fail(ENOTCONN); /* nothing is left to shut */
 	error = tas_shutdown(inst_ctx(), file_sock(f), bits);
 	if (error != 0)
@@ -282,10 +297,10 @@ static int flow_name(struct file *f, bool peer, struct sockaddr *addr, socklen_t
 	uint16_t local_port, remote_port;
 	uint32_t ready = s != NULL ? tas_ready(s) : TAS_EV_HUP;
 
-	if (peer && (!(ready & TAS_EV_CONNECTED) || ready & TAS_EV_HUP))
-		return fail(ENOTCONN);
 	if (s == NULL)
-		return fail(EBADF);
+		return fail(peer ? ENOTCONN : EBADF);
+	if (peer && (!(ready & TAS_EV_CONNECTED) || tas_sock_over(s)))
+		return fail(ENOTCONN);
 	if (size == NULL || addr == NULL)
 		return fail(EFAULT);
 	if ((int)*size < 0)

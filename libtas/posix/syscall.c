@@ -82,6 +82,11 @@ static long file_call(long number, const long a[6])
 	case SYS_writev: return px_writev(INT(0), P(const struct iovec *, 1), INT(2));
 	case SYS_pread64: return px_pread(INT(0), P(void *, 1), (size_t)a[2], a[3]);
 	case SYS_pwrite64: return px_pwrite(INT(0), P(const void *, 1), (size_t)a[2], a[3]);
+	/* the position's upper half is behind it, and all of it in the lower one where long has 64 bits */
+	case SYS_preadv: return px_preadv(INT(0), P(const struct iovec *, 1), INT(2), a[3]);
+	case SYS_pwritev: return px_pwritev(INT(0), P(const struct iovec *, 1), INT(2), a[3]);
+	case SYS_preadv2: return px_preadv2(INT(0), P(const struct iovec *, 1), INT(2), a[3], INT(5));
+	case SYS_pwritev2: return px_pwritev2(INT(0), P(const struct iovec *, 1), INT(2), a[3], INT(5));
 	case SYS_sendfile: return px_sendfile(INT(0), INT(1), P(off64_t *, 2), (size_t)a[3]);
 	case SYS_splice:
 		return px_splice(INT(0), P(off64_t *, 1), INT(2), P(off64_t *, 3), (size_t)a[4],
@@ -110,7 +115,7 @@ static long wait_call(long number, const long a[6])
 	case SYS_select:
 		return px_select(INT(0), P(fd_set *, 1), P(fd_set *, 2), P(fd_set *, 3),
 			P(struct timeval *, 4));
-	case SYS_epoll_create: return px_epoll_create1(0);
+	case SYS_epoll_create: return px_epoll_create(INT(0));
 	case SYS_epoll_wait: return px_epoll_pwait(INT(0), P(struct epoll_event *, 1), INT(2), INT(3), NULL);
 #endif
 	case SYS_ppoll:
@@ -131,28 +136,32 @@ static long wait_call(long number, const long a[6])
 	}
 }
 
-static bool copies_process(long number, const long a[6])
+/* CLONE_*, or 0 for calls that make no process. */
+static uint64_t clone_flags(long number, const long a[6])
 {
 	uint64_t flags; /* the first member of struct clone_args */
 
 	if (number == SYS_clone)
-		return !(a[0] & CLONE_VM);
+		return (uint64_t)a[0] | SIGCHLD;
 	if (number != SYS_clone3 || a[0] == 0 || (size_t)a[1] < sizeof(flags))
-		return false;
+		return 0;
 	memcpy(&flags, P(const void *, 0), sizeof(flags));
-	return !(flags & CLONE_VM);
+	return flags | SIGCHLD;
 }
 
 /* A copy of the process made by number: both go on from here. */
 static long fork_call(long number, const long a[6])
 {
+	uint64_t flags = clone_flags(number, a);
 	long pid;
 
 #ifdef SYS_fork
 	if (number == SYS_fork)
 		return px_Fork();
 #endif
-	if (!copies_process(number, a))
+	if (flags != 0 && (flags & (CLONE_VM | CLONE_FILES)) == CLONE_VM)
+		fork_guest_begin();
+	if (flags == 0 || flags & CLONE_VM)
 		return NOT_OURS;
 	fork_prepare();
 	pid = real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);

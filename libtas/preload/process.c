@@ -40,21 +40,13 @@ EXPORT int chroot(const char *path) { return px_chroot(path); }
 #if defined(__x86_64__)
 
 /* vfork returns twice on one stack, so nothing may stand between it and the caller: the return address waits
- * in a register. Before, fork_vforked is set, which parent and child share; when the parent goes on, it is
- * cleared. */
-bool *preload_vfork_flag(void);
+ * in a register. fork_guest_begin comes before; when the parent goes on, fork_guest_end. */
 pid_t preload_vfork_parent(long result);
 long preload_syscall(long number, ...);
 
-__attribute__((used, visibility("hidden"))) bool *preload_vfork_flag(void)
-{
-	fork_vforked = true;
-	return &fork_vforked;
-}
-
 __attribute__((used, visibility("hidden"))) pid_t preload_vfork_parent(long result)
 {
-	fork_vforked = false;
+	fork_guest_end();
 	return (pid_t)real_result(result);
 }
 
@@ -66,7 +58,7 @@ __asm__(".pushsection .text\n"
 	"__vfork:\n"
 	".Lvfork:\n"
 	"	subq $8, %rsp\n"
-	"	call preload_vfork_flag\n"
+	"	call fork_guest_begin\n"
 	"	addq $8, %rsp\n"
 	"	popq %rdx\n"      /* the return address: the child's calls overwrite it on the stack */
 	"	movl $58, %eax\n" /* SYS_vfork */
@@ -91,7 +83,26 @@ __asm__(".pushsection .text\n"
 	"	testq $0x100, %rsi\n"
 	"	jnz 2f\n"
 	"3:	jmp preload_syscall\n"
-	"2:	movq %rdi, %rax\n"
+	"2:	movq %rsi, %rax\n"
+	"	andl $0x500, %eax\n" /* shared memory, and descriptors of its own: a guest */
+	"	cmpl $0x100, %eax\n"
+	"	jne 5f\n"
+	"	pushq %rdi\n"
+	"	pushq %rsi\n"
+	"	pushq %rdx\n"
+	"	pushq %rcx\n"
+	"	pushq %r8\n"
+	"	pushq %r9\n"
+	"	subq $8, %rsp\n"
+	"	call fork_guest_begin\n"
+	"	addq $8, %rsp\n"
+	"	popq %r9\n"
+	"	popq %r8\n"
+	"	popq %rcx\n"
+	"	popq %rdx\n"
+	"	popq %rsi\n"
+	"	popq %rdi\n"
+	"5:	movq %rdi, %rax\n"
 	"	movq %rsi, %rdi\n"
 	"	movq %rdx, %rsi\n"
 	"	movq %rcx, %rdx\n"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "libtas/preload/exports.h"
 
-#include <errno.h>
-
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout_ms) { return px_poll(fds, n, timeout_ms); }
 
 EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
@@ -22,13 +20,7 @@ EXPORT int pselect(int n, fd_set *restrict in, fd_set *restrict out, fd_set *res
 	return px_pselect(n, in, out, except, timeout, mask);
 }
 
-EXPORT int epoll_create(int size)
-{
-	if (size > 0)
-		return px_epoll_create1(0);
-	errno = EINVAL;
-	return -1;
-}
+EXPORT int epoll_create(int size) { return px_epoll_create(size); }
 
 EXPORT int epoll_create1(int flags) { return px_epoll_create1(flags); }
 

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <stdarg.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 const char *check_group = "start";
@@ -204,6 +205,33 @@ double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static _Atomic pid_t tid;
+
+void thread_here(void) { tid = (pid_t)syscall(SYS_gettid); }
+
+static bool asleep(void)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = tid != 0 ? fopen(path, "re") : NULL;
+	if (f != NULL && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f != NULL)
+		fclose(f);
+	return state == 'S';
+}
+
+void settle_asleep(void)
+{
+	double patience = seconds() + PATIENCE_MS / 1000.0;
+
+	while (!asleep() && seconds() < patience)
+		usleep(1000);
+	tid = 0;
+}
+
 /* --- the program --- */
 
 static const struct {
@@ -214,8 +242,10 @@ static const struct {
 	{ "connect", check_connect }, { "options", check_options }, { "tuning", check_tuning },
 	{ "poll", check_poll }, { "epoll", check_epoll }, { "epoll_sets", check_epoll_sets },
 	{ "descriptors", check_descriptors }, { "processes", check_processes }, { "threads", check_threads },
-	{ "inherited", check_inherited }, { "streams", check_streams }, { "standard", check_standard },
-	{ "breaks", check_breaks } };
+	{ "inherited", check_inherited }, { "lingering", check_lingering }, { "beside", check_beside },
+	{ "listeners", check_listeners }, { "shared", check_shared }, { "vfork", check_vfork },
+	{ "streams", check_streams }, { "standard", check_standard }, { "breaks", check_breaks },
+	{ "corners", check_corners } };
 
 static void control_open(const char *path)
 {

@@ -68,6 +68,10 @@ void pattern_fill(void *data, size_t from, size_t n);
 
 double seconds(void);
 
+/* In a thread: who it is. Then another waits until it sleeps, in whatever call. */
+void thread_here(void);
+void settle_asleep(void);
+
 void check_names(void);
 void check_mapped(void);
 void check_transfer(void);
@@ -87,6 +91,12 @@ void check_threads(void);
 void check_inherited(void);
 void check_streams(void);
 void check_standard(void);
+void check_lingering(void);
+void check_beside(void);
+void check_listeners(void);
+void check_shared(void);
+void check_corners(void);
+void check_vfork(void);
 
 /* The other side; ends when the control connection does. */
 int peer_main(const char *path, struct in_addr remote);

@@ -3,7 +3,6 @@
  * must not outlive them: when the descriptor is closed, the peer sees the end. */
 #include <setjmp.h>
 #include <sys/select.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "tests/e2e/sockcheck.h"
@@ -78,41 +77,22 @@ static void end(bool unread)
 
 /* --- cancelled --- */
 
-static _Atomic pid_t tid;
-
 static void *thread_main(void *arg)
 {
-	tid = (pid_t)syscall(SYS_gettid);
+	thread_here();
 	((void (*)(void))arg)();
 	return NULL;
 }
 
-static bool asleep(void)
-{
-	char path[64], state = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	f = tid != 0 ? fopen(path, "re") : NULL;
-	if (f != NULL && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	if (f != NULL)
-		fclose(f);
-	return state == 'S';
-}
-
 static void cancel(const char *name, void (*call)(void))
 {
-	double patience = seconds() + PATIENCE_MS / 1000.0;
 	pthread_t thread;
 	void *result;
 	char text[64];
 
 	begin();
-	tid = 0;
 	pthread_create(&thread, NULL, thread_main, (void *)call);
-	while (!asleep() && seconds() < patience)
-		usleep(1000);
+	settle_asleep();
 	pthread_cancel(thread);
 	pthread_join(thread, &result);
 	snprintf(text, sizeof(text), "%s is cancelled", name);

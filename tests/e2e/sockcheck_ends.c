@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How connections end, and what their sockets say then; waiting, and interrupted waiting; opening. */
 #include <arpa/inet.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/time.h>
 
 #include "tests/e2e/sockcheck.h"
@@ -120,6 +122,93 @@ static void resets(void)
 	peer_shows("recv 1 101");
 }
 
+/* --- an error in the midst of a call: first what was moved, then the error --- */
+
+enum { MUCH = 32 << 20 };
+
+static int torn_fd, torn_file;
+static char *torn_data;
+
+static long tear_recv(void) { return recv(torn_fd, torn_data, 100, MSG_WAITALL); }
+static long tear_drop(void) { return recv(torn_fd, torn_data, 100, MSG_WAITALL | MSG_TRUNC); }
+static long tear_readv(void)
+{
+	struct iovec v[2] = { { torn_data, 30 }, { torn_data + 30, 70 } };
+	struct msghdr m = { .msg_iov = v, .msg_iovlen = 2 };
+
+	return recvmsg(torn_fd, &m, MSG_WAITALL);
+}
+
+static long tear_recvmmsg(void)
+{
+	struct iovec v[2] = { { torn_data, 40 }, { torn_data + 40, 60 } };
+	struct mmsghdr m[2] = { { { .msg_iov = &v[0], .msg_iovlen = 1 }, 0 },
+		{ { .msg_iov = &v[1], .msg_iovlen = 1 }, 0 } };
+
+	return recvmmsg(torn_fd, m, 2, 0, NULL);
+}
+
+static long tear_send(void) { return send(torn_fd, torn_data, MUCH, MSG_NOSIGNAL) > 0; }
+static long tear_writev(void)
+{
+	struct iovec v[2] = { { torn_data, MUCH / 2 }, { torn_data, MUCH / 2 } };
+
+	return writev(torn_fd, v, 2) > 0;
+}
+
+static long tear_sendfile(void) { return sendfile(torn_fd, torn_file, NULL, MUCH) > 0; }
+
+static void *tear_main(void *call)
+{
+	thread_here();
+	return (void *)((long (*)(void))call)();
+}
+
+static void torn(const char *name, long (*call)(void), bool sends)
+{
+	pthread_t thread;
+	void *result;
+
+	torn_fd = accepted(0);
+	if (!sends) {
+		peer("send 1 40");
+		settle_bytes(torn_fd, 40);
+	}
+	pthread_create(&thread, NULL, tear_main, (void *)call);
+	settle_asleep();
+	peer("rst 1");
+	pthread_join(thread, &result);
+	show(name, (long)result);
+	if (call == tear_sendfile) { /* Linux loses the error there, or not, as the parts happen to be cut */
+		send(torn_fd, "", 1, MSG_NOSIGNAL);
+	} else {
+		show_events("events", 0, events_now(torn_fd));
+		if (sends)
+			show("send then", send(torn_fd, "", 1, MSG_NOSIGNAL));
+		show("recv then", recv(torn_fd, torn_data, 1, 0));
+	}
+	show("recv at last", recv(torn_fd, torn_data, 1, 0));
+	show("send at last", send(torn_fd, "", 1, MSG_NOSIGNAL));
+	close(torn_fd);
+}
+
+static void torn_calls(void)
+{
+	torn_data = calloc(1, MUCH);
+	torn_file = memfd_create("file", MFD_CLOEXEC);
+	if (torn_data == NULL || ftruncate(torn_file, MUCH) != 0)
+		exit(1);
+	torn("recv torn", tear_recv, false);
+	torn("recv that drops torn", tear_drop, false);
+	torn("recvmsg torn", tear_readv, false);
+	torn("recvmmsg torn", tear_recvmmsg, false);
+	torn("send torn", tear_send, true);
+	torn("writev torn", tear_writev, true);
+	torn("sendfile torn", tear_sendfile, true);
+	close(torn_file);
+	free(torn_data);
+}
+
 static volatile sig_atomic_t handled;
 static void handler(int signal) { handled += signal != 0; }
 
@@ -144,6 +233,7 @@ void check_ends(void)
 {
 	half_close();
 	resets();
+	torn_calls();
 	pipe_signal();
 }
 

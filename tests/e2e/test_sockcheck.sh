@@ -6,9 +6,8 @@
 # shellcheck disable=SC2119
 . "$(dirname "$0")/lib.sh"
 
-# Not "inherited": a connection that a child of fork goes on with.
 groups=(names mapped transfer messages ends waits connect options tuning poll epoll epoll_sets descriptors
-	processes threads breaks streams standard)
+	processes inherited lingering beside listeners shared vfork corners threads breaks streams standard)
 check=$BUILD/tests/e2e/sockcheck
 KERNEL_IP=10.78.0.1 KERNEL_PEER_IP=10.78.0.2
 
@@ -38,7 +37,7 @@ spawn "$CLI" kernel-peer "$check" peer "$WORK/kernel-control" $KERNEL_PEER_IP
 wait_for 5 "the peers" test -S "$WORK/control" -a -S "$WORK/kernel-control"
 
 say "the kernel's sockets, alone and under tas-run without tasd"
-for group in "${groups[@]}" inherited; do
+for group in "${groups[@]}"; do
 	subject kernel "$group" "$WORK/kernel-control" $KERNEL_IP $KERNEL_PEER_IP
 	TAS_QUIET=1 subject without "$group" "$WORK/kernel-control" $KERNEL_IP $KERNEL_PEER_IP \
 		tas-run -i "$INSTANCE" --

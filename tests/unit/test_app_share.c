@@ -549,6 +549,40 @@ static void without_memory_the_flow_stays_where_it_is(void **state)
 	rig_end(m.r);
 }
 
+static bool others(const struct family *m, uint16_t app)
+{
+	struct ctl_info info = { .flow = m->flow, .gen = flow_of(m)->gen, .shared = 1 };
+
+	assert_int_equal(app_info(&m->r->apps, app, &info), 0);
+	return info.shared;
+}
+
+static void who_asks_learns_whether_others_have_it(void **state)
+{
+	struct family m = family_new();
+	struct ctl_info not_asked = { .flow = m.flow, .gen = flow_of(&m)->gen };
+
+	(void)state;
+	assert_true(others(&m, m.parent)); /* the child may come for it */
+	assert_int_equal(app_info(&m.r->apps, m.parent, &not_asked), 0);
+	assert_int_equal(not_asked.shared, 0);
+	assert_int_equal(adopt(&m, m.child), 0);
+	assert_true(others(&m, m.child));
+	assert_int_equal(leave(&m, m.parent), 0);
+	assert_false(others(&m, m.child));
+	rig_end(m.r);
+}
+
+static void a_child_that_closed_it_does_not_have_it(void **state)
+{
+	struct family m = family_new();
+
+	(void)state;
+	assert_int_equal(leave(&m, m.child), 0);
+	assert_false(others(&m, m.parent));
+	rig_end(m.r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -571,6 +605,8 @@ int main(void)
 		cmocka_unit_test(a_grandchild_takes_what_its_parent_never_touched),
 		cmocka_unit_test(a_connection_accepted_after_the_fork_is_not_the_childs),
 		cmocka_unit_test(without_memory_the_flow_stays_where_it_is),
+		cmocka_unit_test(who_asks_learns_whether_others_have_it),
+		cmocka_unit_test(a_child_that_closed_it_does_not_have_it),
 	};
 
 	return cmocka_run_group_tests(tests, eal_rig_start, eal_rig_stop);

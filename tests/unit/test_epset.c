@@ -68,14 +68,14 @@ static void a_wait_is_cancelled_in_the_kernels_set_and_beside_it(void **state)
 	pthread_cancel(s.thread);
 	pthread_join(s.thread, &end);
 	assert_ptr_equal(end, PTHREAD_CANCELED);
-	assert_int_equal(set_of(set)->file->refs, 1);
+	assert_int_equal(file_refs(set_of(set)->file), 1);
 	assert_int_equal(set_of(set)->kernel_waiters, 0);
 	add(set, fd, EPOLLIN, 1);
 	sleeper_start(&s, set, 10000);
 	pthread_cancel(s.thread);
 	pthread_join(s.thread, &end);
 	assert_ptr_equal(end, PTHREAD_CANCELED);
-	assert_int_equal(set_of(set)->file->refs, 1);
+	assert_int_equal(file_refs(set_of(set)->file), 1);
 	assert_int_equal(set_of(set)->inside, 0);
 	px_arrive(1, 1);
 	sleeper_start(&s, set, 10000); /* another one serves the set as well */

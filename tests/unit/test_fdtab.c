@@ -255,7 +255,7 @@ static void *getter(void *arg)
 
 			if (f == NULL)
 				continue;
-			assert_int_not_equal(atomic_load(&f->refs), 0);
+			assert_int_not_equal(file_refs(f), 0);
 			file_put(f);
 		}
 	}
@@ -276,7 +276,7 @@ static void references_are_right_in_the_end(void **state)
 	atomic_store(&stop, true);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	assert_int_equal(atomic_load(&f->refs), 1);
+	assert_int_equal(file_refs(f), 1);
 	assert_int_equal(px_close(fd), 0);
 	assert_int_equal(flags_told(1) & ABI_BELL_CLOSE, ABI_BELL_CLOSE);
 }

@@ -374,6 +374,36 @@ static void errno_stays_as_it_was(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void an_error_that_was_not_told_is_pending_again(void **state)
+{
+	uint8_t byte;
+
+	(void)state;
+	rig_event(&r, REC, ABI_EV_RESET, ETIMEDOUT);
+	assert_int_equal(tas_recv(r.c, s, &byte, 1, 0), -ETIMEDOUT);
+	tas_error_back(s, EIO); /* of something else */
+	assert_int_equal(tas_error(s), 0);
+	tas_error_back(s, ETIMEDOUT);
+	assert_int_equal(tas_error(s), 0); /* it could be given back only at once */
+}
+
+static void an_error_given_back_is_told_once(void **state)
+{
+	uint8_t byte;
+
+	(void)state;
+	rig_event(&r, REC, ABI_EV_RESET, ETIMEDOUT);
+	assert_int_equal(tas_send(r.c, s, "x", 1, 0), -ETIMEDOUT);
+	tas_error_back(s, ETIMEDOUT);
+	tas_error_back(s, ETIMEDOUT);
+	assert_true(tas_ready(s) & TAS_EV_ERR);
+	assert_int_equal(tas_recv(r.c, s, &byte, 1, 0), -ETIMEDOUT);
+	assert_int_equal(tas_recv(r.c, s, &byte, 1, 0), 0);
+	assert_int_equal(tas_send(r.c, s, "x", 1, 0), -EPIPE);
+	tas_error_back(s, EPIPE);
+	assert_int_equal(tas_error(s), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +427,8 @@ int main(void)
 		TEST(a_larger_ring_is_used_from_the_moment_it_is_named),
 		TEST(an_inner_call_on_the_same_direction_is_refused),
 		TEST(errno_stays_as_it_was),
+		TEST(an_error_that_was_not_told_is_pending_again),
+		TEST(an_error_given_back_is_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -353,6 +353,19 @@ static void a_shared_flow_is_given_up_by_request(void **state)
 	assert_int_equal(r.t->nr_free, 1);
 }
 
+static void who_else_has_it_is_asked_only_after_a_fork(void **state)
+{
+	(void)state;
+	assert_false(tas_sock_shared(s));
+	assert_false(tas_sock_shared(l));
+	assert_int_equal(r.asked[CTL_INFO], 0);
+	forked();
+	assert_true(tas_sock_shared(s)); /* the rig's answer is as the request */
+	assert_int_equal(r.asked[CTL_INFO], 1);
+	r.refuse[CTL_INFO] = ENOENT;
+	assert_false(tas_sock_shared(s));
+}
+
 static void a_flow_younger_than_the_fork_is_closed_by_a_bell_that_counts_it(void **state)
 {
 	struct tas_sock *n;
@@ -432,6 +445,7 @@ int main(void)
 		TEST(what_a_parent_reads_and_writes_after_a_fork_is_in_the_record),
 		TEST(bytes_that_missed_the_move_are_sent_again),
 		TEST(a_shared_flow_is_given_up_by_request),
+		TEST(who_else_has_it_is_asked_only_after_a_fork),
 		TEST(a_flow_younger_than_the_fork_is_closed_by_a_bell_that_counts_it),
 		TEST(who_polls_a_flow_that_left_gets_it_back),
 		TEST(without_a_hold_flows_are_reset_in_the_child),

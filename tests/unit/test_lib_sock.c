@@ -31,6 +31,28 @@ static int tear_down(void **state)
 
 /* --- ready --- */
 
+/* LAST_ACK, as Linux has it: the connection is there until its FIN is acknowledged. */
+static void it_is_over_when_both_fins_are_acknowledged(void **state)
+{
+	(void)state;
+	assert_false(tas_sock_over(s));
+	assert_int_equal(tas_shutdown(r.c, s, TAS_SHUT_RD | TAS_SHUT_WR), 0);
+	assert_true(tas_ready(s) & TAS_EV_HUP);
+	assert_false(tas_sock_over(s));
+	rig_event(&r, 3, ABI_EV_RX_FIN, 0);
+	assert_false(tas_sock_over(s));
+	rig_event(&r, 3, ABI_EV_TX_DONE, 0);
+	assert_true(tas_sock_over(s));
+}
+
+static void a_reset_ends_it_at_once(void **state)
+{
+	(void)state;
+	rig_event(&r, 3, ABI_EV_RESET, ECONNRESET);
+	assert_true(tas_sock_over(s));
+	assert_int_equal(tas_error(s), ECONNRESET); /* to ask takes nothing away */
+}
+
 static void an_idle_connection_can_be_written(void **state)
 {
 	(void)state;
@@ -321,6 +343,8 @@ int main(void)
 		TEST(an_idle_connection_can_be_written),
 		TEST(it_can_be_written_while_a_quarter_is_free),
 		TEST(half_closed_each_way),
+		TEST(it_is_over_when_both_fins_are_acknowledged),
+		TEST(a_reset_ends_it_at_once),
 		TEST(shut_for_writing_is_no_hang_up),
 		TEST(the_wish_for_space_is_told_to_tasd_once),
 		TEST(a_close_is_told_with_the_positions),

@@ -192,7 +192,8 @@ TEST(embryos_are_limited) /* a SYN flood: the oldest makes way, for its peer had
 	assert_true(answered(peer_new()));
 }
 
-/* Two processes that had one listener register it anew after tasd came back. */
+/* Two processes that had one listener register it anew after tasd came back, or both make one of the socket
+ * that was bound before. */
 TEST(processes_that_inherited_a_listener_share_it_again)
 {
 	struct ctl_listen first = { .port = RIG_PORT, .cookie = 1, .backlog = 8, .secret = 99 },
@@ -208,9 +209,16 @@ TEST(processes_that_inherited_a_listener_share_it_again)
 	other.port = RIG_PORT + 1;
 	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &other), 0);
 	assert_int_not_equal(other.id, first.id);
+	other = first;
+	other.cookie = 3;
+	other.flags = CTL_LISTEN_REUSEPORT;
+	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &other), EADDRINUSE);
 	second.cookie = 2;
+	second.backlog = 4;
+	second.flags = CTL_LISTEN_NODELAY; /* an option that one of them set */
 	assert_int_equal(app_listen(&rig.apps, rig.app[1].id, &second), 0);
 	assert_int_equal(second.id, first.id);
+	assert_int_equal(listener()->backlog, 4);
 	assert_int_equal(app_unlisten(&rig.apps, rig.app[0].id, &first), 0);
 	assert_true(answered(peer_new())); /* the other has it */
 	assert_int_equal(app_unlisten(&rig.apps, rig.app[1].id, &second), 0);

@@ -7,7 +7,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+
+#include "libtas/posix/real.h"
 
 static char data[3 * RIG_RING];
 static volatile sig_atomic_t signals;
@@ -93,6 +96,27 @@ static void a_broken_pipe_signals_unless_asked_not_to(void **state)
 	assert_int_equal(signals, 2);
 	assert_errno(px_write(second, data, 1), EPIPE);
 	assert_int_equal(signals, 3);
+	signal(SIGPIPE, SIG_DFL);
+}
+
+static void nothing_sent_on_a_broken_connection_is_an_error(void **state)
+{
+	struct iovec none = { data, 0 };
+	int fd = px_flow(1, 0), second = px_flow(2, 0);
+
+	(void)state;
+	signal(SIGPIPE, count_signal);
+	signals = 0;
+	assert_int_equal(px_write(fd, data, 0), 0);
+	assert_int_equal(px_shutdown(fd, SHUT_WR), 0);
+	assert_errno(px_write(fd, data, 0), EPIPE);
+	assert_int_equal(signals, 1);
+	assert_errno(px_send(fd, data, 0, MSG_NOSIGNAL), EPIPE);
+	assert_int_equal(px_writev(fd, &none, 1), 0); /* does not come to the socket */
+	assert_int_equal(px_pwritev2(fd, &none, 1, -1, 0), 0);
+	assert_int_equal(signals, 1);
+	rig_event(&r, 2, ABI_EV_RESET, ECONNRESET);
+	assert_errno(px_write(second, data, 0), ECONNRESET);
 	signal(SIGPIPE, SIG_DFL);
 }
 
@@ -212,6 +236,126 @@ static void a_pipe_is_read_no_further_than_it_goes(void **state)
 	close(pipes[0]);
 }
 
+/* What happens to the connection of record 1 while a part of a file or pipe is read into its ring. */
+static long (*true_syscall)(long, ...);
+static void (*meanwhile)(void);
+
+static long read_and_more(long number, ...)
+{
+	va_list args;
+	long a[6], got;
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	got = true_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if ((number == SYS_read || number == SYS_pread64) && meanwhile != NULL) {
+		void (*once)(void) = meanwhile;
+
+		meanwhile = NULL;
+		once();
+	}
+	return got;
+}
+
+static void during_the_next_read(void (*what)(void))
+{
+	real_init();
+	if (true_syscall == NULL)
+		true_syscall = real_calls.syscall;
+	real_calls.syscall = read_and_more;
+	meanwhile = what;
+}
+
+static void reset_comes(void) { rig_event(&r, 1, ABI_EV_RESET, ECONNRESET); }
+
+static void an_error_after_a_part_of_a_file_is_for_the_next_call(void **state)
+{
+	int fd = px_flow(1, SOCK_NONBLOCK), file = memfd_create("file", MFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(ftruncate(file, 2000), 0);
+	during_the_next_read(reset_comes);
+	assert_int_equal(px_sendfile(fd, file, NULL, 3000), 2000);
+	assert_errno(px_sendfile(fd, file, NULL, 3000), ECONNRESET);
+	assert_errno(px_send(fd, data, 1, MSG_NOSIGNAL), EPIPE);
+	close(file);
+}
+
+/* Another process takes the flow of record 1, with so many bytes of ours (`went`, up to this position), and
+ * writes up to another. */
+static uint64_t went, other_end;
+static int the_flow;
+
+static void flow_leaves(void)
+{
+	struct abi_flow_rec *rec = rig_rec(&r, 1);
+
+	r.next_flow = 2; /* the record that it comes back to */
+	r.adopt_taken = went;
+	r.adopt_tx = other_end;
+	atomic_fetch_or(&rec->events, ABI_EV_MOVED);
+}
+
+static int flow_of_two_processes(void)
+{
+	int fd = px_flow(1, SOCK_NONBLOCK);
+
+	tas_fork_prepare(r.t);
+	tas_fork_parent(r.t);
+	assert_int_equal(px_send(fd, "..", 2, 0), 2);
+	return fd;
+}
+
+/* Of ten bytes that came from `in` some went along, and the rest stands behind what the other wrote. */
+static void check_moved(const char *went_on)
+{
+	size_t n = strlen(went_on);
+
+	assert_int_equal(file_sock(fd_look(the_flow))->tx_end, other_end + n);
+	assert_memory_equal(r.base + rig_rec(&r, 1)->tx_off + other_end, went_on, n);
+}
+
+static void a_file_is_sent_on_from_where_another_process_took_the_flow(void **state)
+{
+	int fd = flow_of_two_processes(), file = memfd_create("file", MFD_CLOEXEC);
+	off64_t at = 0;
+
+	(void)state;
+	the_flow = fd;
+	assert_int_equal(write(file, "0123456789", 10), 10);
+	lseek(file, 0, SEEK_SET);
+	during_the_next_read((went = 6, other_end = 50, flow_leaves));
+	assert_int_equal(px_sendfile(fd, file, NULL, 10), 10); /* 2 to 6 went along */
+	assert_int_equal(lseek(file, 0, SEEK_CUR), 10);
+	check_moved("456789");
+	during_the_next_read((went = 2, other_end = 100, flow_leaves));
+	assert_int_equal(px_sendfile(fd, file, &at, 10), 10); /* none */
+	assert_int_equal(at, 10);
+	check_moved("0123456789");
+	during_the_next_read((went = 200, other_end = 200, flow_leaves));
+	at = 0;
+	assert_int_equal(px_sendfile(fd, file, &at, 10), 10); /* all */
+	assert_int_equal(at, 10);
+	check_moved("");
+	close(file);
+}
+
+static void a_pipe_is_sent_on_from_where_another_process_took_the_flow(void **state)
+{
+	int fd = flow_of_two_processes(), pipes[2];
+
+	(void)state;
+	the_flow = fd;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(write(pipes[1], "0123456789", 10), 10);
+	during_the_next_read((went = 6, other_end = 50, flow_leaves));
+	assert_int_equal(px_splice(pipes[0], NULL, fd, NULL, 10, 0), 10);
+	check_moved("456789");
+	px_close_range((unsigned)pipes[0], (unsigned)pipes[1], 0);
+}
+
 /* --- messages --- */
 
 /* What a message with this control data comes to. */
@@ -279,10 +423,14 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, px_set_up, px_tear_down)
 	const struct CMUnitTest tests[] = { T(what_fits_is_taken), T(bytes_stand_in_the_ring_as_given),
 		T(what_the_listener_passed_on_holds_for_the_first_bytes),
-		T(a_broken_pipe_signals_unless_asked_not_to), T(a_time_limit_gives_what_went_out),
+		T(a_broken_pipe_signals_unless_asked_not_to),
+		T(nothing_sent_on_a_broken_connection_is_an_error), T(a_time_limit_gives_what_went_out),
 		T(a_waiting_sender_sends_it_all), T(a_file_goes_out_from_its_position),
 		T(what_has_no_positions_is_no_file), T(the_end_of_a_file_is_not_held_back_for_more),
 		T(a_pipe_is_read_no_further_than_it_goes),
+		T(an_error_after_a_part_of_a_file_is_for_the_next_call),
+		T(a_file_is_sent_on_from_where_another_process_took_the_flow),
+		T(a_pipe_is_sent_on_from_where_another_process_took_the_flow),
 		T(control_data_is_passed_over_or_refused_as_linux_does),
 		T(fast_open_is_an_ordinary_open_by_every_call) };
 

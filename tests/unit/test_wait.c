@@ -283,9 +283,9 @@ static void assert_left(int fd, int set)
 {
 	struct file *s = file_at(set);
 
-	assert_int_equal(file_at(fd)->refs, 1);
-	assert_int_equal(file_at(px_listener)->refs, 1);
-	assert_int_equal(s->refs, 1);
+	assert_int_equal(file_refs(file_at(fd)), 1);
+	assert_int_equal(file_refs(file_at(px_listener)), 1);
+	assert_int_equal(file_refs(s), 1);
 	assert_false(waits_on(fd) || waits_on(px_listener) || waits_on(set));
 	assert_true(waitlist_empty(&s->set->sleepers));
 	assert_int_equal(s->set->inside, 0);
@@ -394,7 +394,7 @@ static void who_left_by_a_jump_sleeps_and_wakes_as_ever(void **state)
 		x.tid = 0;
 		pthread_kill(x.thread, SIGUSR1);
 		assert_soon(asleep(&x));
-		assert_int_equal(file_at(s.fd)->refs, 2);
+		assert_int_equal(file_refs(file_at(s.fd)), 2);
 	}
 	tas_sock_notify(r.c, file_sock(file_at(s.fd)));
 	rig_deliver(&r, 1, 10);
@@ -479,8 +479,8 @@ static void handler_waits_and_jumps(ssize_t (*call)(struct caller *), int flags)
 	assert_soon(waits_on(other) && asleep(&x));
 	pthread_kill(x.thread, SIGUSR1);
 	assert_soon(!waits_on(other) && waits_on(s.fd) && asleep(&x));
-	assert_int_equal(file_at(other)->refs, 1);
-	assert_int_equal(file_at(s.fd)->refs, 2);
+	assert_int_equal(file_refs(file_at(other)), 1);
+	assert_int_equal(file_refs(file_at(s.fd)), 2);
 	rig_deliver(&r, 1, 10);
 	tas_ctx_wake(file_at(s.fd)->waiters.first->ctx);
 	pthread_join(x.thread, NULL);
