@@ -395,7 +395,7 @@ static uint32_t bit_poll(struct fp_core *c, struct app *a, uint32_t x, int *turn
  * for it, and begins with the context after the one with which the last ended. */
 static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, uint64_t *again)
 {
-	uint32_t first = c->app_next[a->id], next = CTX_ALL;
+	uint32_t first = c->app[a->id].next, next = CTX_ALL;
 	uint64_t left = rotate_right(bells, first & 63);
 	int turn = TURN;
 	unsigned n = 0;
@@ -410,7 +410,7 @@ static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, 
 			*again |= 1ull << bit;
 	}
 	*again |= rotate_right(left, -first & 63);
-	c->app_next[a->id] = next != CTX_ALL ? (uint16_t)next : 0;
+	c->app[a->id].next = next != CTX_ALL ? (uint16_t)next : 0;
 	return n;
 }
 
@@ -455,9 +455,9 @@ unsigned appq_poll(struct fp_core *c)
 
 		n += took;
 		if (took > 0)
-			c->app_busy_ns[id] = c->now;
+			c->app[id].busy_ns = c->now;
 		if (unlikely(!live ||
-			    (took == 0 && c->now - c->app_busy_ns[id] > QUIET_NS && app_quieten(c, a))))
+			    (took == 0 && c->now - c->app[id].busy_ns > QUIET_NS && app_quieten(c, a))))
 			c->apps[i] = c->apps[--c->napps];
 		else
 			i++;
@@ -474,7 +474,7 @@ void core_app_rang(struct fp_core *c, uint16_t app)
 		if (c->apps[i] == app)
 			return;
 	atomic_store_explicit(&c->fp->apps[app].header->core_line[c->id].asleep, 0, memory_order_relaxed);
-	c->app_busy_ns[app] = c->now;
+	c->app[app].busy_ns = c->now;
 	c->apps[c->napps++] = app;
 }
 

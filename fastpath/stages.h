@@ -10,6 +10,8 @@
 unsigned rx_poll(struct fp_core *c);
 /* Messages from applications that are not quiet. */
 unsigned appq_poll(struct fp_core *c);
+/* Wakes the contexts that were told something in this pass, after the fence of core_flush(). */
+void app_wake_poll(struct fp_core *c);
 /* The persist timer's wish, on a real core (lock held): what the peer's small window takes, or an empty
  * probe. */
 void tcp_probe_out(struct fp_core *c, uint32_t id);

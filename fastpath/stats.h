@@ -71,6 +71,8 @@
 		"ignored: a position outside its ring or backwards")                                        \
 	X(APP_FAULT_FLAGS, "app_fault_flags", "messages", "ignored: unknown flags or argument")             \
 	X(APP_FAULT_RING, "app_fault_ring", "times", "a ring index that no honest library writes")          \
+	X(APP_FAULT_WAKE, "app_fault_wake", "times",                                                        \
+		"to wake an application took so long that it has to wait for it")                           \
 	X(APP_NOTIFIES, "app_notifies", "messages", "notifications pushed to applications")                 \
 	X(APP_NOTIFY_LOST, "app_notify_lost", "messages",                                                   \
 		"not pushed: the application's ring claimed to be full")                                    \

@@ -355,11 +355,11 @@ TEST(many_contexts_have_one_turn_in_a_pass)
 		bell(p->app, 1, b);
 	}
 	for (unsigned pass = 0; pass < 4; pass++) {
-		uint64_t before = counted(CNT_APP_BELLS), of = core->app_next[p->app->id];
+		uint64_t before = counted(CNT_APP_BELLS), of = core->app[p->app->id].next;
 
 		core_poll(core, rig.now);
 		assert_int_equal(counted(CNT_APP_BELLS), before + FP_BATCH);
-		assert_int_not_equal(core->app_next[p->app->id], of);
+		assert_int_not_equal(core->app[p->app->id].next, of);
 	}
 	rig_run();
 }
