@@ -278,6 +278,15 @@ static int bell_apply(struct tcp t, const struct abi_bell *b)
 	return cost;
 }
 
+/* Also without the lock: then it is asked once more with it, unless nothing but a count depends on it. */
+static bool is_its_own(const struct app *a, const struct flow *f, const struct abi_bell *b)
+{
+	/* pairs with the order in which a flow moves to another process: who sees the new one sees
+	 * FLOW_SHARED, too */
+	return __atomic_load_n(&f->app, __ATOMIC_ACQUIRE) == a->id &&
+		__atomic_load_n(&f->gen, __ATOMIC_RELAXED) == b->gen;
+}
+
 /* The flow ended, its application closed it through another context, or another process took it over, while
  * the message was on its way. */
 static bool is_late(const struct app *a, const struct flow *f, const struct abi_bell *b)
@@ -286,6 +295,24 @@ static bool is_late(const struct app *a, const struct flow *f, const struct abi_
 		(f->app != a->id && (f->flags & FLOW_SHARED));
 }
 
+static enum app_fault bell_own(struct fp_core *c, const struct app *a, struct flow *f,
+	const struct abi_bell *b, int *cost)
+{
+	enum app_fault fault = APP_BAD_HANDLE;
+
+	rte_spinlock_lock(&f->lock);
+	if (likely(is_its_own(a, f, b) && f->state != TCP_FREE && !(f->flags & FLOW_ORPHAN))) {
+		fault = bell_check(a, f, b);
+		if (likely(fault == APP_OK))
+			*cost = bell_apply(tcp_of(c, b->flow), b);
+	} else if (is_late(a, f, b)) {
+		fault = APP_OK;
+	}
+	rte_spinlock_unlock(&f->lock);
+	return fault;
+}
+
+/* The lock of a stranger's flow is not taken: whoever guesses its number keeps nobody waiting. */
 static int bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b)
 {
 	enum app_fault fault = APP_BAD_HANDLE;
@@ -297,16 +324,10 @@ static int bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b)
 		return cost;
 	}
 	f = &c->fp->flows[b->flow];
-	rte_spinlock_lock(&f->lock);
-	if (likely(f->app == a->id && f->gen == b->gen && f->state != TCP_FREE &&
-		    !(f->flags & FLOW_ORPHAN))) {
-		fault = bell_check(a, f, b);
-		if (likely(fault == APP_OK))
-			cost = bell_apply(tcp_of(c, b->flow), b);
-	} else if (is_late(a, f, b)) {
+	if (likely(is_its_own(a, f, b)))
+		fault = bell_own(c, a, f, b, &cost);
+	else if (is_late(a, f, b))
 		fault = APP_OK;
-	}
-	rte_spinlock_unlock(&f->lock);
 	if (unlikely(fault != APP_OK))
 		fault_count(c, a, fault);
 	return cost;

@@ -2,6 +2,7 @@
 /* test_appq.c - what applications write into their rings, rightly and wrongly, and how they are told. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "include/base/rand.h"
 #include "tests/unit/rig_tcp.h"
@@ -86,6 +87,25 @@ TEST(flow_of_another_application_is_refused)
 	assert_int_equal(rig.fp.apps[p->app->id].faults, 0);
 	assert_memory_equal(&before, flow_of(p), sizeof(before));
 	silence();
+}
+
+/* Whoever guesses the number of a flow must not hold up those whose it is. */
+TEST(lock_of_a_flow_of_another_application_is_not_taken)
+{
+	struct peer *p = busy();
+	struct rig_app *other = app_start(1);
+	struct abi_bell b = bell_of(p);
+
+	rte_spinlock_lock(&flow_of(p)->lock); /* by the core that serves it, all the while */
+	alarm(30);
+	bell(other, 0, b);
+	b.gen++;
+	bell(other, 0, b);
+	core_poll(rig.fp.core[0], rig.now);
+	alarm(0);
+	rte_spinlock_unlock(&flow_of(p)->lock);
+	assert_int_equal(rig.fp.apps[other->id].faults, 1); /* the other generation may have been its own */
+	rig_run();
 }
 
 TEST(message_for_an_earlier_flow_of_the_slot_is_late) /* and so neither obeyed nor held against anyone */
@@ -558,6 +578,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(flow_that_there_is_none_of_is_refused),
 		RIG_TEST(flow_of_another_application_is_refused),
+		RIG_TEST(lock_of_a_flow_of_another_application_is_not_taken),
 		RIG_TEST(message_for_an_earlier_flow_of_the_slot_is_late),
 		RIG_TEST(message_for_a_flow_that_ended_is_late),
 		RIG_TEST(message_for_a_flow_that_another_context_closed_is_late),
