@@ -47,6 +47,7 @@ struct app {
 	uint32_t notify_mask; /* slots - 1 */
 	uint16_t id;
 	uint16_t nctx_max;
+	uint16_t user; /* a number below apps_max: the same for all applications of a user, and no others */
 	_Atomic uint32_t live; /* 1 between attach and detach: bells are honoured, notifications pushed */
 	_Atomic uint32_t nctx;
 	struct app_context *ctx;                            /* [nctx_max], allocated at attach */

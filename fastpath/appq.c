@@ -9,10 +9,7 @@
 #include "include/base/assert.h"
 
 enum {
-	QUIET_NS = 10 * 1000 * 1000, /* an application that did not ring for so long is not polled: its bell
-					becomes a system call */
-	TURN = FP_BATCH,             /* what an application may cost in one pass: so many messages, */
-	ANSWER_COST = 8,             /* or fewer, if each asks to be told something */
+	ANSWER_COST = 8, /* of a turn, if a message asks to be told something */
 };
 #define CTX_ALL UINT32_MAX
 
@@ -371,7 +368,7 @@ static unsigned context_finish(struct fp_core *c, struct app *a, struct app_queu
 	unsigned n = 0, took;
 
 	do {
-		int turn = TURN;
+		int turn = APP_TURN;
 
 		took = context_poll(c, a, q, &turn);
 		n += took;
@@ -414,11 +411,10 @@ static uint32_t bit_poll(struct fp_core *c, struct app *a, uint32_t x, int *turn
 
 /* Whoever rings without end, in all contexts at once, slows itself and nobody else: each pass has one turn
  * for it, and begins with the context after the one with which the last ended. */
-static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, uint64_t *again)
+static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, uint64_t *again, int *turn)
 {
 	uint32_t first = c->app[a->id].next, next = CTX_ALL;
 	uint64_t left = rotate_right(bells, first & 63);
-	int turn = TURN;
 	unsigned n = 0;
 
 	if (unlikely(first >= 64)) /* those of its bit that come before it */
@@ -426,7 +422,7 @@ static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, 
 	for (; left != 0 && next == CTX_ALL; left &= left - 1) {
 		uint32_t bit = ((unsigned)__builtin_ctzll(left) + first) & 63;
 
-		next = bit_poll(c, a, bit == (first & 63) ? first : bit, &turn, &n);
+		next = bit_poll(c, a, bit == (first & 63) ? first : bit, turn, &n);
 		if (next != CTX_ALL)
 			*again |= 1ull << bit;
 	}
@@ -435,7 +431,7 @@ static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, 
 	return n;
 }
 
-static unsigned app_poll(struct fp_core *c, struct app *a)
+unsigned app_poll(struct fp_core *c, struct app *a, int *turn)
 {
 	struct abi_core_line *line = &a->header->core_line[c->id];
 	uint64_t bells = atomic_load_explicit(&line->bells, memory_order_relaxed), again = 0;
@@ -444,94 +440,8 @@ static unsigned app_poll(struct fp_core *c, struct app *a)
 	if (bells == 0)
 		return 0;
 	bells = atomic_exchange(&line->bells, 0);
-	n = contexts_poll(c, a, bells, &again);
+	n = contexts_poll(c, a, bells, &again, turn);
 	if (again != 0)
 		atomic_fetch_or(&line->bells, again);
 	return n;
-}
-
-/* Stop looking at it: from now on it must ring by system call. False if it rang in this moment. */
-static bool app_quieten(struct fp_core *c, struct app *a)
-{
-	struct abi_core_line *line = &a->header->core_line[c->id];
-
-	atomic_store_explicit(&line->asleep, 1, memory_order_relaxed);
-	/* pairs with the library's fence between setting a bit of `bells` and reading `asleep` */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&line->bells, memory_order_relaxed) == 0)
-		return true;
-	atomic_store_explicit(&line->asleep, 0, memory_order_relaxed);
-	return false;
-}
-
-unsigned appq_poll(struct fp_core *c)
-{
-	unsigned n = 0;
-
-	for (uint32_t i = 0; i < c->napps;) {
-		uint16_t id = c->apps[i];
-		struct app *a = &c->fp->apps[id];
-		bool live = atomic_load_explicit(&a->live, memory_order_acquire);
-		unsigned took = live ? app_poll(c, a) : 0;
-
-		n += took;
-		if (took > 0)
-			c->app[id].busy_ns = c->now;
-		if (unlikely(!live ||
-			    (took == 0 && c->now - c->app[id].busy_ns > QUIET_NS && app_quieten(c, a))))
-			c->apps[i] = c->apps[--c->napps];
-		else
-			i++;
-	}
-	return n;
-}
-
-void core_app_rang(struct fp_core *c, uint16_t app)
-{
-	if (app >= c->fp->conf.apps_max ||
-		!atomic_load_explicit(&c->fp->apps[app].live, memory_order_acquire))
-		return;
-	for (uint32_t i = 0; i < c->napps; i++)
-		if (c->apps[i] == app)
-			return;
-	atomic_store_explicit(&c->fp->apps[app].header->core_line[c->id].asleep, 0, memory_order_relaxed);
-	c->app[app].busy_ns = c->now;
-	c->apps[c->napps++] = app;
-}
-
-void core_sleep_begin(struct fp_core *c)
-{
-	for (uint32_t i = 0; i < c->napps; i++) {
-		struct app *a = &c->fp->apps[c->apps[i]];
-
-		if (atomic_load_explicit(&a->live, memory_order_acquire))
-			atomic_store_explicit(&a->header->core_line[c->id].asleep, 1, memory_order_relaxed);
-	}
-	atomic_store_explicit(&c->asleep, 1, memory_order_relaxed);
-	/* pairs with the fences of whoever rings, kicks or sends: they see us asleep, or core_has_work() sees
-	 * what they published */
-	atomic_thread_fence(memory_order_seq_cst);
-}
-
-bool core_has_work(struct fp_core *c)
-{
-	for (uint32_t i = 0; i < c->napps; i++) {
-		struct app *a = &c->fp->apps[c->apps[i]];
-
-		if (!atomic_load_explicit(&a->live, memory_order_acquire) ||
-			atomic_load_explicit(&a->header->core_line[c->id].bells, memory_order_relaxed) != 0)
-			return true;
-	}
-	return !rte_ring_empty(c->kicks) || !rte_ring_empty(c->sends);
-}
-
-void core_sleep_end(struct fp_core *c)
-{
-	atomic_store_explicit(&c->asleep, 0, memory_order_relaxed);
-	for (uint32_t i = 0; i < c->napps; i++) {
-		struct app *a = &c->fp->apps[c->apps[i]];
-
-		if (atomic_load_explicit(&a->live, memory_order_acquire))
-			atomic_store_explicit(&a->header->core_line[c->id].asleep, 0, memory_order_relaxed);
-	}
 }

@@ -78,11 +78,21 @@ struct fp_list { /* of flows, FIFO */
 
 /* What a core, or the slow path, remembers of an application. */
 struct fp_app {
-	tas_ns busy_ns;     /* when it last rang */
-	uint16_t next;      /* the context with which its next turn begins */
+	tas_ns busy_ns; /* when it last rang */
+	uint16_t next;  /* the context with which its next turn begins */
+	uint16_t user;  /* as whose it is polled, and after it the next of that user: a ring */
+	uint16_t user_next;
+	bool polled;
 	uint16_t late_next; /* app_wake.c: the application after it in the list, */
 	uint16_t late_ctx;  /* and of its contexts the one to look at first */
 	bool late;          /* it is in that list */
+};
+
+/* And of a user who has applications that are polled. */
+struct fp_user {
+	uint16_t last; /* had the last turn */
+	uint16_t napps;
+	int16_t left; /* of its share of this pass; of the next one what it took too much is taken off */
 };
 
 struct pace_wheel;
@@ -113,9 +123,11 @@ struct fp_core {
 	uint8_t wakes_cores[FP_CORES_MAX]; /* to be woken when this pass ends: they got a kick or a frame */
 	bool wakes_any_core;
 
-	uint32_t napps; /* applications whose bells are polled */
-	uint16_t *apps;
+	uint32_t napps, nusers;               /* applications whose bells are polled, and whose they are */
+	uint16_t *users;                      /* [apps_max] the first `nusers` */
+	struct fp_user *user;                 /* [apps_max] by app.user */
 	struct fp_app *app;                   /* [apps_max] */
+	bool users_short;                     /* some user wanted more than its share of the last pass */
 	struct app_queue *wakes, *wakes_last; /* contexts to be woken when this pass ends, FIFO; each is in
 						 it at most once, so that it needs no room and has no end */
 	uint16_t late_head, late_tail;        /* applications that are dear to wake; APP_NONE: none */

@@ -28,7 +28,7 @@ static uint64_t ring_slots(uint64_t n) { return pow2_at_least((uint32_t)n + 1); 
 
 static uint64_t core_bytes(const struct fp_conf *c)
 {
-	uint64_t app = sizeof(uint16_t) + sizeof(struct fp_app); /* apps, app */
+	uint64_t app = sizeof(uint16_t) + sizeof(struct fp_user) + sizeof(struct fp_app);
 
 	return sizeof(struct fp_core) + sizeof(struct pace_wheel) + c->apps_max * app +
 		4 * ring_slots(c->flows_max) + 4 * ring_slots(c->flows_max + 4ull * c->apps_max) +
@@ -83,12 +83,13 @@ static bool core_take(struct fastpath *fp, struct fp_core *c)
 	if (c->is_slow)
 		return c->events && c->app;
 	c->pace = zalloc(fp, "pace", sizeof(*c->pace));
-	c->apps = zalloc(fp, "apps", conf->apps_max * sizeof(*c->apps));
+	c->users = zalloc(fp, "users", conf->apps_max * sizeof(*c->users));
+	c->user = zalloc(fp, "user", conf->apps_max * sizeof(*c->user));
 	c->sends = ring_of(fp, "tx", c->id, sizeof(void *), SENDS_MAX, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	c->kicks = ring_of(fp, "kick", c->id, 4, conf->flows_max + 4 * conf->apps_max, RING_F_SC_DEQ);
 	if (c->pace != NULL)
 		pace_init(c->pace);
-	return c->events && c->pace && c->apps && c->app && c->sends && c->kicks;
+	return c->events && c->pace && c->users && c->user && c->app && c->sends && c->kicks;
 }
 
 static bool cores_take(struct fastpath *fp)
@@ -174,7 +175,8 @@ static void core_give(struct fp_core *c)
 	rte_ring_free(c->kicks);
 	rte_ring_free(c->events);
 	rte_free(c->pace);
-	rte_free(c->apps);
+	rte_free(c->users);
+	rte_free(c->user);
 	rte_free(c->app);
 	rte_free(c);
 }

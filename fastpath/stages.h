@@ -8,6 +8,10 @@
 
 /* Packets from the port: parse, look up, TCP; what is not for the fast path is punted. */
 unsigned rx_poll(struct fp_core *c);
+/* What an application may cost in one pass: so many messages, or fewer, if each asks to be told something. */
+enum { APP_TURN = FP_BATCH };
+/* Messages of one application, as far as *turn goes, from which they are taken. Returns how many. */
+unsigned app_poll(struct fp_core *c, struct app *a, int *turn);
 /* Messages from applications that are not quiet. */
 unsigned appq_poll(struct fp_core *c);
 /* Wakes the contexts that were told something in this pass, after the fence of core_flush(). */
