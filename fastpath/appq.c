@@ -138,7 +138,7 @@ static enum app_fault bell_check(const struct app *a, const struct flow *f, cons
 		return APP_BAD_FLAGS;
 	if (!(b->flags & ABI_BELL_POSITIONS))
 		return APP_OK;
-	if (rx_end - b->rx_read > flow_rx_size(f)) /* past the end, or older than the ring is long */
+	if ((int64_t)(rx_end - b->rx_read) < 0) /* past the end; any that is older is an older message */
 		return APP_BAD_POSITION;
 	if (!(f->flags & (FLOW_FIN_DONE | FLOW_TX_FIN)) && b->tx_end - f->tx_una > flow_tx_size(f) &&
 		(int64_t)(f->tx_una - b->tx_end) < 0)
@@ -159,11 +159,11 @@ static bool window_worth_telling(const struct flow *f, const struct flow_cold *k
 static void bell_rx(struct tcp t, uint64_t rx_read)
 {
 	uint64_t rx_end = t.f->rx_nxt - (t.f->flags & FLOW_RX_FIN ? 1 : 0);
-	uint32_t unread = (uint32_t)(rx_end - rx_read);
+	uint64_t unread = rx_end - rx_read;
 
 	if (unread >= t.f->rx_unread)
-		return; /* an older message */
-	t.f->rx_unread = unread;
+		return; /* an older message, however far off */
+	t.f->rx_unread = (uint32_t)unread;
 	if (!(t.f->flags & FLOW_RX_FIN) && ((TCP_STATES_FAST >> t.f->state) & 1) &&
 		window_worth_telling(t.f, t.k))
 		tcp_ack_soon(t);

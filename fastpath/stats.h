@@ -68,7 +68,7 @@
 	X(APP_BELLS, "app_bells", "messages", "messages taken from applications")                           \
 	X(APP_FAULT_HANDLE, "app_fault_handle", "messages", "ignored: flow or generation not the sender's") \
 	X(APP_FAULT_POSITION, "app_fault_position", "messages",                                             \
-		"ignored: a position outside its ring or backwards")                                        \
+		"ignored: a position past the end of its ring")                                             \
 	X(APP_FAULT_FLAGS, "app_fault_flags", "messages", "ignored: unknown flags or argument")             \
 	X(APP_FAULT_RING, "app_fault_ring", "times", "a ring index that no honest library writes")          \
 	X(APP_FAULT_WAKE, "app_fault_wake", "times",                                                        \

@@ -26,10 +26,10 @@ else
 fi
 offender=$WORK/hostile # nobody may not read where we were built
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups --)
-bells_cut_off=(flow-beyond read-ahead read-far-ahead read-back sent-ahead sent-far-ahead flag-unknown
+bells_cut_off=(flow-beyond read-ahead read-far-ahead sent-ahead sent-far-ahead flag-unknown
 	context-unknown produced-ahead produced-back)
-bells_borne=(flow-unused gen-later gen-zero read-before-birth sent-back sent-before-birth told-for-ever
-	consumed-nonsense their-index contexts-unknown layout-nonsense)
+bells_borne=(flow-unused gen-later gen-zero read-before-birth sent-back sent-before-birth read-back
+	told-for-ever consumed-nonsense their-index contexts-unknown layout-nonsense)
 
 # --- the decent one
 

@@ -161,8 +161,32 @@ TEST(reading_more_than_there_is_is_refused)
 	refused(p, b, CNT_APP_FAULT_POSITION);
 	b.rx_read = 1ull << 63;
 	refused(p, b, CNT_APP_FAULT_POSITION);
-	b.rx_read = 100 - 4097ull;
+	b.rx_read = (1ull << 63) - 1;
 	refused(p, b, CNT_APP_FAULT_POSITION);
+}
+
+/* Of another ring of the context, which the core looked at late: the ring went round since. */
+TEST(message_that_is_older_than_the_ring_is_long_is_late)
+{
+	static const uint64_t late[] = { 0, 1, 1000, 8099 - (1ull << 32), UINT64_MAX, 1ull << 63 | 9000 };
+	struct peer *p = busy();
+	struct abi_bell b = bell_of(p);
+
+	for (unsigned i = 0; i < 8; i++) {
+		app_reads(p, app_unread(p));
+		give(p, .seq = 101 + i * 1000, .ack = 101, .len = 1000);
+	}
+	overlook();
+	assert_int_equal(flow_of(p)->rx_nxt, 8100);
+	app_reads(p, 900);
+	overlook();
+	for (unsigned i = 0; i < ARRAY_LEN(late); i++) {
+		b.rx_read = late[i];
+		ring_with(p, b);
+		assert_int_equal(flow_of(p)->rx_unread, 100);
+	}
+	assert_int_equal(faults(), 0);
+	overlook();
 }
 
 TEST(writing_more_than_fits_is_refused)
@@ -583,6 +607,7 @@ int main(void)
 		RIG_TEST(message_for_a_flow_that_ended_is_late),
 		RIG_TEST(message_for_a_flow_that_another_context_closed_is_late),
 		RIG_TEST(reading_more_than_there_is_is_refused),
+		RIG_TEST(message_that_is_older_than_the_ring_is_long_is_late),
 		RIG_TEST(writing_more_than_fits_is_refused),
 		RIG_TEST(positions_that_go_back_are_older_messages),
 		RIG_TEST(unknown_flags_are_refused),
