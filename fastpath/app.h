@@ -35,6 +35,7 @@ static_assert(sizeof(struct app_queue) == CACHE_LINE, "a notification touches on
 
 struct app_context {
 	struct abi_context *shm;
+	struct app *app;
 	int eventfd;             /* written by the rim's wake function; -1 in simulation */
 	struct app_queue *queue; /* [cores + 1] */
 };
@@ -46,6 +47,7 @@ struct app {
 	uint32_t notify_mask; /* slots - 1 */
 	uint16_t id;
 	uint16_t nctx_max;
+	uint16_t user; /* a number below apps_max: the same for all applications of a user, and no others */
 	_Atomic uint32_t live; /* 1 between attach and detach: bells are honoured, notifications pushed */
 	_Atomic uint32_t nctx;
 	struct app_context *ctx;                                    /* [nctx_max], allocated at attach */
@@ -53,6 +55,8 @@ struct app {
 	int core_eventfd[ABI_CORES_MAX]; /* tasd's copies: the application writes them to wake a core that
 					    does not look */
 	_Atomic uint64_t faults;         /* of any kind, by any core */
+	_Atomic uint32_t wake_ns; /* what to wake a context of it costs, on average; 0: so little that nobody
+				     measures it exactly */
 };
 
 static inline struct abi_flow_rec *app_rec_chunk(const struct app *a, uint32_t chunk)

@@ -9,11 +9,8 @@
 #include "include/base/assert.h"
 
 enum {
-	QUIET_NS = 10 * 1000 * 1000, /* an application that did not ring for so long is not polled: its bell
-					becomes a system call */
-	KEPT_PASSES = 256,           /* so long what is kept waits for the older messages in the rings */
-	TURN = FP_BATCH,             /* what an application may cost in one pass: so many messages, */
-	ANSWER_COST = 8,             /* or fewer, if each asks to be told something */
+	KEPT_PASSES = 256, /* so long what is kept waits for the older messages in the rings */
+	ANSWER_COST = 8,   /* of a turn, if a message asks to be told something */
 };
 #define CTX_ALL UINT32_MAX
 
@@ -156,7 +153,7 @@ static enum app_fault bell_check(const struct flow *f, const struct abi_bell *b)
 		return APP_BAD_FLAGS;
 	if (!(b->flags & ABI_BELL_POSITIONS))
 		return APP_OK;
-	if (rx_end - b->rx_read > flow_rx_size(f)) /* past the end, or older than the ring is long */
+	if ((int64_t)(rx_end - b->rx_read) < 0) /* past the end; any that is older is an older message */
 		return APP_BAD_POSITION;
 	if (!(f->flags & (FLOW_FIN_DONE | FLOW_TX_FIN)) && b->tx_end - f->tx_una > flow_tx_size(f) &&
 		(int64_t)(f->tx_una - b->tx_end) < 0)
@@ -177,11 +174,11 @@ static bool window_worth_telling(const struct flow *f, const struct flow_cold *k
 static void bell_rx(struct tcp t, uint64_t rx_read)
 {
 	uint64_t rx_end = t.f->rx_nxt - (t.f->flags & FLOW_RX_FIN ? 1 : 0);
-	uint32_t unread = (uint32_t)(rx_end - rx_read);
+	uint64_t unread = rx_end - rx_read;
 
 	if (unread >= t.f->rx_unread)
-		return; /* an older message */
-	t.f->rx_unread = unread;
+		return; /* an older message, however far off */
+	t.f->rx_unread = (uint32_t)unread;
 	if (!(t.f->flags & FLOW_RX_FIN) && ((TCP_STATES_FAST >> t.f->state) & 1) &&
 		window_worth_telling(t.f, t.k))
 		tcp_ack_soon(t);
@@ -286,6 +283,15 @@ static int bell_apply(struct tcp t, const struct abi_bell *b)
 	return cost;
 }
 
+/* Also without the lock: then it is asked once more with it, unless nothing but a count depends on it. */
+static bool is_its_own(const struct app *a, const struct flow *f, const struct abi_bell *b)
+{
+	/* pairs with the order in which a flow moves to another process: who sees the new one sees
+	 * FLOW_SHARED, too */
+	return __atomic_load_n(&f->app, __ATOMIC_ACQUIRE) == a->id &&
+		__atomic_load_n(&f->gen, __ATOMIC_RELAXED) == b->gen;
+}
+
 /* The flow ended, its application closed it through another context, or another process took it over, while
  * the message was on its way. */
 static bool is_late(const struct app *a, const struct flow *f, const struct abi_bell *b)
@@ -294,6 +300,24 @@ static bool is_late(const struct app *a, const struct flow *f, const struct abi_
 		(f->app != a->id && (f->flags & FLOW_SHARED));
 }
 
+static enum app_fault bell_own(struct fp_core *c, const struct app *a, struct flow *f,
+	const struct abi_bell *b, int *cost)
+{
+	enum app_fault fault = APP_BAD_HANDLE;
+
+	rte_spinlock_lock(&f->lock);
+	if (likely(is_its_own(a, f, b) && f->state != TCP_FREE && !(f->flags & FLOW_ORPHAN))) {
+		fault = bell_check(f, b);
+		if (likely(fault == APP_OK))
+			*cost = bell_apply(tcp_of(c, b->flow), b);
+	} else if (is_late(a, f, b)) {
+		fault = APP_OK;
+	}
+	rte_spinlock_unlock(&f->lock);
+	return fault;
+}
+
+/* The lock of a stranger's flow is not taken: whoever guesses its number keeps nobody waiting. */
 static int bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b)
 {
 	enum app_fault fault = APP_BAD_HANDLE;
@@ -305,16 +329,10 @@ static int bell_take(struct fp_core *c, struct app *a, const struct abi_bell *b)
 		return cost;
 	}
 	f = &c->fp->flows[b->flow];
-	rte_spinlock_lock(&f->lock);
-	if (likely(f->app == a->id && f->gen == b->gen && f->state != TCP_FREE &&
-		    !(f->flags & FLOW_ORPHAN))) {
-		fault = bell_check(f, b);
-		if (likely(fault == APP_OK))
-			cost = bell_apply(tcp_of(c, b->flow), b);
-	} else if (is_late(a, f, b)) {
+	if (likely(is_its_own(a, f, b)))
+		fault = bell_own(c, a, f, b, &cost);
+	else if (is_late(a, f, b))
 		fault = APP_OK;
-	}
-	rte_spinlock_unlock(&f->lock);
 	if (unlikely(fault != APP_OK))
 		fault_count(c, a, fault);
 	return cost;
@@ -358,7 +376,7 @@ static unsigned context_finish(struct fp_core *c, struct app *a, struct app_queu
 	unsigned n = 0, took;
 
 	do {
-		int turn = TURN;
+		int turn = APP_TURN;
 
 		took = context_poll(c, a, q, &turn);
 		n += took;
@@ -408,16 +426,15 @@ static int kept_group(struct fp_core *c, struct app *a, uint32_t group)
 }
 
 /* True if all was taken that was there when it began. */
-static bool kept_poll(struct fp_core *c, struct app *a, unsigned *n)
+static bool kept_poll(struct fp_core *c, struct app *a, unsigned *n, int *turn)
 {
 	uint32_t words = (kept_groups(a) + 63) / 64;
-	int turn = TURN;
 
 	for (uint32_t w = 0; w < words; w++) {
 		uint64_t bits = atomic_load_explicit(&a->header->kept[w], memory_order_acquire);
 
-		for (; bits != 0 && turn > 0; bits &= bits - 1, ++*n)
-			turn -= kept_group(c, a, w * 64 + (unsigned)__builtin_ctzll(bits));
+		for (; bits != 0 && *turn > 0; bits &= bits - 1, ++*n)
+			*turn -= kept_group(c, a, w * 64 + (unsigned)__builtin_ctzll(bits));
 		if (bits != 0)
 			return false;
 	}
@@ -427,14 +444,16 @@ static bool kept_poll(struct fp_core *c, struct app *a, unsigned *n)
 /* With no bell left to look at (`again` is 0), or when that was waited for long enough: what the rings hold
  * is older. What is compared here is the application's own affair. */
 static TAS_NOINLINE unsigned kept_turn(struct fp_core *c, struct app *a, struct abi_core_line *line,
-	uint32_t kept, uint64_t *again)
+	uint32_t kept, uint64_t *again, int *turn)
 {
 	unsigned n = 0;
 
-	if (*again != 0 && ++c->app_kept[a->id] < KEPT_PASSES)
+	if (*again != 0 && ++c->app[a->id].kept_passes < KEPT_PASSES)
 		return 0;
-	c->app_kept[a->id] = 0;
-	if (kept_poll(c, a, &n))
+	c->app[a->id].kept_passes = 0;
+	if (*turn <= 0)
+		*turn = 1; /* one group at least */
+	if (kept_poll(c, a, &n, turn))
 		atomic_store_explicit(&line->kept_taken, kept, memory_order_release);
 	else
 		*again |= 1; /* to come again */
@@ -485,11 +504,10 @@ static uint32_t bit_poll(struct fp_core *c, struct app *a, uint32_t x, int *turn
 
 /* Whoever rings without end, in all contexts at once, slows itself and nobody else: each pass has one turn
  * for it, and begins with the context after the one with which the last ended. */
-static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, uint64_t *again)
+static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, uint64_t *again, int *turn)
 {
-	uint32_t first = c->app_next[a->id], next = CTX_ALL;
+	uint32_t first = c->app[a->id].next, next = CTX_ALL;
 	uint64_t left = rotate_right(bells, first & 63);
-	int turn = TURN;
 	unsigned n = 0;
 
 	if (unlikely(first >= 64)) /* those of its bit that come before it */
@@ -497,16 +515,16 @@ static unsigned contexts_poll(struct fp_core *c, struct app *a, uint64_t bells, 
 	for (; left != 0 && next == CTX_ALL; left &= left - 1) {
 		uint32_t bit = ((unsigned)__builtin_ctzll(left) + first) & 63;
 
-		next = bit_poll(c, a, bit == (first & 63) ? first : bit, &turn, &n);
+		next = bit_poll(c, a, bit == (first & 63) ? first : bit, turn, &n);
 		if (next != CTX_ALL)
 			*again |= 1ull << bit;
 	}
 	*again |= rotate_right(left, -first & 63);
-	c->app_next[a->id] = next != CTX_ALL ? (uint16_t)next : 0;
+	c->app[a->id].next = next != CTX_ALL ? (uint16_t)next : 0;
 	return n;
 }
 
-static unsigned app_poll(struct fp_core *c, struct app *a)
+unsigned app_poll(struct fp_core *c, struct app *a, int *turn)
 {
 	struct abi_core_line *line = &a->header->core_line[c->id];
 	uint64_t bells = atomic_load_explicit(&line->bells, memory_order_relaxed), again = 0;
@@ -518,96 +536,10 @@ static unsigned app_poll(struct fp_core *c, struct app *a)
 	bells = atomic_exchange(&line->bells, 0);
 	/* pairs with the library's release: what was kept before is there, and older messages in the rings */
 	kept = atomic_load_explicit(&line->kept, memory_order_acquire);
-	n = contexts_poll(c, a, bells, &again);
+	n = contexts_poll(c, a, bells, &again, turn);
 	if (unlikely(kept != atomic_load_explicit(&line->kept_taken, memory_order_relaxed)))
-		n += kept_turn(c, a, line, kept, &again);
+		n += kept_turn(c, a, line, kept, &again, turn);
 	if (again != 0)
 		atomic_fetch_or(&line->bells, again);
 	return n;
-}
-
-/* Stop looking at it: from now on it must ring by system call. False if it rang in this moment. */
-static bool app_quieten(struct fp_core *c, struct app *a)
-{
-	struct abi_core_line *line = &a->header->core_line[c->id];
-
-	atomic_store_explicit(&line->asleep, 1, memory_order_relaxed);
-	/* pairs with the library's fence between setting a bit of `bells` and reading `asleep` */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&line->bells, memory_order_relaxed) == 0)
-		return true;
-	atomic_store_explicit(&line->asleep, 0, memory_order_relaxed);
-	return false;
-}
-
-unsigned appq_poll(struct fp_core *c)
-{
-	unsigned n = 0;
-
-	for (uint32_t i = 0; i < c->napps;) {
-		uint16_t id = c->apps[i];
-		struct app *a = &c->fp->apps[id];
-		bool live = atomic_load_explicit(&a->live, memory_order_acquire);
-		unsigned took = live ? app_poll(c, a) : 0;
-
-		n += took;
-		if (took > 0)
-			c->app_busy_ns[id] = c->now;
-		if (unlikely(!live ||
-			    (took == 0 && c->now - c->app_busy_ns[id] > QUIET_NS && app_quieten(c, a))))
-			c->apps[i] = c->apps[--c->napps];
-		else
-			i++;
-	}
-	return n;
-}
-
-void core_app_rang(struct fp_core *c, uint16_t app)
-{
-	if (app >= c->fp->conf.apps_max ||
-		!atomic_load_explicit(&c->fp->apps[app].live, memory_order_acquire))
-		return;
-	for (uint32_t i = 0; i < c->napps; i++)
-		if (c->apps[i] == app)
-			return;
-	atomic_store_explicit(&c->fp->apps[app].header->core_line[c->id].asleep, 0, memory_order_relaxed);
-	c->app_busy_ns[app] = c->now;
-	c->apps[c->napps++] = app;
-}
-
-void core_sleep_begin(struct fp_core *c)
-{
-	for (uint32_t i = 0; i < c->napps; i++) {
-		struct app *a = &c->fp->apps[c->apps[i]];
-
-		if (atomic_load_explicit(&a->live, memory_order_acquire))
-			atomic_store_explicit(&a->header->core_line[c->id].asleep, 1, memory_order_relaxed);
-	}
-	atomic_store_explicit(&c->asleep, 1, memory_order_relaxed);
-	/* pairs with the fences of whoever rings, kicks or sends: they see us asleep, or core_has_work() sees
-	 * what they published */
-	atomic_thread_fence(memory_order_seq_cst);
-}
-
-bool core_has_work(struct fp_core *c)
-{
-	for (uint32_t i = 0; i < c->napps; i++) {
-		struct app *a = &c->fp->apps[c->apps[i]];
-
-		if (!atomic_load_explicit(&a->live, memory_order_acquire) ||
-			atomic_load_explicit(&a->header->core_line[c->id].bells, memory_order_relaxed) != 0)
-			return true;
-	}
-	return !rte_ring_empty(c->kicks) || !rte_ring_empty(c->sends);
-}
-
-void core_sleep_end(struct fp_core *c)
-{
-	atomic_store_explicit(&c->asleep, 0, memory_order_relaxed);
-	for (uint32_t i = 0; i < c->napps; i++) {
-		struct app *a = &c->fp->apps[c->apps[i]];
-
-		if (atomic_load_explicit(&a->live, memory_order_acquire))
-			atomic_store_explicit(&a->header->core_line[c->id].asleep, 0, memory_order_relaxed);
-	}
 }

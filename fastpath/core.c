@@ -332,26 +332,6 @@ static void tx_flush(struct fp_core *c)
 	count(c, CNT_TX_BYTES, bytes);
 }
 
-static void wake_contexts(struct fp_core *c)
-{
-	struct app_queue *next;
-
-	for (struct app_queue *q = c->wakes; q != NULL; q = next) {
-		struct app_context *x = q->ctx;
-
-		next = q->wake_next;
-		q->wake_next = NULL;
-		q->wake_pending = false;
-		if (atomic_load_explicit(&x->shm->asleep, memory_order_relaxed) == 0 ||
-			atomic_exchange(&x->shm->asleep, 0) == 0)
-			continue;
-		count(c, CNT_APP_WAKES, 1);
-		if (c->fp->wake.context != NULL)
-			c->fp->wake.context(c->fp->wake.arg, x->eventfd);
-	}
-	c->wakes = NULL;
-}
-
 static void wake_cores(struct fp_core *c)
 {
 	struct fastpath *fp = c->fp;
@@ -370,12 +350,13 @@ void core_flush(struct fp_core *c)
 {
 	if (!c->is_slow)
 		tx_flush(c);
-	if (c->wakes == NULL && !c->slow_needs_wake && !c->wakes_any_core)
+	if (c->wakes == NULL && !c->slow_needs_wake && !c->wakes_any_core &&
+		likely(core_wakes_due(c) > c->now))
 		return;
 	/* pairs with the fence of every sleeper between storing `asleep` and looking again: what was
 	 * published above is seen by a sleeper that we do not see asleep. Once a pass, not once a message. */
 	atomic_thread_fence(memory_order_seq_cst);
-	wake_contexts(c);
+	app_wake_poll(c);
 	wake_cores(c);
 	if (c->slow_needs_wake) {
 		c->slow_needs_wake = false;
@@ -422,7 +403,7 @@ tas_ns core_deadline(const struct fp_core *c)
 
 	if (c->ready.head != FLOW_NONE || c->ntx > 0)
 		return c->now;
-	next = pace_next(c->pace);
+	next = min_u64(pace_next(c->pace), core_wakes_due(c));
 	for (const struct fp_list *l = c->delayed; l < c->delayed + NR_DELAYED_FOR; l++)
 		if (l->head != FLOW_NONE)
 			next = min_u64(next, ns_of_us32(c, cold[l->head].ack_due_us));

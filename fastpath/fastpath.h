@@ -62,7 +62,9 @@ struct fp_conf {
 
 /* How the rim wakes a sleeper. Both may be called from any thread; NULL members are allowed in simulation. */
 struct fp_wake_ops {
-	void (*context)(void *arg, int eventfd); /* a context of an application */
+	/* A context of an application. Returns for how long, in ns: of this thread's CPU time if `exactly`,
+	 * else by the clock on the wall, in which others may have had the CPU. */
+	uint32_t (*context)(void *arg, int eventfd, bool exactly);
 	void (*slow_path)(void *arg);
 	void (*core)(void *arg, unsigned core);
 	void *arg;
@@ -72,6 +74,26 @@ struct fp_wake_ops {
 
 struct fp_list { /* of flows, FIFO */
 	uint32_t head, tail;
+};
+
+/* What a core, or the slow path, remembers of an application. */
+struct fp_app {
+	tas_ns busy_ns; /* when it last rang */
+	uint16_t next;  /* the context with which its next turn begins */
+	uint16_t user;  /* as whose it is polled, and after it the next of that user: a ring */
+	uint16_t user_next;
+	uint16_t kept_passes; /* in which what it keeps in records waited */
+	bool polled;
+	uint16_t late_next; /* app_wake.c: the application after it in the list, */
+	uint16_t late_ctx;  /* and of its contexts the one to look at first */
+	bool late;          /* it is in that list */
+};
+
+/* And of a user who has applications that are polled. */
+struct fp_user {
+	uint16_t last; /* had the last turn */
+	uint16_t napps;
+	int16_t left; /* of its share of this pass; of the next one what it took too much is taken off */
 };
 
 struct pace_wheel;
@@ -102,13 +124,15 @@ struct fp_core {
 	uint8_t wakes_cores[FP_CORES_MAX]; /* to be woken when this pass ends: they got a kick or a frame */
 	bool wakes_any_core;
 
-	uint32_t napps; /* applications whose bells are polled */
-	uint16_t *apps;
-	tas_ns *app_busy_ns;                  /* [apps_max] when each last rang */
-	uint16_t *app_next;                   /* [apps_max] the context with which its next turn begins */
-	uint16_t *app_kept;                   /* [apps_max] passes that what it keeps in records waited */
+	uint32_t napps, nusers;               /* applications whose bells are polled, and whose they are */
+	uint16_t *users;                      /* [apps_max] the first `nusers` */
+	struct fp_user *user;                 /* [apps_max] by app.user */
+	struct fp_app *app;                   /* [apps_max] */
+	bool users_short;                     /* some user wanted more than its share of the last pass */
 	struct app_queue *wakes, *wakes_last; /* contexts to be woken when this pass ends, FIFO; each is in
 						 it at most once, so that it needs no room and has no end */
+	uint16_t late_head, late_tail;        /* applications that are dear to wake; APP_NONE: none */
+	tas_ns late_at;                       /* when the next of them may be */
 
 	struct rte_ring *sends;  /* mbufs of the slow path, ready for the wire */
 	struct rte_ring *kicks;  /* uint32_t: a flow to look at, or CORE_KICK_APP | application id */
@@ -245,6 +269,11 @@ uint32_t tcp_rcv_window(const struct flow *f, const struct flow_cold *k); /* byt
 
 /* Tells the application: stores the record and pushes a notification if none is pending. */
 void app_notify(struct fp_core *c, struct flow *f, uint32_t new_events, uint32_t error);
+/* When a context must be woken that waits because its application is dear to wake; or TAS_NS_NEVER. */
+static inline tas_ns core_wakes_due(const struct fp_core *c)
+{
+	return c->late_head == APP_NONE ? TAS_NS_NEVER : c->late_at;
+}
 /* To be called by the slow path when its pass ends: wakes contexts, cores and sends what the pass queued. */
 void core_flush(struct fp_core *c);
 /* An application attached (its slot is live): every core begins to look at its bells. */

@@ -28,7 +28,7 @@ static uint64_t ring_slots(uint64_t n) { return pow2_at_least((uint32_t)n + 1); 
 
 static uint64_t core_bytes(const struct fp_conf *c)
 {
-	uint64_t app = 3 * sizeof(uint16_t) + sizeof(tas_ns); /* apps, app_next, app_kept, app_busy_ns */
+	uint64_t app = sizeof(uint16_t) + sizeof(struct fp_user) + sizeof(struct fp_app);
 
 	return sizeof(struct fp_core) + sizeof(struct pace_wheel) + c->apps_max * app +
 		4 * ring_slots(c->flows_max) + 4 * ring_slots(c->flows_max + 4ull * c->apps_max) +
@@ -41,8 +41,8 @@ uint64_t fp_memory_bytes(const struct fp_conf *c)
 		sizeof(struct flow_grave);
 
 	return c->flows_max * flow + flow_table_bytes(c->flows_max) + c->apps_max * sizeof(struct app) +
-		c->cores * core_bytes(c) + sizeof(struct fp_core) + 4 * ring_slots(c->flows_max) +
-		sizeof(void *) * ring_slots(FP_PUNTS_MAX);
+		c->cores * core_bytes(c) + sizeof(struct fp_core) + c->apps_max * sizeof(struct fp_app) +
+		4 * ring_slots(c->flows_max) + sizeof(void *) * ring_slots(FP_PUNTS_MAX);
 }
 
 /* --- taking it --- */
@@ -77,20 +77,19 @@ static bool core_take(struct fastpath *fp, struct fp_core *c)
 	c->ready = c->held = (struct fp_list){ FLOW_NONE, FLOW_NONE };
 	for (unsigned i = 0; i < NR_DELAYED_FOR; i++)
 		c->delayed[i] = c->ready;
+	c->late_head = APP_NONE;
+	c->app = zalloc(fp, "app", conf->apps_max * sizeof(*c->app));
 	c->events = ring_of(fp, "ev", c->id, 4, conf->flows_max, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (c->is_slow)
-		return c->events != NULL;
+		return c->events && c->app;
 	c->pace = zalloc(fp, "pace", sizeof(*c->pace));
-	c->apps = zalloc(fp, "apps", conf->apps_max * sizeof(*c->apps));
-	c->app_busy_ns = zalloc(fp, "app_busy", conf->apps_max * sizeof(*c->app_busy_ns));
-	c->app_next = zalloc(fp, "app_next", conf->apps_max * sizeof(*c->app_next));
-	c->app_kept = zalloc(fp, "app_kept", conf->apps_max * sizeof(*c->app_kept));
+	c->users = zalloc(fp, "users", conf->apps_max * sizeof(*c->users));
+	c->user = zalloc(fp, "user", conf->apps_max * sizeof(*c->user));
 	c->sends = ring_of(fp, "tx", c->id, sizeof(void *), SENDS_MAX, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	c->kicks = ring_of(fp, "kick", c->id, 4, conf->flows_max + 4 * conf->apps_max, RING_F_SC_DEQ);
 	if (c->pace != NULL)
 		pace_init(c->pace);
-	return c->events && c->pace && c->apps && c->app_busy_ns && c->app_next && c->app_kept && c->sends &&
-		c->kicks;
+	return c->events && c->pace && c->users && c->user && c->app && c->sends && c->kicks;
 }
 
 static bool cores_take(struct fastpath *fp)
@@ -176,10 +175,9 @@ static void core_give(struct fp_core *c)
 	rte_ring_free(c->kicks);
 	rte_ring_free(c->events);
 	rte_free(c->pace);
-	rte_free(c->apps);
-	rte_free(c->app_busy_ns);
-	rte_free(c->app_next);
-	rte_free(c->app_kept);
+	rte_free(c->users);
+	rte_free(c->user);
+	rte_free(c->app);
 	rte_free(c);
 }
 

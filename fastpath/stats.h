@@ -68,9 +68,11 @@
 	X(APP_BELLS, "app_bells", "messages", "messages taken from applications")                           \
 	X(APP_FAULT_HANDLE, "app_fault_handle", "messages", "ignored: flow or generation not the sender's") \
 	X(APP_FAULT_POSITION, "app_fault_position", "messages",                                             \
-		"ignored: a position outside its ring or backwards")                                        \
+		"ignored: a position past the end of its ring")                                             \
 	X(APP_FAULT_FLAGS, "app_fault_flags", "messages", "ignored: unknown flags or argument")             \
 	X(APP_FAULT_RING, "app_fault_ring", "times", "a ring index that no honest library writes")          \
+	X(APP_FAULT_WAKE, "app_fault_wake", "times",                                                        \
+		"to wake an application took so long that it has to wait for it")                           \
 	X(APP_NOTIFIES, "app_notifies", "messages", "notifications pushed to applications")                 \
 	X(APP_NOTIFY_LOST, "app_notify_lost", "messages",                                                   \
 		"not pushed: the application's ring claimed to be full")                                    \

@@ -59,15 +59,18 @@ int apps_init(struct apps *as, struct fastpath *fp, const struct tas_conf *conf,
 	as->holds = (struct holds){ .users = &as->users, .left = on_left, .closed = on_closed, .arg = as };
 	as->slot = calloc(n, sizeof(*as->slot));
 	as->free_id = calloc(n, sizeof(*as->free_id));
+	as->free_user = calloc(n, sizeof(*as->free_user));
 	as->dying = calloc(2 * n, sizeof(*as->dying));
-	if (error == 0 && (holds_init(&as->holds, n) != 0 || !as->slot || !as->free_id || !as->dying))
+	if (error == 0 &&
+		(holds_init(&as->holds, n) != 0 || !as->slot || !as->free_id || !as->free_user || !as->dying))
 		error = -ENOMEM;
 	if (error != 0) {
 		apps_fini(as);
 		return error;
 	}
 	for (as->nr_free = 0; as->nr_free < n; as->nr_free++)
-		as->free_id[as->nr_free] = (uint16_t)as->nr_free;
+		as->free_id[as->nr_free] = as->free_user[as->nr_free] = (uint16_t)as->nr_free;
+	as->nr_free_users = n;
 	return 0;
 }
 
@@ -78,13 +81,36 @@ static void core_fds_close(struct apps *as, struct app *a)
 			as->rim.core_close(as->rim.arg, i, a->core_eventfd[i]);
 }
 
+/* With a user's first application it gets a number, by which cores know whose that and all others of it are
+ * (fastpath/app_turn.c). */
+static bool place_take(struct apps *as, uid_t uid)
+{
+	struct user *u;
+
+	if (!users_take(&as->users, uid, SHARE_APPS, 1))
+		return false;
+	u = users_find(&as->users, uid);
+	if (u->has[SHARE_APPS] == 1)
+		u->number = as->free_user[--as->nr_free_users];
+	return true;
+}
+
+static void place_give(struct apps *as, uid_t uid)
+{
+	const struct user *u = users_find(&as->users, uid);
+
+	if (u->has[SHARE_APPS] == 1)
+		as->free_user[as->nr_free_users++] = u->number;
+	users_give(&as->users, uid, SHARE_APPS, 1);
+}
+
 /* Its memory is the kernel's again. */
 static void slot_left(struct apps *as, uint16_t id)
 {
 	struct app_slot *s = &as->slot[id];
 
 	users_give(&as->users, s->who.uid, SHARE_MEMORY, s->pages);
-	users_give(&as->users, s->who.uid, SHARE_APPS, 1);
+	place_give(as, s->who.uid);
 	*s = (struct app_slot){ .state = APP_FREE };
 	as->free_id[(as->free_head + as->nr_free++) % as->conf->memory.apps_max] = id;
 }
@@ -155,6 +181,7 @@ void apps_fini(struct apps *as)
 			slot_free(as, (uint16_t)id);
 	free(as->slot);
 	free(as->free_id);
+	free(as->free_user);
 	free(as->dying);
 	users_fini(&as->users);
 	*as = (struct apps){ 0 };
@@ -255,6 +282,7 @@ static int slot_make(struct apps *as, uint16_t id, const struct app_who *who)
 	if (error != 0)
 		return error;
 	a->id = id;
+	a->user = users_find(&as->users, who->uid)->number;
 	a->base = s->region.base;
 	a->size = s->region.size;
 	a->header = (struct abi_header *)(void *)a->base;
@@ -305,7 +333,7 @@ int app_hello(struct apps *as, struct ctl_hello *h, const struct app_who *who, t
 	if (as->nr_free == 0)
 		return refuse(as, EUSERS, why, why_size,
 			"tasd serves as many processes as it may: raise [memory] apps_max");
-	if (!users_take(&as->users, who->uid, SHARE_APPS, 1))
+	if (!place_take(as, who->uid))
 		return refuse(as, EUSERS, why, why_size,
 			"this user has its share of the processes that tasd serves: raise [memory] apps_max");
 	cost_spend(&as->cost, who->uid, COST_ATTACH);

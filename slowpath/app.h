@@ -184,6 +184,8 @@ struct apps {
 	struct cost cost;  /* begun anew by whoever makes a pass */
 	uint16_t *free_id; /* FIFO, so that an id rests before it is used again */
 	uint32_t free_head, nr_free;
+	uint16_t *free_user; /* numbers that no user has */
+	uint32_t nr_free_users;
 	uint16_t *dying; /* [2 * apps_max] those in ENDING, CLOSING or GRACE */
 	uint32_t nr_dying, nr_live, nr_leaving;
 	/* Where regions go that a process has had: nobody knows how much there is in them. NULL: they go at

@@ -53,7 +53,7 @@ static int context_make(struct apps *as, uint16_t app, struct app_context *x, ui
 	uint32_t page;
 	int error = app_pages_alloc(as, app, pages, &page);
 
-	*x = (struct app_context){ .eventfd = -1 };
+	*x = (struct app_context){ .app = a, .eventfd = -1 };
 	if (error != 0)
 		return -error;
 	x->queue = aligned_alloc(CACHE_LINE, (cores + 1) * sizeof(*x->queue));

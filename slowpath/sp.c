@@ -279,7 +279,7 @@ tas_ns sp_deadline(const struct sp *sp)
 	tas_ns next = min_u64(timers_next(&sp->timers), neigh_next(&sp->neigh));
 
 	next = min_u64(min_u64(next, sp->cc_next), listen_deadline(sp));
-	next = min_u64(next, apps_deadline(sp->apps, sp->now));
+	next = min_u64(next, min_u64(apps_deadline(sp->apps, sp->now), core_wakes_due(sp->fp->slow)));
 	next = min_u64(next, sp_scale_deadline(sp));
 	/* slots of flows wait for the cores to pass: look soon, but not at once */
 	return sp->fp->nr_graves > 0 ? min_u64(next, sp->now + 10 * NS_PER_MS) : next;

@@ -34,6 +34,7 @@ struct user {
 	uid_t uid;
 	uint64_t sum;             /* of all it has */
 	uint64_t cost, cost_pass; /* cost.h: spent, as of that pass */
+	uint16_t number;          /* app.c: its own, while it has of SHARE_APPS */
 	uint64_t has[NR_USER_SHARES];
 };
 RB_HEAD(user_tree, user);

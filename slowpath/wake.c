@@ -18,10 +18,22 @@ static void ring(int fd)
 		TAS_ASSERT(errno == EAGAIN);
 }
 
-/* A full socket is readable already; one that nobody has any more wakes nobody. */
-static void ring_context(void *arg TAS_UNUSED, int fd)
+static tas_ns time_of(clockid_t clock)
 {
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (tas_ns)ts.tv_sec * NS_PER_SEC + (tas_ns)ts.tv_nsec;
+}
+
+/* A full socket is readable already; one that nobody has any more wakes nobody. */
+static uint32_t ring_context(void *arg TAS_UNUSED, int fd, bool exactly)
+{
+	clockid_t clock = exactly ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+	tas_ns begin = time_of(clock);
+
 	send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
+	return (uint32_t)min_u64(time_of(clock) - begin, UINT32_MAX);
 }
 
 static void ring_slow_path(void *arg) { ring(((struct wake *)arg)->slow_fd); }
@@ -97,17 +109,20 @@ void wake_fini(struct wake *w)
 	w->slow_fd = -1;
 }
 
-/* Closed for reading: what the application sends would lie here, with the descriptors it may have sent
+/* No filter of the application's is to run at each ring: a program of 4096 steps, or a map's lock.
+ * Closed for reading: what the application sends would lie here, with the descriptors it may have sent
  * along. */
 static int context_open(void *arg TAS_UNUSED, int *app_end)
 {
 	const int least = 1; /* the kernel makes it room for some rings */
+	const int yes = 1;
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0)
 		return -errno;
 	shutdown(fds[0], SHUT_RD);
 	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	setsockopt(fds[1], SOL_SOCKET, SO_LOCK_FILTER, &yes, sizeof(yes));
 	*app_end = fds[1];
 	return fds[0];
 }

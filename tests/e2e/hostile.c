@@ -25,6 +25,7 @@ static const struct {
 	{ "stall", "WHAT PEER PORT: holds a lock of the kernel on what it shares with tasd", hostile_stall,
 		3 },
 	{ "wake", "PEER PORT: fills and closes what wakes it", hostile_wake, 2 },
+	{ "dear", "PEER PORT: waits in so many places that it takes long to wake it", hostile_dear, 2 },
 	{ "control", "KIND: what the control socket does not expect", hostile_control, 1 },
 	{ "greedy", "KIND: more than there is", hostile_greedy, 1 },
 	{ "flood", "SECONDS: requests without end, no answer read", hostile_flood, 1 },

@@ -142,7 +142,7 @@ static const struct kind {
 	{ "gen-zero", gen_zero, false, false, false },
 	{ "read-ahead", read_ahead, true, false, false },
 	{ "read-far-ahead", read_far_ahead, true, false, false },
-	{ "read-back", read_back, true, false, false },
+	{ "read-back", read_back, false, false, false },
 	{ "read-before-birth", read_before_birth, false, false, false },
 	{ "sent-ahead", sent_ahead, true, false, false },
 	{ "sent-far-ahead", sent_far_ahead, true, false, false },

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -254,4 +256,60 @@ int hostile_wake(int argc TAS_UNUSED, char **argv)
 			;
 	}
 	return verdict(!raw_hung_up(&r, 200) && raw_echo(&r, &f), "after filling what wakes us");
+}
+
+/* --- what it costs to wake us --- */
+
+enum { WAITERS = 100000, WAITING_FDS_MAX = 50000, WAITING_THREADS_MAX = 100 };
+
+static struct pollfd waiting[WAITING_FDS_MAX];
+static nfds_t nr_waiting;
+
+static void *waits_everywhere(void *arg TAS_UNUSED)
+{
+	for (;;)
+		poll(waiting, nr_waiting, -1);
+	return NULL;
+}
+
+/* Each place in a poll() is one of those whom the kernel has to tell when tasd rings. */
+static void wait_everywhere(int fd)
+{
+	struct rlimit files;
+	pthread_t thread;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	nr_waiting = min_u64(files.rlim_cur, WAITING_FDS_MAX);
+	for (nfds_t i = 0; i < nr_waiting; i++)
+		waiting[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	for (unsigned i = 0; i < WAITING_THREADS_MAX && i * nr_waiting < WAITERS; i++)
+		if (pthread_create(&thread, NULL, waits_everywhere, NULL) != 0)
+			raw_die("pthread_create");
+}
+
+int hostile_dear(int argc TAS_UNUSED, char **argv)
+{
+	uint64_t end = raw_now_ms() + 60000;
+	char junk[8];
+
+	raw_attach(&r);
+	errno = raw_context_add(&r);
+	if (errno != 0 || !connected_echo(argv[0], argv[1]))
+		raw_die("no connection");
+	wait_everywhere(r.context[0].fd);
+	while (!raw_hung_up(&r, 5) && raw_now_ms() < end) {
+		struct abi_bell b = { .flow = f.flow, .gen = f.gen, .flags = ABI_BELL_REFRESH };
+
+		while (recv(r.context[0].fd, junk, sizeof(junk), MSG_DONTWAIT) > 0)
+			;
+		if (atomic_load(&r.context[0].shm->asleep) != 0)
+			continue; /* we have to wait for it */
+		atomic_store(&r.context[0].shm->asleep, 1);
+		raw_bell(&r, 0, &b);
+		while (raw_notified(&r, 0, 0) != UINT32_MAX)
+			;
+	}
+	return verdict(raw_hung_up(&r, 0), "though it is dear to wake");
 }

@@ -26,10 +26,10 @@ else
 fi
 offender=$WORK/hostile # nobody may not read where we were built
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups --)
-bells_cut_off=(flow-beyond read-ahead read-far-ahead read-back sent-ahead sent-far-ahead flag-unknown
+bells_cut_off=(flow-beyond read-ahead read-far-ahead sent-ahead sent-far-ahead flag-unknown
 	context-unknown produced-ahead produced-back)
-bells_borne=(flow-unused gen-later gen-zero read-before-birth sent-back sent-before-birth told-for-ever
-	consumed-nonsense their-index contexts-unknown layout-nonsense)
+bells_borne=(flow-unused gen-later gen-zero read-before-birth sent-back sent-before-birth read-back
+	told-for-ever consumed-nonsense their-index contexts-unknown layout-nonsense)
 
 # --- the decent one
 
@@ -200,6 +200,10 @@ for offence in "holes $CLI_IP 7" seal "wake $CLI_IP 7"; do
 	# shellcheck disable=SC2086
 	offend $offence || fail "$offence"
 done
+before=$(cut_off_so_far)
+offend dear $CLI_IP 7 || fail "dear"
+assert_cut_off "who is dear to wake" 1
+[ "$(counters app_fault_wake)" -gt 0 ] || fail "no dear ring was counted"
 for what in wake seal passed; do
 	spawn "$SRV" stall-$what "$offender" stall $what $CLI_IP 7
 	e2e_until 10 eval "said stalling stall-$what || ! alive $SPAWNED" || fail "stall $what does not stall"

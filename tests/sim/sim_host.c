@@ -43,11 +43,12 @@ struct rte_ether_addr host_mac(unsigned index)
 
 static void wake(struct host_thread *t) { t->woken = true; }
 
-static void on_wake_context(void *arg, int fd)
+static uint32_t on_wake_context(void *arg, int fd, bool exactly TAS_UNUSED)
 {
 	struct host *h = arg;
 
 	h->context_woken(h->arg, fd);
+	return 0;
 }
 
 static void on_wake_slow_path(void *arg) { wake(&((struct host *)arg)->slow); }

@@ -29,7 +29,7 @@
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, ECE = 64, CWR = 128 }; /* of the TCP header */
 
 enum {
-	RIG_APPS = 3,
+	RIG_APPS = 6,
 	RIG_CONTEXTS = 2,
 	RIG_PEERS = 64,
 	RIG_FRAMES = 1024,

@@ -2,6 +2,7 @@
 /* test_appq.c - what applications write into their rings, rightly and wrongly, and how they are told. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "include/base/rand.h"
 #include "tests/unit/rig_tcp.h"
@@ -88,6 +89,25 @@ TEST(flow_of_another_application_is_refused)
 	silence();
 }
 
+/* Whoever guesses the number of a flow must not hold up those whose it is. */
+TEST(lock_of_a_flow_of_another_application_is_not_taken)
+{
+	struct peer *p = busy();
+	struct rig_app *other = app_start(1);
+	struct abi_bell b = bell_of(p);
+
+	rte_spinlock_lock(&flow_of(p)->lock); /* by the core that serves it, all the while */
+	alarm(30);
+	bell(other, 0, b);
+	b.gen++;
+	bell(other, 0, b);
+	core_poll(rig.fp.core[0], rig.now);
+	alarm(0);
+	rte_spinlock_unlock(&flow_of(p)->lock);
+	assert_int_equal(rig.fp.apps[other->id].faults, 1); /* the other generation may have been its own */
+	rig_run();
+}
+
 TEST(message_for_an_earlier_flow_of_the_slot_is_late) /* and so neither obeyed nor held against anyone */
 {
 	struct peer *p = busy();
@@ -141,8 +161,32 @@ TEST(reading_more_than_there_is_is_refused)
 	refused(p, b, CNT_APP_FAULT_POSITION);
 	b.rx_read = 1ull << 63;
 	refused(p, b, CNT_APP_FAULT_POSITION);
-	b.rx_read = 100 - 4097ull;
+	b.rx_read = (1ull << 63) - 1;
 	refused(p, b, CNT_APP_FAULT_POSITION);
+}
+
+/* Of another ring of the context, which the core looked at late: the ring went round since. */
+TEST(message_that_is_older_than_the_ring_is_long_is_late)
+{
+	static const uint64_t late[] = { 0, 1, 1000, 8099 - (1ull << 32), UINT64_MAX, 1ull << 63 | 9000 };
+	struct peer *p = busy();
+	struct abi_bell b = bell_of(p);
+
+	for (unsigned i = 0; i < 8; i++) {
+		app_reads(p, app_unread(p));
+		give(p, .seq = 101 + i * 1000, .ack = 101, .len = 1000);
+	}
+	overlook();
+	assert_int_equal(flow_of(p)->rx_nxt, 8100);
+	app_reads(p, 900);
+	overlook();
+	for (unsigned i = 0; i < ARRAY_LEN(late); i++) {
+		b.rx_read = late[i];
+		ring_with(p, b);
+		assert_int_equal(flow_of(p)->rx_unread, 100);
+	}
+	assert_int_equal(faults(), 0);
+	overlook();
 }
 
 TEST(writing_more_than_fits_is_refused)
@@ -358,11 +402,11 @@ TEST(many_contexts_have_one_turn_in_a_pass)
 		bell(p->app, 1, b);
 	}
 	for (unsigned pass = 0; pass < 4; pass++) {
-		uint64_t before = counted(CNT_APP_BELLS), of = core->app_next[p->app->id];
+		uint64_t before = counted(CNT_APP_BELLS), of = core->app[p->app->id].next;
 
 		core_poll(core, rig.now);
 		assert_int_equal(counted(CNT_APP_BELLS), before + FP_BATCH);
-		assert_int_not_equal(core->app_next[p->app->id], of);
+		assert_int_not_equal(core->app[p->app->id].next, of);
 	}
 	rig_run();
 }
@@ -561,10 +605,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(flow_that_there_is_none_of_is_refused),
 		RIG_TEST(flow_of_another_application_is_refused),
+		RIG_TEST(lock_of_a_flow_of_another_application_is_not_taken),
 		RIG_TEST(message_for_an_earlier_flow_of_the_slot_is_late),
 		RIG_TEST(message_for_a_flow_that_ended_is_late),
 		RIG_TEST(message_for_a_flow_that_another_context_closed_is_late),
 		RIG_TEST(reading_more_than_there_is_is_refused),
+		RIG_TEST(message_that_is_older_than_the_ring_is_long_is_late),
 		RIG_TEST(writing_more_than_fits_is_refused),
 		RIG_TEST(positions_that_go_back_are_older_messages),
 		RIG_TEST(unknown_flags_are_refused),

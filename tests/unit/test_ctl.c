@@ -43,7 +43,7 @@ static void a_process_attaches_and_both_wake_each_other(void **state)
 	assert_int_equal(rang.app[0], 0);
 	assert_int_equal(c->r->apps.slot[0].who.pid, pid);
 	assert_string_equal(c->r->apps.slot[0].who.program, "test");
-	ops.context(ops.arg, c->r->fp.apps[0].ctx[0].eventfd);
+	ops.context(ops.arg, c->r->fp.apps[0].ctx[0].eventfd, false);
 	client_ends_well(c, pid);
 	ctl_rig_until(c, all_gone(c));
 	assert_int_equal(fds_open(), fds);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +56,7 @@ static void a_context_hears_its_ring_and_drains_it_like_an_eventfd(void **state)
 	(void)state;
 	assert_true(tasd >= 0);
 	assert_false(readable(app));
-	r->ops.context(r->ops.arg, tasd);
+	r->ops.context(r->ops.arg, tasd, false);
 	assert_true(readable(app));
 	assert_int_equal(read(app, &n, sizeof(n)), sizeof(n));
 	assert_int_equal(n, 1);
@@ -75,7 +76,7 @@ static void an_application_cannot_make_a_ring_wait(void **state)
 	assert_int_equal(fcntl(app, F_SETFL, 0), 0);
 	alarm(10);
 	for (int i = 0; i < 1000; i++)
-		r->ops.context(r->ops.arg, tasd);
+		r->ops.context(r->ops.arg, tasd, false);
 	alarm(0);
 	assert_true(readable(app));
 	r->rim.context_close(r->rim.arg, tasd);
@@ -93,7 +94,53 @@ static void an_application_cannot_send_to_tasd_by_it(void **state)
 	assert_int_equal(send(app, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT), -1);
 	assert_int_equal(errno, EPIPE);
 	assert_int_equal(shutdown(app, SHUT_RDWR), 0);
-	r->ops.context(r->ops.arg, tasd);
+	r->ops.context(r->ops.arg, tasd, false);
+	r->rim.context_close(r->rim.arg, tasd);
+	close(app);
+	wake_fini(&r->w);
+}
+
+/* It would run, for as long as it is, at each ring. */
+static void an_application_cannot_attach_a_filter_to_it(void **state)
+{
+	struct rig *r = rig_new();
+	struct sock_filter pass = { .code = BPF_RET | BPF_K, .k = UINT32_MAX };
+	struct sock_fprog filter = { .len = 1, .filter = &pass };
+	int app, tasd = r->rim.context_open(r->rim.arg, &app);
+
+	(void)state;
+	assert_int_equal(setsockopt(app, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), -1);
+	assert_int_equal(errno, EPERM);
+	r->rim.context_close(r->rim.arg, tasd);
+	close(app);
+	wake_fini(&r->w);
+}
+
+/* Each of many places where the application waits for it costs whoever rings. */
+static void a_ring_tells_how_long_it_took(void **state)
+{
+	struct rig *r = rig_new();
+	int sets[200], app, tasd = r->rim.context_open(r->rim.arg, &app);
+	struct epoll_event in = { .events = EPOLLIN };
+	uint32_t alone = UINT32_MAX, many = UINT32_MAX;
+	uint64_t n;
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		alone = min_u32(alone, r->ops.context(r->ops.arg, tasd, true));
+		assert_int_equal(read(app, &n, sizeof(n)), sizeof(n));
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(sets); i++) {
+		sets[i] = epoll_create1(0);
+		assert_int_equal(epoll_ctl(sets[i], EPOLL_CTL_ADD, app, &in), 0);
+	}
+	for (int i = 0; i < 50; i++) {
+		many = min_u32(many, r->ops.context(r->ops.arg, tasd, true));
+		assert_int_equal(read(app, &n, sizeof(n)), sizeof(n));
+	}
+	assert_true(alone > 0 && many > 2 * alone);
+	for (unsigned i = 0; i < ARRAY_LEN(sets); i++)
+		close(sets[i]);
 	r->rim.context_close(r->rim.arg, tasd);
 	close(app);
 	wake_fini(&r->w);
@@ -106,7 +153,7 @@ static void ringing_a_context_whose_application_closed_it_does_no_harm(void **st
 
 	(void)state;
 	close(app);
-	r->ops.context(r->ops.arg, tasd);
+	r->ops.context(r->ops.arg, tasd, false);
 	r->rim.context_close(r->rim.arg, tasd);
 	wake_fini(&r->w);
 }
@@ -260,6 +307,8 @@ int main(void)
 		cmocka_unit_test(a_context_hears_its_ring_and_drains_it_like_an_eventfd),
 		cmocka_unit_test(an_application_cannot_make_a_ring_wait),
 		cmocka_unit_test(an_application_cannot_send_to_tasd_by_it),
+		cmocka_unit_test(an_application_cannot_attach_a_filter_to_it),
+		cmocka_unit_test(a_ring_tells_how_long_it_took),
 		cmocka_unit_test(ringing_a_context_whose_application_closed_it_does_no_harm),
 		cmocka_unit_test(a_core_hears_which_application_rang),
 		cmocka_unit_test(a_core_forgets_an_application_that_left_with_its_descriptor),

@@ -99,7 +99,7 @@ static void context_make(struct rig *r, uint64_t *at, uint32_t slots)
 
 	memset(q, 0, 2 * sizeof(*q));
 	a->ctx = calloc(1, sizeof(*a->ctx));
-	a->ctx[0] = (struct app_context){ .queue = q, .eventfd = -1 };
+	a->ctx[0] = (struct app_context){ .app = a, .queue = q, .eventfd = -1 };
 	a->ctx[0].shm = shm = region_take(a, at, sizeof(*shm));
 	shm->cores = 1;
 	for (unsigned c = 0; c < 2; c++) {
