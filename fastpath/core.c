@@ -271,6 +271,13 @@ static void kicked(struct fp_core *c, uint32_t id)
 	rte_spinlock_unlock(&f->lock);
 }
 
+static void app_kicked(struct fp_core *c, uint16_t app)
+{
+	/* before `live` is read: whoever sets it anew from here on kicks anew */
+	atomic_store(&c->app[app].kicked, false);
+	core_app_rang(c, app);
+}
+
 static unsigned kick_poll(struct fp_core *c)
 {
 	uint32_t what[FP_BATCH];
@@ -278,7 +285,7 @@ static unsigned kick_poll(struct fp_core *c)
 
 	for (unsigned i = 0; i < n; i++) {
 		if (what[i] & CORE_KICK_APP)
-			core_app_rang(c, (uint16_t)what[i]);
+			app_kicked(c, (uint16_t)what[i]);
 		else
 			kicked(c, what[i]);
 	}
@@ -444,11 +451,15 @@ bool fp_send_idle(const struct fastpath *fp)
 	return rte_ring_empty(fp->core[0]->sends) && *(volatile const uint32_t *)&fp->core[0]->ntx == 0;
 }
 
+/* An id comes and goes as often as it likes while a core sleeps or has no CPU: at most one kick of it waits,
+ * or they would fill the ring. */
 void fp_app_started(struct fastpath *fp, uint16_t app)
 {
 	uint32_t what = CORE_KICK_APP | app;
 
 	for (unsigned i = 0; i < fp->conf.cores; i++) {
+		if (atomic_exchange(&fp->core[i]->app[app].kicked, true))
+			continue;
 		TAS_ASSERT(rte_ring_enqueue_elem(fp->core[i]->kicks, &what, sizeof(what)) == 0);
 		fp->slow->wakes_cores[i] = 1;
 	}

@@ -84,9 +84,10 @@ struct fp_app {
 	uint16_t user_next;
 	uint16_t kept_passes; /* in which what it keeps in records waited */
 	bool polled;
-	uint16_t late_next; /* app_wake.c: the application after it in the list, */
-	uint16_t late_ctx;  /* and of its contexts the one to look at first */
-	bool late;          /* it is in that list */
+	uint16_t late_next;  /* app_wake.c: the application after it in the list, */
+	uint16_t late_ctx;   /* and of its contexts the one to look at first */
+	bool late;           /* it is in that list */
+	_Atomic bool kicked; /* a kick of it waits: the slow path sets it, the core clears it */
 };
 
 /* And of a user who has applications that are polled. */

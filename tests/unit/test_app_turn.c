@@ -144,6 +144,21 @@ TEST(place_that_another_user_takes_over_is_that_users)
 	assert_int_equal(c->nusers, 0);
 }
 
+TEST(applications_that_come_and_go_while_a_core_stands_fill_no_ring)
+{
+	start(1, 0);
+	for (unsigned i = 0; i < 8 * rig.conf.memory.flows_max; i++)
+		fp_app_started(&rig.fp, rig.app[0].id);
+	assert_int_equal(rte_ring_count(rig.fp.core[0]->kicks), 1);
+	rig_run();
+	wait_ms(12);
+	rig_run();
+	assert_int_equal(rig.fp.core[0]->napps, 0);
+	fp_app_started(&rig.fp, rig.app[0].id); /* and the next one is heard */
+	core_poll(rig.fp.core[0], rig.now);
+	assert_int_equal(rig.fp.core[0]->napps, 1);
+}
+
 TEST(users_are_told_apart_by_a_number_that_each_has_as_long_as_it_is_there)
 {
 	uint16_t bobs;
@@ -175,6 +190,7 @@ int main(void)
 		RIG_TEST(nobody_waits_where_there_is_enough_for_all),
 		RIG_TEST(quiet_ones_among_many_are_looked_at_no_more),
 		RIG_TEST(place_that_another_user_takes_over_is_that_users),
+		RIG_TEST(applications_that_come_and_go_while_a_core_stands_fill_no_ring),
 		RIG_TEST(users_are_told_apart_by_a_number_that_each_has_as_long_as_it_is_there),
 	};
 
