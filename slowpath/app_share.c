@@ -642,23 +642,17 @@ int app_share_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a)
 	return 0;
 }
 
-/* With the lock: the last words of a process about a flow that is at home with it. */
-static void last_words(struct apps *as, const struct ctl_adopt *a, struct place own)
-{
-	if (!is_home(as, own.app, own.rec))
-		return;
-	positions_take(as, a->flow, a->rx_read, a->tx_end);
-	shut(as, a->flow, a);
-	if (as->fp->flows[a->flow].tx_avail > as->fp->flows[a->flow].tx_inflight)
-		tcp_tx(as->fp->slow, a->flow);
-}
-
 static int own_close(struct apps *as, const struct ctl_adopt *a, struct place own)
 {
 	struct flow *f = &as->fp->flows[a->flow];
 
 	flow_lock_slow(f);
-	last_words(as, a, own);
+	if (is_home(as, own.app, own.rec)) { /* then these are its last words */
+		positions_take(as, a->flow, a->rx_read, a->tx_end);
+		shut(as, a->flow, a);
+		if (f->tx_avail > f->tx_inflight)
+			tcp_tx(as->fp->slow, a->flow);
+	}
 	rte_spinlock_unlock(&f->lock);
 	app_share_leave(as, own.app, own.rec, a->flags & CTL_ADOPT_ABORT ? APP_ABORTED : APP_CLOSED,
 		UINT64_MAX);

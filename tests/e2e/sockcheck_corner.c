@@ -78,7 +78,7 @@ static void nothing(void)
 
 static void many_at_the_end(void)
 {
-	char data[4][20];
+	char data[4][20] = { { 0 } };
 	struct iovec v[4];
 	struct mmsghdr m[4];
 	int fd = accepted(0);

@@ -62,7 +62,8 @@ assert_floor() { # WAY IPERF3-ARGUMENTS...
 	done
 	ours=$(mbit_s "tasd-$1") linux=$(mbit_s "linux-$1")
 	say "$1: tasd $ours Mb/s, Linux $linux Mb/s"
-	[ $((ours * 100)) -ge $((linux * FLOOR_PERCENT)) ] || fail "$1 at 1 % loss: less than $FLOOR_PERCENT %"
+	[ $((ours * 100)) -ge $((linux * FLOOR_PERCENT)) ] ||
+		fail "$1 at 1 % loss: less than $FLOOR_PERCENT %"
 }
 
 ns_make
