@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# timeout: 400
 # cppcheck finds nothing but what cppcheck.suppress names, with a reason for each.
 . "$(dirname "$0")/lib.sh"
 need cppcheck
