@@ -72,6 +72,12 @@ static inline bool addr_is_multicast(struct net_addr a)
 	return addr_is_v4(a) ? (a.b[12] & 0xf0) == 0xe0 : a.b[0] == 0xff;
 }
 
+/* fe80::/10, valid on one link only (RFC 4291 2.5.6). */
+static inline bool addr_is_link_local6(struct net_addr a)
+{
+	return a.b[0] == 0xfe && (a.b[1] & 0xc0) == 0x80;
+}
+
 /* 255.255.255.255; a subnet's broadcast address is known to whoever knows the subnet:
  * prefix_v4_broadcast(). */
 static inline bool addr_is_v4_broadcast(struct net_addr a) { return addr_is_v4(a) && a.w[3] == 0xffffffff; }

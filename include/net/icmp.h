@@ -42,8 +42,10 @@ enum { ICMP_ERROR_MAX = RTE_ETHER_HDR_LEN + 576 }; /* the longest error written 
 struct icmp_error {
 	struct flow_key key; /* local: the source of the segment in question, us */
 	tcp_seq seq;         /* of that segment */
-	uint16_t mtu;        /* of FRAGMENTATION_NEEDED; 0: an old router does not say (RFC 1191 5) */
-	uint8_t type, code;
+	uint16_t mtu;        /* of FRAGMENTATION_NEEDED; 0: an old router does not say (RFC 1191 5);
+		       * of ICMP6_TOO_BIG */
+	uint8_t type, code;  /* with v6 as ICMPv6 numbers them (icmp6.h) */
+	bool v6;
 };
 
 /* Turns an echo request to us into its reply, in place, and returns the length of the frame to send; 0 if the

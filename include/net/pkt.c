@@ -2,6 +2,8 @@
 /* pkt.c - the parser for everything but the common shape, which pkt.h decides in line. */
 #include "include/net/pkt.h"
 
+#include "include/net/ext6.h"
+
 enum { ICMP_HDR_LEN = 8, TS_OPT_LEN = 10 };
 
 const char *pkt_kind_name(enum pkt_kind kind)
@@ -121,14 +123,25 @@ static enum pkt_kind pkt_parse_v4(const uint8_t *frame, uint32_t room, unsigned 
 	}
 }
 
+/* What is to be refused goes to the slow path, which looks again to say why. */
+static enum pkt_kind pkt_ext_kind(enum ext6_verdict v)
+{
+	switch (v) {
+	case EXT6_REFUSE:
+	case EXT6_REFUSE_ONE: return PKT_OTHER_L4;
+	case EXT6_IS_PIECE: return PKT_FRAGMENT;
+	case EXT6_SHORT: return PKT_BAD_LENGTH;
+	default: return PKT_IGNORED;
+	}
+}
+
 static enum pkt_kind pkt_parse_v6(const uint8_t *frame, uint32_t room, unsigned verified,
 	struct flow_key *key, struct seg *seg)
 {
 	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)(frame + RTE_ETHER_HDR_LEN);
+	struct ext6 ext = { .proto = ip->proto, .at = sizeof(*ip) };
 	uint32_t l4_len, sum;
 
-	if (room < sizeof(*ip))
-		return PKT_BAD_LENGTH;
 	if (frame[RTE_ETHER_HDR_LEN] >> 4 != 6)
 		return PKT_BAD_HEADER;
 	l4_len = be16toh(ip->payload_len);
@@ -139,12 +152,19 @@ static enum pkt_kind pkt_parse_v6(const uint8_t *frame, uint32_t room, unsigned 
 	memcpy(&key->remote, &ip->src_addr, sizeof(key->remote));
 	memcpy(&key->local, &ip->dst_addr, sizeof(key->local));
 	pkt_set_l4(seg, RTE_ETHER_HDR_LEN + sizeof(*ip), l4_len, frame[RTE_ETHER_HDR_LEN + 1] >> 4 & 3);
-	if (ip->proto != IPPROTO_TCP && ip->proto != IPPROTO_ICMPV6)
+	if (unlikely(ip->proto != IPPROTO_TCP && ip->proto != IPPROTO_ICMPV6)) {
+		ext = ext6_skip(frame + RTE_ETHER_HDR_LEN, (uint32_t)sizeof(*ip) + l4_len);
+		if (ext.verdict != EXT6_UPPER)
+			return pkt_ext_kind(ext.verdict);
+		l4_len -= ext.at - (uint32_t)sizeof(*ip);
+		pkt_set_l4(seg, RTE_ETHER_HDR_LEN + ext.at, l4_len, seg->ecn);
+	}
+	if (ext.proto != IPPROTO_TCP && ext.proto != IPPROTO_ICMPV6)
 		return PKT_OTHER_L4;
-	sum = cksum_pseudo_v6(&ip->src_addr, &ip->dst_addr, ip->proto, l4_len);
-	if (ip->proto == IPPROTO_ICMPV6)
+	sum = cksum_pseudo_v6(ip->src_addr, ip->dst_addr, ext.proto, l4_len);
+	if (ext.proto == IPPROTO_ICMPV6)
 		return pkt_parse_icmp(frame, sum, PKT_ICMP6, seg);
-	return pkt_parse_tcp(frame, sum, verified, key, seg);
+	return pkt_parse_tcp(frame, sum, verified & (ext.at == sizeof(*ip) ? ~0u : 0u), key, seg);
 }
 
 enum pkt_kind pkt_parse_any(const uint8_t *frame, uint32_t frame_len, unsigned verified, struct flow_key *key,
@@ -156,7 +176,9 @@ enum pkt_kind pkt_parse_any(const uint8_t *frame, uint32_t frame_len, unsigned v
 		return PKT_BAD_LENGTH;
 	switch (load_be16(frame + offsetof(struct rte_ether_hdr, ether_type))) {
 	case RTE_ETHER_TYPE_IPV4: return pkt_parse_v4(frame, room, verified, key, seg);
-	case RTE_ETHER_TYPE_IPV6: return pkt_parse_v6(frame, room, verified, key, seg);
+	case RTE_ETHER_TYPE_IPV6:
+		return room < sizeof(struct rte_ipv6_hdr) ? PKT_BAD_LENGTH
+							  : pkt_parse_v6(frame, room, verified, key, seg);
 	case RTE_ETHER_TYPE_ARP: return PKT_ARP;
 	default: return PKT_IGNORED;
 	}

@@ -26,8 +26,8 @@ enum pkt_kind {
 	PKT_ARP,
 	PKT_ICMP,       /* ICMP in IPv4, checksum right */
 	PKT_ICMP6,      /* ICMP in IPv6, checksum right */
-	PKT_OTHER_L4,   /* another protocol above IP, or IPv6 extension headers */
-	PKT_FRAGMENT,   /* a fragment of an IPv4 packet */
+	PKT_OTHER_L4,   /* another protocol above IP, or IPv6 extension headers to be refused (ext6.h) */
+	PKT_FRAGMENT,   /* a fragment of a packet */
 	PKT_IGNORED,    /* an Ethernet type that is not ours, VLAN tags included */
 	PKT_BAD_LENGTH, /* a header does not fit, or claims a length that does not */
 	PKT_BAD_CHECKSUM,
@@ -110,7 +110,7 @@ static inline bool pkt_cksums_right(const struct rte_ipv4_hdr *ip, const uint8_t
 
 /* What the frame is. For PKT_TCP fills key (local: the packet's destination, remote: its source; zone 0) and
  * seg. For PKT_ICMP, PKT_ICMP6 and PKT_OTHER_L4 the addresses of key, ports 0, and of seg payload_off and
- * payload_len (what follows the IP header), l4_off and ecn. For every other kind neither is to be read.
+ * payload_len (what follows the IP headers), l4_off and ecn. For every other kind neither is to be read.
  * `verified`: enum pkt_verified. */
 static inline enum pkt_kind pkt_parse(const uint8_t *frame, uint32_t frame_len, unsigned verified,
 	struct flow_key *key, struct seg *seg)

@@ -423,7 +423,7 @@ static void icmp_is_summed_even_if_the_nic_looked(void **state)
 
 static void other_protocols_are_named_with_their_addresses(void **state)
 {
-	const uint8_t protos[] = { 17, 0, 43, 44, 60, 132 }; /* UDP, then extension headers in IPv6 */
+	const uint8_t protos[] = { 17, 50, 51, 132 };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(protos) * 2; i++) {
@@ -439,6 +439,39 @@ static void other_protocols_are_named_with_their_addresses(void **state)
 		assert_int_equal(seg.payload_len, 5);
 		assert_int_equal(addr_is_v4(key.local), !s.v6);
 	}
+}
+
+static void a_segment_behind_extension_headers_is_a_segment(void **state) /* RFC 8200 4 */
+{
+	struct frame f;
+	struct flow_key key;
+	struct seg seg;
+
+	(void)state;
+	frame_make(&f, &(struct frame_spec){ .v6 = true, .flags = 0x10, .payload_len = 100 });
+	memmove(f.b + 54 + 16, f.b + 54, f.len - 54);
+	memcpy(f.b + 54, "\x3c\0\1\4\0\0\0\0\6\0\1\4\0\0\0\0", 16);
+	f.len += 16;
+	put16(f.b + 18, f.len - 54);
+	f.b[20] = 60;
+	assert_int_equal(parse(&f, f.len, 0, &key, &seg), PKT_TCP); /* its sum counts TCP alone */
+	assert_int_equal(seg.l4_off, 54 + 16);
+	assert_int_equal(seg.payload_off, 54 + 16 + 20);
+	assert_int_equal(seg.payload_len, 100);
+	/* what a port says of the sum it may say of another place */
+	f.b[f.len - 1] ^= 1;
+	assert_int_equal(parse(&f, f.len, BOTH, &key, &seg), PKT_BAD_CHECKSUM);
+	f.b[54 + 8] = 59; /* nothing follows */
+	assert_int_equal(kind_of(&f, 0), PKT_IGNORED);
+	f.b[54 + 10] = 0xc1; /* an option to be refused */
+	assert_int_equal(parse(&f, f.len, 0, &key, &seg), PKT_OTHER_L4);
+	assert_int_equal(seg.payload_off, 54);
+	f.b[54] = 44; /* a fragment */
+	f.b[54 + 10] = 1;
+	assert_int_equal(kind_of(&f, 0), PKT_FRAGMENT);
+	f.b[54 + 9] = 100;
+	f.b[54] = 60;
+	assert_int_equal(kind_of(&f, 0), PKT_BAD_LENGTH);
 }
 
 static void every_kind_has_a_name(void **state)
@@ -519,6 +552,7 @@ int main(void)
 		cmocka_unit_test(ethernet_types_sort_frames),
 		cmocka_unit_test(icmp_is_summed_even_if_the_nic_looked),
 		cmocka_unit_test(other_protocols_are_named_with_their_addresses),
+		cmocka_unit_test(a_segment_behind_extension_headers_is_a_segment),
 		cmocka_unit_test(every_kind_has_a_name),
 		cmocka_unit_test(random_damage_never_reads_outside),
 		cmocka_unit_test(pure_noise_never_reads_outside),
