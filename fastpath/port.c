@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -399,6 +400,26 @@ static void port_init(struct opening *o, uint16_t id)
 	p->if_index = iface.index;
 	strlcpy(p->iface, iface.name, sizeof(p->iface));
 	p->frame_max = max_u32(p->mtu, iface.mtu) + FRAME_OVERHEAD;
+	p->groups_fd = -1;
+}
+
+/* Neighbours look for our addresses of IPv6 by frames to groups. A device that can do nothing may let them
+ * through all the same, as virtual ones do. */
+static void hear_groups(struct opening *o)
+{
+	struct port *p = o->p;
+	int rc;
+
+	if (!o->want->multicast)
+		return;
+	if (p->if_index > 0)
+		rc = p->groups_fd = port_iface_hear_groups(p->if_index);
+	else if ((rc = rte_eth_allmulticast_enable(p->id)) != 0)
+		rc = rte_eth_promiscuous_enable(p->id);
+	if (rc < 0)
+		tas_log(TAS_LOG_WARNING,
+			"port %s: cannot ask for multicast (%s): neighbours may not find IPv6 addresses here",
+			p->name, strerror(-rc));
 }
 
 static int finish(struct opening *o, const struct port_wake_sockets *before)
@@ -412,6 +433,7 @@ static int finish(struct opening *o, const struct port_wake_sockets *before)
 	if ((rc = spread_buckets(o)) != 0)
 		return rc;
 	port_wake_find(p, before);
+	hear_groups(o);
 	log_found(p);
 	return 0;
 }
@@ -444,6 +466,8 @@ void port_close(struct port *p)
 	struct rte_eth_dev_info dev;
 	bool plugged = rte_eth_dev_info_get(p->id, &dev) == 0;
 
+	if (p->groups_fd >= 0)
+		close(p->groups_fd);
 	rte_eth_dev_stop(p->id);
 	rte_eth_dev_close(p->id);
 	if (plugged && dev.device != NULL)

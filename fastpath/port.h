@@ -44,6 +44,7 @@ struct port_want {
 	/* PORT_RSS_KEY_MAX random bytes, so that nobody outside can choose the core of a flow; NULL: the
 	 * driver's key. Read during port_open() only. */
 	const uint8_t *rss_key;
+	bool multicast; /* frames to groups, too: IPv6 looks for neighbours by them */
 };
 
 /* How a core that sleeps learns of packets; see port_wake.h. */
@@ -75,7 +76,8 @@ struct port {
 	uint64_t rx_offloads, tx_offloads, rss_hf; /* as ethdev knows them */
 	uint8_t rss_key_len;                       /* 0: not known, so a bucket cannot be foreseen */
 	uint8_t rss_key[PORT_RSS_KEY_MAX];
-	int if_index; /* of the kernel's interface behind the device, 0 if there is none */
+	int groups_fd; /* keeps the interface open to groups; -1: the device needs none */
+	int if_index;  /* of the kernel's interface behind the device, 0 if there is none */
 	char name[RTE_ETH_NAME_MAX_LEN];
 	char iface[16];             /* empty if there is none */
 	int rx_fd[PORT_QUEUES_MAX]; /* of PORT_WAKE_POLL, borrowed from the driver; otherwise -1 */

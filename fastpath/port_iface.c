@@ -12,6 +12,7 @@
 
 #include <linux/capability.h>
 #include <linux/ethtool.h>
+#include <linux/if_packet.h>
 #include <linux/sockios.h>
 
 #include <bsd/string.h>
@@ -100,4 +101,18 @@ int port_iface_may_tap(void)
 	if (syscall(SYS_capget, &head, data) == 0 && !(data[0].effective & 1u << CAP_NET_ADMIN))
 		return -EPERM;
 	return access("/dev/net/tun", R_OK | W_OK) == 0 ? 0 : -errno;
+}
+
+int port_iface_hear_groups(int index)
+{
+	struct packet_mreq all = { .mr_ifindex = index, .mr_type = PACKET_MR_ALLMULTI };
+	int error, fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0); /* protocol 0: it takes no frames */
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	return -error;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* port_iface.h - what the kernel knows of the interface behind a port (AF_PACKET, AF_XDP, TAP).
- * Guarantee: asks only, changes nothing. Answers are of the calling thread's network namespace, at the moment
+ * Guarantee: asks only, changes nothing that outlives tasd. Answers are of the calling thread's network namespace, at the moment
  * of the call. Any thread; these are system calls, for start-up. */
 #ifndef TAS_FASTPATH_PORT_IFACE_H
 #define TAS_FASTPATH_PORT_IFACE_H
@@ -26,5 +26,9 @@ int port_iface_may_open(void);
 /* 0 if this process may make TAP devices, or -errno: -EPERM without CAP_NET_ADMIN, else what /dev/net/tun
  * says. */
 int port_iface_may_tap(void);
+
+/* The interface takes in frames to any multicast address for as long as the descriptor that is returned is
+ * open; or -errno. */
+int port_iface_hear_groups(int index);
 
 #endif

@@ -43,11 +43,19 @@ struct conf_port {
 };
 
 struct conf_ip {
-	struct net_prefix address[CONF_ADDRESSES_MAX]; /* IPv4; the host part is tasd's address */
-	uint32_t addresses;                            /* how many of them: at least one */
-	struct net_addr gateway;
-	bool has_gateway;
+	struct net_prefix address[CONF_ADDRESSES_MAX];  /* IPv4; the host part is tasd's address */
+	struct net_prefix address6[CONF_ADDRESSES_MAX]; /* IPv6 */
+	uint32_t addresses, addresses6;                 /* how many of them: at least one, or autoconf6 */
+	struct net_addr gateway, gateway6;
+	bool has_gateway, has_gateway6;
+	enum conf_switch autoconf6;
 };
+
+/* Hosts without it are silent in IPv6. */
+static inline bool conf_has_ipv6(const struct conf_ip *ip)
+{
+	return ip->addresses6 > 0 || ip->autoconf6 == CONF_ON;
+}
 
 struct conf_fastpath {
 	uint32_t cores_max, cores_min;

@@ -6,6 +6,7 @@
 
 #include "fastpath/fastpath.h"
 #include "include/base/assert.h"
+#include "include/net/icmp6.h"
 #include "slowpath/conf_table.h"
 
 enum { PACKETS_BYTES = 32 << 20 }; /* what one core's packets take by default, roughly */
@@ -37,12 +38,19 @@ static unsigned line_of_either(const struct conf_reading *r, const char *section
 	return line != 0 ? line : line_of(r, section, other);
 }
 
+/* Addresses of one family are enough. */
+static bool may_be_missing(const struct conf_reading *r, const struct conf_key *k)
+{
+	return !(k->flags & CONF_REQUIRED) ||
+		(strcmp(k->name, "address") == 0 && conf_has_ipv6(&r->conf->ip));
+}
+
 static void check_required(struct conf_reading *r)
 {
 	char where[64], allowed[128];
 
 	for (unsigned i = 0; i < conf_keys_count; i++) {
-		if (!(conf_keys[i].flags & CONF_REQUIRED) || r->key_line[i] != 0)
+		if (may_be_missing(r, &conf_keys[i]) || r->key_line[i] != 0)
 			continue;
 		snprintf(where, sizeof(where), "%s.%s", conf_keys[i].section, conf_keys[i].name);
 		conf_allowed(&conf_keys[i], allowed, sizeof(allowed));
@@ -84,6 +92,41 @@ static void check_gateway(struct conf_reading *r)
 	addr_format(ip->gateway, gateway, sizeof(gateway));
 	conf_complain(r, line_of(r, "ip", "gateway"), "ip.gateway",
 		"\"%s\" %s; allowed: the address of a router in one of them, or nothing", gateway, fault);
+}
+
+static void check_gateway6(struct conf_reading *r)
+{
+	const struct conf_ip *ip = &r->conf->ip;
+	const char *fault = "is not on the link: in no subnet of ip.address6";
+	char gateway[ADDR_STRLEN];
+
+	if (!ip->has_gateway6 || is_bad(r, "ip", "address6"))
+		return;
+	if (!conf_has_ipv6(ip))
+		fault = "leads nowhere without ip.address6 or autoconf6";
+	else if (addr_is_link_local6(ip->gateway6))
+		return;
+	for (uint32_t i = 0; i < ip->addresses6; i++) {
+		if (addr_eq(ip->address6[i].addr, ip->gateway6))
+			fault = "is tasd's own address";
+		else if (prefix_contains(&ip->address6[i], ip->gateway6))
+			return;
+	}
+	addr_format(ip->gateway6, gateway, sizeof(gateway));
+	conf_complain(r, line_of(r, "ip", "gateway6"), "ip.gateway6",
+		"\"%s\" %s; allowed: a router's address there or fe80::..., or nothing", gateway, fault);
+}
+
+/* RFC 8200 5. */
+static void check_mtu6(struct conf_reading *r)
+{
+	uint32_t mtu = r->conf->port.mtu;
+
+	if (mtu == 0 || mtu >= IP6_MTU_MIN || !conf_has_ipv6(&r->conf->ip) || is_bad(r, "port", "mtu"))
+		return;
+	conf_complain(r, line_of(r, "port", "mtu"), "port.mtu",
+		"%u is too little for IPv6; allowed: at least %d, or no ip.address6 and autoconf6", mtu,
+		IP6_MTU_MIN);
 }
 
 static void check_buffers(struct conf_reading *r)
@@ -154,6 +197,8 @@ void conf_check(struct conf_reading *r)
 
 	check_required(r);
 	check_gateway(r);
+	check_gateway6(r);
+	check_mtu6(r);
 	check_buffers(r);
 	check_memory(r);
 	check_cpus(r);

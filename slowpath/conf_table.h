@@ -21,7 +21,9 @@ enum conf_type {
 	CONF_LOG,    /* char[] */
 	CONF_DEVICE, /* char[] */
 	CONF_CIDR,   /* struct conf_ip, which takes several */
+	CONF_CIDR6,  /* the same in IPv6 */
 	CONF_ADDR,   /* struct conf_ip */
+	CONF_ADDR6,  /* struct conf_ip */
 	CONF_CPUS,   /* cpu_set_t */
 	CONF_PORTS,  /* struct conf_ports */
 };

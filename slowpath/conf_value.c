@@ -206,6 +206,17 @@ static const char *host_fault(const struct net_prefix *p)
 	return NULL;
 }
 
+static bool cidr_add(const struct value *v, const struct net_prefix *p, struct net_prefix *all, uint32_t *n)
+{
+	for (uint32_t i = 0; i < *n; i++)
+		if (addr_eq(all[i].addr, p->addr))
+			return wrong(v, "was given before");
+	if (*n == CONF_ADDRESSES_MAX)
+		return wrong(v, "is one address too many");
+	all[(*n)++] = *p;
+	return true;
+}
+
 static bool cidr_set(const struct value *v)
 {
 	struct conf_ip *ip = container_of_(v->field, struct conf_ip, address);
@@ -217,15 +228,26 @@ static bool cidr_set(const struct value *v)
 	if (!prefix_parse(v->text, &p) || !addr_is_v4(p.addr) || p.len <= ADDR_V4_PREFIX_OFFSET)
 		return wrong(v, "is not an IPv4 address with a prefix length of 1 to 32");
 	fault = host_fault(&p);
-	if (fault != NULL)
-		return wrong(v, fault);
-	for (uint32_t i = 0; i < ip->addresses; i++)
-		if (addr_eq(ip->address[i].addr, p.addr))
-			return wrong(v, "was given before");
-	if (ip->addresses == CONF_ADDRESSES_MAX)
-		return wrong(v, "is one address too many");
-	ip->address[ip->addresses++] = p;
-	return true;
+	return fault != NULL ? wrong(v, fault) : cidr_add(v, &p, ip->address, &ip->addresses);
+}
+
+static bool is_host6(struct net_addr a)
+{
+	return !addr_is_any(a) && !addr_is_loopback(a) && !addr_is_multicast(a) && !addr_is_v4(a);
+}
+
+static bool cidr6_set(const struct value *v)
+{
+	struct conf_ip *ip = container_of_(v->field, struct conf_ip, address6);
+	struct net_prefix p;
+
+	if (strchr(v->text, '/') == NULL)
+		return wrong(v, "has no prefix length");
+	if (!prefix_parse(v->text, &p) || addr_is_v4(p.addr) || p.len == 0)
+		return wrong(v, "is not an IPv6 address with a prefix length of 1 to 128");
+	if (!is_host6(p.addr))
+		return wrong(v, "is not an address that a host can have");
+	return cidr_add(v, &p, ip->address6, &ip->addresses6);
 }
 
 static bool addr_set(const struct value *v)
@@ -237,6 +259,18 @@ static bool addr_set(const struct value *v)
 		return wrong(v, "is not an IPv4 address");
 	ip->gateway = a;
 	ip->has_gateway = true;
+	return true;
+}
+
+static bool addr6_set(const struct value *v)
+{
+	struct conf_ip *ip = container_of_(v->field, struct conf_ip, gateway6);
+	struct net_addr a;
+
+	if (!addr_parse(v->text, &a) || !is_host6(a))
+		return wrong(v, "is not an IPv6 address that a router can have");
+	ip->gateway6 = a;
+	ip->has_gateway6 = true;
 	return true;
 }
 
@@ -304,7 +338,9 @@ bool conf_value_set(const struct conf_key *k, const char *text, struct tas_conf 
 		[CONF_LOG] = log_set,
 		[CONF_DEVICE] = device_set,
 		[CONF_CIDR] = cidr_set,
+		[CONF_CIDR6] = cidr6_set,
 		[CONF_ADDR] = addr_set,
+		[CONF_ADDR6] = addr6_set,
 		[CONF_CPUS] = cpus_set,
 		[CONF_PORTS] = ports_set,
 	};

@@ -109,7 +109,7 @@ static void info_fill(const struct sp *sp, uint32_t id, const struct flow_snapsh
 	i->bytes_retransmitted = seen->bytes_rtx;
 	i->segs_in = seen->segs_in;
 	i->segs_out = seen->segs_out;
-	i->adv_mss = options_mss(sp, id, sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40u : 60u));
+	i->adv_mss = options_mss(sp, id, sp_link_mss(sp, k->key.remote));
 	i->pmtu = path_mtu(sp, id);
 	i->window_limit = min_u32(min_u32(k->rx_limit, k->rx_clamp), 0xffffu << f->rcv_wscale);
 	i->ack_delay_us = sp->conf->tcp.delack_ms * 1000;
@@ -132,10 +132,12 @@ int conn_op_info(void *arg, uint32_t flow, struct ctl_info *info)
 }
 
 /* RFC 1191, 6.5: what fits the path is known now; true if that is less than before. Never below 552 bytes of
- * packet, as Linux (min_pmtu): forged messages must not make connections crawl. */
-static bool lower_mss(struct flow *f, uint16_t mtu)
+ * packet, as Linux (min_pmtu), or what IPv6 guarantees (RFC 8201 4): forged messages must not make
+ * connections crawl. */
+static bool lower_mss(struct flow *f, bool v4, uint16_t mtu)
 {
-	uint32_t headers = 40 + (f->flags & FLOW_TS ? 12 : 0), least = 552 - headers;
+	uint32_t headers = (v4 ? 40 : 60) + (f->flags & FLOW_TS ? 12 : 0);
+	uint32_t least = (v4 ? 552 : IP6_MTU_MIN) - headers;
 	uint32_t mss = max_u32(mtu > headers ? mtu - headers : 0, least);
 
 	if (mss >= f->mss)
@@ -161,7 +163,7 @@ static void data_error(struct sp *sp, uint32_t id, const struct icmp_sp_effect *
 	if (effect->pmtu && (sp->conn[id].opt.flags & CTL_OPTION_ANY_PATH))
 		return; /* packets may be cut on the way, or their sender wants to know better */
 	if (effect->pmtu) {
-		if (lower_mss(&sp->fp->flows[id], mtu))
+		if (lower_mss(&sp->fp->flows[id], addr_is_v4(sp->fp->cold[id].key.remote), mtu))
 			tcp_on_too_large(sp->fp->slow, id);
 	} else if (effect->err != 0) {
 		sp->conn[id].soft_error = effect->err;

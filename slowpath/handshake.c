@@ -116,7 +116,7 @@ static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 	struct flow *f = &sp->fp->flows[id];
 	struct flow_cold *k = &sp->fp->cold[id];
 	struct conn *n = &sp->conn[id];
-	uint32_t mtu_mss = sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40u : 60u);
+	uint32_t mtu_mss = sp_link_mss(sp, k->key.remote);
 	bool ts = f->flags & FLOW_TS;
 
 	f->mss = (uint16_t)(min_u32(mtu_mss, n->peer_mss) - (ts ? TCP_OPT_TS_LEN : 0));

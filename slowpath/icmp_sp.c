@@ -8,6 +8,7 @@
 #include <rte_ip.h>
 
 #include "include/base/compiler.h"
+#include "include/net/ext6.h"
 
 enum { L3 = RTE_ETHER_HDR_LEN };
 
@@ -20,13 +21,14 @@ void icmp_sp_init(struct icmp_sp *s, const struct routes *routes)
 	};
 }
 
-static enum icmp_sp_verdict echo_in(struct icmp_sp *s, uint8_t *frame, uint32_t *len, tas_ns now)
+static enum icmp_sp_verdict echo_in(struct icmp_sp *s, uint8_t *frame, uint32_t *len, const struct seg *seg,
+	bool v4, tas_ns now)
 {
 	if (!limit_pass(&s->echo, now)) {
 		s->echo_limited++;
 		return ICMP_SP_DROP;
 	}
-	*len = icmp_echo_reply(frame, *len);
+	*len = v4 ? icmp_echo_reply(frame, *len) : icmp6_echo_reply(frame, seg);
 	if (*len == 0)
 		return ICMP_SP_DROP;
 	s->echo_replies++;
@@ -37,29 +39,58 @@ enum icmp_sp_verdict icmp_sp_in(struct icmp_sp *s, uint8_t *frame, uint32_t *len
 	const struct seg *seg, tas_ns now, struct icmp_error *error)
 {
 	const uint8_t *icmp = frame + seg->payload_off;
+	bool v4 = addr_is_v4(key->local), is_error;
 
 	if (seg->payload_len == 0 || !route_is_local(s->routes, key->local))
 		return ICMP_SP_DROP;
-	if (icmp[0] == ICMP4_ECHO_REQUEST)
-		return echo_in(s, frame, len, now);
-	if (!icmp_error_parse(icmp, seg->payload_len, error) || !route_is_local(s->routes, error->key.local))
+	if (icmp[0] == (v4 ? ICMP4_ECHO_REQUEST : ICMP6_ECHO_REQUEST))
+		return echo_in(s, frame, len, seg, v4, now);
+	is_error = v4 ? icmp_error_parse(icmp, seg->payload_len, error)
+		      : icmp6_error_parse(icmp, seg->payload_len, error);
+	if (!is_error || !route_is_local(s->routes, error->key.local))
 		return ICMP_SP_DROP;
 	s->errors_heard++;
 	return ICMP_SP_ERROR;
 }
 
+static uint32_t refuse_v4(uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len)
+{
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(frame + L3);
+	uint8_t code = ip->next_proto_id == IPPROTO_UDP ? ICMP4_PORT_UNREACHABLE : ICMP4_PROTOCOL_UNREACHABLE;
+
+	return len < L3 + sizeof(*ip) ? 0 : icmp_write_unreachable(buf, size, code, 0, frame, len);
+}
+
+/* What the parser refused, it refused for one of these reasons. */
+static uint32_t refuse_v6(uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len)
+{
+	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)(frame + L3);
+	uint8_t code = ICMP6_UNKNOWN_NEXT_HEADER;
+	uint32_t pointer;
+	struct ext6 ext;
+
+	if (len < L3 + sizeof(*ip))
+		return 0;
+	ext = ext6_skip(frame + L3, min_u32(len - L3, (uint32_t)sizeof(*ip) + be16toh(ip->payload_len)));
+	pointer = ext.named;
+	if (ext.verdict == EXT6_UPPER && ext.proto == IPPROTO_UDP)
+		return icmp6_write_error(buf, size, ICMP6_UNREACHABLE, ICMP6_PORT_UNREACHABLE, 0, frame, len);
+	if (ext.verdict == EXT6_REFUSE || ext.verdict == EXT6_REFUSE_ONE)
+		code = ext.code, pointer = ext.at;
+	else if (ext.verdict != EXT6_UPPER)
+		return 0;
+	return icmp6_write_error(buf, size, ICMP6_PARAMETER_PROBLEM, code, pointer, frame, len);
+}
+
 uint32_t icmp_sp_refuse(struct icmp_sp *s, uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len,
 	const struct flow_key *key, tas_ns now)
 {
-	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(frame + L3);
-	uint8_t code = ICMP4_PROTOCOL_UNREACHABLE;
 	uint32_t answer_len;
 
-	if (len < L3 + sizeof(*ip) || !addr_is_v4(key->local) || !route_is_local(s->routes, key->local))
+	if (!route_is_local(s->routes, key->local))
 		return 0;
-	if (ip->next_proto_id == IPPROTO_UDP)
-		code = ICMP4_PORT_UNREACHABLE;
-	answer_len = icmp_write_unreachable(buf, size, code, 0, frame, len);
+	answer_len = addr_is_v4(key->local) ? refuse_v4(buf, size, frame, len)
+					    : refuse_v6(buf, size, frame, len);
 	if (answer_len == 0)
 		return 0;
 	if (!limit_pass(&s->errors, now)) {
@@ -68,6 +99,30 @@ uint32_t icmp_sp_refuse(struct icmp_sp *s, uint8_t *buf, uint32_t size, const ui
 	}
 	s->errors_sent++;
 	return answer_len;
+}
+
+/* As Linux has it (icmpv6_err_convert). */
+static struct icmp_sp_effect effect_v6(const struct icmp_error *error)
+{
+	static const int unreachable[] = {
+		[ICMP6_NO_ROUTE] = ENETUNREACH,
+		[ICMP6_PROHIBITED] = EACCES,
+		[ICMP6_BEYOND_SCOPE] = EHOSTUNREACH,
+		[ICMP6_ADDRESS_UNREACHABLE] = EHOSTUNREACH,
+		[ICMP6_PORT_UNREACHABLE] = ECONNREFUSED,
+		[ICMP6_POLICY] = EACCES,
+		[ICMP6_ROUTE_REJECTED] = EACCES,
+	};
+	struct icmp_sp_effect effect = { .pmtu = error->type == ICMP6_TOO_BIG };
+
+	if (error->type == ICMP6_UNREACHABLE)
+		effect.err = error->code < ARRAY_LEN(unreachable) ? unreachable[error->code] : EPROTO;
+	else if (error->type == ICMP6_TIME_EXCEEDED)
+		effect.err = EHOSTUNREACH;
+	else if (error->type == ICMP6_PARAMETER_PROBLEM)
+		effect.err = EPROTO;
+	effect.hard = effect.err != 0;
+	return effect;
 }
 
 struct icmp_sp_effect icmp_sp_effect_of(const struct icmp_error *error)
@@ -92,6 +147,8 @@ struct icmp_sp_effect icmp_sp_effect_of(const struct icmp_error *error)
 	};
 	struct icmp_sp_effect effect = { 0 };
 
+	if (error->v6)
+		return effect_v6(error);
 	switch (error->type) {
 	case ICMP4_UNREACHABLE:
 		effect.pmtu = error->code == ICMP4_FRAGMENTATION_NEEDED;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* icmp_sp.h - what the slow path does about ICMP and about packets no one wants: policy over
- * include/net/icmp.h.
+ * include/net/icmp.h and icmp6.h.
  * Guarantee: nothing is answered that was not sent to an address of ours, and never more often than the
  * limits below; what an error says is handed up only if it is about a segment from an address of ours.
  * Whether that segment is in flight is for whoever knows the flow: believe an error only if its sequence
@@ -14,7 +14,7 @@
 
 #include "include/base/time.h"
 #include "include/net/flow_key.h"
-#include "include/net/icmp.h"
+#include "include/net/icmp6.h"
 #include "include/net/seg.h"
 #include "slowpath/limit.h"
 #include "slowpath/route.h"
@@ -24,6 +24,7 @@ enum {
 	ICMP_SP_ECHO_BURST = 1000,
 	ICMP_SP_ERRORS_PER_S = 1000, /* icmp_msgs_per_sec and icmp_msgs_burst of Linux */
 	ICMP_SP_ERRORS_BURST = 50,
+	ICMP_SP_ANSWER_MAX = ICMP6_ERROR_MAX,
 };
 
 struct icmp_sp {
@@ -41,12 +42,13 @@ enum icmp_sp_verdict {
 /* `routes` must outlive it and may change. */
 void icmp_sp_init(struct icmp_sp *s, const struct routes *routes);
 
-/* A PKT_ICMP as pkt_parse() left it. */
+/* A PKT_ICMP or PKT_ICMP6 as pkt_parse() left it. */
 enum icmp_sp_verdict icmp_sp_in(struct icmp_sp *s, uint8_t *frame, uint32_t *len, const struct flow_key *key,
 	const struct seg *seg, tas_ns now, struct icmp_error *error);
 
 /* A PKT_OTHER_L4: writes to buf the error it is answered by, port unreachable for UDP, else protocol
- * unreachable, and returns its length; 0 for none. buf of ICMP_ERROR_MAX bytes is enough. */
+ * unreachable, or what RFC 8200 4 asks for about headers of IPv6; returns its length, 0 for none. buf of
+ * ICMP_SP_ANSWER_MAX bytes is enough. */
 uint32_t icmp_sp_refuse(struct icmp_sp *s, uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len,
 	const struct flow_key *key, tas_ns now);
 

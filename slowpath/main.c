@@ -23,12 +23,15 @@ static bool should_stop(void *arg)
 
 static void say_ready(const struct tasd *t)
 {
-	const struct net_prefix *address = &t->conf.ip.address[0];
-	char text[ADDR_STRLEN];
+	const struct conf_ip *ip = &t->conf.ip;
+	const struct net_prefix *address = ip->addresses > 0 ? ip->address : ip->address6;
+	uint32_t addresses = ip->addresses + ip->addresses6;
+	char text[ADDR_STRLEN] = "as advertised";
 
-	addr_format(address->addr, text, sizeof(text));
+	if (addresses > 0)
+		addr_format(address->addr, text, sizeof(text));
 	tas_log(TAS_LOG_INFO, "tasd %s ready: instance %s, address %s%s, %u core%s, %u connections",
-		TAS_VERSION, t->conf.tasd.instance, text, t->conf.ip.addresses > 1 ? " and others" : "",
+		TAS_VERSION, t->conf.tasd.instance, text, addresses > 1 ? " and others" : "",
 		t->conf.fastpath.cores_max, t->conf.fastpath.cores_max == 1 ? "" : "s",
 		t->conf.memory.flows_max);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* neigh.c - table, states, ARP. An entry's timer is the one at its index; the last is for announcements. */
-#include "slowpath/neigh.h"
+/* neigh.c - table and states, whatever the family. An entry's timer is the one at its index; the last is for
+ * announcements. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 
 #include "include/base/assert.h"
 #include "include/base/compiler.h"
+#include "slowpath/neigh_int.h"
 
 enum {
 	FRAMES_PER_S = 1000, /* requests, and answers, in all */
@@ -48,7 +49,7 @@ static uint32_t *bucket_of(const struct neigh *n, struct net_addr addr)
 	return &n->bucket[rte_hash_crc(&addr, sizeof(addr), 0) & n->bucket_mask];
 }
 
-static uint32_t entry_find(const struct neigh *n, struct net_addr addr)
+uint32_t neigh_find(const struct neigh *n, struct net_addr addr)
 {
 	uint32_t id = *bucket_of(n, addr);
 
@@ -178,20 +179,19 @@ static void event(struct neigh *n, uint32_t id, enum neigh_event what)
 static void request_send(struct neigh *n, uint32_t id, bool to_everyone, tas_ns now)
 {
 	struct neigh_entry *e = &n->entry[id];
-	alignas(8) uint8_t frame[ARP_FRAME_LEN];
 	struct net_addr src;
-	uint32_t len;
 
 	timer_arm(&n->timers, id, now + NEIGH_RETRY_NS);
 	if (!limit_pass(&n->requests, now))
 		return;
 	e->tries++;
-	/* the address may have left our subnets, and IPv6 has no protocol here: no answer will come */
-	if (!addr_is_v4(e->addr) || !route_on_link(n->routes, e->addr, &src))
+	/* the address may have left our subnets: no answer will come */
+	if (!route_on_link(n->routes, e->addr, &src))
 		return;
-	len = arp_write_request(frame, sizeof(frame), &n->mac, addr_v4_be(src), to_everyone ? NULL : &e->mac,
-		addr_v4_be(e->addr));
-	n->ops.send(n->ops.arg, frame, len);
+	if (addr_is_v4(e->addr))
+		neigh_arp_request(n, src, to_everyone ? NULL : &e->mac, e->addr);
+	else
+		neigh_nd_solicit(n, src, to_everyone ? NULL : &e->mac, e->addr);
 }
 
 static void search_begin(struct neigh *n, uint32_t id, tas_ns now)
@@ -261,7 +261,7 @@ enum neigh_result neigh_resolve(struct neigh *n, struct net_addr addr, tas_ns no
 {
 	struct neigh_entry *e;
 
-	*id = entry_find(n, addr);
+	*id = neigh_find(n, addr);
 	if (*id == NEIGH_NONE)
 		*id = entry_new(n, addr, true, now);
 	if (*id == NEIGH_NONE)
@@ -280,7 +280,7 @@ enum neigh_result neigh_resolve(struct neigh *n, struct net_addr addr, tas_ns no
 
 bool neigh_is_held(const struct neigh *n, struct net_addr addr)
 {
-	uint32_t id = entry_find(n, addr);
+	uint32_t id = neigh_find(n, addr);
 
 	return id != NEIGH_NONE && n->entry[id].holds > 0;
 }
@@ -321,46 +321,9 @@ void neigh_confirm(struct neigh *n, uint32_t id, tas_ns now)
 	}
 }
 
-/* --- ARP --- */
+/* --- what neighbours say of themselves --- */
 
-static void announce(struct neigh *n, tas_ns now)
-{
-	alignas(8) uint8_t frame[ARP_FRAME_LEN];
-
-	for (uint32_t i = 0; i < n->routes->addresses; i++) {
-		struct net_addr a = n->routes->address[i].addr;
-		uint32_t len;
-
-		if (!addr_is_v4(a))
-			continue;
-		len = arp_write_gratuitous(frame, sizeof(frame), &n->mac, addr_v4_be(a));
-		n->ops.send(n->ops.arg, frame, len);
-	}
-	n->announcements--;
-	timer_arm(&n->timers, n->max, n->announcements > 0 ? now + ANNOUNCE_APART_NS : TAS_NS_NEVER);
-}
-
-void neigh_announce(struct neigh *n, tas_ns now)
-{
-	n->announcements = 2;
-	announce(n, now);
-}
-
-/* RFC 5227 2.4 (c): keep the address, say so once in a while, tell the operator. */
-static void conflict(struct neigh *n, const struct arp_pkt *a, tas_ns now)
-{
-	alignas(8) uint8_t frame[ARP_FRAME_LEN];
-	uint32_t len;
-
-	if (!limit_pass(&n->defences, now))
-		return;
-	len = arp_write_gratuitous(frame, sizeof(frame), &n->mac, a->sender_ip);
-	n->ops.send(n->ops.arg, frame, len);
-	n->ops.conflict(n->ops.arg, addr_v4(a->sender_ip), &a->sender_mac);
-}
-
-/* A neighbour's hardware address as it says itself; confirmed: in answer to our request. */
-static void learn(struct neigh *n, uint32_t id, const struct rte_ether_addr *mac, bool confirmed, tas_ns now)
+void neigh_learn(struct neigh *n, uint32_t id, const struct rte_ether_addr *mac, bool confirmed, tas_ns now)
 {
 	struct neigh_entry *e = &n->entry[id];
 	bool looked_for = e->state == NEIGH_INCOMPLETE || e->state == NEIGH_FAILED;
@@ -385,55 +348,65 @@ static void learn(struct neigh *n, uint32_t id, const struct rte_ether_addr *mac
 	}
 }
 
-/* RFC 826, "packet reception": merge what is known; add only who asks for us. */
-static void sender_in(struct neigh *n, const struct arp_pkt *a, bool to_us, tas_ns now)
+void neigh_asks(struct neigh *n, struct net_addr addr, const struct rte_ether_addr *mac, tas_ns now)
 {
-	struct net_addr sender = addr_v4(a->sender_ip);
-	uint32_t id = entry_find(n, sender);
-	bool asked;
+	uint32_t id = neigh_find(n, addr);
 
-	if (id == NEIGH_NONE) {
-		if (!to_us || a->op != RTE_ARP_OP_REQUEST || !route_on_link(n->routes, sender, NULL))
-			return;
-		id = entry_new(n, sender, false, now);
-		if (id == NEIGH_NONE)
-			return;
-		n->entry[id].mac = a->sender_mac;
-		n->entry[id].has_mac = true;
-		n->entry[id].learned_ns = now;
-		state_set(n, id, NEIGH_STALE, TAS_NS_NEVER);
+	if (id != NEIGH_NONE) {
+		neigh_learn(n, id, mac, false, now);
 		return;
 	}
-	asked = n->entry[id].state == NEIGH_INCOMPLETE || n->entry[id].state == NEIGH_PROBE;
-	learn(n, id, &a->sender_mac, asked && to_us && a->op == RTE_ARP_OP_REPLY, now);
+	if (!route_on_link(n->routes, addr, NULL))
+		return;
+	id = entry_new(n, addr, false, now);
+	if (id == NEIGH_NONE)
+		return;
+	n->entry[id].mac = *mac;
+	n->entry[id].has_mac = true;
+	n->entry[id].learned_ns = now;
+	state_set(n, id, NEIGH_STALE, TAS_NS_NEVER);
 }
 
-static void answer(struct neigh *n, const struct arp_pkt *a, tas_ns now)
+bool neigh_was_asked(const struct neigh *n, uint32_t id)
 {
-	alignas(8) uint8_t frame[ARP_FRAME_LEN];
-	uint32_t len;
-
-	if (!limit_pass(&n->replies, now))
-		return;
-	len = arp_write_reply(frame, sizeof(frame), &n->mac, a->target_ip, &a->sender_mac, a->sender_ip);
-	n->ops.send(n->ops.arg, frame, len);
+	return n->entry[id].state == NEIGH_INCOMPLETE || n->entry[id].state == NEIGH_PROBE;
 }
 
-void neigh_arp_in(struct neigh *n, const uint8_t *frame, uint32_t len, tas_ns now)
-{
-	struct arp_pkt a;
-	bool to_us;
+/* --- our own addresses --- */
 
-	if (!arp_parse(frame, len, &a) || rte_is_same_ether_addr(&a.sender_mac, &n->mac))
-		return;
-	if (route_is_local(n->routes, addr_v4(a.sender_ip))) {
-		conflict(n, &a, now);
-		return;
+static void announce(struct neigh *n, tas_ns now)
+{
+	for (uint32_t i = 0; i < n->routes->addresses; i++) {
+		struct net_addr a = n->routes->address[i].addr;
+
+		if (addr_is_v4(a))
+			neigh_arp_announce(n, a);
+		else
+			neigh_nd_announce(n, a);
 	}
-	to_us = route_is_local(n->routes, addr_v4(a.target_ip));
-	sender_in(n, &a, to_us, now);
-	if (to_us && a.op == RTE_ARP_OP_REQUEST)
-		answer(n, &a, now);
+	n->announcements--;
+	timer_arm(&n->timers, n->max, n->announcements > 0 ? now + ANNOUNCE_APART_NS : TAS_NS_NEVER);
+}
+
+void neigh_announce(struct neigh *n, tas_ns now)
+{
+	n->announcements = 2;
+	neigh_mld_report(n, true);
+	for (uint32_t i = 0; i < n->routes->addresses; i++)
+		if (!addr_is_v4(n->routes->address[i].addr))
+			neigh_nd_probe(n, n->routes->address[i].addr);
+	announce(n, now);
+}
+
+void neigh_conflict(struct neigh *n, struct net_addr addr, const struct rte_ether_addr *mac, tas_ns now)
+{
+	if (!limit_pass(&n->defences, now))
+		return;
+	if (addr_is_v4(addr))
+		neigh_arp_announce(n, addr);
+	else
+		neigh_nd_announce(n, addr);
+	n->ops.conflict(n->ops.arg, addr, mac);
 }
 
 static void on_timer(void *arg, uint32_t index, tas_ns now)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* neigh.h - which hardware address a neighbour has: the ARP cache (RFC 826), in Linux's states.
+/* neigh.h - which hardware address a neighbour has, by ARP (RFC 826) or neighbour discovery (RFC 4861), in
+ * Linux's states.
  * Guarantee: bounded; only entries that no flow holds are ever evicted, stale or failed ones first, others
  * only for one that we look for. An entry is made only because we look for a host, or because a host of our
  * subnets asks for us (RFC 826's merge flag): announcements, and answers nobody asked for, only renew what is
@@ -13,8 +14,7 @@
  *                  '- 3 requests in vain -> FAILED <- 3 unicast, 3 broadcast ones -'
  *                                           looked for again when used, and every 5 s while held
  *
- * What flows send with prebuilt headers is not seen here: an entry that one of them holds counts as in use.
- * Addresses are of either family, but only IPv4 has a protocol here: an IPv6 neighbour fails after 3 s. */
+ * What flows send with prebuilt headers is not seen here: an entry that one of them holds counts as in use. */
 #ifndef TAS_SLOWPATH_NEIGH_H
 #define TAS_SLOWPATH_NEIGH_H
 
@@ -26,7 +26,7 @@
 
 #include "include/base/time.h"
 #include "include/net/addr.h"
-#include "include/net/arp.h"
+#include "include/net/nd.h"
 #include "slowpath/limit.h"
 #include "slowpath/route.h"
 #include "slowpath/timer.h"
@@ -107,7 +107,8 @@ int neigh_init(struct neigh *n, uint32_t max, const struct rte_ether_addr *mac, 
 /* Queued packets are dropped by ops.output. */
 void neigh_fini(struct neigh *n);
 
-/* Tells the network our addresses: now and once more two seconds later (RFC 5227 2.3). */
+/* Tells the network our addresses: now and once more two seconds later (RFC 5227 2.3). Of IPv6 it asks, too,
+ * whether others have them. */
 void neigh_announce(struct neigh *n, tas_ns now);
 
 enum neigh_result {
@@ -132,6 +133,10 @@ void neigh_output(struct neigh *n, struct net_addr addr, void *packet, tas_ns no
 
 /* A received frame of PKT_ARP. */
 void neigh_arp_in(struct neigh *n, const uint8_t *frame, uint32_t len, tas_ns now);
+/* What nd_parse() found; of a router advertisement, who the router is. */
+void neigh_nd_in(struct neigh *n, const struct nd_msg *m, tas_ns now);
+/* Which groups we listen to: all of them at once (RFC 3810); joined: new ones. */
+void neigh_mld_report(struct neigh *n, bool joined);
 /* The neighbour was heard from in answer to what we sent (a handshake completed): as good as a reply (RFC
  * 1122 2.3.2.1). */
 void neigh_confirm(struct neigh *n, uint32_t id, tas_ns now);

@@ -79,13 +79,60 @@ int route_add(struct routes *r, const struct net_prefix *dst, struct net_addr ga
 	return insert(r, new);
 }
 
+static struct net_prefix everything(struct net_addr of_family)
+{
+	return addr_is_v4(of_family) ? prefix_v4(0, 0) : (struct net_prefix){ addr_any(), 0 };
+}
+
 int route_add_default(struct routes *r, struct net_addr gateway)
 {
-	struct net_prefix any = { addr_any(), 0 };
+	struct net_prefix any = everything(gateway);
 
-	if (addr_is_v4(gateway))
-		any = prefix_v4(0, 0);
 	return route_add(r, &any, gateway);
+}
+
+static bool route_del(struct routes *r, const struct net_prefix *dst, struct net_addr gateway)
+{
+	struct net_addr net = network_of(dst);
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		const struct route *at = &r->route[i];
+
+		if (at->dst.len != dst->len || !addr_eq(at->dst.addr, net) || !addr_eq(at->gateway, gateway))
+			continue;
+		r->n--;
+		memmove(&r->route[i], &r->route[i + 1], (r->n - i) * sizeof(*at));
+		return true;
+	}
+	return false;
+}
+
+bool route_remove_default(struct routes *r, struct net_addr gateway)
+{
+	struct net_prefix any = everything(gateway);
+
+	return route_del(r, &any, gateway);
+}
+
+bool route_remove_address(struct routes *r, struct net_addr a)
+{
+	struct net_prefix gone = { 0 };
+	uint32_t i = 0;
+
+	while (i < r->addresses && !addr_eq(r->address[i].addr, a))
+		i++;
+	if (i == r->addresses)
+		return false;
+	gone = r->address[i];
+	r->addresses--;
+	memmove(&r->address[i], &r->address[i + 1], (r->addresses - i) * sizeof(gone));
+	route_del(r, &gone, addr_any());
+	for (i = 0; i < r->addresses; i++)
+		insert(r,
+			(struct route){ .dst = r->address[i],
+				.gateway = addr_any(),
+				.src = r->address[i].addr });
+	return true;
 }
 
 bool route_is_local(const struct routes *r, struct net_addr a)
@@ -132,6 +179,33 @@ bool route_on_link(const struct routes *r, struct net_addr a, struct net_addr *s
 	return true;
 }
 
+static unsigned common_bits(struct net_addr a, struct net_addr b)
+{
+	unsigned bits = 0;
+
+	while (bits < 128 && addr_prefix_match(a, b, bits + 1))
+		bits++;
+	return bits;
+}
+
+/* A gateway's link-local address says nothing of which of our addresses is known beyond it: one of the
+ * destination's scope, as like it as can be (RFC 6724 5, rules 2 and 8). */
+static struct net_addr source_for(const struct routes *r, const struct route *route, struct net_addr dst)
+{
+	struct net_addr best = route->src;
+
+	if (addr_is_v4(dst) || !addr_is_link_local6(best) || addr_is_link_local6(dst))
+		return best;
+	for (uint32_t i = 0; i < r->addresses; i++) {
+		struct net_addr a = r->address[i].addr;
+
+		if (!addr_is_v4(a) && !addr_is_link_local6(a) &&
+			(addr_is_link_local6(best) || common_bits(a, dst) > common_bits(best, dst)))
+			best = a;
+	}
+	return best;
+}
+
 struct route_result route_lookup(const struct routes *r, struct net_addr dst)
 {
 	const struct route *best;
@@ -147,7 +221,7 @@ struct route_result route_lookup(const struct routes *r, struct net_addr dst)
 		return (struct route_result){ 0 };
 	return (struct route_result){
 		.next_hop = addr_is_any(best->gateway) ? dst : best->gateway,
-		.src = best->src,
+		.src = source_for(r, best, dst),
 		.prefix_len = best->dst.len,
 		.found = true,
 	};

@@ -16,7 +16,7 @@
 
 #include "include/net/addr.h"
 
-enum { ROUTES_MAX = 64, ROUTE_ADDRESSES_MAX = 16 };
+enum { ROUTES_MAX = 64, ROUTE_ADDRESSES_MAX = 32 };
 
 struct route {
 	struct net_prefix dst;
@@ -48,6 +48,12 @@ int route_add_address(struct routes *r, const struct net_prefix *address);
 int route_add(struct routes *r, const struct net_prefix *dst, struct net_addr gateway);
 /* The default route of the gateway's family. */
 int route_add_default(struct routes *r, struct net_addr gateway);
+
+/* An address that is ours no longer, with the route to its subnet if no other of ours is in it; routes through
+ * gateways there stay, and find no neighbour. False: it was none. */
+bool route_remove_address(struct routes *r, struct net_addr a);
+/* The default route of the gateway's family, if it goes by this gateway. */
+bool route_remove_default(struct routes *r, struct net_addr gateway);
 
 struct route_result route_lookup(const struct routes *r, struct net_addr dst);
 

@@ -9,6 +9,8 @@
 #include <rte_ring_elem.h>
 
 #include "include/base/log.h"
+#include "include/net/mld.h"
+#include "include/net/nd.h"
 #include "include/net/pkt.h"
 #include "slowpath/conn.h"
 #include "slowpath/conn_neigh.h"
@@ -69,24 +71,54 @@ struct app_ops sp_app_ops(struct sp *sp)
 	};
 }
 
+static int address_take(struct sp *sp, const struct net_prefix *address, const char *key, char *err,
+	size_t err_size)
+{
+	int rc = route_add_address(&sp->routes, address);
+	char text[ADDR_STRLEN];
+
+	if (rc != 0) {
+		addr_format(address->addr, text, sizeof(text));
+		snprintf(err, err_size, "[ip] %s %s: %s", key, text,
+			rc == -EEXIST ? "given twice" : "not an address a host can have");
+	}
+	return rc;
+}
+
+/* IPv6 always has a link-local address (RFC 4291 2.1): ours is after the hardware address. */
+static int link_local_take(struct sp *sp, char *err, size_t err_size)
+{
+	struct net_prefix ours = { nd_eui64(addr_link_local_net(), &sp->fp->port->mac), 64 };
+
+	if (sp->fp->port->mtu < IP6_MTU_MIN) {
+		snprintf(err, err_size, "[ip] address6: the port's mtu of %u is less than the %d of IPv6",
+			sp->fp->port->mtu, IP6_MTU_MIN);
+		return -EINVAL;
+	}
+	return route_is_local(&sp->routes, ours.addr) ? 0
+						      : address_take(sp, &ours, "address6", err, err_size);
+}
+
 static int routes_take(struct sp *sp, char *err, size_t err_size)
 {
 	const struct conf_ip *ip = &sp->conf->ip;
-	char text[ADDR_STRLEN];
+	int rc = 0;
 
 	routes_init(&sp->routes);
-	for (uint32_t i = 0; i < ip->addresses; i++) {
-		int rc = route_add_address(&sp->routes, &ip->address[i]);
-
-		if (rc != 0) {
-			addr_format(ip->address[i].addr, text, sizeof(text));
-			snprintf(err, err_size, "[ip] address %s: %s", text,
-				rc == -EEXIST ? "given twice" : "not an address a host can have");
-			return rc;
-		}
-	}
+	for (uint32_t i = 0; rc == 0 && i < ip->addresses; i++)
+		rc = address_take(sp, &ip->address[i], "address", err, err_size);
+	for (uint32_t i = 0; rc == 0 && i < ip->addresses6; i++)
+		rc = address_take(sp, &ip->address6[i], "address6", err, err_size);
+	if (rc == 0 && conf_has_ipv6(ip))
+		rc = link_local_take(sp, err, err_size);
+	if (rc != 0)
+		return rc;
 	if (ip->has_gateway && route_add_default(&sp->routes, ip->gateway) != 0) {
 		snprintf(err, err_size, "[ip] gateway: not in the subnet of any [ip] address");
+		return -EINVAL;
+	}
+	if (ip->has_gateway6 && route_add_default(&sp->routes, ip->gateway6) != 0) {
+		snprintf(err, err_size, "[ip] gateway6: not in the subnet of any [ip] address6");
 		return -EINVAL;
 	}
 	return 0;
@@ -143,6 +175,8 @@ int sp_create(struct sp *sp, const struct sp_conf *sc, char *err, size_t err_siz
 	sp->challenges = challenge_of(sc->secrets + ISN_SECRET_LEN + PORTS_SECRET_LEN);
 	sp->rsts = limit_of(SP_RSTS_PER_S, SP_RSTS_PER_S / 10);
 	sp_scale_init(sp);
+	ra_init(&sp->ra, &sp->routes, &sp->neigh, sc->conf->ip.autoconf6 == CONF_ON,
+		sc->conf->ip.has_gateway6, sc->now);
 	neigh_announce(&sp->neigh, sc->now);
 	return 0;
 }
@@ -176,6 +210,24 @@ static void icmp_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct fl
 		conn_icmp_error(sp, &error);
 }
 
+static void icmp6_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct flow_key *key,
+	const struct seg *seg)
+{
+	struct nd_msg nd;
+
+	if (!conf_has_ipv6(&sp->conf->ip))
+		return;
+	if (nd_parse(frame, seg, &nd)) {
+		neigh_nd_in(&sp->neigh, &nd, sp->now);
+		if (nd.type == ICMP6_ROUTER_ADVERTISEMENT && ra_in(&sp->ra, &nd, sp->now))
+			neigh_announce(&sp->neigh, sp->now);
+	} else if (mld_is_query(frame, seg)) {
+		neigh_mld_report(&sp->neigh, false);
+	} else {
+		icmp_in(sp, frame, len, key, seg);
+	}
+}
+
 /* What comes from no single host, or from ourselves, or was sent to many on the link is never answered: each
  * answer would go to hosts that did not ask, or to us (RFC 9293 3.9.2.3, RFC 1122 4.2.3.10). */
 static bool between_two_hosts(const struct sp *sp, const uint8_t *frame, const struct flow_key *key)
@@ -198,7 +250,7 @@ static void segment_in(struct sp *sp, const uint8_t *frame, const struct flow_ke
 
 static void punt_in(struct sp *sp, struct rte_mbuf *m)
 {
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), answer[ICMP_ERROR_MAX];
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), answer[ICMP_SP_ANSWER_MAX];
 	uint32_t len = m->data_len;
 	struct flow_key key;
 	struct seg seg;
@@ -208,6 +260,7 @@ static void punt_in(struct sp *sp, struct rte_mbuf *m)
 	case PKT_TCP: segment_in(sp, frame, &key, &seg); break;
 	case PKT_ARP: neigh_arp_in(&sp->neigh, frame, len, sp->now); break;
 	case PKT_ICMP: icmp_in(sp, frame, len, &key, &seg); break;
+	case PKT_ICMP6: icmp6_in(sp, frame, len, &key, &seg); break;
 	case PKT_OTHER_L4:
 		len = icmp_sp_refuse(&sp->icmp, answer, sizeof(answer), frame, len, &key, sp->now);
 		if (len > 0)
@@ -265,6 +318,7 @@ unsigned sp_poll(struct sp *sp, tas_ns now)
 	work += events_poll(sp);
 	work += timers_expire(&sp->timers, now, SP_TIMERS_BURST, on_timer, sp);
 	work += neigh_poll(&sp->neigh, now);
+	work += ra_poll(&sp->ra, now);
 	work += sp_cc_poll(sp);
 	work += listen_poll(sp);
 	work += apps_poll(sp->apps, now);
@@ -280,7 +334,7 @@ tas_ns sp_deadline(const struct sp *sp)
 
 	next = min_u64(min_u64(next, sp->cc_next), listen_deadline(sp));
 	next = min_u64(next, min_u64(apps_deadline(sp->apps, sp->now), core_wakes_due(sp->fp->slow)));
-	next = min_u64(next, sp_scale_deadline(sp));
+	next = min_u64(next, min_u64(sp_scale_deadline(sp), ra_next(&sp->ra)));
 	/* slots of flows wait for the cores to pass: look soon, but not at once */
 	return sp->fp->nr_graves > 0 ? min_u64(next, sp->now + 10 * NS_PER_MS) : next;
 }

@@ -2,7 +2,7 @@
 /* sp.h - the slow path of one instance: policy and everything rare. One thread; no OS below the rim: time
  * comes as an argument, frames come from fp->punts and go by fp_send().
  *
- *   sp_poll: punts, events, timers, neighbours, congestion control, applications, reclaim, scaling, flush
+ *   sp_poll: punts, events, timers, neighbours, routers, congestion control, applications, reclaim, scaling, flush
  */
 #ifndef TAS_SLOWPATH_SP_H
 #define TAS_SLOWPATH_SP_H
@@ -24,6 +24,7 @@
 #include "slowpath/listen.h"
 #include "slowpath/neigh.h"
 #include "slowpath/ports.h"
+#include "slowpath/ra.h"
 #include "slowpath/room.h"
 #include "slowpath/route.h"
 #include "slowpath/sp_scale.h"
@@ -88,6 +89,7 @@ struct sp {
 	struct timers timers; /* index: the flow */
 	struct routes routes;
 	struct neigh neigh;
+	struct ra ra;
 	uint32_t *neigh_conns; /* [SP_NEIGHBOURS_MAX] the first flow that goes through each, or FLOW_NONE */
 	struct icmp_sp icmp;
 	struct isn isn;
@@ -125,6 +127,16 @@ unsigned sp_poll(struct sp *sp, tas_ns now);
 tas_ns sp_deadline(const struct sp *sp);
 /* True if something waits in memory (punts, events): to be asked after fp->slow_asleep was set and fenced. */
 bool sp_has_work(const struct sp *sp);
+
+/* Payload bytes of a full segment to this address, without options, as far as our own link goes. */
+static inline uint32_t sp_link_mss(const struct sp *sp, struct net_addr remote)
+{
+	uint32_t mtu = sp->fp->port->mtu;
+
+	if (addr_is_v4(remote))
+		return mtu - 40;
+	return (sp->ra.mtu != 0 ? min_u32(mtu, sp->ra.mtu) : mtu) - 60;
+}
 
 static inline void sp_count(struct sp *sp, enum tas_counter c, uint64_t n) { sp->fp->slow->counter[c] += n; }
 

@@ -59,6 +59,7 @@ static void want_from_conf(struct tasd *t)
 		.tso = (enum port_choice)port->tso,
 		.rss = (enum port_choice)port->rss,
 		.rss_key = t->rss_key,
+		.multicast = conf_has_ipv6(&t->conf.ip),
 	};
 }
 

@@ -89,7 +89,7 @@ void out_syn(struct sp *sp, uint32_t id)
 	};
 	struct tcp_opts o = {
 		.has = TCP_HAS_MSS,
-		.mss = options_mss(sp, id, sp->fp->port->mtu - (addr_is_v4(k->key.remote) ? 40u : 60u)),
+		.mss = options_mss(sp, id, sp_link_mss(sp, k->key.remote)),
 		.wscale = f->rcv_wscale,
 		.ts_val = ts_now(sp, f),
 		.ts_ecr = answer ? f->ts_recent : 0,

@@ -13,6 +13,7 @@
 
 #include "include/base/compiler.h"
 #include "include/base/rand.h"
+#include "include/net/arp.h"
 
 #define OURS 0x0a000001u
 #define HOST 0x0a000002u

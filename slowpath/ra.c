@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ra.c - see ra.h. */
+#include "slowpath/ra.h"
+
+#include "include/base/compiler.h"
+
+static tas_ns after(tas_ns now, uint32_t lifetime_s)
+{
+	return lifetime_s == ND_INFINITE_S ? TAS_NS_NEVER : now + lifetime_s * NS_PER_SEC;
+}
+
+static void deadline_find(struct ra *r)
+{
+	r->next = r->solicitations > 0 ? r->solicit_next : TAS_NS_NEVER;
+	for (uint32_t i = 0; i < r->routers; i++)
+		r->next = min_u64(r->next, r->router[i].until);
+	for (uint32_t i = 0; i < r->prefixes; i++)
+		r->next = min_u64(r->next, r->prefix[i].until);
+}
+
+void ra_init(struct ra *r, struct routes *routes, struct neigh *neigh, bool on, bool gateway_is_fixed,
+	tas_ns now)
+{
+	*r = (struct ra){ .routes = routes,
+		.neigh = neigh,
+		.on = on,
+		.gateway_is_fixed = gateway_is_fixed,
+		.solicitations = on ? RA_SOLICITATIONS : 0,
+		.solicit_next = now };
+	deadline_find(r);
+}
+
+/* --- routers --- */
+
+static void router_forget(struct ra *r, uint32_t i)
+{
+	struct net_addr gone = r->router[i].addr;
+
+	r->routers--;
+	for (; i < r->routers; i++)
+		r->router[i] = r->router[i + 1];
+	if (route_remove_default(r->routes, gone) && r->routers > 0)
+		route_add_default(r->routes, r->router[0].addr);
+}
+
+static void router_in(struct ra *r, struct net_addr addr, uint16_t lifetime_s, tas_ns now)
+{
+	uint32_t i = 0;
+
+	while (i < r->routers && !addr_eq(r->router[i].addr, addr))
+		i++;
+	if (lifetime_s == 0) {
+		if (i < r->routers)
+			router_forget(r, i);
+		return;
+	}
+	if (i == RA_ROUTERS_MAX)
+		return;
+	if (i == r->routers) {
+		r->router[r->routers++].addr = addr;
+		if (i == 0)
+			route_add_default(r->routes, addr);
+	}
+	r->router[i].until = after(now, lifetime_s);
+}
+
+/* --- addresses --- */
+
+static void prefix_forget(struct ra *r, uint32_t i)
+{
+	route_remove_address(r->routes, r->prefix[i].addr);
+	r->prefixes--;
+	for (; i < r->prefixes; i++)
+		r->prefix[i] = r->prefix[i + 1];
+}
+
+/* RFC 4862 5.5.3 (e): no advertisement, whoever sent it, ends an address at once. */
+static void prefix_renew(struct ra *r, uint32_t i, uint32_t valid_s, tas_ns now)
+{
+	tas_ns until = after(now, valid_s), two_hours = after(now, RA_TWO_HOURS_S);
+
+	if (valid_s > RA_TWO_HOURS_S || until > r->prefix[i].until)
+		r->prefix[i].until = until;
+	else if (r->prefix[i].until > two_hours)
+		r->prefix[i].until = two_hours;
+}
+
+/* True if it gave us an address. */
+static bool prefix_in(struct ra *r, const struct nd_prefix *p, tas_ns now)
+{
+	struct net_prefix ours = p->prefix;
+	uint32_t i = 0;
+
+	if (!p->autonomous || p->prefix.len != 64) /* RFC 4862 5.5.3 (a), (d) */
+		return false;
+	while (i < r->prefixes && !addr_eq(r->prefix[i].prefix.addr, p->prefix.addr))
+		i++;
+	if (i < r->prefixes) {
+		prefix_renew(r, i, p->valid_s, now);
+		return false;
+	}
+	if (p->valid_s == 0 || i == RA_PREFIXES_MAX)
+		return false;
+	ours.addr = nd_eui64(ours.addr, &r->neigh->mac);
+	if (!p->on_link) /* what else is in the prefix, the router reaches */
+		ours.len = 128;
+	if (route_add_address(r->routes, &ours) != 0)
+		return false;
+	r->prefix[r->prefixes].prefix = p->prefix;
+	r->prefix[r->prefixes].addr = ours.addr;
+	r->prefix[r->prefixes++].until = after(now, p->valid_s);
+	return true;
+}
+
+bool ra_in(struct ra *r, const struct nd_msg *m, tas_ns now)
+{
+	bool came = false;
+
+	if (!r->on)
+		return false;
+	r->solicitations = 0;
+	if (!r->gateway_is_fixed)
+		router_in(r, m->src, m->router_lifetime_s, now);
+	for (uint32_t i = 0; i < m->prefixes; i++)
+		came |= prefix_in(r, &m->prefix[i], now);
+	if (m->mtu >= IP6_MTU_MIN)
+		r->mtu = m->mtu;
+	deadline_find(r);
+	return came;
+}
+
+/* --- time --- */
+
+static void solicit(struct ra *r)
+{
+	alignas(8) uint8_t frame[ND_FRAME_MAX];
+	const struct neigh_ops *ops = &r->neigh->ops;
+	struct net_addr src = nd_eui64(addr_link_local_net(), &r->neigh->mac);
+	uint32_t len = nd_write_router_solicitation(frame, sizeof(frame), &r->neigh->mac, src);
+
+	r->solicitations--;
+	ops->send(ops->arg, frame, len);
+}
+
+unsigned ra_poll(struct ra *r, tas_ns now)
+{
+	unsigned done = 0;
+
+	if (now < r->next)
+		return 0;
+	for (uint32_t i = r->routers; i-- > 0;)
+		if (r->router[i].until <= now)
+			router_forget(r, i), done++;
+	for (uint32_t i = r->prefixes; i-- > 0;)
+		if (r->prefix[i].until <= now)
+			prefix_forget(r, i), done++;
+	if (r->solicitations > 0 && now >= r->solicit_next) {
+		r->solicit_next = now + RA_SOLICITATION_APART_NS;
+		solicit(r), done++;
+	}
+	deadline_find(r);
+	return done;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ra.h - IPv6 addresses and routers from router advertisements (RFC 4861 6.3, RFC 4862 5.5).
+ * Guarantee: bounded, and nothing of what the operator configured is changed: a gateway6 of tasd.conf stays
+ * the only one. What is learned is forgotten when its lifetime is over; nobody makes an address that is in use
+ * end sooner than in two hours (RFC 4862 5.5.3 (e)).
+ * Owner: the slow path. No clock, no OS. */
+#ifndef TAS_SLOWPATH_RA_H
+#define TAS_SLOWPATH_RA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "include/base/time.h"
+#include "include/net/nd.h"
+#include "slowpath/neigh.h"
+#include "slowpath/route.h"
+
+enum {
+	RA_ROUTERS_MAX = 4,
+	RA_PREFIXES_MAX = 8,
+	RA_SOLICITATIONS = 3, /* RFC 4861 10 */
+};
+#define RA_SOLICITATION_APART_NS (4 * NS_PER_SEC)
+#define RA_TWO_HOURS_S 7200u
+
+struct ra {
+	struct routes *routes;
+	struct neigh *neigh;
+	bool on, gateway_is_fixed;
+	uint32_t mtu; /* of the link, as a router says; 0: as the port has it */
+	uint32_t routers, prefixes;
+	struct {
+		struct net_addr addr;
+		tas_ns until;
+	} router[RA_ROUTERS_MAX]; /* the first is the default route */
+	struct {
+		struct net_prefix prefix;
+		struct net_addr addr; /* ours in it */
+		tas_ns until;
+	} prefix[RA_PREFIXES_MAX];
+	uint32_t solicitations; /* still to be sent */
+	tas_ns solicit_next, next;
+};
+
+/* `routes` has our link-local address, and the default route if it is fixed; both outlive it. Off, it ignores
+ * everything. */
+void ra_init(struct ra *r, struct routes *routes, struct neigh *neigh, bool on, bool gateway_is_fixed,
+	tas_ns now);
+/* An ICMP6_ROUTER_ADVERTISEMENT. True if an address came: neigh_announce() it. */
+bool ra_in(struct ra *r, const struct nd_msg *m, tas_ns now);
+/* Once a pass: lifetimes, solicitations. The number of things done. */
+unsigned ra_poll(struct ra *r, tas_ns now);
+static inline tas_ns ra_next(const struct ra *r) { return r->next; }
+
+#endif

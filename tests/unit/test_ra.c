@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_ra.c - a host that learns its IPv6 addresses and routers, in virtual time. */
+#include "slowpath/ra.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define S NS_PER_SEC
+
+static const struct rte_ether_addr our_mac = { { 2, 0, 0, 0, 0, 1 } };
+static struct routes routes;
+static struct neigh neigh;
+static struct ra ra;
+static unsigned sent;
+static struct net_addr net, ours, router, other, beyond;
+
+static void on_send(void *arg, const uint8_t *frame, uint32_t len)
+{
+	(void)arg;
+	assert_in_range(len, 62, 70);
+	assert_int_equal(frame[54], ICMP6_ROUTER_SOLICITATION);
+	assert_memory_equal(frame, "\x33\x33\0\0\0\2", 6);
+	sent++;
+}
+
+static int start(bool on, bool fixed)
+{
+	struct net_prefix link_local = { nd_eui64(addr_link_local_net(), &our_mac), 64 };
+
+	routes_init(&routes);
+	assert_int_equal(route_add_address(&routes, &link_local), 0);
+	neigh = (struct neigh){ .mac = our_mac, .ops = { .send = on_send } };
+	assert_true(addr_parse("2001:db8:7::", &net));
+	assert_true(addr_parse("2001:db8:7::ff:fe00:1", &ours));
+	assert_true(addr_parse("fe80::1", &router));
+	assert_true(addr_parse("fe80::2", &other));
+	assert_true(addr_parse("2001:db8:ffff::1", &beyond));
+	ra_init(&ra, &routes, &neigh, on, fixed, 0);
+	sent = 0;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return start(true, false);
+}
+
+static struct nd_msg said(struct net_addr by, uint16_t lifetime_s, uint32_t valid_s)
+{
+	struct nd_msg m = { .type = ICMP6_ROUTER_ADVERTISEMENT, .src = by, .router_lifetime_s = lifetime_s };
+
+	if (valid_s > 0) {
+		m.prefixes = 1;
+		m.prefix[0] = (struct nd_prefix){ .prefix = { net, 64 },
+			.on_link = true,
+			.autonomous = true,
+			.valid_s = valid_s,
+			.preferred_s = valid_s };
+	}
+	return m;
+}
+
+static bool hear(struct nd_msg m, tas_ns now) { return ra_in(&ra, &m, now); }
+
+static bool goes_by(struct net_addr gateway)
+{
+	struct route_result r = route_lookup(&routes, beyond);
+
+	return r.found && addr_eq(r.next_hop, gateway);
+}
+
+static void routers_are_asked_for_three_times(void **state)
+{
+	(void)state;
+	for (tas_ns now = 0; now < 60 * S; now += S)
+		ra_poll(&ra, now);
+	assert_int_equal(sent, RA_SOLICITATIONS);
+	assert_true(ra_next(&ra) == TAS_NS_NEVER);
+}
+
+static void an_answer_ends_the_asking(void **state)
+{
+	(void)state;
+	ra_poll(&ra, 0);
+	hear(said(router, 1800, 0), S);
+	for (tas_ns now = S; now < 60 * S; now += S)
+		ra_poll(&ra, now);
+	assert_int_equal(sent, 1);
+}
+
+static void a_prefix_gives_an_address_once(void **state)
+{
+	(void)state;
+	assert_true(hear(said(router, 1800, 3600), 0));
+	assert_true(route_is_local(&routes, ours));
+	assert_false(hear(said(router, 1800, 3600), S));
+	assert_int_equal(routes.addresses, 2);
+}
+
+static void a_source_is_the_address_known_beyond_the_router(void **state) /* RFC 6724 5 */
+{
+	struct route_result r;
+
+	(void)state;
+	hear(said(router, 1800, 3600), 0);
+	r = route_lookup(&routes, beyond);
+	assert_true(r.found && addr_eq(r.next_hop, router) && addr_eq(r.src, ours));
+	r = route_lookup(&routes, other); /* on the link the link's own */
+	assert_true(r.found && addr_is_link_local6(r.src));
+}
+
+static void an_address_ends_with_its_lifetime(void **state)
+{
+	(void)state;
+	hear(said(router, 9000, 3600), 0);
+	ra_poll(&ra, 3599 * S);
+	assert_true(route_is_local(&routes, ours));
+	assert_int_equal(ra_next(&ra), 3600 * S);
+	ra_poll(&ra, 3600 * S);
+	assert_false(route_is_local(&routes, ours));
+	assert_true(goes_by(router));
+}
+
+static void nobody_ends_it_at_once(void **state) /* RFC 4862 5.5.3 (e) */
+{
+	(void)state;
+	hear(said(router, 0, 86400), 0);
+	hear(said(router, 0, 1), 10 * S);
+	ra_poll(&ra, 7200 * S);
+	assert_true(route_is_local(&routes, ours));
+	ra_poll(&ra, 7210 * S);
+	assert_false(route_is_local(&routes, ours));
+}
+
+static void a_prefix_that_is_not_64_bits_or_not_for_it_gives_none(void **state)
+{
+	struct nd_msg m = said(router, 1800, 3600);
+
+	(void)state;
+	m.prefix[0].prefix.len = 56;
+	assert_false(hear(m, 0));
+	m = said(router, 1800, 3600);
+	m.prefix[0].autonomous = false;
+	assert_false(hear(m, 0));
+	assert_int_equal(routes.addresses, 1);
+}
+
+static void a_prefix_that_is_not_on_the_link_is_reached_by_the_router(void **state)
+{
+	struct nd_msg m = said(router, 1800, 3600);
+	struct net_addr neighbour = ours;
+	struct route_result r;
+
+	(void)state;
+	neighbour.b[15] ^= 1;
+	m.prefix[0].on_link = false;
+	assert_true(hear(m, 0));
+	r = route_lookup(&routes, neighbour);
+	assert_true(r.found && addr_eq(r.next_hop, router));
+}
+
+static void the_next_router_takes_over(void **state)
+{
+	(void)state;
+	hear(said(router, 100, 0), 0);
+	hear(said(other, 1000, 0), 0);
+	assert_true(goes_by(router));
+	ra_poll(&ra, 100 * S);
+	assert_true(goes_by(other));
+	hear(said(other, 0, 0), 200 * S); /* it says so itself */
+	assert_false(route_lookup(&routes, beyond).found);
+}
+
+static void no_more_is_kept_than_there_is_room_for(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 50; i++) {
+		struct net_addr by = router;
+
+		net.b[7] = by.b[14] = (uint8_t)i;
+		hear(said(by, 1800, 3600), 0);
+	}
+	assert_int_equal(ra.routers, RA_ROUTERS_MAX);
+	assert_int_equal(ra.prefixes, RA_PREFIXES_MAX);
+	assert_int_equal(routes.addresses, 1 + RA_PREFIXES_MAX);
+	ra_poll(&ra, 3600 * S);
+	assert_int_equal(routes.addresses, 1);
+	assert_int_equal(routes.n, 1);
+}
+
+static void a_fixed_gateway_stays(void **state)
+{
+	(void)state;
+	start(true, true);
+	assert_int_equal(route_add_default(&routes, other), 0);
+	hear(said(router, 1800, 3600), 0);
+	assert_true(goes_by(other));
+	assert_true(route_is_local(&routes, ours));
+}
+
+static void off_it_ignores_everything(void **state)
+{
+	(void)state;
+	start(false, false);
+	assert_false(hear(said(router, 1800, 3600), 0));
+	ra_poll(&ra, 60 * S);
+	assert_int_equal(sent, 0);
+	assert_int_equal(routes.addresses, 1);
+	assert_false(route_lookup(&routes, beyond).found);
+}
+
+static void the_links_mtu_is_heeded(void **state)
+{
+	struct nd_msg m = said(router, 1800, 0);
+
+	(void)state;
+	m.mtu = 1400;
+	hear(m, 0);
+	assert_int_equal(ra.mtu, 1400);
+	m.mtu = 1279; /* less than IPv6 has */
+	hear(m, 0);
+	assert_int_equal(ra.mtu, 1400);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(routers_are_asked_for_three_times, setup),
+		cmocka_unit_test_setup(an_answer_ends_the_asking, setup),
+		cmocka_unit_test_setup(a_prefix_gives_an_address_once, setup),
+		cmocka_unit_test_setup(a_source_is_the_address_known_beyond_the_router, setup),
+		cmocka_unit_test_setup(an_address_ends_with_its_lifetime, setup),
+		cmocka_unit_test_setup(nobody_ends_it_at_once, setup),
+		cmocka_unit_test_setup(a_prefix_that_is_not_64_bits_or_not_for_it_gives_none, setup),
+		cmocka_unit_test_setup(a_prefix_that_is_not_on_the_link_is_reached_by_the_router, setup),
+		cmocka_unit_test_setup(the_next_router_takes_over, setup),
+		cmocka_unit_test_setup(no_more_is_kept_than_there_is_room_for, setup),
+		cmocka_unit_test_setup(a_fixed_gateway_stays, setup),
+		cmocka_unit_test_setup(off_it_ignores_everything, setup),
+		cmocka_unit_test_setup(the_links_mtu_is_heeded, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
