@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "include/net/icmp6.h"
+
 enum { CALLS_MAX = 4000 };
 
 static uint32_t below(struct tas_rand *r, uint32_t n) { return rand_below(r, n); }
@@ -329,4 +331,7 @@ void draw(struct draw *d, uint64_t seed, bool peer)
 		draw_link(&d->peer_link, &r, d->kind);
 	for (unsigned i = 0; i < d->hosts; i++)
 		draw_ecn(&d->host[i], &r);
+	d->v6 = seed / NR_DRAW_KINDS % 2;
+	for (unsigned i = 0; i < d->hosts && d->v6; i++)
+		d->host[i].conf.port.mtu = max_u32(d->host[i].conf.port.mtu, IP6_MTU_MIN);
 }

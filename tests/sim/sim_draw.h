@@ -22,6 +22,7 @@ struct draw_host {
 struct draw {
 	enum draw_kind kind;
 	unsigned hosts;
+	bool v6;            /* the family of all: half the seeds each */
 	tas_ns begin, step; /* virtual time of a pass that found work */
 	struct draw_host host[LINK_HOSTS_MAX];
 	unsigned procs;

@@ -32,7 +32,17 @@ int host_eal_start(void)
 	return 0;
 }
 
-struct net_addr host_addr(unsigned index) { return addr_v4(htobe32(0x0a000001 + index)); }
+static bool ipv6; /* of the run that goes on: one at a time */
+
+void hosts_speak(bool v6) { ipv6 = v6; }
+
+/* 10.0.0.1 and on, or fd00::10.0.0.1 and on. */
+struct net_addr host_addr(unsigned index)
+{
+	uint32_t number = htobe32(0x0a000001 + index);
+
+	return ipv6 ? (struct net_addr){ .w = { htobe32(0xfd000000), 0, 0, number } } : addr_v4(number);
+}
 
 struct rte_ether_addr host_mac(unsigned index)
 {
@@ -161,9 +171,11 @@ void host_open(struct host *h, unsigned index, const struct tas_conf *conf, stru
 	h->net = net;
 	h->next_fd = FIRST_FD;
 	h->conf = *conf;
-	h->conf.ip.addresses = 1;
+	h->conf.ip.addresses = !ipv6;
+	h->conf.ip.addresses6 = ipv6;
 	h->conf.ip.address[0] = (struct net_prefix){ host_addr(index),
 		(uint8_t)(24 + ADDR_V4_PREFIX_OFFSET) };
+	h->conf.ip.address6[0] = (struct net_prefix){ host_addr(index), 64 };
 	rand_seed(&h->rand, seed);
 	net->end[index].mac = host_mac(index);
 	port_take(h);

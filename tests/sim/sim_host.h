@@ -66,6 +66,8 @@ struct host {
 int host_eal_start(void);
 
 /* The address of host `index` in a subnet that all hosts share. */
+/* Which family all hosts of a run have. */
+void hosts_speak(bool v6);
 struct net_addr host_addr(unsigned index);
 struct rte_ether_addr host_mac(unsigned index);
 

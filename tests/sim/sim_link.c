@@ -145,31 +145,35 @@ static tas_ns arrival(struct net *n, struct link_end *e, uint32_t len, tas_ns no
 }
 
 /* What has a checksum of its own; ARP has none. */
-static bool is_ip(const uint8_t *bytes) { return load_be16(bytes + 12) == RTE_ETHER_TYPE_IPV4; }
+static bool is_v4(const uint8_t *bytes) { return load_be16(bytes + 12) == RTE_ETHER_TYPE_IPV4; }
+static bool is_v6(const uint8_t *bytes) { return load_be16(bytes + 12) == RTE_ETHER_TYPE_IPV6; }
+static bool is_ip(const uint8_t *bytes) { return is_v4(bytes) || is_v6(bytes); }
 
 static bool goes_to(const struct net *n, unsigned from, unsigned to, const uint8_t *bytes)
 {
 	const struct rte_ether_addr *dst = (const struct rte_ether_addr *)bytes;
 
 	return to != from &&
-		(rte_is_broadcast_ether_addr(dst) || rte_is_same_ether_addr(dst, &n->end[to].mac));
+		(rte_is_multicast_ether_addr(dst) || rte_is_same_ether_addr(dst, &n->end[to].mac));
 }
 
-/* One bit behind the Ethernet header, which has a checksum that no host sees. */
+/* One bit behind the Ethernet header, which has a checksum that no host sees; of IPv6 from the addresses on: no
+ * checksum covers what is before, and a packet with another flow label or hop limit is a good one. */
 static void spoil(struct net *n, struct link_frame *f)
 {
-	uint32_t bit = rand_below(&n->rand, (f->len - RTE_ETHER_HDR_LEN) * 8);
+	uint32_t from = RTE_ETHER_HDR_LEN + (is_v6(f->bytes) ? 8 : 0);
+	uint32_t bit = rand_below(&n->rand, (f->len - from) * 8);
 
-	f->bytes[RTE_ETHER_HDR_LEN + bit / 8] ^= (uint8_t)(1u << bit % 8);
+	f->bytes[from + bit / 8] ^= (uint8_t)(1u << bit % 8);
 }
 
 /* RFC 3168 5: a router marks what says that its ends know what to make of it. */
 static bool marks(struct net *n, struct link_end *e, const uint8_t *bytes)
 {
-	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(bytes + RTE_ETHER_HDR_LEN);
+	const uint8_t *ip = bytes + RTE_ETHER_HDR_LEN;
+	unsigned ecn = is_v4(bytes) ? ip[1] & 3u : ip[1] >> 4 & 3u;
 
-	if (e->model.mark == 0 || !is_ip(bytes) || (ip->type_of_service & 3) == 0 ||
-		!rand_chance_ppm(&n->rand, e->model.mark))
+	if (e->model.mark == 0 || !is_ip(bytes) || ecn == 0 || !rand_chance_ppm(&n->rand, e->model.mark))
 		return false;
 	e->stats.marked++;
 	return true;
@@ -182,6 +186,10 @@ static const uint8_t *marked(const uint8_t *bytes, uint32_t len)
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
 
 	memcpy(frame, bytes, len);
+	if (is_v6(bytes)) {
+		frame[RTE_ETHER_HDR_LEN + 1] |= IP_ECN_CE << 4;
+		return frame;
+	}
 	ip->type_of_service |= IP_ECN_CE;
 	ip->hdr_checksum = 0;
 	ip->hdr_checksum = rte_ipv4_cksum(ip);

@@ -63,6 +63,9 @@ static void ranges_join(struct peer_conn *c)
 	}
 }
 
+/* RFC 9293 3.7.1: of who says none. */
+static uint32_t mss_default(const struct pseg *s) { return s->v6 ? 1220 : 536; }
+
 /* Every byte that is new or old must be what the plan has there. */
 static void look_at(struct peer_conn *c, const struct pseg *s, uint64_t off)
 {
@@ -70,7 +73,7 @@ static void look_at(struct peer_conn *c, const struct pseg *s, uint64_t off)
 
 	if (off + s->len > peer_theirs(c)->bytes || off + s->len > c->promised)
 		broken(c, "sent past the end or the window", off + s->len, c->promised);
-	if (s->len + 12u * c->ts > (c->h.mss != 0 ? c->h.mss : 536))
+	if (s->len + 12u * c->ts > (c->h.mss != 0 ? c->h.mss : mss_default(s)))
 		broken(c, "sent more than the MSS", s->len, c->h.mss);
 	pattern_fill(want, pattern_stream(c->end->plan_no, 1 - c->end->side), off, s->len);
 	if (memcmp(want, s->payload, s->len) != 0)
@@ -217,7 +220,7 @@ static void take_syn(struct peer_conn *c, const struct pseg *s)
 	c->ts_recent = s->ts_val;
 	c->snd_scale = c->scale ? (uint8_t)s->wscale : 0;
 	c->rcv_scale = c->scale ? (uint8_t)c->h.wscale : 0;
-	c->mss = min_u32(s->mss != 0 ? s->mss : 536, 1460) - (c->ts ? 12 : 0);
+	c->mss = min_u32(s->mss != 0 ? s->mss : mss_default(s), s->v6 ? 1440 : 1460) - (c->ts ? 12 : 0);
 	c->edge = s->wnd;
 	c->wl1 = s->seq;
 	c->wl2 = s->ack;
@@ -290,7 +293,7 @@ static void conn_in(struct peer *p, struct peer_conn *c, const struct pseg *s)
 
 void peer_in(struct peer *p, const uint8_t *frame, uint32_t len, tas_ns now)
 {
-	uint8_t answer[64];
+	uint8_t answer[86];
 	struct pseg s;
 
 	p->now = now;

@@ -60,6 +60,7 @@ struct peer_conn {
 
 struct peer {
 	struct net *net;
+	bool v6;
 	unsigned index;
 	struct end_world *w;
 	struct tas_rand rand;

@@ -47,6 +47,7 @@ struct pseg peer_segment(struct peer *p, struct peer_conn *c, uint64_t off, uint
 {
 	struct pseg s = { .src = FIRST_HOST + p->index,
 		.dst = c->remote,
+		.v6 = p->v6,
 		.sport = c->port,
 		.dport = c->remote_port,
 		.seq = c->iss + 1 + (uint32_t)off,
@@ -95,6 +96,7 @@ void peer_send_rst(struct peer *p, const struct pseg *to)
 {
 	struct pseg s = { .src = to->dst,
 		.dst = to->src,
+		.v6 = to->v6,
 		.sport = to->dport,
 		.dport = to->sport,
 		.seq = to->ack,

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { ETH = 14, IP = 20, TCP = 20 };
+enum { ETH = 14, IP4 = 20, IP6 = 40, TCP = 20 };
 
 static uint32_t get(const uint8_t *p, unsigned bytes)
 {
@@ -32,9 +32,10 @@ static uint32_t sum(const uint8_t *p, uint32_t len, uint32_t s)
 	return s;
 }
 
-static uint32_t tcp_sum(const uint8_t *ip, const uint8_t *tcp, uint32_t len)
+/* With the pseudo-header: addresses, protocol and length (RFC 9293 3.1, RFC 8200 8.1). */
+static uint32_t upper_sum(bool v6, const uint8_t *ip, const uint8_t *upper, uint32_t len, uint32_t protocol)
 {
-	return sum(tcp, len, sum(ip + 12, 8, 6 + len));
+	return sum(upper, len, v6 ? sum(ip + 8, 32, protocol + len) : sum(ip + 12, 8, protocol + len));
 }
 
 /* --- reading --- */
@@ -74,21 +75,39 @@ static bool read_options(struct pseg *s, const uint8_t *p, const uint8_t *end)
 	return true;
 }
 
+static bool read_ip(const uint8_t *ip, uint32_t room, uint32_t type, struct pseg *s, uint32_t *total)
+{
+	if (type == 0x0800 && room >= IP4 && ip[0] == 0x45 && ip[9] == 6 && sum(ip, IP4, 0) == 0xffff) {
+		*total = get(ip + 2, 2);
+		s->src = get(ip + 12, 4);
+		s->dst = get(ip + 16, 4);
+		return true;
+	}
+	if (type == 0x86dd && room >= IP6 && ip[0] >> 4 == 6 && ip[6] == 6) {
+		s->v6 = true;
+		*total = IP6 + get(ip + 4, 2);
+		s->src = get(ip + 20, 4);
+		s->dst = get(ip + 36, 4);
+		return true;
+	}
+	return false;
+}
+
 bool pseg_read(const uint8_t *frame, uint32_t frame_len, struct pseg *s)
 {
-	const uint8_t *ip = frame + ETH, *tcp = ip + IP;
-	uint32_t total, header;
+	const uint8_t *ip = frame + ETH, *tcp;
+	uint32_t room = frame_len - ETH, total, header, ip_len;
 
 	*s = (struct pseg){ .wscale = -1 };
-	if (frame_len < ETH + IP + TCP || get(frame + 12, 2) != 0x0800 || ip[0] != 0x45 || ip[9] != 6)
+	if (frame_len < ETH || !read_ip(ip, room, get(frame + 12, 2), s, &total))
 		return false;
-	total = get(ip + 2, 2);
+	ip_len = s->v6 ? IP6 : IP4;
+	tcp = ip + ip_len;
+	if (total > room || total < ip_len + TCP)
+		return false;
 	header = (tcp[12] >> 4) * 4u;
-	if (total > frame_len - ETH || total < IP + header || header < TCP || sum(ip, IP, 0) != 0xffff ||
-		tcp_sum(ip, tcp, total - IP) != 0xffff)
+	if (total < ip_len + header || header < TCP || upper_sum(s->v6, ip, tcp, total - ip_len, 6) != 0xffff)
 		return false;
-	s->src = get(ip + 12, 4);
-	s->dst = get(ip + 16, 4);
 	s->sport = (uint16_t)get(tcp, 2);
 	s->dport = (uint16_t)get(tcp + 2, 2);
 	s->seq = get(tcp + 4, 4);
@@ -96,7 +115,7 @@ bool pseg_read(const uint8_t *frame, uint32_t frame_len, struct pseg *s)
 	s->flags = tcp[13];
 	s->wnd = (uint16_t)get(tcp + 14, 2);
 	s->payload = tcp + header;
-	s->len = total - IP - header;
+	s->len = total - ip_len - header;
 	return read_options(s, tcp + TCP, tcp + header);
 }
 
@@ -148,26 +167,36 @@ static uint8_t *write_options(uint8_t *p, const struct pseg *s)
 	return p;
 }
 
-static void write_ip(uint8_t *ip, const struct pseg *s, uint32_t total)
+static void write_ip(uint8_t *ip, const struct pseg *s, uint32_t len)
 {
-	memset(ip, 0, IP);
+	memset(ip, 0, s->v6 ? IP6 : IP4);
+	if (s->v6) {
+		ip[0] = 0x60;
+		put(ip + 4, len, 2);
+		ip[6] = 6;
+		ip[7] = 64;
+		ip[8] = ip[24] = 0xfd;
+		put(ip + 20, s->src, 4);
+		put(ip + 36, s->dst, 4);
+		return;
+	}
 	ip[0] = 0x45;
-	put(ip + 2, total, 2);
+	put(ip + 2, IP4 + len, 2);
 	ip[8] = 64;
 	ip[9] = 6;
 	put(ip + 12, s->src, 4);
 	put(ip + 16, s->dst, 4);
-	put(ip + 10, ~sum(ip, IP, 0), 2);
+	put(ip + 10, ~sum(ip, IP4, 0), 2);
 }
 
 uint32_t pseg_write(uint8_t *frame, const struct pseg *s, const uint8_t src_mac[6], const uint8_t dst_mac[6])
 {
-	uint8_t *ip = frame + ETH, *tcp = ip + IP, *end;
-	uint32_t len;
+	uint32_t ip_len = s->v6 ? IP6 : IP4, len;
+	uint8_t *ip = frame + ETH, *tcp = ip + ip_len, *end;
 
 	memcpy(frame, dst_mac, 6);
 	memcpy(frame + 6, src_mac, 6);
-	put(frame + 12, 0x0800, 2);
+	put(frame + 12, s->v6 ? 0x86dd : 0x0800, 2);
 	memset(tcp, 0, TCP + 40);
 	put(tcp, s->sport, 2);
 	put(tcp + 2, s->dport, 2);
@@ -183,18 +212,47 @@ uint32_t pseg_write(uint8_t *frame, const struct pseg *s, const uint8_t src_mac[
 	if (s->len > 0)
 		memcpy(end, s->payload, s->len);
 	len = (uint32_t)(end - tcp) + s->len;
-	write_ip(ip, s, IP + len);
-	put(tcp + 16, ~tcp_sum(ip, tcp, len), 2);
-	return ETH + IP + len;
+	write_ip(ip, s, len);
+	put(tcp + 16, ~upper_sum(s->v6, ip, tcp, len, 6), 2);
+	return ETH + ip_len + len;
 }
 
-/* --- ARP (RFC 826) --- */
+/* --- ARP (RFC 826), neighbour solicitations (RFC 4861 4.3, 4.4) --- */
+
+static uint32_t nd_answer(uint8_t *answer, const uint8_t *frame, uint32_t ip, const uint8_t mac[6])
+{
+	const uint8_t *asked = frame + ETH, *icmp = asked + IP6;
+	uint8_t *to = answer + ETH + IP6;
+
+	if (icmp[0] != 135 || get(icmp + 20, 4) != ip || icmp[8] != 0xfd || asked[8] == 0)
+		return 0;
+	memcpy(answer, frame + 6, 6);
+	memcpy(answer + 6, mac, 6);
+	memcpy(answer + 12, frame + 12, 2);
+	memset(answer + ETH, 0, IP6 + 32);
+	answer[ETH] = 0x60;
+	answer[ETH + 5] = 32;
+	answer[ETH + 6] = 58;
+	answer[ETH + 7] = 255;
+	memcpy(answer + ETH + 8, icmp + 8, 16);
+	memcpy(answer + ETH + 24, asked + 8, 16);
+	to[0] = 136;
+	to[4] = 0x60;
+	memcpy(to + 8, icmp + 8, 16);
+	to[24] = 2;
+	to[25] = 1;
+	memcpy(to + 26, mac, 6);
+	put(to + 2, ~upper_sum(true, answer + ETH, to, 32, 58), 2);
+	return ETH + IP6 + 32;
+}
 
 uint32_t parp_answer(uint8_t *answer, const uint8_t *frame, uint32_t frame_len, uint32_t ip,
 	const uint8_t mac[6])
 {
 	const uint8_t *arp = frame + ETH;
 
+	if (frame_len >= ETH + IP6 + 24 && get(frame + 12, 2) == 0x86dd && arp[6] == 58)
+		return nd_answer(answer, frame, ip, mac);
 	if (frame_len < ETH + 28 || get(frame + 12, 2) != 0x0806 || get(arp + 6, 2) != 1 ||
 		get(arp + 24, 4) != ip)
 		return 0;

@@ -12,7 +12,8 @@ enum { PSEG_FRAME_MAX = 9100, PSEG_SACKS = 3 };
 
 /* Numbers in host order. */
 struct pseg {
-	uint32_t src, dst; /* IPv4 */
+	uint32_t src, dst; /* of IPv4; of IPv6 the last four bytes, behind fd00:: */
+	bool v6;
 	uint16_t sport, dport;
 	uint32_t seq, ack;
 	uint16_t wnd, urgent;
@@ -28,12 +29,12 @@ struct pseg {
 	uint32_t len;
 };
 
-/* False if the frame is not IPv4 and TCP, or not sound. */
+/* False if the frame is not IPv4 or IPv6 and TCP, or not sound. */
 bool pseg_read(const uint8_t *frame, uint32_t frame_len, struct pseg *s);
 /* The length of the frame. */
 uint32_t pseg_write(uint8_t *frame, const struct pseg *s, const uint8_t src_mac[6], const uint8_t dst_mac[6]);
 
-/* The answer to an ARP request for `ip`, or its length 0. */
+/* The answer to an ARP request or a neighbour solicitation for `ip`, or its length 0. Room for 86 bytes. */
 uint32_t parp_answer(uint8_t *answer, const uint8_t *frame, uint32_t frame_len, uint32_t ip,
 	const uint8_t mac[6]);
 

@@ -68,6 +68,7 @@ static void make_room(struct tas_conf *conf)
 
 static void hosts_begin(struct run *r)
 {
+	hosts_speak(r->d.v6);
 	net_begin(&r->net, r->seed ^ 0x6e6574, r->d.hosts + r->with_peer, &r->trace);
 	r->net.deliver = on_deliver;
 	r->net.watch = on_watch;
@@ -101,6 +102,7 @@ static void peers_begin(struct run *r)
 
 	r->peer.conn = r->conn;
 	peer_begin(&r->peer, &r->net, r->d.hosts, &w->w, r->seed * 3);
+	r->peer.v6 = r->d.v6;
 	r->net.end[r->d.hosts].model = r->d.peer_link;
 	for (unsigned i = 0; i < w->nplans; i++) {
 		unsigned side = w->plan[i].server == PROC_PEER;
@@ -108,7 +110,7 @@ static void peers_begin(struct run *r)
 
 		r->conn[i].h = r->d.habits[i];
 		peer_take(&r->peer, &w->plan[i], &w->end[i][side], w->proc[proc].port,
-			be32toh(addr_v4_be(host_addr(w->proc[proc].p.host->index))));
+			be32toh(host_addr(w->proc[proc].p.host->index).w[3]));
 	}
 }
 
@@ -386,8 +388,8 @@ void sim_describe(uint64_t seed, const struct sim_options *opt, FILE *to)
 	static struct draw d;
 
 	draw(&d, seed, opt->peer);
-	fprintf(to, "seed %lu: %s, %u hosts, %u processes, %u connections\n", seed, kind[d.kind], d.hosts,
-		d.procs, d.nplans);
+	fprintf(to, "seed %lu: %s, %s, %u hosts, %u processes, %u connections\n", seed, kind[d.kind],
+		d.v6 ? "IPv6" : "IPv4", d.hosts, d.procs, d.nplans);
 	for (unsigned i = 0; i < d.hosts; i++) {
 		const struct conf_tcp *t = &d.host[i].conf.tcp;
 
