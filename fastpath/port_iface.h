@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* port_iface.h - what the kernel knows of the interface behind a port (AF_PACKET, AF_XDP, TAP).
- * Guarantee: asks only, changes nothing that outlives tasd. Answers are of the calling thread's network namespace, at the moment
- * of the call. Any thread; these are system calls, for start-up. */
+ * Guarantee: asks only, changes nothing that outlives tasd. Answers are of the calling thread's network
+ * namespace, at the moment of the call. Any thread; these are system calls, for start-up. */
 #ifndef TAS_FASTPATH_PORT_IFACE_H
 #define TAS_FASTPATH_PORT_IFACE_H
 

@@ -67,7 +67,8 @@ const struct conf_key conf_keys[] = {
 		TEXT(CONF_CIDR6, "an IPv6 address with its prefix length (2001:db8::5/64), up to 8 times",
 			""),
 		.flags = CONF_REPEATS | CONF_OR_EMPTY,
-		.help = "The same in IPv6. With one, or with autoconf6, tasd also has a link-local address." },
+		.help = "The same in IPv6. With one, or with autoconf6, tasd also has a link-local "
+			"address." },
 	{ KEY(ip, gateway6),
 		TEXT(CONF_ADDR6, "an IPv6 address on the link (fe80::1, or inside a subnet), or nothing", ""),
 		.flags = CONF_OR_EMPTY, .help = "Router for everything outside the subnets of IPv6." },

@@ -14,7 +14,8 @@
  *                  '- 3 requests in vain -> FAILED <- 3 unicast, 3 broadcast ones -'
  *                                           looked for again when used, and every 5 s while held
  *
- * What flows send with prebuilt headers is not seen here: an entry that one of them holds counts as in use. */
+ * What flows send with prebuilt headers is not seen here: an entry that one of them holds counts as in
+ * use. */
 #ifndef TAS_SLOWPATH_NEIGH_H
 #define TAS_SLOWPATH_NEIGH_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ra.h - IPv6 addresses and routers from router advertisements (RFC 4861 6.3, RFC 4862 5.5).
  * Guarantee: bounded, and nothing of what the operator configured is changed: a gateway6 of tasd.conf stays
- * the only one. What is learned is forgotten when its lifetime is over; nobody makes an address that is in use
- * end sooner than in two hours (RFC 4862 5.5.3 (e)).
+ * the only one. What is learned is forgotten when its lifetime is over; nobody makes an address end sooner
+ * than in two hours (RFC 4862 5.5.3 (e)).
  * Owner: the slow path. No clock, no OS. */
 #ifndef TAS_SLOWPATH_RA_H
 #define TAS_SLOWPATH_RA_H

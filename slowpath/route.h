@@ -49,8 +49,8 @@ int route_add(struct routes *r, const struct net_prefix *dst, struct net_addr ga
 /* The default route of the gateway's family. */
 int route_add_default(struct routes *r, struct net_addr gateway);
 
-/* An address that is ours no longer, with the route to its subnet if no other of ours is in it; routes through
- * gateways there stay, and find no neighbour. False: it was none. */
+/* An address that is ours no longer, with the route to its subnet if no other of ours is in it; routes
+ * through gateways there stay, and find no neighbour. False: it was none. */
 bool route_remove_address(struct routes *r, struct net_addr a);
 /* The default route of the gateway's family, if it goes by this gateway. */
 bool route_remove_default(struct routes *r, struct net_addr gateway);

@@ -2,7 +2,8 @@
 /* sp.h - the slow path of one instance: policy and everything rare. One thread; no OS below the rim: time
  * comes as an argument, frames come from fp->punts and go by fp_send().
  *
- *   sp_poll: punts, events, timers, neighbours, routers, congestion control, applications, reclaim, scaling, flush
+ *   sp_poll: punts, events, timers, neighbours, routers, congestion control, applications, reclaim,
+ *            scaling, flush
  */
 #ifndef TAS_SLOWPATH_SP_H
 #define TAS_SLOWPATH_SP_H

@@ -5,9 +5,10 @@
  * wakes a context is therefore not an eventfd, whose O_NONBLOCK and counter the application would share, and
  * not a pipe, whose lock it can hold for as long as a page fault of its own takes, but one end of a
  * socketpair: a send that does not wait takes no lock of the receiver's but for an instant. How many wait for
- * it, in sets of descriptors and threads, is up to the application, and each costs the sender: that is measured
- * (fastpath/app_wake.c). The application reads it 8 bytes at a time, as an eventfd. What an application writes to wake a core is an eventfd, which
- * tasd never reads: its epoll sets are edge triggered.
+ * it, in sets of descriptors and threads, is up to the application, and each costs the sender: that is
+ * measured (fastpath/app_wake.c). The application reads it 8 bytes at a time, as an eventfd. What an
+ * application writes to wake a core is an eventfd, which tasd never reads: its epoll sets are edge
+ * triggered.
  *
  * Threads: making and closing belongs to the slow path; the fp_wake_ops may be called by any thread;
  * wake_core_wait() by the thread that runs the core. */

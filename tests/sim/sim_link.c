@@ -157,8 +157,8 @@ static bool goes_to(const struct net *n, unsigned from, unsigned to, const uint8
 		(rte_is_multicast_ether_addr(dst) || rte_is_same_ether_addr(dst, &n->end[to].mac));
 }
 
-/* One bit behind the Ethernet header, which has a checksum that no host sees; of IPv6 from the addresses on: no
- * checksum covers what is before, and a packet with another flow label or hop limit is a good one. */
+/* One bit behind the Ethernet header, which has a checksum that no host sees; of IPv6 from the addresses on:
+ * no checksum covers what is before, and a packet with another flow label or hop limit is a good one. */
 static void spoil(struct net *n, struct link_frame *f)
 {
 	uint32_t from = RTE_ETHER_HDR_LEN + (is_v6(f->bytes) ? 8 : 0);
