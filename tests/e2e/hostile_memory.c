@@ -299,7 +299,8 @@ int hostile_dear(int argc TAS_UNUSED, char **argv)
 	if (errno != 0 || !connected_echo(argv[0], argv[1]))
 		raw_die("no connection");
 	wait_everywhere(r.context[0].fd);
-	while (!raw_hung_up(&r, 5) && raw_now_ms() < end) {
+	/* those who wait need a while to be in all their places again: nobody is dear to wake before */
+	while (!raw_hung_up(&r, 30) && raw_now_ms() < end) {
 		struct abi_bell b = { .flow = f.flow, .gen = f.gen, .flags = ABI_BELL_REFRESH };
 
 		while (recv(r.context[0].fd, junk, sizeof(junk), MSG_DONTWAIT) > 0)
