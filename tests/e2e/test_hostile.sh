@@ -201,9 +201,11 @@ for offence in "holes $CLI_IP 7" seal "wake $CLI_IP 7"; do
 	offend $offence || fail "$offence"
 done
 before=$(cut_off_so_far)
-offend dear $CLI_IP 7 || fail "dear"
-assert_cut_off "who is dear to wake" 1
-[ "$(counters app_fault_wake)" -gt 0 ] || fail "no dear ring was counted"
+if [ -n "${CHECK_LONG:-}" ]; then # how dear it is, the machine says; in virtual time: test_app_wake.c
+	offend dear $CLI_IP 7 || fail "dear"
+	assert_cut_off "who is dear to wake" 1
+	[ "$(counters app_fault_wake)" -gt 0 ] || fail "no dear ring was counted"
+fi
 for what in wake seal passed; do
 	spawn "$SRV" stall-$what "$offender" stall $what $CLI_IP 7
 	e2e_until 10 eval "said stalling stall-$what || ! alive $SPAWNED" || fail "stall $what does not stall"
