@@ -48,7 +48,7 @@ struct nd_msg {
 /* A PKT_ICMP6 as pkt_parse() left it; false if it is none of the three, or must be ignored. */
 bool nd_parse(const uint8_t *frame, const struct seg *seg, struct nd_msg *out);
 
-/* ff02::1:ffXX:XXXX of an address (RFC 4291 2.7.1). */
+/* ff02::1:ff00:0 with the last three bytes of an address (RFC 4291 2.7.1). */
 struct net_addr nd_solicited_node(struct net_addr a);
 /* 33:33 and the last four bytes (RFC 2464 7). */
 struct rte_ether_addr nd_multicast_mac(struct net_addr group);
