@@ -104,8 +104,11 @@ int raw_receive(struct raw *r, struct ctl_msg *m, int *fds, unsigned *nr_fds)
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(r->fd, &h, MSG_CMSG_CLOEXEC);
+	ssize_t n;
 
+	do /* on a socket with a timeout, SIGSTOP interrupts it, too */
+		n = recvmsg(r->fd, &h, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
 	*nr_fds = 0;
 	if (n <= 0)
 		return n == 0 ? ECONNRESET : errno;

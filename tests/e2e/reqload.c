@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* reqload - asks a server and says how fast it answered:
  *
- *   reqload PROTOCOL ADDRESS PORT CONNECTIONS SECONDS BYTES
+ *   reqload PROTOCOL ADDRESS PORT CONNECTIONS SECONDS BYTES [TICK_MS]
  *
  * memcached: each connection stores a value of BYTES of its own, and then asks for it again and again.
  * echo: each connection sends BYTES, and takes them back.
  * One request at a time on each connection; every answer is compared. SIGTERM ends it early. Prints
  * "requests R seconds S p50_us A p99_us B max_us C bytes N", where bytes is the payload of questions that
- * were answered, both ways. One thread. */
+ * were answered, both ways. Before that, each TICK_MS, "tick T R": the time of day in us, and the requests so
+ * far. One thread. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -40,7 +41,7 @@ struct conn {
 };
 
 static struct {
-	uint64_t latency[CLASSES], requests, bytes;
+	uint64_t latency[CLASSES], requests, bytes, tick_ns, next_tick_ns;
 	uint32_t value_bytes;
 	void (*begin)(struct conn *c);
 	char buf[VALUE_MAX + 256];
@@ -54,13 +55,15 @@ static void on_term(int sig)
 	told_to_end = 1;
 }
 
-static uint64_t clock_ns(void)
+static uint64_t clock_read(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
+
+static uint64_t clock_ns(void) { return clock_read(CLOCK_MONOTONIC); }
 
 static _Noreturn void die(const char *what)
 {
@@ -211,6 +214,16 @@ static void readable(struct conn *c)
 
 /* --- all --- */
 
+static void tick(void)
+{
+	uint64_t now = clock_ns();
+
+	if (the.tick_ns == 0 || now < the.next_tick_ns)
+		return;
+	printf("tick %lu %lu\n", clock_read(CLOCK_REALTIME) / 1000, the.requests);
+	the.next_tick_ns = now + the.tick_ns;
+}
+
 static void run(struct conn *conns, unsigned n, double seconds)
 {
 	struct epoll_event events[EVENTS];
@@ -232,6 +245,7 @@ static void run(struct conn *conns, unsigned n, double seconds)
 		}
 		for (int i = 0; i < ready; i++)
 			readable(events[i].data.ptr);
+		tick();
 	}
 	close(epfd);
 }
@@ -243,12 +257,13 @@ int main(int argc, char **argv)
 	unsigned n;
 	uint64_t begin;
 
-	if (argc == 7)
+	if (argc == 7 || argc == 8)
 		the.begin = strcmp(argv[1], "echo") == 0    ? begin_echo
 			: strcmp(argv[1], "memcached") == 0 ? begin_memcached
 							    : NULL;
 	if (the.begin == NULL || inet_pton(AF_INET, argv[2], &to.sin_addr) != 1) {
-		fprintf(stderr, "usage: reqload memcached|echo ADDRESS PORT CONNECTIONS SECONDS BYTES\n");
+		fprintf(stderr, "usage: reqload memcached|echo ADDRESS PORT CONNECTIONS SECONDS BYTES "
+				"[TICK_MS]\n");
 		return 2;
 	}
 	to.sin_port = htons((uint16_t)atoi(argv[3]));
@@ -256,6 +271,8 @@ int main(int argc, char **argv)
 	the.value_bytes = (uint32_t)atoi(argv[6]);
 	if (n < 1 || n > CONNECTIONS_MAX || the.value_bytes > VALUE_MAX)
 		return 2;
+	the.tick_ns = argc == 8 ? (uint64_t)(atof(argv[7]) * 1e6) : 0;
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	conns = calloc(n, sizeof(*conns));
 	for (unsigned i = 0; conns != NULL && i < n; i++)
 		conn_open(&conns[i], i, &to);
