@@ -166,7 +166,7 @@ push_begins() { # PORT
 	spawn "$CLI" push python3 "$e2e_root/tests/e2e/push.py" $TASD_IP "$1" 8
 	push=$SPAWNED
 	e2e_until 20 said stuck push || fail "push: $(cat "$WORK/push.log")"
-	[ "$(unread)" -ge 300000 ] || fail "tasctl shows $(unread) bytes that were not read"
+	[ "$(unread)" -ge 100000 ] || fail "tasctl shows $(unread) bytes that were not read"
 }
 
 unread() {
