@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# alone: rates are compared
 # timeout: 1800
 # How fast a decent server is beside a hostile application, compared with the same run beside a process that
 # is as busy and harms nobody: at least nine tenths of it.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# alone: rates are compared
 # timeout: 120
 # The default at 1 % loss each way, against Linux's cubic over a wire of the same kind under the same loss: in
 # turns, since both share this machine's processors with whatever else runs.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# alone: it counts the huge pages and files of all
 # How tasd starts and ends: every obstacle is one clear line with a remedy and a non-zero exit, nothing stale
 # stops the next start, and SIGTERM leaves nothing.
 # shellcheck disable=SC2119

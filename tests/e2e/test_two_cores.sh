@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# alone: cores join by load
 # timeout: 300
 # Two fast-path cores, each with a queue of its own (net_af_packet; the kernel spreads by a hash of the
 # connection). Both carry connections, and what a killed server had is taken apart on both. Then the number of
