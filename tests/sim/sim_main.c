@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tests/sim/sim_host.h"
 #include "tests/sim/sim_run.h"
@@ -132,9 +133,16 @@ static bool parse(int argc, char **argv, struct args *a)
 	return optind == argc;
 }
 
+static uint64_t seeds_of(const struct sim_program *p)
+{
+	const char *more = getenv("CHECK_LONG");
+
+	return more != NULL && more[0] != '\0' ? p->long_seeds : p->seeds;
+}
+
 int sim_main(int argc, char **argv, const struct sim_program *p)
 {
-	struct args a = { .program = p, .name = argv[0], .from = 1, .to = p->seeds };
+	struct args a = { .program = p, .name = argv[0], .from = 1, .to = seeds_of(p) };
 	int rc;
 
 	if (!parse(argc, argv, &a)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sim_main.h - the command line of every program that runs seeds.
  *
- *	PROGRAM                             its seeds, and one of them twice
+ *	PROGRAM                             its seeds, and one of them twice; many more if $CHECK_LONG
  *	PROGRAM --seeds A..B [--quiet]      those
  *	PROGRAM --seed N [--trace]          one; with every frame
  *
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct sim_program {
-	uint64_t seeds;
+	uint64_t seeds, long_seeds;
 	bool hostile, peer;
 };
 
