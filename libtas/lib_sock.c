@@ -365,6 +365,32 @@ bool tas_sock_notify_now(struct tas_ctx *c, struct tas_sock *s)
 
 /* --- ends --- */
 
+/* Whoever is sending has said where the stream ends before we say that it ends. */
+static int stream_end(struct tas_ctx *c, struct tas_sock *s)
+{
+	if (!lib_lock_enter(&c->t->os, &s->tx_lock))
+		return -EDEADLK;
+	atomic_fetch_or(&s->state, STATE_TX_SHUT);
+	lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_SHUT_WR);
+	lib_sock_leave(c, s, &s->tx_lock);
+	return 0;
+}
+
+/* With other processes it holds for all as soon as we return: not before tasd knows, and it may not have been
+ * told if one of them took the flow meanwhile. */
+static int shut_wr(struct tas_ctx *c, struct tas_sock *s)
+{
+	int error = stream_end(c, s);
+
+	while (error == 0 && lib_shared(c->t, s)) {
+		lib_bells_pass(s->att);
+		if (!lib_moved(s) || lib_pull(c, s) != 0)
+			break;
+		error = stream_end(c, s);
+	}
+	return error;
+}
+
 int tas_shutdown(struct tas_ctx *c, struct tas_sock *s, unsigned how)
 {
 	int error = lib_sock_ours(c, s, 0);
@@ -379,15 +405,9 @@ int tas_shutdown(struct tas_ctx *c, struct tas_sock *s, unsigned how)
 		return -ENOTCONN;
 	if (how & TAS_SHUT_RD)
 		atomic_fetch_or(&s->state, STATE_RX_SHUT);
-	if (!(how & TAS_SHUT_WR))
+	if (!(how & TAS_SHUT_WR) || (atomic_load(&s->state) & STATE_TX_SHUT))
 		return 0;
-	/* whoever is sending has said where the stream ends before we say that it ends */
-	if (!lib_lock_enter(&c->t->os, &s->tx_lock))
-		return -EDEADLK;
-	if (!(atomic_fetch_or(&s->state, STATE_TX_SHUT) & STATE_TX_SHUT))
-		lib_bell(c, s, ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | ABI_BELL_SHUT_WR);
-	lib_sock_leave(c, s, &s->tx_lock);
-	return 0;
+	return shut_wr(c, s);
 }
 
 void tas_push(struct tas_ctx *c, struct tas_sock *s)
