@@ -262,8 +262,9 @@ int main(int argc, char **argv)
 			: strcmp(argv[1], "memcached") == 0 ? begin_memcached
 							    : NULL;
 	if (the.begin == NULL || inet_pton(AF_INET, argv[2], &to.sin_addr) != 1) {
-		fprintf(stderr, "usage: reqload memcached|echo ADDRESS PORT CONNECTIONS SECONDS BYTES "
-				"[TICK_MS]\n");
+		fprintf(stderr,
+			"usage: reqload memcached|echo ADDRESS PORT CONNECTIONS SECONDS BYTES "
+			"[TICK_MS]\n");
 		return 2;
 	}
 	to.sin_port = htons((uint16_t)atoi(argv[3]));

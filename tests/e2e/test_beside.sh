@@ -42,7 +42,8 @@ group() { # NAME COMMAND...
 leads_its_group() { [ "$(ps -o pgid= "$1" | tr -d ' ')" = "$1" ]; } # PID
 
 again_and_again() { # NAME ARGUMENTS OF hostile...
-	group "$1" bash -c 'while :; do for kind; do "$0" bell "$kind" '$CLI_IP' 7; done; done' "$offender" "${@:2}"
+	group "$1" bash -c 'while :; do for kind; do "$0" bell "$kind" '$CLI_IP' 7; done; done' "$offender" \
+		"${@:2}"
 }
 
 turn_begins() { kill -CONT -- "-${groups_of[$1]}"; } # NAME
