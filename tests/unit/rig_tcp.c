@@ -261,6 +261,8 @@ static unsigned wire_poll(void)
 	for (unsigned i = 0; i < n; i++)
 		frame_out(m[i]);
 	rte_pktmbuf_free_bulk(m, n);
+	for (; rig.tap != NULL && rig.sent_head != rig.sent_tail; rig.sent_head++)
+		rig.tap(rig.sent[rig.sent_head % RIG_FRAMES].b, rig.sent[rig.sent_head % RIG_FRAMES].len);
 	return n;
 }
 

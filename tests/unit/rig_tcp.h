@@ -148,6 +148,7 @@ struct rig {
 	struct rig_frame sent[RIG_FRAMES]; /* by the host, not expected yet */
 	unsigned sent_head, sent_tail;
 	unsigned arp_requests;
+	void (*tap)(const uint8_t *frame, uint32_t len); /* what is sent goes there, and nowhere else */
 };
 
 extern struct rig rig;
