@@ -92,9 +92,44 @@ static void asks(struct peer *p, struct step *s)
 
 static void listens(struct step *s)
 {
+	uint8_t how = step_u8(s);
+
 	rig.options = options_step(s);
-	app_listens(AT_HAND, AT_HAND_PORT, step_u8(s) & 15);
+	(how & 128 ? app_listens_unarmed : app_listens)(AT_HAND, AT_HAND_PORT, how & 15);
 	memset(&rig.options, 0, sizeof(rig.options));
+}
+
+/* A child has the listener and the connections, too. */
+static void forks(void)
+{
+	uint64_t id;
+
+	if (rig.app[AT_HAND].attached && !rig.app[CHILD].attached &&
+		hold_find(&rig.apps.holds, rig.app[AT_HAND].id, AT_HAND_PORT, &id))
+		app_joins(CHILD, AT_HAND, AT_HAND_PORT);
+}
+
+/* What concerns no connection. */
+static void with_listener(uint8_t what, struct step *s)
+{
+	unsigned who = step_u8(s) & 1 ? CHILD : AT_HAND;
+
+	switch (what) {
+	case 13: listens(s); break;
+	case 14: forks(); break;
+	case 15:
+		if (rig.app[who].attached)
+			app_dies(who);
+		break;
+	case 16:
+		if (rig.app[who].attached)
+			app_unlistens(who, AT_HAND_PORT);
+		break;
+	default:
+		if (rig.app[who].attached)
+			app_arms(who, AT_HAND_PORT);
+		break;
+	}
 }
 
 /* Who has a connection. */
@@ -126,18 +161,15 @@ static void with_connection(struct wire_conn *c, uint8_t what, struct step *s)
 
 void app_step(struct wire_conn *c, struct step *s)
 {
-	uint8_t what = step_u8(s) % 16;
+	uint8_t what = step_u8(s), who = what & 128 ? CHILD : AT_HAND;
 
-	if (what == 15)
-		app_dies(AT_HAND);
-	else if (what == 14)
-		listens(s);
-	else if (what == 13 && rig.app[AT_HAND].attached)
-		app_unlistens(AT_HAND, AT_HAND_PORT);
+	what %= 18;
+	if (what >= 13)
+		with_listener(what, s);
 	else if (host_has(c->p))
 		with_connection(c, what, s);
 	else if (what >= 6)
 		connects(c, s);
-	else if (rig.app[AT_HAND].attached && app_accepts(c->p, AT_HAND))
+	else if (rig.app[who].attached && app_accepts(c->p, who))
 		with_connection(c, what, s);
 }

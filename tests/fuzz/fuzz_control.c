@@ -273,6 +273,7 @@ static void fill_adopt(const struct caller *of, struct ctl_adopt *a, struct step
 	if (which & 8)
 		a->rx_read = step_wide(s), a->tx_end = step_wide(s);
 	a->tx_end += which & 16 ? step_u8(s) : 0;
+	a->flow += which & 32 ? (uint32_t)step_wide(s) : 0;
 }
 
 static void fill_query(struct ctl_text *t, struct step *s)
@@ -304,11 +305,13 @@ static void message(struct caller *c, struct step *s)
 		m.info.flow = other & 4 ? CTL_INFO_LISTENER : of->flow;
 		m.info.gen = other & 4 ? other >> 3 & 3 : of->gen;
 		m.info.shared = other >> 7;
+		m.info.flow += other & 8 ? (uint32_t)step_wide(s) : 0;
 		break;
 	case CTL_ADOPT:
 	case CTL_LEAVE: fill_adopt(of, &m.adopt, s); break;
 	case CTL_OPTIONS:
 		m.change = (struct ctl_change){ .flow = of->flow, .gen = of->gen };
+		m.change.flow += other & 8 ? (uint32_t)step_wide(s) : 0;
 		m.change.options = options_step(s);
 		break;
 	case CTL_QUERY: fill_query(&m.text, s); break;

@@ -96,7 +96,7 @@ static struct abi_bell bell_of(const struct wire_conn *c, struct step *s)
 	struct abi_bell b = { .flow = c->p->flow, .gen = c->p->gen, .flags = flags_of(what, step_u16(s)) };
 
 	if ((odd & 3) == 3)
-		b.flow = step_u8(s), b.gen += step_u8(s) & 3;
+		b.flow = (uint32_t)step_wide(s);
 	b.rx_read = odd & 4 ? r->rx_end : c->p->rx_read;
 	b.tx_end = odd & 8 ? r->tx_una + r->tx_size : c->p->tx_end;
 	b.rx_read += step_delta(s, odd >> 4);

@@ -3,17 +3,18 @@
  *
  *   application 0, the bystander  <-- one connection -->  10.0.0.2     which must go on whatever comes
  *   application 1, the one at hand                        10.0.0.2, fd00::2 (wire.h)
+ *   application 2, a child of it
  *
  * host_end() is the judge. Beside what the rig asserts after each pass (flow_check(), one burst, passes that
  * come to rest) it asks that the bystander still gets and sends its bytes; that nothing is left of the other
  * application's connections when it died and their time is over; and that every packet buffer is home.
- * Owner: one input at a time. */
+ * What tasd has of DPDK's heap comes from malloc here, for its red zones. Owner: one input at a time. */
 #ifndef TAS_FUZZ_HOST_H
 #define TAS_FUZZ_HOST_H
 
 #include "tests/unit/rig_tcp.h"
 
-enum { BYSTANDER, AT_HAND }; /* applications of the rig */
+enum { BYSTANDER, AT_HAND, CHILD }; /* applications of the rig */
 enum { AT_HAND_PORT = 81, HOST_FLOWS = 24, HOST_BUFFER = 32768 };
 
 /* Once for the program; what it logs goes nowhere. */
