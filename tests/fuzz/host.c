@@ -55,6 +55,8 @@ void host_begin(uint8_t how)
 {
 	rig_setup(NULL);
 	configure(how);
+	if (how & 64)
+		rig_port_cuts();
 	rig_open();
 	overlook();
 	bystander = established(.nodelay = true, .no_ts = (how & 16) != 0, .no_sack = (how & 8) != 0,

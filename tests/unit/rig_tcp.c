@@ -181,18 +181,28 @@ static struct rig_frame *frame_keep(const uint8_t *b, uint32_t len)
 	return f;
 }
 
+static void frames_tap(void)
+{
+	for (; rig.tap != NULL && rig.sent_head != rig.sent_tail; rig.sent_head++)
+		rig.tap(rig.sent[rig.sent_head % RIG_FRAMES].b, rig.sent[rig.sent_head % RIG_FRAMES].len);
+}
+
+static uint32_t l3_len_of(const uint8_t *b) { return b[12] == 0x08 ? 20 : 40; }
+
 /* What the port starts a checksum from: the pseudo-header's sum, for segments to cut without the length. */
 static void check_pseudo_sum(const struct rte_mbuf *m, const uint8_t *b)
 {
-	uint8_t pseudo[12] = { [9] = 6 };
+	uint8_t pseudo[40] = { [35] = 6 };
+	uint32_t l3 = l3_len_of(b);
+	const uint8_t *tcp = b + 14 + l3;
 
-	memcpy(pseudo, b + 26, 8);
+	memcpy(pseudo, l3 == 20 ? b + 26 : b + 22, l3 == 20 ? 8 : 32);
 	if (!(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG))
-		put16(pseudo + 10, m->pkt_len - 34);
-	assert_int_equal(get16(b + 34 + 16), naive_sum(pseudo, 12));
+		put32(pseudo + 36, m->pkt_len - 14 - l3);
+	assert_int_equal(get16(tcp + 16), naive_sum(pseudo, sizeof(pseudo)));
 	assert_int_equal(m->l2_len, 14);
-	assert_int_equal(m->l3_len, 20);
-	assert_int_equal(m->l4_len, (b[34 + 12] >> 4) * 4);
+	assert_int_equal(m->l3_len, l3);
+	assert_int_equal(m->l4_len, (tcp[12] >> 4) * 4);
 }
 
 /* What hardware does with a packet that it is to cut. */
@@ -200,24 +210,26 @@ static void frame_cut(const struct rte_mbuf *m)
 {
 	static uint8_t all[1 << 17];
 	const uint8_t *b = rte_pktmbuf_read(m, 0, m->pkt_len, all);
-	uint32_t hdr = m->l2_len + m->l3_len + m->l4_len, seg = m->tso_segsz, n;
+	uint32_t l3 = l3_len_of(b), hdr = 14 + l3 + m->l4_len, seg = m->tso_segsz, n;
+	uint32_t len_at = l3 == 20 ? 16 : 18, len_less = l3 == 20 ? 14 : 54; /* the IP header's length */
 
 	assert_true(b != NULL && seg > 0 && m->pkt_len > hdr + seg && m->nb_segs <= rig.port.tx_segs_max);
 	check_pseudo_sum(m, b);
-	assert_int_equal(get16(b + 16), m->pkt_len - 14);
+	assert_int_equal(get16(b + len_at), m->pkt_len - len_less);
 	for (uint32_t off = 0; off < m->pkt_len - hdr; off += n) {
-		uint8_t frame[RIG_FRAME_MAX];
+		uint8_t frame[RIG_FRAME_MAX], *tcp = frame + 14 + l3;
 
 		n = min_u32(seg, m->pkt_len - hdr - off);
 		assert_true(hdr + n <= rig.port.tso_frame);
 		memcpy(frame, b, hdr);
 		memcpy(frame + hdr, b + hdr + off, n);
-		put16(frame + 16, hdr - 14 + n);
-		put32(frame + 34 + 4, get32(b + 34 + 4) + off);
+		put16(frame + len_at, hdr + n - len_less);
+		put32(tcp + 4, get32(tcp + 4) + off);
 		if (off + n < m->pkt_len - hdr)
-			frame[34 + 13] &= (uint8_t) ~(FIN | PSH);
+			tcp[13] &= (uint8_t) ~(FIN | PSH);
 		frame_reseal(frame, hdr + n);
 		frame_keep(frame, hdr + n);
+		frames_tap();
 	}
 }
 
@@ -258,11 +270,11 @@ static unsigned wire_poll(void)
 	struct rte_mbuf *m[32];
 	unsigned n = rte_ring_dequeue_burst(rig.out, (void **)m, 32, NULL);
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		frame_out(m[i]);
+		frames_tap();
+	}
 	rte_pktmbuf_free_bulk(m, n);
-	for (; rig.tap != NULL && rig.sent_head != rig.sent_tail; rig.sent_head++)
-		rig.tap(rig.sent[rig.sent_head % RIG_FRAMES].b, rig.sent[rig.sent_head % RIG_FRAMES].len);
 	return n;
 }
 
