@@ -30,7 +30,7 @@ fuzz() { # NAME OPTION...
 fuzz_tell() { # NAME EXIT-CODE
 	local input
 
-	input=$(find "$fuzz_build" -maxdepth 1 -name "$1-*" -printf '%T@ %p\n' | sort -rn | head -n 1)
+	input=$(find "$fuzz_build/" -maxdepth 1 -name "$1-*" -printf '%T@ %p\n' | sort -rn | head -n 1)
 	cat <<-T
 		fuzz_$1 ended with $2. To see it again, with what goes by:
 		    ASAN_OPTIONS=$ASAN_OPTIONS UBSAN_OPTIONS=$UBSAN_OPTIONS RIG_TRACE=1 \\
