@@ -210,10 +210,14 @@ static void frame_cut(const struct rte_mbuf *m)
 {
 	static uint8_t all[1 << 17];
 	const uint8_t *b = rte_pktmbuf_read(m, 0, m->pkt_len, all);
-	uint32_t l3 = l3_len_of(b), hdr = 14 + l3 + m->l4_len, seg = m->tso_segsz, n;
-	uint32_t len_at = l3 == 20 ? 16 : 18, len_less = l3 == 20 ? 14 : 54; /* the IP header's length */
+	uint32_t seg = m->tso_segsz, l3, hdr, len_at, len_less, n;
 
-	assert_true(b != NULL && seg > 0 && m->pkt_len > hdr + seg && m->nb_segs <= rig.port.tx_segs_max);
+	assert_true(b != NULL && seg > 0 && m->nb_segs <= rig.port.tx_segs_max);
+	l3 = l3_len_of(b);
+	hdr = 14 + l3 + m->l4_len;
+	len_at = l3 == 20 ? 16 : 18; /* the length of the IP header, and what it leaves out */
+	len_less = l3 == 20 ? 14 : 54;
+	assert_true(m->pkt_len > hdr + seg);
 	check_pseudo_sum(m, b);
 	assert_int_equal(get16(b + len_at), m->pkt_len - len_less);
 	for (uint32_t off = 0; off < m->pkt_len - hdr; off += n) {
