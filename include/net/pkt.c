@@ -4,7 +4,14 @@
 
 #include "include/net/ext6.h"
 
-enum { ICMP_HDR_LEN = 8, TS_OPT_LEN = 10 };
+enum {
+	ICMP_HDR_LEN = 8,
+	TS_OPT_LEN = 10,
+	IP_OPT_END = 0, /* RFC 791 3.1 */
+	IP_OPT_NOP = 1,
+	IP_OPT_LOOSE_ROUTE = 131,
+	IP_OPT_STRICT_ROUTE = 137,
+};
 
 const char *pkt_kind_name(enum pkt_kind kind)
 {
@@ -92,6 +99,26 @@ static void pkt_set_l4(struct seg *seg, uint32_t l4_off, uint32_t l4_len, uint8_
 	};
 }
 
+/* A route that the sender chose: what it sends so, it could not see answered otherwise (RFC 7126 4.3, 4.4; Linux's
+ * accept_source_route is off, too). Other options are passed over. */
+static bool pkt_is_source_routed(const uint8_t *opts, uint32_t len)
+{
+	while (len > 0 && opts[0] != IP_OPT_END) {
+		uint32_t opt_len = 1;
+
+		if (opts[0] == IP_OPT_LOOSE_ROUTE || opts[0] == IP_OPT_STRICT_ROUTE)
+			return true;
+		if (opts[0] != IP_OPT_NOP) {
+			if (len < 2 || opts[1] < 2 || opts[1] > len)
+				return false;
+			opt_len = opts[1];
+		}
+		opts += opt_len;
+		len -= opt_len;
+	}
+	return false;
+}
+
 static enum pkt_kind pkt_parse_v4(const uint8_t *frame, uint32_t room, unsigned verified,
 	struct flow_key *key, struct seg *seg)
 {
@@ -110,6 +137,9 @@ static enum pkt_kind pkt_parse_v4(const uint8_t *frame, uint32_t room, unsigned 
 		return PKT_BAD_CHECKSUM;
 	if (ip->fragment_offset & htobe16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
 		return PKT_FRAGMENT;
+	if (unlikely(hdr_len > sizeof(*ip)) &&
+		pkt_is_source_routed((const uint8_t *)(ip + 1), hdr_len - (uint32_t)sizeof(*ip)))
+		return PKT_IGNORED;
 
 	l4_len = ip_len - hdr_len;
 	pkt_key_v4(key, ip->src_addr, ip->dst_addr, 0);

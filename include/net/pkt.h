@@ -28,7 +28,7 @@ enum pkt_kind {
 	PKT_ICMP6,      /* ICMP in IPv6, checksum right */
 	PKT_OTHER_L4,   /* another protocol above IP, or IPv6 extension headers to be refused (ext6.h) */
 	PKT_FRAGMENT,   /* a fragment of a packet */
-	PKT_IGNORED,    /* an Ethernet type that is not ours, VLAN tags included */
+	PKT_IGNORED,    /* an Ethernet type that is not ours, VLAN tags included; a source route */
 	PKT_BAD_LENGTH, /* a header does not fit, or claims a length that does not */
 	PKT_BAD_CHECKSUM,
 	PKT_BAD_HEADER, /* a version that does not match the Ethernet type */

@@ -152,6 +152,25 @@ TEST(ip_options_are_passed_over) /* RFC 1122 3.2.1.8 */
 	app_reads(p, 100);
 }
 
+TEST(source_routed_packets_are_dropped) /* RFC 7126 4.3, 4.4 */
+{
+	static const uint8_t opts[][4] = { { 131, 3, 4, 0 }, { 1, 137, 3, 4 } };
+
+	for (unsigned i = 0; i < ARRAY_LEN(opts); i++) {
+		frame_begin();
+		memmove(f + TCP + 4, f + TCP, len - TCP);
+		memcpy(f + TCP, opts[i], 4);
+		f[IP] = 0x46;
+		len += 4;
+		put16(f + IP + 2, len - IP);
+		frame_reseal(f, len);
+		give_frame(f, len);
+		rig_run();
+		assert_int_equal(counted(CNT_RX_IGNORED), i + 1);
+		silence();
+	}
+}
+
 TEST(packets_for_others_are_not_answered)
 {
 	frame_begin();
@@ -239,6 +258,7 @@ int main(void)
 		RIG_TEST(runts_are_dropped),
 		RIG_TEST(padding_is_not_payload),
 		RIG_TEST(ip_options_are_passed_over),
+		RIG_TEST(source_routed_packets_are_dropped),
 		RIG_TEST(packets_for_others_are_not_answered),
 		RIG_TEST(other_ethernet_types_are_dropped),
 		RIG_TEST(echo_is_answered_and_other_protocols_are_refused),
