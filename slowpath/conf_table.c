@@ -119,10 +119,10 @@ const struct conf_key conf_keys[] = {
 		.help = "Retransmission timeout at most, also when backed off." },
 	{ KEY(tcp, rto_initial_ms), INT(1, 60000, "ms", "1000"),
 		.help = "Retransmission timeout until a round trip was measured." },
-	{ KEY(tcp, delack_ms), INT(0, 500, "ms", "4"),
+	{ KEY(tcp, delack_ms), INT(0, 499, "ms", "4"),
 		.help = "An acknowledgement waits this long for more to acknowledge, or an answer to ride "
 			"on; 0 sends it at once." },
-	{ KEY(tcp, delack_answer_ms), INT(0, 500, "ms", "40"),
+	{ KEY(tcp, delack_answer_ms), INT(0, 499, "ms", "40"),
 		.help = "The same where the application has answered within this time; not less than "
 			"`delack_ms`." },
 	{ KEY(tcp, time_wait_ms), INT(1, 600000, "ms", "60000"), .help = "Length of TIME_WAIT." },
