@@ -17,6 +17,7 @@
 enum {
 	ORPHAN_RETRIES = 8,  /* tcp_orphan_retries of Linux */
 	LINGER2_MAX_S = 120, /* TCP_FIN_TIMEOUT_MAX */
+	RTO_AFTER_LOST_SYN_US = 3000 * 1000,
 	TAIL_MIN_US = 4000,
 	TAIL_PER_TIMER_US = 20, /* with many connections the slow path looks at each less often */
 };
@@ -332,10 +333,15 @@ static uint32_t doublings(const struct sp *sp, uint32_t id)
 	return n > THIN_RETRIES ? n - THIN_RETRIES : 0;
 }
 
+/* With nothing but a SYN that was lost to go by, the timeout is three seconds (RFC 6298 5.7): the path may be as
+ * slow as that. */
 static uint32_t rto_now_us(const struct sp *sp, uint32_t id)
 {
-	uint32_t rto = rtt_rto_us(sp->fp->flows[id].srtt_us, sp->fp->cold[id].rttvar_us, &sp->rto);
+	const struct flow *f = &sp->fp->flows[id];
+	uint32_t rto = rtt_rto_us(f->srtt_us, sp->fp->cold[id].rttvar_us, &sp->rto);
 
+	if (f->srtt_us == 0 && sp->conn[id].syn_resends > 0)
+		rto = max_u32(rto, RTO_AFTER_LOST_SYN_US);
 	return rtt_backoff_us(rto, doublings(sp, id), sp->rto.max_us);
 }
 
@@ -444,8 +450,10 @@ static void handshake_timeout(struct sp *sp, uint32_t id)
 	n->retries++;
 	n->syn_sent_ns = 0;
 	n->timer_base_us = ns_to_us32(sp->now);
-	if (n->retries >= defer)
+	if (n->retries >= defer) {
+		n->syn_resends += n->syn_resends < UINT8_MAX;
 		out_syn(sp, id);
+	}
 	conn_timer_arm(sp, id);
 }
 

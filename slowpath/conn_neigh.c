@@ -76,7 +76,7 @@ static void neighbour_known(struct sp *sp, uint32_t id, const struct rte_ether_a
 	if (!n->syn_wait)
 		return;
 	n->syn_wait = false;
-	n->retries = 0; /* nothing was sent yet */
+	n->retries = n->syn_resends = 0; /* nothing was sent yet */
 	n->syn_sent_ns = sp->now;
 	n->timer_base_us = ns_to_us32(sp->now);
 	out_syn(sp, id);

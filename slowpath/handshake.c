@@ -21,6 +21,7 @@ enum {
 	MSS_LEAST = 48, /* tcp_min_snd_mss of Linux: a peer that asks for less wants harm */
 	FORMER_DISTANCE = 65537,
 	REUSE_AFTER_US = 1000 * 1000, /* TIME_WAIT of a connection whose four-tuple connect() wants again */
+	ECHO_MAX_MS = 60 * 1000,      /* an older echo is none */
 };
 
 /* The shift with which a window of this size can be written in 16 bits. */
@@ -99,15 +100,31 @@ static void take_syn_options(struct sp *sp, uint32_t id, const uint8_t *frame, c
 	f->irs = seg->seq;
 }
 
-/* Our SYN was acknowledged for the first time. */
-static void handshake_timed(struct sp *sp, uint32_t id)
+/* Our SYN was acknowledged for the first time. Which of several, the echoed timestamp says (RFC 7323 4.1). */
+static void handshake_timed(struct sp *sp, uint32_t id, const struct seg *seg)
 {
+	struct flow *f = &sp->fp->flows[id];
 	struct conn *n = &sp->conn[id];
+	uint32_t ms = (uint32_t)(sp->now / NS_PER_MS) + f->ts_off - seg->ts_ecr;
 
 	if (n->syn_sent_ns != 0)
-		rtt_sample(&sp->fp->flows[id].srtt_us, &sp->fp->cold[id].rttvar_us,
+		rtt_sample(&f->srtt_us, &sp->fp->cold[id].rttvar_us,
 			(uint32_t)((sp->now - n->syn_sent_ns) / NS_PER_US));
+	else if (f->srtt_us == 0 && (f->flags & FLOW_TS) && seg->has_ts && ms <= ECHO_MAX_MS)
+		rtt_sample(&f->srtt_us, &sp->fp->cold[id].rttvar_us, max_u32(ms, 1) * 1000);
 	n->syn_sent_ns = 0;
+}
+
+/* The acknowledgement of a SYN-ACK is the last that was in order (RFC 7323 4.3 (2)): without data, for else
+ * tcp_rx() sees to it. */
+static void handshake_ts_update(struct sp *sp, uint32_t id, const struct seg *seg)
+{
+	struct flow *f = &sp->fp->flows[id];
+
+	if (!(f->flags & FLOW_TS) || !seg->has_ts || !seq_eq(seg->seq, flow_rx_seq(f, 0)))
+		return;
+	f->ts_recent = seg->ts_val;
+	sp->fp->cold[id].ts_recent_ns = sp->now;
 }
 
 /* Everything that data transfer needs, once both SYNs are known. */
@@ -127,7 +144,8 @@ static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 	k->rcv_mss = min_u32(f->mss, MSS_DEFAULT_V4); /* until a larger segment shows what the peer sends */
 	if ((f->flags & FLOW_ECN) && n->cc_alg == CC_DCTCP)
 		f->flags |= FLOW_DCTCP;
-	handshake_timed(sp, id);
+	handshake_timed(sp, id, seg);
+	handshake_ts_update(sp, id, seg);
 	sp_cc_begin(sp, id);
 }
 
@@ -233,7 +251,7 @@ static bool defer(struct sp *sp, uint32_t id, const struct seg *seg)
 		n->retries >= options_defer_retries(sp, id))
 		return false;
 	n->deferred = true;
-	handshake_timed(sp, id);
+	handshake_timed(sp, id, seg);
 	return true;
 }
 
@@ -242,6 +260,7 @@ static bool syn_rcvd_in(struct sp *sp, uint32_t id, const uint8_t *frame, const 
 {
 	struct flow *f = &sp->fp->flows[id];
 	int32_t head = seq_dist(flow_rx_seq(f, 0), seg->seq);
+	bool older = (f->flags & FLOW_TS) && seg->has_ts && (int32_t)(seg->ts_val - f->ts_recent) < 0;
 
 	if (seg->flags & RTE_TCP_RST_FLAG) {
 		if (head == 0)
@@ -253,10 +272,11 @@ static bool syn_rcvd_in(struct sp *sp, uint32_t id, const uint8_t *frame, const 
 	if ((seg->flags & RTE_TCP_SYN_FLAG) && head == -1) {
 		if (seg->flags & RTE_TCP_ACK_FLAG && seq_eq(seg->ack, flow_tx_seq(f, 0)))
 			goto acked; /* simultaneous open: the other side's SYN-ACK */
-		out_syn(sp, id);    /* ours was lost */
+		sp->conn[id].syn_sent_ns = 0;
+		out_syn(sp, id); /* ours was lost */
 		return false;
 	}
-	if (head < 0 || (uint32_t)head > f->rx_adv || (seg->flags & RTE_TCP_SYN_FLAG)) {
+	if (head < 0 || (uint32_t)head > f->rx_adv || older || (seg->flags & RTE_TCP_SYN_FLAG)) {
 		out_challenge_ack(sp, id);
 		return false;
 	}

@@ -59,6 +59,7 @@ struct conn {
 	uid_t user;
 	bool wscale_offered;                 /* window scaling is on, as far as is known */
 	bool deferred;                       /* the handshake is complete but for data (TCP_DEFER_ACCEPT) */
+	uint8_t syn_resends;                 /* SYNs or SYN-ACKs that the timer sent again */
 	struct listener *listener;           /* until accepted */
 	struct acceptor *acceptor;           /* CONN_HANDED: whose */
 	uint32_t pending_next, pending_prev; /* in one of its queues */

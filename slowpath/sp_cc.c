@@ -18,12 +18,14 @@ uint8_t sp_cc_choose(const struct sp *sp, const char *name)
 	return (uint8_t)(alg < 0 ? CC_CUBIC : alg);
 }
 
+/* A SYN that was lost once may have been late; twice, and the path is congested: one segment (RFC 5681 3.1, as
+ * Linux takes it). */
 void sp_cc_begin(struct sp *sp, uint32_t id)
 {
 	struct conn *n = &sp->conn[id];
+	uint32_t segments = n->syn_resends > 1 && !n->deferred ? 1 : sp->conf->tcp.initial_cwnd;
 
-	cc_flow_init(&n->cc, &sp->fp->flows[id], &sp->fp->cold[id], n->cc_alg, sp->conf->tcp.initial_cwnd,
-		sp->now);
+	cc_flow_init(&n->cc, &sp->fp->flows[id], &sp->fp->cold[id], n->cc_alg, segments, sp->now);
 }
 
 void sp_cc_switch(struct sp *sp, uint32_t id, uint8_t alg)

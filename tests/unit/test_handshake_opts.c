@@ -101,6 +101,39 @@ TEST(window_scale_above_fourteen_is_fourteen) /* RFC 7323 2.3 */
 	assert_int_equal(flow_of(p)->snd_wscale, 14);
 }
 
+TEST(echo_is_of_the_acknowledgement_of_our_syn) /* RFC 7323 4.3 (2): not for ever of the SYN */
+{
+	struct peer *p = peer_new();
+	uint32_t ts;
+
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_ms(100);
+	ts = (uint32_t)(rig.now / NS_PER_MS) + p->ts_off;
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	wait_ms(700);
+	app_writes(p, 10);
+	assert_int_equal(expect(p, .seq = 1, .ack = 1, .len = 10)->ts_ecr, ts);
+}
+
+TEST(acknowledgement_with_an_older_timestamp_completes_no_handshake) /* RFC 7323 5.3 R1 */
+{
+	struct peer *p = peer_new();
+	uint32_t ts;
+
+	app_listens(0, RIG_PORT, 16);
+	ts = (uint32_t)(rig.now / NS_PER_MS) + p->ts_off;
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .seq = 1, .ack = 1, .ts_val = ts - 1);
+	expect(p, .seq = 1, .ack = 1);
+	assert_false(app_accepts(p, 0));
+	give(p, .seq = 1, .ack = 1, .ts_val = ts);
+	assert_true(app_accepts(p, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +151,8 @@ int main(void)
 		RIG_TEST(peer_without_timestamps_is_served),
 		RIG_TEST(peer_with_an_mss_of_536_is_served),
 		RIG_TEST(window_scale_above_fourteen_is_fourteen),
+		RIG_TEST(echo_is_of_the_acknowledgement_of_our_syn),
+		RIG_TEST(acknowledgement_with_an_older_timestamp_completes_no_handshake),
 	};
 
 	return RIG_MAIN(tests);

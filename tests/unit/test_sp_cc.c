@@ -359,6 +359,24 @@ TEST(rate_survives_spurious_timeouts) /* the research prototype's went down to z
 	}
 }
 
+TEST(window_after_a_syn_lost_twice_is_one_segment) /* RFC 5681 3.1; Linux forgives one */
+{
+	for (unsigned lost = 1; lost <= 2; lost++) {
+		struct peer *p = peer_new();
+
+		app_listens(0, RIG_PORT, 16);
+		give(p, .flags = SYN);
+		for (unsigned i = 0; i <= lost; i++) {
+			expect(p, .flags = SYN | ACK, .ack = 1);
+			if (i < lost)
+				wait_ms(1001u << i);
+		}
+		give(p, .seq = 1, .ack = 1);
+		assert_true(app_accepts(p, 0));
+		assert_int_equal(flow_of(p)->cwnd, (lost > 1 ? 1 : 10) * MSS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +397,7 @@ int main(void)
 		RIG_TEST(reduction_by_the_fast_path_stands),
 		RIG_TEST(window_is_paced_over_long_paths),
 		RIG_TEST(rate_survives_spurious_timeouts),
+		RIG_TEST(window_after_a_syn_lost_twice_is_one_segment),
 	};
 
 	return RIG_MAIN(tests);
