@@ -53,10 +53,13 @@ static void established_in(struct sp *sp, uint32_t id, const uint8_t *frame, con
 }
 
 /* A new connection may take the place of one in TIME_WAIT if nothing of the old one can be mistaken for it
- * (RFC 1122 4.2.2.13, RFC 6191). A SYN with an older timestamp is itself of the past. */
-static bool may_reuse(const struct flow *f, const struct seg *seg)
+ * (RFC 1122 4.2.2.13, RFC 6191), and somebody wants it. A SYN with an older timestamp is itself of the past. */
+static bool may_reuse(const struct sp *sp, uint32_t id, const struct seg *seg)
 {
-	if ((seg->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG)) != RTE_TCP_SYN_FLAG)
+	const struct flow *f = &sp->fp->flows[id];
+
+	if ((seg->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG)) != RTE_TCP_SYN_FLAG ||
+		listen_find(sp->listeners, &sp->fp->cold[id].key) == NULL)
 		return false;
 	if ((f->flags & FLOW_TS) && seg->has_ts && seg->ts_val != f->ts_recent)
 		return (int32_t)(seg->ts_val - f->ts_recent) > 0;
@@ -85,7 +88,7 @@ static bool time_wait_in(struct sp *sp, uint32_t id, const struct seg *seg)
 	struct flow *f = &sp->fp->flows[id];
 	int32_t head = seq_dist(flow_rx_seq(f, f->rx_nxt), seg->seq);
 
-	if (may_reuse(f, seg)) {
+	if (may_reuse(sp, id, seg)) {
 		conn_end(sp, id, 0);
 		return true;
 	}

@@ -58,6 +58,15 @@ TEST(reset_with_an_old_timestamp_is_obeyed) /* RFC 7323 5.2: it need not carry a
 	assert_int_equal(rec_of(p)->error, ECONNRESET);
 }
 
+TEST(reset_may_carry_data) /* RFC 9293 3.5.2, SHLD-2 */
+{
+	struct peer *p = established();
+
+	give(p, .flags = RST, .seq = 1, .len = 20);
+	assert_int_equal(rec_of(p)->error, ECONNRESET);
+	assert_int_equal(app_unread(p), 0);
+}
+
 /* --- SYN --- */
 
 TEST(syn_in_an_open_connection_is_asked_about) /* RFC 5961 4.2, wherever it stands */
@@ -144,6 +153,18 @@ TEST(challenges_of_all_connections_are_limited) /* RFC 5961 7 */
 		sent += overlook();
 	}
 	assert_int_equal(sent, 8);
+}
+
+TEST(timestamp_of_a_blind_guess_is_not_taken) /* RFC 5961 5: its acknowledgement is wrong, or the peer is shut out by PAWS */
+{
+	struct peer *p = established();
+	uint32_t ts = (uint32_t)(rig.now / NS_PER_MS) + p->ts_off;
+
+	give(p, .seq = 1, .ack = 5000000, .len = 10, .ts_val = ts + 1000000000);
+	expect(p, .seq = 1, .ack = 1);
+	give(p, .seq = 1, .ack = 1, .len = 10);
+	assert_int_equal(expect(p, .seq = 1, .ack = 11)->ts_ecr, ts);
+	app_reads(p, 10);
 }
 
 TEST(urgent_data_are_data) /* the research prototype sent such a flow to the slow path for ever */
@@ -312,6 +333,18 @@ TEST(syn_with_the_same_timestamp_needs_a_later_number) /* RFC 6191 2 */
 	assert_true(taken_by(p, RIG_IRS + 1000, last));
 }
 
+TEST(syn_that_nobody_listens_to_ends_no_time_wait) /* RFC 1122 4.2.2.13, RFC 1337; as Linux */
+{
+	struct peer *p = time_wait(established()), *q = peer_again(p, RIG_IRS + 1000);
+
+	assert_int_equal(app_unlistens(0, RIG_PORT), 0);
+	wait_ms(5);
+	give(q, .flags = SYN);
+	expect(p, .seq = 2, .ack = 2);
+	assert_int_equal(flow_of(p)->state, TCP_TIME_WAIT);
+	silence();
+}
+
 TEST(new_numbers_lie_beyond_those_of_time_wait) /* RFC 9293 3.4.3, RFC 6528 3 */
 {
 	struct peer *p = time_wait(established(.no_ts = true)), *q = peer_again(p, RIG_IRS + 100);
@@ -454,11 +487,13 @@ int main(void)
 		RIG_TEST(reset_within_the_window_is_asked_about),
 		RIG_TEST(reset_outside_the_window_is_dropped),
 		RIG_TEST(reset_with_an_old_timestamp_is_obeyed),
+		RIG_TEST(reset_may_carry_data),
 		RIG_TEST(syn_in_an_open_connection_is_asked_about),
 		RIG_TEST(peer_that_lost_its_memory_gets_through),
 		RIG_TEST(challenges_of_a_connection_are_limited),
 		RIG_TEST(challenges_of_one_tell_nothing_about_another),
 		RIG_TEST(challenges_of_all_connections_are_limited),
+		RIG_TEST(timestamp_of_a_blind_guess_is_not_taken),
 		RIG_TEST(urgent_data_are_data),
 		RIG_TEST(old_data_after_close_are_only_acknowledged),
 		RIG_TEST(time_wait_holds_no_memory_of_the_application),
@@ -470,6 +505,7 @@ int main(void)
 		RIG_TEST(syn_with_a_later_number_takes_the_place),
 		RIG_TEST(syn_with_a_later_timestamp_takes_the_place),
 		RIG_TEST(syn_with_the_same_timestamp_needs_a_later_number),
+		RIG_TEST(syn_that_nobody_listens_to_ends_no_time_wait),
 		RIG_TEST(new_numbers_lie_beyond_those_of_time_wait),
 		RIG_TEST(reset_in_time_wait_ends_nothing_by_chance),
 		RIG_TEST(segments_of_no_connection_are_reset),
