@@ -27,7 +27,9 @@ static inline void mbuf_offload(struct rte_mbuf *m, const struct port *p, const 
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
 }
 
-/* Up to three or four blocks: the interval that changed last first, then the others (RFC 2018 4). */
+/* Up to three or four blocks: the interval that changed last first, then those below it, and round again from
+ * the top: what is new mostly comes above what came before, so that these are what was told last (RFC 2018 4,
+ * so that it survives the loss of an acknowledgement). */
 static uint32_t sack_options(const struct flow *f, const struct flow_cold *k, struct tcp_opts *o)
 {
 	const struct flow_ranges *r = &k->reass;
@@ -38,7 +40,7 @@ static uint32_t sack_options(const struct flow *f, const struct flow_cold *k, st
 			first = i;
 	o->nsack = 0;
 	for (uint32_t i = 0; i < r->n && o->nsack < TCP_OPT_SACK_MAX; i++) {
-		const struct flow_range *b = &r->r[(first + i) % r->n];
+		const struct flow_range *b = &r->r[(first + r->n - i) % r->n];
 
 		o->sack[o->nsack].left = flow_rx_seq(f, b->from);
 		o->sack[o->nsack++].right = flow_rx_seq(f, b->to);
@@ -50,12 +52,35 @@ static uint32_t sack_options(const struct flow *f, const struct flow_cold *k, st
 /* The window as on the wire, in units of 2^wscale. What was offered before is rounded up, so that the right
  * edge does not move back, but not beyond the space there is: many small segments would each add a part of a
  * unit. Then it is rounded down, as RFC 7323 2.4 allows; what was once offered is accepted all the same. */
+static inline uint32_t window_rounded(const struct flow *f, uint32_t wnd, uint32_t space)
+{
+	uint32_t unit = 1u << f->rcv_wscale;
+
+	wnd = max_u32(wnd, f->rx_adv + unit - 1);
+	return min_u32(min_u32(wnd, max_u32(space, f->rx_adv)) >> f->rcv_wscale, 0xffff);
+}
+
+/* The right edge moves by a segment or a quarter of the buffer at least, or a peer that sends whatever fits would
+ * send small ones for ever (RFC 9293 3.8.6.2.2, MUST-39). */
+static TAS_NOINLINE uint32_t window_in_steps(const struct flow *f, const struct flow_cold *k)
+{
+	uint32_t size = flow_rx_size(f), wnd = rcv_window(f, k), limit = size;
+
+	if (f->flags & FLOW_RX_LIMITED)
+		limit = min_u32(limit, min_u32(k->rx_limit, k->rx_clamp));
+	if (wnd - f->rx_adv < min_u32(k->rcv_mss, limit / 4))
+		wnd = f->rx_adv;
+	return window_rounded(f, wnd, size - f->rx_unread);
+}
+
+/* With half the buffer free, or more, it moves with what comes, as Linux has it. */
 static inline uint32_t window_field(const struct flow *f, const struct flow_cold *k)
 {
-	uint32_t unit = 1u << f->rcv_wscale, space = flow_rx_size(f) - f->rx_unread;
-	uint32_t wnd = max_u32(rcv_window(f, k), f->rx_adv + unit - 1);
+	uint32_t size = flow_rx_size(f);
 
-	return min_u32(min_u32(wnd, max_u32(space, f->rx_adv)) >> f->rcv_wscale, 0xffff);
+	if (unlikely(f->rx_unread > size / 2 || (f->flags & FLOW_RX_LIMITED)))
+		return window_in_steps(f, k);
+	return window_rounded(f, rcv_window(f, k), size - f->rx_unread);
 }
 
 /* The fields every segment carries, and the bookkeeping that it acknowledges: nothing is owed afterwards. */

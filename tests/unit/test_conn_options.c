@@ -264,8 +264,8 @@ TEST(clamp_of_an_open_connection_does_not_take_back_what_was_offered)
 		assert_in_range(window_after(p, seq), right - seq - 1000 - 3, right - seq - 1000 + 3);
 		app_reads(p, 1000);
 	}
-	for (; seq < right + 5000; seq += 1000) {
-		assert_in_range(window_after(p, seq), 3996, 5000);
+	for (; seq < right + 5000; seq += 1000) { /* it moves by a segment at least */
+		assert_in_range(window_after(p, seq), 3000, 5000);
 		app_reads(p, 1000);
 	}
 	silence();

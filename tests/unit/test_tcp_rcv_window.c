@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_tcp_rcv_window.c - how much a peer may send, and when it is told that it is more. */
+#include <errno.h>
+
 #include "tests/unit/rig_tcp.h"
 
 enum { MSS = RIG_MSS };
@@ -133,10 +135,52 @@ TEST(window_probe_is_answered_with_the_window) /* RFC 9293 3.8.6.1 */
 	overlook();
 	give(p, .seq = 4097, .ack = 1, .len = 1);
 	assert_int_equal(expect(p, .seq = 1, .ack = 4097)->wnd, 0);
-	app_reads(p, 1000);
-	silence();
+	app_reads(p, 1024);
+	assert_int_equal(expect(p, .seq = 1, .ack = 4097)->wnd, 1024);
 	give(p, .seq = 4096, .ack = 1);
-	assert_int_equal(expect(p, .seq = 1, .ack = 4097)->wnd, 1000);
+	assert_int_equal(expect(p, .seq = 1, .ack = 4097)->wnd, 1024);
+	silence();
+}
+
+TEST(window_opens_by_a_segment_at_least_whoever_asks) /* RFC 9293 3.8.6.2.2, MUST-39: nor to a probe, nor beside data */
+{
+	struct peer *p;
+	uint32_t right;
+
+	rig.conf.memory.rx_buffer = 16384;
+	p = established();
+	for (uint32_t n = 0; n < 16384; n += 1024)
+		give(p, .seq = 1 + n, .ack = 1, .len = 1024);
+	overlook();
+	app_reads(p, 1000);
+	give(p, .seq = 16384, .ack = 1); /* a probe */
+	assert_int_equal(expect(p, .seq = 1, .ack = 16385)->wnd, 0);
+	app_writes(p, 10);
+	assert_int_equal(expect(p, .seq = 1, .ack = 16385, .len = 10)->wnd, 0);
+	app_reads(p, 24);
+	wait_ms(20);
+	give(p, .seq = 16384, .ack = 11);
+	right = 16385 + expect(p, .seq = 11, .ack = 16385)->wnd;
+	assert_int_equal(right, 16385 + 1024);
+	silence();
+}
+
+TEST(closed_window_takes_acknowledgements_and_resets) /* RFC 9293 3.10.7.4, MUST-66 */
+{
+	struct peer *p;
+
+	rig.conf.memory.rx_buffer = 4096;
+	p = established();
+	for (uint32_t n = 0; n < 4096; n += 1024)
+		give(p, .seq = 1 + n, .ack = 1, .len = 1024);
+	overlook();
+	app_writes(p, 100);
+	assert_int_equal(expect(p, .seq = 1, .ack = 4097, .len = 100)->wnd, 0);
+	give(p, .seq = 4097, .ack = 101, .len = 10); /* its data does not fit, and its acknowledgement does */
+	expect(p, .seq = 101, .ack = 4097);
+	assert_int_equal(flow_of(p)->tx_una, 100);
+	give(p, .flags = RST, .seq = 4097);
+	assert_int_equal(rec_of(p)->error, ECONNRESET);
 	silence();
 }
 
@@ -149,6 +193,8 @@ int main(void)
 		RIG_TEST(window_update_when_two_segments_or_a_quarter_are_free),
 		RIG_TEST(window_of_a_small_buffer_opens_by_a_quarter),
 		RIG_TEST(window_probe_is_answered_with_the_window),
+		RIG_TEST(window_opens_by_a_segment_at_least_whoever_asks),
+		RIG_TEST(closed_window_takes_acknowledgements_and_resets),
 	};
 
 	return RIG_MAIN(tests);

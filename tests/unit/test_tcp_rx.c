@@ -149,13 +149,13 @@ TEST(sack_names_the_latest_block_first) /* RFC 2018 4 (1) */
 	give(p, .seq = 101, .ack = 1, .len = 100);
 	expect(p, .seq = 1, .ack = 1, .sack = { { 101, 201 }, { 501, 601 } });
 	give(p, .seq = 301, .ack = 1, .len = 100);
-	expect(p, .seq = 1, .ack = 1, .sack = { { 301, 401 }, { 501, 601 }, { 101, 201 } });
+	expect(p, .seq = 1, .ack = 1, .sack = { { 301, 401 }, { 101, 201 }, { 501, 601 } });
 	give(p, .seq = 601, .ack = 1, .len = 100);
-	expect(p, .seq = 1, .ack = 1, .sack = { { 501, 701 }, { 101, 201 }, { 301, 401 } });
+	expect(p, .seq = 1, .ack = 1, .sack = { { 501, 701 }, { 301, 401 }, { 101, 201 } });
 	silence();
 }
 
-TEST(three_sack_blocks_beside_timestamps_and_four_without) /* RFC 2018 3 */
+TEST(three_sack_blocks_beside_timestamps_and_four_without) /* RFC 2018 3; 4 (3): those told last again */
 {
 	struct peer *p = established(), *q = established(.no_ts = true);
 	unsigned n;
@@ -164,12 +164,12 @@ TEST(three_sack_blocks_beside_timestamps_and_four_without) /* RFC 2018 3 */
 		give(p, .seq = seq, .ack = 1, .len = 100);
 	for (n = 0; n < 4; n++)
 		next_segment(p);
-	expect(p, .seq = 1, .ack = 1, .sack = { { 901, 1001 }, { 101, 201 }, { 301, 401 } });
+	expect(p, .seq = 1, .ack = 1, .sack = { { 901, 1001 }, { 701, 801 }, { 501, 601 } });
 	for (uint32_t seq = 101; seq < 1101; seq += 200)
 		give(q, .seq = seq, .ack = 1, .len = 100);
 	for (n = 0; n < 4; n++)
 		next_segment(q);
-	expect(q, .seq = 1, .ack = 1, .sack = { { 901, 1001 }, { 101, 201 }, { 301, 401 }, { 501, 601 } });
+	expect(q, .seq = 1, .ack = 1, .sack = { { 901, 1001 }, { 701, 801 }, { 501, 601 }, { 301, 401 } });
 	silence();
 }
 
@@ -282,6 +282,17 @@ TEST(every_second_full_segment_of_a_peer_with_small_ones) /* RFC 5681 4.2, RFC 1
 	for (uint32_t seq = 1; seq < 1 + 20 * 536; seq += 536)
 		give(p, .seq = seq, .ack = 1, .len = 536);
 	assert_in_range(overlook(), 9, 12);
+}
+
+TEST(all_that_one_pass_takes_is_acknowledged_once) /* RFC 9293 3.8.6.3, MUST-58, 3.10.7.4, MUST-59 */
+{
+	struct peer *p = grown_up(established());
+
+	for (uint32_t i = 0; i < 8; i++)
+		give(p, .seq = 1 + i * MSS, .ack = 1, .len = MSS, .hold = true);
+	rig_run();
+	expect(p, .seq = 1, .ack = 1 + 8 * MSS);
+	silence();
 }
 
 TEST(acknowledgement_is_delayed_by_four_milliseconds) /* RFC 5681 4.2; as long as tasd.conf says */
@@ -513,6 +524,7 @@ int main(void)
 		RIG_TEST(first_segments_are_acknowledged_at_once),
 		RIG_TEST(every_second_full_segment_is_acknowledged),
 		RIG_TEST(every_second_full_segment_of_a_peer_with_small_ones),
+		RIG_TEST(all_that_one_pass_takes_is_acknowledged_once),
 		RIG_TEST(acknowledgement_is_delayed_by_four_milliseconds),
 		RIG_TEST(acknowledgement_waits_for_no_other_flow),
 		RIG_TEST(acknowledgement_that_finds_no_buffer_goes_later),
