@@ -157,6 +157,23 @@ TEST(simultaneous_close) /* RFC 9293 3.6, figure 13 */
 	assert_gone();
 }
 
+TEST(simultaneous_close_whose_acknowledgements_are_lost) /* RFC 9293 3.6, figure 13; both repeat their FIN */
+{
+	struct peer *p = established();
+
+	app_closes(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	expect(p, .seq = 2, .ack = 2); /* lost, as the peer's */
+	assert_in_range(wait_sent(1000), 199 * NS_PER_MS, 202 * NS_PER_MS);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 2); /* which acknowledges, too */
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 2);
+	expect(p, .seq = 2, .ack = 2);
+	give(p, .seq = 2, .ack = 2);
+	assert_int_equal(state(p), TCP_TIME_WAIT);
+	silence();
+}
+
 /* --- half close --- */
 
 TEST(peer_that_ended_its_stream_still_receives) /* RFC 9293 3.6, case 2 */
@@ -456,6 +473,34 @@ TEST(reset_in_close_wait_is_a_broken_pipe) /* EPIPE as in Linux */
 	assert_gone();
 }
 
+TEST(reset_ends_a_connection_in_every_state) /* RFC 9293 3.10.7.4, second */
+{
+	static const struct {
+		bool shut, acked, fin;
+		uint8_t state;
+	} how[] = { { false, false, true, TCP_CLOSE_WAIT }, { true, false, false, TCP_FIN_WAIT_1 },
+		{ true, true, false, TCP_FIN_WAIT_2 }, { true, false, true, TCP_CLOSING },
+		{ true, true, true, TCP_TIME_WAIT } };
+
+	for (unsigned i = 0; i < ARRAY_LEN(how); i++) {
+		struct peer *p = established();
+
+		if (how[i].shut)
+			app_shuts(p);
+		if (how[i].acked)
+			give(p, .seq = 1, .ack = 2);
+		if (how[i].fin)
+			give(p, .flags = FIN | ACK, .seq = 1, .ack = how[i].acked ? 2 : 1);
+		assert_int_equal(state(p), how[i].state);
+		overlook();
+		give(p, .flags = RST, .seq = how[i].fin ? 2 : 1);
+		assert_int_equal(state(p), TCP_CLOSED);
+		silence();
+		app_closes(p);
+	}
+	assert_gone();
+}
+
 TEST(four_tuple_is_free_at_once_after_a_reset) /* though the application still has the old connection */
 {
 	struct peer *p = established(), *q;
@@ -576,6 +621,7 @@ int main(void)
 		RIG_TEST(active_close_with_fin_and_ack_in_one_segment),
 		RIG_TEST(passive_close),
 		RIG_TEST(simultaneous_close),
+		RIG_TEST(simultaneous_close_whose_acknowledgements_are_lost),
 		RIG_TEST(peer_that_ended_its_stream_still_receives),
 		RIG_TEST(application_that_ended_its_stream_still_receives),
 		RIG_TEST(received_data_stay_readable_after_everything),
@@ -595,6 +641,7 @@ int main(void)
 		RIG_TEST(process_that_dies_sends_what_it_wrote),
 		RIG_TEST(reset_is_told_and_unread_data_stay_readable),
 		RIG_TEST(reset_in_close_wait_is_a_broken_pipe),
+		RIG_TEST(reset_ends_a_connection_in_every_state),
 		RIG_TEST(four_tuple_is_free_at_once_after_a_reset),
 		RIG_TEST(nothing_is_sent_after_a_reset),
 		RIG_TEST(flow_that_ended_goes_from_no_list_to_another),

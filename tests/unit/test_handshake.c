@@ -180,6 +180,17 @@ TEST(simultaneous_open_repeats_its_syn_ack)
 	silence();
 }
 
+TEST(reset_of_a_simultaneous_open_refuses_a_connection) /* RFC 9293 3.10.7.4, MUST-11: it was no passive one */
+{
+	struct peer *p = syn_sent();
+
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .flags = RST, .seq = 1);
+	assert_int_equal(rec_of(p)->error, ECONNREFUSED);
+	silence();
+}
+
 TEST(close_while_connecting_leaves_nothing) /* RFC 9293 3.10.4 */
 {
 	struct peer *p = syn_sent();
@@ -624,6 +635,7 @@ int main(void)
 		RIG_TEST(repeated_syn_ack_is_acknowledged_again),
 		RIG_TEST(simultaneous_open_meets),
 		RIG_TEST(simultaneous_open_repeats_its_syn_ack),
+		RIG_TEST(reset_of_a_simultaneous_open_refuses_a_connection),
 		RIG_TEST(close_while_connecting_leaves_nothing),
 		RIG_TEST(data_written_while_connecting_go_with_the_connection),
 		RIG_TEST(four_tuples_are_used_once),

@@ -201,6 +201,20 @@ TEST(resent_bytes_are_counted)
 	assert_int_equal(cold_of(p)->lost, MSS);
 }
 
+TEST(what_was_sacked_lets_new_data_go) /* RFC 3042 2: limited transmit, also with SACK */
+{
+	struct peer *p = sack(10);
+
+	app_writes(p, 10 * MSS);
+	silence(); /* the window is full */
+	acked_to(p, 0, { AT(1), AT(2) });
+	expect_segment(p, 10);
+	acked_to(p, 0, { AT(1), AT(3) });
+	expect_segment(p, 11);
+	silence();
+	assert_int_equal(flow_of(p)->cwnd, 10 * MSS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +229,7 @@ int main(void)
 		RIG_TEST(recovery_reduces_the_window_once_for_a_window_of_data),
 		RIG_TEST(cubic_keeps_seven_tenths_of_the_window),
 		RIG_TEST(resent_bytes_are_counted),
+		RIG_TEST(what_was_sacked_lets_new_data_go),
 	};
 
 	return RIG_MAIN(tests);

@@ -58,6 +58,18 @@ TEST(fin_rides_on_the_last_data)
 	silence();
 }
 
+TEST(push_is_on_the_last_segment_of_what_was_written) /* RFC 9293 3.9.1.2, MUST-61 */
+{
+	struct peer *p = established();
+
+	app_writes(p, 2 * MSS + 100);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(next_segment(p)->flags, i < 2 ? ACK : ACK | PSH);
+	give(p, .seq = 1, .ack = 1 + 2 * MSS);
+	wait_sent(1000);
+	assert_int_equal(next_segment(p)->flags, ACK | PSH); /* and comes again with it */
+}
+
 TEST(no_flow_takes_more_than_its_turn)
 {
 	struct peer *a = established(), *b = established();
@@ -616,6 +628,7 @@ int main(void)
 		RIG_TEST(ring_wraps_within_a_segment),
 		RIG_TEST(first_flight_is_ten_segments),
 		RIG_TEST(fin_rides_on_the_last_data),
+		RIG_TEST(push_is_on_the_last_segment_of_what_was_written),
 		RIG_TEST(no_flow_takes_more_than_its_turn),
 		RIG_TEST(all_that_a_pass_sends_goes_in_one_burst),
 		RIG_TEST(without_packet_buffers_it_is_sent_later),
