@@ -131,7 +131,7 @@ int conn_op_info(void *arg, uint32_t flow, struct ctl_info *info)
 	return 0;
 }
 
-/* RFC 1191, 6.5: what fits the path is known now; true if that is less than before. Never below 552 bytes of
+/* RFC 1191, 6.4: what fits the path is known now; true if that is less than before. Never below 552 bytes of
  * packet, as Linux (min_pmtu), or what IPv6 guarantees (RFC 8201 4): forged messages must not make
  * connections crawl. */
 static bool lower_mss(struct flow *f, bool v4, uint16_t mtu)

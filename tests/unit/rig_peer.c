@@ -250,6 +250,8 @@ static const struct rig_seg *parse(const struct rig_frame *f, struct peer *p)
 		.ack = t[13] & ACK ? get32(t + 8) - p->irs : 0,
 		.len = f->len - L4 - hdr };
 	take_options(t + 20, hdr - 20, p, &s);
+	/* RFC 9293 3.2 (MUST-65), RFC 7323 2.2, RFC 2018 2 */
+	assert_true((s.flags & SYN) || (s.mss == 0 && !s.has_wscale && !s.has_sack_perm));
 	if (s.flags & SYN) {
 		p->host_wscale = s.has_wscale ? s.wscale : 0;
 		p->host_wscale_ok = s.has_wscale;

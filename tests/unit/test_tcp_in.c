@@ -480,6 +480,23 @@ TEST(resets_are_limited)
 	assert_int_equal(sent, SP_RSTS_PER_S / 10);
 }
 
+TEST(port_of_a_connection_that_opens_may_be_listened_on) /* RFC 9293 3.9.1.1, MUST-42 */
+{
+	struct peer *p = peer_new(), *q;
+
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	expect(p, .flags = SYN);
+	assert_int_equal(app_listens(0, p->local_port, 8), 0);
+	q = peer_new();
+	q->local_port = p->local_port;
+	give(q, .flags = SYN);
+	expect(q, .flags = SYN | ACK, .ack = 1);
+	give(p, .flags = SYN | ACK, .ack = 1);
+	expect(p, .seq = 1, .ack = 1);
+	assert_int_equal(events_of(p), ABI_EV_CONNECTED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -515,6 +532,7 @@ int main(void)
 		RIG_TEST(own_port_and_address_open_nothing),
 		RIG_TEST(listener_answers_neither_to_no_flags_nor_to_a_fin),
 		RIG_TEST(resets_are_limited),
+		RIG_TEST(port_of_a_connection_that_opens_may_be_listened_on),
 	};
 
 	return RIG_MAIN(tests);

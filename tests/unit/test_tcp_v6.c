@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_tcp_v6.c - what IPv6 changes in a connection, and which local address it has. The peer's answers come as
+ * the slow path has them when they are parsed; what the host sends is not looked at. */
+#include <errno.h>
+#include <string.h>
+
+#include "slowpath/conn.h"
+#include "slowpath/handshake.h"
+#include "tests/unit/rig_tcp.h"
+
+static struct net_addr addr(const char *text)
+{
+	struct net_addr a;
+
+	assert_true(addr_parse(text, &a));
+	return a;
+}
+
+/* Application 0 connects; what tasd answers. */
+static int connects(struct peer *p, const char *local, const char *remote, struct ctl_connect *m)
+{
+	struct rig_app *a = app_start(0);
+	int rc;
+
+	*m = (struct ctl_connect){ .remote = addr(remote), .remote_port = 80, .context = a->ctx[0].id };
+	if (local != NULL)
+		m->local = addr(local);
+	rc = app_connect(&rig.apps, a->id, m);
+	*p = (struct peer){ .app = a, .rec = m->rec, .flow = m->flow, .gen = m->gen };
+	rig_run();
+	overlook();
+	return rc;
+}
+
+static void two_families(void)
+{
+	rig.conf.ip.addresses6 = 1;
+	assert_true(prefix_parse("fd00::1/64", &rig.conf.ip.address6[0]));
+}
+
+/* The SYN-ACK with these options. */
+static void answered(struct peer *p, const char *opts, uint8_t opts_len)
+{
+	struct seg seg = { .seq = { 1000 },
+		.ack = seq_add(flow_of(p)->iss, 1),
+		.wnd = 0xffff,
+		.flags = SYN | ACK,
+		.opts_len = opts_len };
+
+	conn_lock(&rig.sp, p->flow);
+	handshake_segment_in(&rig.sp, p->flow, (const uint8_t *)opts, &seg);
+	conn_unlock(&rig.sp, p->flow);
+	rig_run();
+	overlook();
+	assert_int_equal(events_of(p), ABI_EV_CONNECTED);
+}
+
+static void too_big(struct peer *p, uint16_t mtu)
+{
+	struct icmp_error e = { .key = cold_of(p)->key,
+		.seq = flow_tx_seq(flow_of(p), flow_of(p)->tx_una),
+		.mtu = mtu,
+		.type = 2, /* RFC 4443 3.2 */
+		.v6 = true };
+
+	conn_icmp_error(&rig.sp, &e);
+	rig_run();
+	overlook();
+}
+
+TEST(peer_without_an_mss_gets_1220_bytes) /* RFC 9293 3.7.1, MUST-15 */
+{
+	struct ctl_connect m;
+	struct peer p;
+
+	two_families();
+	assert_int_equal(connects(&p, NULL, "fd00::2", &m), 0);
+	answered(&p, "", 0);
+	assert_int_equal(flow_of(&p)->mss, 1220);
+}
+
+TEST(path_is_never_taken_for_narrower_than_1280) /* RFC 8201 4 */
+{
+	struct ctl_connect m;
+	struct peer p;
+
+	two_families();
+	assert_int_equal(connects(&p, NULL, "fd00::2", &m), 0);
+	answered(&p, "\x02\x04\x05\xa0", 4);
+	assert_int_equal(flow_of(&p)->mss, 1440);
+	app_writes(&p, 5 * 1440);
+	overlook();
+	too_big(&p, 1400);
+	assert_int_equal(flow_of(&p)->mss, 1340);
+	too_big(&p, 600);
+	assert_int_equal(flow_of(&p)->mss, 1220);
+}
+
+TEST(route_chooses_the_local_address_unless_it_is_given) /* RFC 9293 3.9.1.1, MUST-43, MUST-44 */
+{
+	struct ctl_connect m;
+	struct peer p;
+
+	rig.conf.ip.addresses = 2;
+	rig.conf.ip.address[1] = prefix_v4(htobe32(0x0a000105), 24);
+	assert_int_equal(connects(&p, NULL, "10.0.1.9", &m), 0);
+	assert_true(addr_eq(m.local, addr("10.0.1.5")));
+	assert_int_equal(connects(&p, "10.0.0.1", "10.0.1.9", &m), 0);
+	assert_true(addr_eq(m.local, addr("10.0.0.1")) && addr_eq(cold_of(&p)->key.local, m.local));
+	assert_int_equal(connects(&p, "10.0.0.7", "10.0.1.9", &m), EADDRNOTAVAIL);
+}
+
+TEST(nobody_connects_to_what_is_no_host) /* RFC 9293 3.9.1.1, MUST-46 */
+{
+	static const char *const remote[] = { "224.0.0.1", "255.255.255.255", "10.0.0.255", "ff02::1", "::" };
+	struct ctl_connect m;
+	struct peer p;
+
+	two_families();
+	for (unsigned i = 0; i < ARRAY_LEN(remote); i++)
+		assert_int_equal(connects(&p, NULL, remote[i], &m), ENETUNREACH);
+}
+
+TEST(link_narrower_than_1280_is_refused) /* RFC 8200 5 */
+{
+	struct sp_conf sc = { .fp = &rig.fp, .conf = &rig.conf, .apps = &rig.apps, .now = rig.now };
+	static struct sp other;
+	char err[256] = "";
+
+	two_families();
+	rig_open();
+	rig.port.mtu = 1279;
+	assert_int_equal(sp_create(&other, &sc, err, sizeof(err)), -EINVAL);
+	assert_non_null(strstr(err, "1279"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(peer_without_an_mss_gets_1220_bytes),
+		RIG_TEST(path_is_never_taken_for_narrower_than_1280),
+		RIG_TEST(route_chooses_the_local_address_unless_it_is_given),
+		RIG_TEST(nobody_connects_to_what_is_no_host),
+		RIG_TEST(link_narrower_than_1280_is_refused),
+	};
+
+	return RIG_MAIN(tests);
+}
