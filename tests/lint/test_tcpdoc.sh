@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# docs/tcp.md: every file and every test that it names is there, a rule without a test says "not yet" or names no
+# file, and no requirement of RFC 9293 is missing.
+. "$(dirname "$0")/lib.sh"
+page=docs/tcp.md
+[ -e "$page" ] || { echo "$page is missing"; exit 2; }
+
+rows() { grep -E '^\| [0-9-]+ \|' "$page"; }
+
+columns() {
+	rows | awk -F ' [|] ' 'NF != 6 { print "a row of " NF " columns: " $0 }'
+}
+
+files() {
+	rows | awk -F ' [|] ' '{ print $5 }' | tr -d '` ' | sort -u | while read -r file; do
+		[ "$file" = - ] || [ -e "$file" ] || echo "$file: no such file"
+	done
+}
+
+tests() {
+	rows | awk -F ' [|] ' '{ sub(/ [|]$/, "", $6); print $6 }' | sed 's/; /\n/g' | sort -u |
+		while read -r file name more; do
+			[ "$file" = - ] && continue
+			grep -qsE "^(TEST\($name\)|static void $name\()" "tests/unit/$file" && [ -z "$more" ] ||
+				echo "tests/unit/$file $name $more: no such test"
+		done
+}
+
+untested() {
+	rows | awk -F ' [|] ' '$6 ~ /^-/ && $5 != "-" && $4 !~ /not yet/ { print "no test, and no word why: " $0 }'
+}
+
+# How many of each there are: RFC 9293, appendix B.
+requirements() {
+	local kind last n
+
+	while read -r kind last; do
+		for ((n = 1; n <= last; n++)); do
+			rows | grep -qw -- "$kind-$n" || echo "$kind-$n of RFC 9293 is missing"
+		done
+	done <<-END
+		MUST 69
+		SHLD 31
+		MAY 18
+		REC 1
+	END
+}
+
+{
+	columns
+	files
+	tests
+	untested
+	requirements
+} | sed "s|^|$page: |" | report tcpdoc
