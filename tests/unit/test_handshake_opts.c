@@ -134,6 +134,22 @@ TEST(acknowledgement_with_an_older_timestamp_completes_no_handshake) /* RFC 7323
 	assert_true(app_accepts(p, 0));
 }
 
+TEST(another_syn_of_one_that_opens_is_asked_about) /* RFC 5961 4.2: its peer lost its memory */
+{
+	struct peer *p = peer_new(), *q;
+
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	q = peer_again(p, RIG_IRS + 5000);
+	give(q, .flags = SYN);
+	expect(p, .seq = 1, .ack = 1);
+	give(p, .flags = RST, .seq = 1);
+	assert_int_equal(flows_in_use(), 0);
+	give(q, .flags = SYN);
+	expect(q, .flags = SYN | ACK, .ack = 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +169,7 @@ int main(void)
 		RIG_TEST(window_scale_above_fourteen_is_fourteen),
 		RIG_TEST(echo_is_of_the_acknowledgement_of_our_syn),
 		RIG_TEST(acknowledgement_with_an_older_timestamp_completes_no_handshake),
+		RIG_TEST(another_syn_of_one_that_opens_is_asked_about),
 	};
 
 	return RIG_MAIN(tests);

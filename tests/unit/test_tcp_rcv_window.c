@@ -165,7 +165,7 @@ TEST(window_opens_by_a_segment_at_least_whoever_asks) /* RFC 9293 3.8.6.2.2, MUS
 	silence();
 }
 
-TEST(closed_window_takes_acknowledgements_and_resets) /* RFC 9293 3.10.7.4, MUST-66 */
+TEST(closed_window_takes_acknowledgements_and_resets) /* RFC 9293 3.4, MUST-66 */
 {
 	struct peer *p;
 

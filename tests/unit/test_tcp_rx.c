@@ -284,7 +284,7 @@ TEST(every_second_full_segment_of_a_peer_with_small_ones) /* RFC 5681 4.2, RFC 1
 	assert_in_range(overlook(), 9, 12);
 }
 
-TEST(all_that_one_pass_takes_is_acknowledged_once) /* RFC 9293 3.8.6.3, MUST-58, 3.10.7.4, MUST-59 */
+TEST(all_that_one_pass_takes_is_acknowledged_once) /* RFC 9293 3.10.7.4, MUST-58, MUST-59 */
 {
 	struct peer *p = grown_up(established());
 
