@@ -23,7 +23,7 @@ uint8_t sp_cc_choose(const struct sp *sp, const char *name)
 void sp_cc_begin(struct sp *sp, uint32_t id)
 {
 	struct conn *n = &sp->conn[id];
-	uint32_t segments = n->syn_resends > 1 && !n->deferred ? 1 : sp->conf->tcp.initial_cwnd;
+	uint32_t segments = n->syn_resends > 1 ? 1 : sp->conf->tcp.initial_cwnd;
 
 	cc_flow_init(&n->cc, &sp->fp->flows[id], &sp->fp->cold[id], n->cc_alg, segments, sp->now);
 }

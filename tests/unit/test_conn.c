@@ -473,6 +473,17 @@ TEST(reset_in_close_wait_is_a_broken_pipe) /* EPIPE as in Linux */
 	assert_gone();
 }
 
+TEST(reset_at_the_number_of_the_fin_is_obeyed) /* tcp_reset_check() of Linux: some peers forget to count it */
+{
+	struct peer *p = established();
+
+	give(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	expect(p, .seq = 1, .ack = 2);
+	give(p, .flags = RST, .seq = 1);
+	assert_int_equal(rec_of(p)->error, EPIPE);
+	silence();
+}
+
 TEST(reset_ends_a_connection_in_every_state) /* RFC 9293 3.10.7.4, second */
 {
 	static const struct {
@@ -641,6 +652,7 @@ int main(void)
 		RIG_TEST(process_that_dies_sends_what_it_wrote),
 		RIG_TEST(reset_is_told_and_unread_data_stay_readable),
 		RIG_TEST(reset_in_close_wait_is_a_broken_pipe),
+		RIG_TEST(reset_at_the_number_of_the_fin_is_obeyed),
 		RIG_TEST(reset_ends_a_connection_in_every_state),
 		RIG_TEST(four_tuple_is_free_at_once_after_a_reset),
 		RIG_TEST(nothing_is_sent_after_a_reset),

@@ -150,6 +150,35 @@ TEST(another_syn_of_one_that_opens_is_asked_about) /* RFC 5961 4.2: its peer los
 	expect(q, .flags = SYN | ACK, .ack = 1);
 }
 
+TEST(simultaneous_open_gives_no_round_trip_time) /* RFC 6298 3: two SYNs of ours are on their way */
+{
+	struct peer *p = peer_new(.no_ts = true);
+
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	expect(p, .flags = SYN);
+	wait_ms(10);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_ms(10);
+	give(p, .seq = 1, .ack = 1);
+	assert_int_equal(events_of(p), ABI_EV_CONNECTED);
+	assert_int_equal(flow_of(p)->srtt_us, 0);
+}
+
+TEST(echo_is_not_of_what_comes_past_a_gap) /* RFC 7323 4.3 (2): though it completes the handshake */
+{
+	struct peer *p = peer_new();
+	uint32_t ts = (uint32_t)(rig.now / NS_PER_MS) + p->ts_off;
+
+	app_listens(0, RIG_PORT, 16);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_ms(100);
+	give(p, .seq = 101, .ack = 1, .len = 100);
+	assert_int_equal(expect(p, .seq = 1, .ack = 1, .sack = { { 101, 201 } })->ts_ecr, ts);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +199,8 @@ int main(void)
 		RIG_TEST(echo_is_of_the_acknowledgement_of_our_syn),
 		RIG_TEST(acknowledgement_with_an_older_timestamp_completes_no_handshake),
 		RIG_TEST(another_syn_of_one_that_opens_is_asked_about),
+		RIG_TEST(simultaneous_open_gives_no_round_trip_time),
+		RIG_TEST(echo_is_not_of_what_comes_past_a_gap),
 	};
 
 	return RIG_MAIN(tests);

@@ -2,6 +2,7 @@
 /* test_rack.c - loss by time (RFC 8985): the log of what was sent, RACK, tail loss probes. */
 #include "fastpath/rack.h"
 
+#include "fastpath/tcp_int.h"
 #include "tests/unit/rig_tcp.h"
 
 enum { MSS = RIG_MSS };
@@ -226,6 +227,42 @@ TEST(with_many_connections_probes_come_later)
 	expect_segment(p, 3);
 }
 
+TEST(retransmission_that_came_too_soon_says_nothing) /* 6.2 step 2: it was the first sending that arrived */
+{
+	struct peer *p = measured(10, 2000);
+	uint32_t first = p->ts_ecr;
+
+	for (unsigned n = 0; n < 2; n++) {
+		uint32_t from = n * 4;
+
+		wait_us(2000);
+		acked_to(p, 1 + from, { AT(2 + from), AT(5 + from) });
+		expect_segment(p, 1 + from);
+		if (n > 0) { /* later than the least round trip, but the echo is older */
+			wait_us(2500);
+			p->ts_ecr = first;
+		} else {
+			wait_us(100);
+		}
+		acked_to(p, 5 + from); /* the first sending, and what was SACKed */
+		silence();
+	}
+}
+
+TEST(wider_window_lasts_for_sixteen_recoveries) /* 6.2 step 4: RACK.reo_wnd_persist */
+{
+	struct peer *p = measured(2, 1000);
+	struct rack *r = &cold_of(p)->rack;
+
+	acked_to(p, 2, { AT(0), AT(1) }); /* it came twice */
+	assert_int_equal(r->reo_wnd_mult, 1);
+	for (unsigned n = 0; n < 15; n++)
+		rack_recovered(r);
+	assert_int_equal(r->reo_wnd_mult, 1);
+	rack_recovered(r);
+	assert_int_equal(r->reo_wnd_mult, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +280,8 @@ int main(void)
 		RIG_TEST(probe_for_nothing_reduces_nothing),
 		RIG_TEST(single_segment_is_left_to_the_retransmission_timer),
 		RIG_TEST(with_many_connections_probes_come_later),
+		RIG_TEST(retransmission_that_came_too_soon_says_nothing),
+		RIG_TEST(wider_window_lasts_for_sixteen_recoveries),
 	};
 
 	return RIG_MAIN(tests);

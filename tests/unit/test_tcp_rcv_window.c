@@ -184,6 +184,22 @@ TEST(closed_window_takes_acknowledgements_and_resets) /* RFC 9293 3.4, MUST-66 *
 	silence();
 }
 
+TEST(clamp_below_a_segment_opens_all_the_same) /* RFC 9293 3.8.6.2.2: by a quarter of it */
+{
+	struct peer *p = established();
+	uint32_t right = 1 + 65535, len;
+
+	assert_int_equal(app_sets(p, .window_clamp = 1000), 0);
+	for (uint32_t seq = 1; seq < 100000; seq += len) {
+		len = min_u32(MSS, right - seq);
+		assert_true(len > 0);
+		give(p, .seq = seq, .ack = 1, .len = len);
+		app_reads(p, len);
+		wait_ms(5);
+		right = edge(p, right);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +211,7 @@ int main(void)
 		RIG_TEST(window_probe_is_answered_with_the_window),
 		RIG_TEST(window_opens_by_a_segment_at_least_whoever_asks),
 		RIG_TEST(closed_window_takes_acknowledgements_and_resets),
+		RIG_TEST(clamp_below_a_segment_opens_all_the_same),
 	};
 
 	return RIG_MAIN(tests);

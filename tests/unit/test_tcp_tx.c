@@ -281,6 +281,16 @@ TEST(more_holds_what_fills_no_segment) /* MSG_MORE, TCP_CORK: tcp(7) */
 	expect(p, .seq = 1 + MSS, .ack = 1, .len = 110);
 }
 
+TEST(more_is_stronger_than_nodelay) /* tcp(7): as Linux since 2.5.71 */
+{
+	struct peer *p = established(.nodelay = true);
+
+	app_writes_more(p, 100);
+	silence();
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 110);
+}
+
 TEST(more_holds_for_two_hundred_milliseconds) /* tcp(7), TCP_CORK */
 {
 	struct peer *p = established(.rtt_ms = 100);
@@ -642,6 +652,7 @@ int main(void)
 		RIG_TEST(what_waited_goes_when_it_fills_a_segment),
 		RIG_TEST(nodelay_sends_every_small_segment),
 		RIG_TEST(more_holds_what_fills_no_segment),
+		RIG_TEST(more_is_stronger_than_nodelay),
 		RIG_TEST(more_holds_for_two_hundred_milliseconds),
 		RIG_TEST(more_holds_also_behind_what_is_on_its_way),
 		RIG_TEST(more_holds_each_time_anew),
