@@ -53,9 +53,9 @@ static inline bool is_older(struct tcp t, const struct seg *seg)
 		(int64_t)(t.c->now - t.k->ts_recent_ns) < (int64_t)PAWS_IDLE_NS;
 }
 
-/* RFC 7323 4.3 (2): only a segment that covers the last acknowledgement sent renews the timestamp to echo; and
- * whose own acknowledgement is believed, or a blind guess at one number would end the connection by a timestamp
- * far ahead of the peer's (RFC 5961 5). */
+/* RFC 7323 4.3 (2): only a segment that covers the last acknowledgement sent renews the timestamp to echo;
+ * and whose own acknowledgement is believed, or a blind guess at one number would end the connection by a
+ * timestamp far ahead of the peer's (RFC 5961 5). */
 static inline void ts_update(struct tcp t, const struct seg *seg, int32_t head)
 {
 	if (!(t.f->flags & FLOW_TS) || !seg->has_ts || head > -(int32_t)t.f->rx_unacked)

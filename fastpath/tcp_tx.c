@@ -60,8 +60,8 @@ static inline uint32_t window_rounded(const struct flow *f, uint32_t wnd, uint32
 	return min_u32(min_u32(wnd, max_u32(space, f->rx_adv)) >> f->rcv_wscale, 0xffff);
 }
 
-/* The right edge moves by a segment or a quarter of the buffer at least, or a peer that sends whatever fits would
- * send small ones for ever (RFC 9293 3.8.6.2.2, MUST-39). */
+/* The right edge moves by a segment or a quarter of the buffer at least, or a peer that sends whatever fits
+ * would send small ones for ever (RFC 9293 3.8.6.2.2, MUST-39). */
 static TAS_NOINLINE uint32_t window_in_steps(const struct flow *f, const struct flow_cold *k)
 {
 	uint32_t size = flow_rx_size(f), wnd = rcv_window(f, k), limit = size;

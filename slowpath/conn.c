@@ -333,8 +333,8 @@ static uint32_t doublings(const struct sp *sp, uint32_t id)
 	return n > THIN_RETRIES ? n - THIN_RETRIES : 0;
 }
 
-/* With nothing but a SYN that was lost to go by, the timeout is three seconds (RFC 6298 5.7): the path may be as
- * slow as that. */
+/* With nothing but a SYN that was lost to go by, the timeout is three seconds (RFC 6298 5.7): the path may be
+ * as slow as that. */
 static uint32_t rto_now_us(const struct sp *sp, uint32_t id)
 {
 	const struct flow *f = &sp->fp->flows[id];

@@ -18,8 +18,8 @@ uint8_t sp_cc_choose(const struct sp *sp, const char *name)
 	return (uint8_t)(alg < 0 ? CC_CUBIC : alg);
 }
 
-/* A SYN that was lost once may have been late; twice, and the path is congested: one segment (RFC 5681 3.1, as
- * Linux takes it). */
+/* A SYN that was lost once may have been late; twice, and the path is congested: one segment (RFC 5681 3.1,
+ * as Linux takes it). */
 void sp_cc_begin(struct sp *sp, uint32_t id)
 {
 	struct conn *n = &sp->conn[id];

@@ -53,7 +53,8 @@ static void established_in(struct sp *sp, uint32_t id, const uint8_t *frame, con
 }
 
 /* A new connection may take the place of one in TIME_WAIT if nothing of the old one can be mistaken for it
- * (RFC 1122 4.2.2.13, RFC 6191), and somebody wants it. A SYN with an older timestamp is itself of the past. */
+ * (RFC 1122 4.2.2.13, RFC 6191), and somebody wants it. A SYN with an older timestamp is itself of the past.
+ */
 static bool may_reuse(const struct sp *sp, uint32_t id, const struct seg *seg)
 {
 	const struct flow *f = &sp->fp->flows[id];

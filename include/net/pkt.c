@@ -99,8 +99,8 @@ static void pkt_set_l4(struct seg *seg, uint32_t l4_off, uint32_t l4_len, uint8_
 	};
 }
 
-/* A route that the sender chose: what it sends so, it could not see answered otherwise (RFC 7126 4.3, 4.4; Linux's
- * accept_source_route is off, too). Other options are passed over. */
+/* A route that the sender chose: what it sends so, it could not see answered otherwise (RFC 7126 4.3, 4.4;
+ * Linux's accept_source_route is off, too). Other options are passed over. */
 static bool pkt_is_source_routed(const uint8_t *opts, uint32_t len)
 {
 	while (len > 0 && opts[0] != IP_OPT_END) {

@@ -180,7 +180,7 @@ TEST(simultaneous_open_repeats_its_syn_ack)
 	silence();
 }
 
-TEST(reset_of_a_simultaneous_open_refuses_a_connection) /* RFC 9293 3.10.7.4, MUST-11: it was no passive one */
+TEST(reset_of_a_simultaneous_open_refuses_a_connection) /* RFC 9293 3.10.7.4, MUST-11 */
 {
 	struct peer *p = syn_sent();
 

@@ -155,7 +155,7 @@ TEST(challenges_of_all_connections_are_limited) /* RFC 5961 7 */
 	assert_int_equal(sent, 8);
 }
 
-TEST(timestamp_of_a_blind_guess_is_not_taken) /* RFC 5961 5: its acknowledgement is wrong, or the peer is shut out by PAWS */
+TEST(timestamp_of_a_blind_guess_is_not_taken) /* RFC 5961 5: or PAWS would shut the peer out */
 {
 	struct peer *p = established();
 	uint32_t ts = (uint32_t)(rig.now / NS_PER_MS) + p->ts_off;

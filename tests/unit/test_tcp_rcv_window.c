@@ -142,7 +142,7 @@ TEST(window_probe_is_answered_with_the_window) /* RFC 9293 3.8.6.1 */
 	silence();
 }
 
-TEST(window_opens_by_a_segment_at_least_whoever_asks) /* RFC 9293 3.8.6.2.2, MUST-39: nor to a probe, nor beside data */
+TEST(window_opens_by_a_segment_at_least_whoever_asks) /* RFC 9293 3.8.6.2.2, MUST-39 */
 {
 	struct peer *p;
 	uint32_t right;

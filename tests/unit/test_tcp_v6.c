@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_tcp_v6.c - what IPv6 changes in a connection, and which local address it has. The peer's answers come as
- * the slow path has them when they are parsed; what the host sends is not looked at. */
+/* test_tcp_v6.c - what IPv6 changes in a connection, and which local address it has. The peer's answers come
+ * as the slow path has them when they are parsed; what the host sends is not looked at. */
 #include <errno.h>
 #include <string.h>
 
