@@ -53,6 +53,12 @@
 	X(TCP_TX_RSTS, "tcp_tx_resets", "segments", "RST segments sent")                                    \
 	X(TCP_LISTEN_OVERFLOWS, "tcp_listen_overflows", "connections",                                      \
 		"connection requests dropped: backlog full")                                                \
+	X(TCP_COOKIES_SENT, "tcp_syn_cookies_sent", "segments",                                             \
+		"SYNs answered without remembering them: a flood of them, or a backlog too short")          \
+	X(TCP_COOKIES_OPENED, "tcp_syn_cookies_opened", "connections",                                      \
+		"opened by an acknowledgement that brought a SYN cookie back")                              \
+	X(TCP_COOKIES_FAILED, "tcp_syn_cookies_failed", "segments",                                         \
+		"acknowledgements of a SYN cookie that was not ours, or too old; answered by RST")          \
 	X(TCP_UNACCEPTED_DROPPED, "tcp_unaccepted_dropped", "segments",                                     \
 		"not kept: nobody had accepted their connection, and no memory was left for it")            \
 	X(TCP_UNACCEPTED_RESETS, "tcp_unaccepted_resets", "connections",                                    \

@@ -136,6 +136,10 @@ const struct conf_key conf_keys[] = {
 		.help = "Data is sent again this often before the connection is given up." },
 	{ KEY(tcp, backlog_max), INT(1, 65535, "connections", "4096"),
 		.help = "A larger backlog given to listen() is cut to this, as by net.core.somaxconn." },
+	{ KEY(tcp, syn_cookies), CHOICE(OFF_ON_AUTO, "auto"),
+		.help = "Answer SYNs without remembering them (RFC 4987): auto where a listener has "
+			"`backlog_max` handshakes that are not complete, or the connections of "
+			"`flows_max` run out; on always; off never, the oldest handshake then makes way." },
 	{ KEY(tcp, initial_cwnd), INT(1, 100, "segments", "10"),
 		.help = "Congestion window of a new connection." },
 	{ KEY(tcp, timestamps), CHOICE(OFF_ON, "on"), .help = "Offer and accept timestamps (RFC 7323)." },

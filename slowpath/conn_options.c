@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "fastpath/fastpath.h"
+#include "include/net/hdr.h"
+#include "include/net/tcp_opt.h"
 #include "slowpath/conn.h"
 #include "slowpath/sp.h"
 #include "slowpath/sp_cc.h"
@@ -22,11 +24,33 @@ static uint32_t wanted_size(uint32_t asked, uint32_t usual)
 	return pow2_at_least(max_u32(min_u32(size, APP_BUFFER_MAX), APP_BUFFER_MIN));
 }
 
+static uint32_t clamped(const struct ctl_options *o, uint32_t window)
+{
+	return o->window_clamp != 0 ? min_u32(o->window_clamp, window) : window;
+}
+
+uint16_t options_first_window(const struct tas_conf *conf, const struct ctl_options *o)
+{
+	uint32_t size = wanted_size(o->rx_size, conf->memory.rx_buffer);
+
+	return (uint16_t)min_u32(clamped(o, size - 1), 0xffff);
+}
+
+uint8_t options_wscale(const struct tas_conf *conf, const struct ctl_options *o)
+{
+	uint32_t most = clamped(o, wanted_size(o->rx_size, conf->memory.rx_buffer));
+	uint8_t shift = 0;
+
+	while ((most >> shift) > 0xffff && shift < TCP_WSCALE_MAX)
+		shift++;
+	return shift;
+}
+
 uint32_t options_window(const struct sp *sp, uint32_t id)
 {
 	const struct conn *n = &sp->conn[id];
 
-	return n->opt.window_clamp != 0 ? min_u32(n->opt.window_clamp, n->rx_size) : n->rx_size;
+	return clamped(&n->opt, n->rx_size);
 }
 
 /* A larger ring, as far as there is memory; for a smaller one less of it is used. */
@@ -134,25 +158,33 @@ uint32_t options_defer_retries(const struct sp *sp, uint32_t id)
 	return n;
 }
 
+uint16_t options_mss_of(const struct ctl_options *o, uint32_t mss)
+{
+	return (uint16_t)(o->max_seg != 0 ? min_u32(mss, max_u32(o->max_seg, MSS_LEAST)) : mss);
+}
+
 uint16_t options_mss(const struct sp *sp, uint32_t id, uint32_t mss)
 {
-	uint32_t most = sp->conn[id].opt.max_seg;
+	return options_mss_of(&sp->conn[id].opt, mss);
+}
 
-	return (uint16_t)(most != 0 ? min_u32(mss, max_u32(most, MSS_LEAST)) : mss);
+void options_class(const struct ctl_options *o, struct hdr_tmpl *h)
+{
+	if (hdr_tmpl_is_v4(h))
+		hdr_tmpl_set_class(h, o->ttl != 0 ? o->ttl : HOPS, o->tos);
+	else
+		hdr_tmpl_set_class(h, o->hops != 0 ? (uint8_t)(o->hops - 1) : HOPS, o->tclass);
 }
 
 void options_header(struct sp *sp, uint32_t id)
 {
-	const struct ctl_options *o = &sp->conn[id].opt;
 	struct hdr_tmpl *h = &sp->fp->cold[id].hdr;
 	struct flow *f = &sp->fp->flows[id];
-	bool fragments = o->flags & CTL_OPTION_FRAGMENTS;
+	bool fragments = sp->conn[id].opt.flags & CTL_OPTION_FRAGMENTS;
 
-	if (!hdr_tmpl_is_v4(h)) {
-		hdr_tmpl_set_class(h, o->hops != 0 ? (uint8_t)(o->hops - 1) : HOPS, o->tclass);
+	options_class(&sp->conn[id].opt, h);
+	if (!hdr_tmpl_is_v4(h))
 		return;
-	}
-	hdr_tmpl_set_class(h, o->ttl != 0 ? o->ttl : HOPS, o->tos);
 	if (fragments == ((f->flags & FLOW_FRAGMENTS) != 0))
 		return;
 	f->flags ^= FLOW_FRAGMENTS;

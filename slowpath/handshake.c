@@ -11,6 +11,8 @@
 #include "slowpath/conn.h"
 #include "slowpath/conn_neigh.h"
 #include "slowpath/conn_options.h"
+#include "slowpath/handshake_cookie.h"
+#include "slowpath/handshake_int.h"
 #include "slowpath/sp.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_out.h"
@@ -24,16 +26,6 @@ enum {
 	ECHO_MAX_MS = 60 * 1000,      /* an older echo is none */
 };
 
-/* The shift with which a window of this size can be written in 16 bits. */
-static uint8_t wscale_for(uint32_t size)
-{
-	uint8_t shift = 0;
-
-	while ((size >> shift) > 0xffff && shift < TCP_WSCALE_MAX)
-		shift++;
-	return shift;
-}
-
 /* What a flow is before its first segment. Its numbers begin beyond those of a connection in TIME_WAIT whose
  * place it takes (RFC 1122 4.2.2.13), as far as Linux puts them. */
 static void flow_begin(struct sp *sp, uint32_t id, const struct ctl_options *options, const tcp_seq *former)
@@ -45,8 +37,8 @@ static void flow_begin(struct sp *sp, uint32_t id, const struct ctl_options *opt
 	options_begin(sp, id, options);
 	n->cc_alg = sp_cc_choose(sp, options->congestion);
 	n->wscale_offered = sp->conf->tcp.window_scaling;
-	f->rcv_wscale = n->wscale_offered ? wscale_for(options_window(sp, id)) : 0;
-	f->rx_adv = min_u32(min_u32(n->rx_size - 1, options_window(sp, id)), 0xffff);
+	f->rcv_wscale = n->wscale_offered ? options_wscale(sp->conf, options) : 0;
+	f->rx_adv = options_first_window(sp->conf, options);
 	f->iss = isn_next(&sp->isn, &k->key, sp->now);
 	if (former != NULL && seq_dist(*former, f->iss) < FORMER_DISTANCE)
 		f->iss = seq_add(*former, FORMER_DISTANCE);
@@ -59,19 +51,31 @@ static void flow_begin(struct sp *sp, uint32_t id, const struct ctl_options *opt
 /* RFC 3168 6.1.1: a SYN asks with both flags, a SYN-ACK agrees with ECE alone; one with both reflects what it
  * does not know. A marked SYN may have met a path that takes ECN for something else; for dctcp it is usual
  * (RFC 8257 3.5). As Linux. */
-static bool ecn_agreed(const struct sp *sp, uint32_t id, const struct seg *seg)
+bool handshake_ecn_agreed(const struct seg *seg, uint8_t cc_alg)
 {
 	uint8_t asks = RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG, said = seg->flags & asks;
 
 	if (seg->flags & RTE_TCP_ACK_FLAG)
 		return said == RTE_TCP_ECE_FLAG;
-	return said == asks && (seg->ecn == IP_ECN_NOT_ECT || sp->conn[id].cc_alg == CC_DCTCP);
+	return said == asks && (seg->ecn == IP_ECN_NOT_ECT || cc_alg == CC_DCTCP);
 }
 
 /* dctcp is nothing without. */
-static uint32_t ecn_wanted(const struct sp *sp, uint32_t id)
+bool handshake_ecn_wanted(const struct sp *sp, uint8_t cc_alg)
 {
-	return sp->conf->tcp.ecn || sp->conn[id].cc_alg == CC_DCTCP ? FLOW_ECN : 0;
+	return sp->conf->tcp.ecn || cc_alg == CC_DCTCP;
+}
+
+static uint32_t ecn_flag(const struct sp *sp, uint32_t id)
+{
+	return handshake_ecn_wanted(sp, sp->conn[id].cc_alg) ? FLOW_ECN : 0;
+}
+
+uint16_t handshake_peer_mss(const struct tcp_opts *o, struct net_addr peer)
+{
+	uint16_t usual = addr_is_v4(peer) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+
+	return (uint16_t)max_u32(o->has & TCP_HAS_MSS ? o->mss : usual, MSS_LEAST);
 }
 
 /* What a SYN's options settle; what it does not offer is off from now on. */
@@ -80,10 +84,9 @@ static void take_syn_options(struct sp *sp, uint32_t id, const uint8_t *frame, c
 	struct flow *f = &sp->fp->flows[id];
 	struct conn *n = &sp->conn[id];
 	struct tcp_opts o;
-	uint16_t usual = addr_is_v4(sp->fp->cold[id].key.remote) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
 
 	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &o);
-	n->peer_mss = options_mss(sp, id, max_u32(o.has & TCP_HAS_MSS ? o.mss : usual, MSS_LEAST));
+	n->peer_mss = options_mss(sp, id, handshake_peer_mss(&o, sp->fp->cold[id].key.remote));
 	n->wscale_offered = n->wscale_offered && (o.has & TCP_HAS_WSCALE);
 	f->snd_wscale = n->wscale_offered ? o.wscale : 0;
 	if (!n->wscale_offered)
@@ -93,7 +96,7 @@ static void take_syn_options(struct sp *sp, uint32_t id, const uint8_t *frame, c
 		f->flags |= FLOW_TS;
 	if (sp->conf->tcp.sack && (o.has & TCP_HAS_SACK_PERM))
 		f->flags |= FLOW_SACK;
-	if (!ecn_agreed(sp, id, seg))
+	if (!handshake_ecn_agreed(seg, n->cc_alg))
 		f->flags &= ~(uint32_t)FLOW_ECN;
 	f->ts_recent = o.has & TCP_HAS_TS ? o.ts_val : 0;
 	sp->fp->cold[id].ts_recent_ns = sp->now;
@@ -151,22 +154,28 @@ static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 
 /* --- passive --- */
 
-static void answer_syn(struct sp *sp, struct listener *l, uint32_t id, const uint8_t *frame,
-	const struct seg *seg, const tcp_seq *former)
+void handshake_passive_begin(struct sp *sp, struct listener *l, uint32_t id, const uint8_t *frame,
+	const tcp_seq *former)
 {
 	const struct rte_ether_hdr *eth = (const struct rte_ether_hdr *)frame;
 	struct flow *f = &sp->fp->flows[id];
 	struct flow_cold *k = &sp->fp->cold[id];
 
 	flow_begin(sp, id, &l->options, former);
-	f->flags |= ecn_wanted(sp, id);
-	take_syn_options(sp, id, frame, seg);
 	if (l->flags & CTL_LISTEN_NODELAY)
 		f->flags |= FLOW_NODELAY;
 	hdr_tmpl_init(&k->hdr, &sp->fp->port->mac, &eth->src_addr, &k->key, 0, 0, false);
 	options_header(sp, id);
 	f->state = TCP_SYN_RCVD;
 	listen_embryo(sp, l, id);
+}
+
+static void answer_syn(struct sp *sp, struct listener *l, uint32_t id, const uint8_t *frame,
+	const struct seg *seg, const tcp_seq *former)
+{
+	handshake_passive_begin(sp, l, id, frame, former);
+	sp->fp->flows[id].flags |= ecn_flag(sp, id);
+	take_syn_options(sp, id, frame, seg);
 	out_syn(sp, id);
 	conn_timer_arm(sp, id);
 }
@@ -191,7 +200,12 @@ void handshake_syn_in(struct sp *sp, const uint8_t *frame, const struct flow_key
 		sp_count(sp, CNT_TCP_NO_MEMORY, 1);
 		return;
 	}
-	/* In a flood of SYNs each waits as long as it takes to send that many: who answers sooner gets in. */
+	if (former == NULL && cookie_wanted(sp, l)) {
+		cookie_answer(sp, l, frame, key, seg);
+		return;
+	}
+	/* Without cookies, in a flood of SYNs each waits as long as it takes to send that many: who answers
+	 * sooner gets in. */
 	if (l->embryos.count >= sp->conf->tcp.backlog_max)
 		room_end_embryo(sp, l->embryos.head);
 	id = conn_new(sp, key);
@@ -450,7 +464,7 @@ static int connect_begin(struct sp *sp, uint32_t id, uint16_t app, const struct 
 	flow_begin(sp, id, &m->options, former);
 	f->flags |= (sp->conf->tcp.timestamps ? FLOW_TS : 0u) | (sp->conf->tcp.sack ? FLOW_SACK : 0u) |
 		(m->flags & CTL_LISTEN_NODELAY ? FLOW_NODELAY : 0u);
-	f->flags |= ecn_wanted(sp, id);
+	f->flags |= ecn_flag(sp, id);
 	hdr_tmpl_init(&sp->fp->cold[id].hdr, &sp->fp->port->mac, &mac, &sp->fp->cold[id].key, 0, 0,
 		f->flags & FLOW_TS);
 	options_header(sp, id);

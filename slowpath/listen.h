@@ -70,6 +70,7 @@ struct listener {
 	struct acceptor_queue leaving;
 	bool closed; /* nobody has it, nobody finds it; gone when the last connection is */
 	uint64_t accepted, overflows;
+	tas_ns cookies_until;      /* acknowledgements may bring some back (handshake_cookie.h) */
 	uint64_t unaccepted_bytes; /* memory that its connections have in tasd (unaccepted.h) */
 };
 

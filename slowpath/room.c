@@ -87,13 +87,21 @@ static void end_one(struct sp *sp, uint32_t flow, enum tas_counter counter)
 
 void room_end_embryo(struct sp *sp, uint32_t flow) { end_one(sp, flow, CNT_TCP_EMBRYOS_ENDED); }
 
+/* What was ended counts: it is free after its grace period. */
+static bool below_reserve(const struct fastpath *fp)
+{
+	return fp->nr_free + fp->nr_graves < min_u32(fp->conf.flows_max / 8, ROOM_RESERVE_MAX);
+}
+
+bool room_is_short(const struct sp *sp)
+{
+	return below_reserve(sp->fp) && sp->room[ROOM_TIME_WAIT].count + sp->room[ROOM_ORPHAN].count == 0 &&
+		sp->room[ROOM_EMBRYO].count > 0;
+}
+
 void room_make(struct sp *sp)
 {
-	const struct fastpath *fp = sp->fp;
-	uint32_t reserve = min_u32(fp->conf.flows_max / 8, ROOM_RESERVE_MAX);
-
-	/* what was ended counts: it is free after its grace period */
-	while (fp->nr_free + fp->nr_graves < reserve) {
+	while (below_reserve(sp->fp)) {
 		if (sp->room[ROOM_TIME_WAIT].count > 0)
 			end_one(sp, sp->room[ROOM_TIME_WAIT].head, CNT_TCP_TIME_WAIT_ENDED);
 		else if (sp->room[ROOM_ORPHAN].count > 0)

@@ -30,6 +30,8 @@ struct room_queue { /* flow ids through conn.room_next/prev, oldest first */
 
 /* May a user have one flow more? */
 bool room_may_take(const struct sp *sp, uid_t uid);
+/* Is there no place for a newcomer but that of an embryo? */
+bool room_is_short(const struct sp *sp);
 /* The flow is this user's, and not another's any more; false if he may have no more. */
 bool room_take(struct sp *sp, uint32_t flow, uid_t uid);
 /* It is nobody's any more, if it was anybody's. */

@@ -173,6 +173,7 @@ int sp_create(struct sp *sp, const struct sp_conf *sc, char *err, size_t err_siz
 	users_limit(&sp->apps->users, SHARE_PORTS, tcp->port_range.high - tcp->port_range.low + 1u);
 	ports_init(&sp->ports, tcp->port_range.low, tcp->port_range.high, sc->secrets + ISN_SECRET_LEN);
 	sp->challenges = challenge_of(sc->secrets + ISN_SECRET_LEN + PORTS_SECRET_LEN);
+	sp->cookies = cookies_of(sc->secrets + SP_SECRETS_LEN - COOKIE_SECRET_LEN);
 	sp->rsts = limit_of(SP_RSTS_PER_S, SP_RSTS_PER_S / 10);
 	sp_scale_init(sp);
 	ra_init(&sp->ra, &sp->routes, &sp->neigh, sc->conf->ip.autoconf6 == CONF_ON,

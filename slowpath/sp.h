@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "fastpath/fastpath.h"
+#include "include/base/log.h"
 #include "include/net/rtt.h"
 #include "slowpath/app.h"
 #include "slowpath/app_flow.h"
@@ -19,6 +20,7 @@
 #include "slowpath/challenge.h"
 #include "slowpath/conf.h"
 #include "slowpath/conn_keepalive.h"
+#include "slowpath/cookie.h"
 #include "slowpath/icmp_sp.h"
 #include "slowpath/isn.h"
 #include "slowpath/limit.h"
@@ -38,7 +40,7 @@ enum {
 	SP_CC_BURST = 10000, /* flows congestion control visits in one pass */
 	SP_NEIGHBOURS_MAX = 4096,
 	SP_RSTS_PER_S = 10000, /* for segments that belong to no connection */
-	SP_SECRETS_LEN = ISN_SECRET_LEN + PORTS_SECRET_LEN + CHALLENGE_SECRET_LEN,
+	SP_SECRETS_LEN = ISN_SECRET_LEN + PORTS_SECRET_LEN + CHALLENGE_SECRET_LEN + COOKIE_SECRET_LEN,
 };
 
 /* Where a passively opened connection is until it was accepted. */
@@ -95,6 +97,8 @@ struct sp {
 	uint32_t *neigh_conns; /* [SP_NEIGHBOURS_MAX] the first flow that goes through each, or FLOW_NONE */
 	struct icmp_sp icmp;
 	struct isn isn;
+	struct cookies cookies;
+	struct log_limit flood_log;
 	struct ports ports;
 	struct listeners *listeners;
 	struct room_queue room[NR_ROOM_CLASSES];

@@ -6,6 +6,7 @@
 #include "fastpath/fastpath.h"
 #include "slowpath/conn.h"
 #include "slowpath/handshake.h"
+#include "slowpath/handshake_cookie.h"
 #include "slowpath/sp.h"
 #include "slowpath/tcp_out.h"
 #include "slowpath/unaccepted.h"
@@ -124,6 +125,21 @@ static bool connection_in(struct sp *sp, uint32_t id, const uint8_t *frame, cons
 	}
 }
 
+/* Of no connection, or of one that began with a cookie: then it is one from here on. */
+static void ack_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg)
+{
+	uint32_t id;
+
+	switch (cookie_ack_in(sp, frame, key, seg, &id)) {
+	case COOKIE_IS_NONE: out_rst_for(sp, frame, key, seg); break;
+	case COOKIE_LATER: break;
+	case COOKIE_OPENS:
+		connection_in(sp, id, frame, seg);
+		conn_unlock(sp, id);
+		break;
+	}
+}
+
 void tcp_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg)
 {
 	uint32_t id = flow_lookup(sp->fp, key);
@@ -145,6 +161,8 @@ void tcp_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key, con
 	flags = seg->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG);
 	if (flags == RTE_TCP_SYN_FLAG)
 		handshake_syn_in(sp, frame, key, seg, was ? &nxt : NULL);
+	else if (flags == RTE_TCP_ACK_FLAG)
+		ack_in(sp, frame, key, seg);
 	else if (flags != 0 || listen_find(sp->listeners, key) == NULL) /* RFC 9293 3.10.7.2, fourth */
 		out_rst_for(sp, frame, key, seg);
 }

@@ -37,7 +37,7 @@ void out_frame(struct sp *sp, const uint8_t *frame, uint32_t len)
 	frame_go(sp, m, len);
 }
 
-static void segment_go(struct sp *sp, const struct hdr_tmpl *h, const struct hdr_fields *fields,
+void out_segment(struct sp *sp, const struct hdr_tmpl *h, const struct hdr_fields *fields,
 	const struct tcp_opts *o)
 {
 	struct rte_mbuf *m = frame_new(sp, HDR_WRITE_MAX);
@@ -104,7 +104,7 @@ void out_syn(struct sp *sp, uint32_t id)
 	if (sp->conn[id].wscale_offered)
 		o.has |= TCP_HAS_WSCALE;
 	syn_ecn(sp, id, answer, &fields);
-	segment_go(sp, hdr_of(sp, id), &fields, &o);
+	out_segment(sp, hdr_of(sp, id), &fields, &o);
 }
 
 /* A segment without payload as the flow stands. */
@@ -124,7 +124,7 @@ static void bare(struct sp *sp, uint32_t id, uint8_t flags)
 
 	if (flags & RTE_TCP_RST_FLAG)
 		fields.wnd = 0, fields.flags = flags;
-	segment_go(sp, hdr_of(sp, id), &fields, &o);
+	out_segment(sp, hdr_of(sp, id), &fields, &o);
 }
 
 void out_ack(struct sp *sp, uint32_t id)
@@ -168,5 +168,5 @@ void out_rst_for(struct sp *sp, const uint8_t *frame, const struct flow_key *key
 	}
 	hdr_tmpl_init(&h, &sp->fp->port->mac, &eth->src_addr, key, 64, 0, false);
 	sp_count(sp, CNT_TCP_TX_RSTS, 1);
-	segment_go(sp, &h, &fields, NULL);
+	out_segment(sp, &h, &fields, NULL);
 }

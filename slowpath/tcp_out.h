@@ -11,6 +11,9 @@
 #include "include/net/seg.h"
 
 struct sp;
+struct hdr_fields;
+struct hdr_tmpl;
+struct tcp_opts;
 
 /* SYN in SYN_SENT, SYN and ACK in SYN_RCVD. */
 void out_syn(struct sp *sp, uint32_t id);
@@ -24,6 +27,9 @@ void out_rst(struct sp *sp, uint32_t id);
 /* Answers a segment that belongs to no connection (RFC 9293 3.10.7.1): back to where `frame` came from, at
  * most SP_RSTS_PER_S. */
 void out_rst_for(struct sp *sp, const uint8_t *frame, const struct flow_key *key, const struct seg *seg);
+/* A segment without payload of these headers; o: its options, or NULL. */
+void out_segment(struct sp *sp, const struct hdr_tmpl *h, const struct hdr_fields *fields,
+	const struct tcp_opts *o);
 /* Any frame. */
 void out_frame(struct sp *sp, const uint8_t *frame, uint32_t len);
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """exact - bytes both sides know, one way or the other; every one of them is compared.
 
-exact.py serve PORT                       serves the others, many at a time
+exact.py serve PORT [dual]                serves the others, many at a time; dual: in both families
 exact.py put ADDRESS PORT BYTES           sends BYTES; the server says whether they were the ones
 exact.py get ADDRESS PORT BYTES [FILE]    fetches BYTES; with FILE it reads nothing before that exists
 
@@ -39,8 +39,9 @@ def answer(connection):
             connection.sendall(b"same" if same else b"differs")
 
 
-def serve(port):
-    listener = socket.create_server(("", int(port)), backlog=128)
+def serve(port, dual=None):
+    family = socket.AF_INET6 if dual else socket.AF_INET
+    listener = socket.create_server(("", int(port)), family=family, backlog=128, dualstack_ipv6=dual is not None)
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=answer, args=(connection,), daemon=True).start()

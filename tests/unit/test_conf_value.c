@@ -92,6 +92,7 @@ static const struct {
 	{ "tcp", "synack_retries", "5", LIST("0", "127"), LIST("128", "-1", INT_JUNK) },
 	{ "tcp", "retries", "15", LIST("1", "255"), LIST("0", "256", INT_JUNK) },
 	{ "tcp", "backlog_max", "4096", LIST("1", "65535"), LIST("0", "65536", INT_JUNK) },
+	{ "tcp", "syn_cookies", "auto", SWITCHES },
 	{ "tcp", "initial_cwnd", "10", LIST("1", "100"), LIST("0", "101", INT_JUNK) },
 	{ "tcp", "timestamps", "on", BOOLS },
 	{ "tcp", "sack", "on", BOOLS },

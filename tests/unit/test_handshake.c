@@ -585,6 +585,7 @@ TEST(full_flow_table_drops_a_syn)
 	struct peer *p;
 
 	rig.conf.memory.flows_max = 64;
+	rig.conf.tcp.syn_cookies = CONF_OFF;
 	for (unsigned i = 0; i < 63; i++)
 		syn_rcvd();
 	while (flows_in_use() < 64)

@@ -6,7 +6,11 @@
 
 enum { FLOWS = 32, RESERVE = FLOWS / 8 };
 
-static void few_flows(void) { rig.conf.memory.flows_max = FLOWS; }
+static void few_flows(void)
+{
+	rig.conf.memory.flows_max = FLOWS;
+	rig.conf.tcp.syn_cookies = CONF_OFF;
+}
 
 /* Closed here first. */
 static struct peer *time_wait(struct peer *p)
