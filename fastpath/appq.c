@@ -171,6 +171,21 @@ static bool window_worth_telling(const struct flow *f, const struct flow_cold *k
 	return more >= size / 4 || (f->rx_adv < size / 4 && more >= min_u32(2u * k->rcv_mss, size / 4));
 }
 
+/* The peer can send a window each round trip: an application that reads half of that or more may be limited
+ * by the window, and not the other way round (dynamic right-sizing). As in Linux, whose measure here counts
+ * in milliseconds, the least is one; before there is a measure, the round trip may be long. */
+static TAS_NOINLINE void reads_on(struct tcp t, uint64_t rx_read)
+{
+	enum { LEAST_US = 1000, UNKNOWN_US = 100000 };
+	uint32_t rtt_us = t.f->srtt_us != 0 ? max_u32(t.f->srtt_us >> 3, LEAST_US) : UNKNOWN_US;
+	bool fast = t.k->rx_tune_at != 0 && t.c->now_us - t.k->rx_tune_us <= rtt_us;
+
+	t.k->rx_tune_us = t.c->now_us;
+	t.k->rx_tune_at = fast ? FLOW_TUNE_NEVER : rx_read + flow_rx_size(t.f) / 2;
+	if (fast)
+		flow_event(t.c, t.id, FLOW_EV_READS_FAST);
+}
+
 static void bell_rx(struct tcp t, uint64_t rx_read)
 {
 	uint64_t rx_end = t.f->rx_nxt - (t.f->flags & FLOW_RX_FIN ? 1 : 0);
@@ -179,6 +194,8 @@ static void bell_rx(struct tcp t, uint64_t rx_read)
 	if (unread >= t.f->rx_unread)
 		return; /* an older message, however far off */
 	t.f->rx_unread = (uint32_t)unread;
+	if (unlikely(rx_read >= t.k->rx_tune_at))
+		reads_on(t, rx_read);
 	if (!(t.f->flags & FLOW_RX_FIN) && ((TCP_STATES_FAST >> t.f->state) & 1) &&
 		window_worth_telling(t.f, t.k))
 		tcp_ack_soon(t);
@@ -224,6 +241,19 @@ static TAS_NOINLINE void bell_acks(struct tcp t, uint32_t flags)
 		t.f->flags |= FLOW_PINGPONG | FLOW_PATIENT;
 }
 
+/* With less than two windows in the ring, what is acknowledged may be gone before the application has written
+ * more. */
+static TAS_NOINLINE void ring_is_full(struct tcp t)
+{
+	enum { APART_US = 10000 };
+	uint64_t window = min_u64(t.f->cwnd, t.k->max_snd_wnd);
+
+	if (2 * window <= flow_tx_size(t.f) || t.c->now_us - t.k->tx_tune_us < APART_US)
+		return;
+	t.k->tx_tune_us = t.c->now_us;
+	flow_event(t.c, t.id, FLOW_EV_RING_FULL);
+}
+
 static void bell_options(struct tcp t, const struct abi_bell *b)
 {
 	enum { RARE_OPTIONS = ABI_BELL_WANT_SPACE | ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS };
@@ -236,8 +266,10 @@ static void bell_options(struct tcp t, const struct abi_bell *b)
 	}
 	if (likely(!(b->flags & RARE_OPTIONS)))
 		return;
-	if (b->flags & ABI_BELL_WANT_SPACE)
+	if (b->flags & ABI_BELL_WANT_SPACE) {
 		f->flags |= FLOW_WANT_SPACE;
+		ring_is_full(t);
+	}
 	if (b->flags & (ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS))
 		bell_acks(t, b->flags);
 }

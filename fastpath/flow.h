@@ -29,6 +29,7 @@
 #include "include/net/seq.h"
 
 #define FLOW_NONE UINT32_MAX
+#define FLOW_TUNE_NEVER UINT64_MAX
 
 /* RFC 9293 3.3.2, numbered as Linux numbers them (TCP_INFO, ss). */
 enum tcp_state {
@@ -105,6 +106,8 @@ enum flow_events {
 	FLOW_EV_ACCEPTED = 1 << 7,
 	FLOW_EV_FAULT = 1 << 8,       /* the peer misbehaved beyond repair: reset */
 	FLOW_EV_ORPHAN_DATA = 1 << 9, /* data arrived after the application's close: RST */
+	FLOW_EV_READS_FAST = 1 << 10, /* the receive ring may be what limits the peer: cold.rx_tune_at */
+	FLOW_EV_RING_FULL = 1 << 11,  /* the transmit ring may be what limits us */
 	FLOW_EV_QUEUED = 1 << 15,     /* on its way to the slow path */
 };
 
@@ -265,8 +268,12 @@ struct flow_cold {
 	uint32_t pace_slow_ns;         /* a byte, in place of the largest pace_q16 */
 	uint32_t tx_limit;             /* of the transmit ring, so much is used: SO_SNDBUF */
 	uint32_t notsent_lowat;
-	uint32_t rx_limit; /* of the receive ring, so much is used: SO_RCVBUF */
-	uint32_t rx_clamp; /* the largest window: TCP_WINDOW_CLAMP */
+	uint32_t rx_limit;   /* of the receive ring, so much is used: SO_RCVBUF */
+	uint32_t rx_clamp;   /* the largest window: TCP_WINDOW_CLAMP */
+	uint32_t tx_tune_us; /* when the slow path was last told that the transmit ring is full */
+	uint32_t rx_tune_us; /* when the application had read so far that rx_tune_at was set */
+	uint64_t rx_tune_at; /* half a ring further: reached within a round trip, the slow path hears of it.
+			       * 0: not measured yet; FLOW_TUNE_NEVER: of no interest */
 };
 
 static inline uint64_t flow_tx_nxt(const struct flow *f) { return f->tx_una + f->tx_inflight; }

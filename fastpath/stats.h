@@ -71,6 +71,9 @@
 		"not completed by the peer, ended early to make way for new ones")                          \
 	X(TCP_NO_MEMORY, "tcp_no_memory", "connections",                                                    \
 		"refused: flow table, a user's share of it, or application memory exhausted")               \
+	X(RINGS_GROWN, "rings_grown", "rings", "payload rings made larger, as they limited a connection")   \
+	X(RINGS_NOT_GROWN, "rings_not_grown", "rings",                                                      \
+		"payload rings that were not, as little memory is left or several processes have them")     \
 	X(APP_BELLS, "app_bells", "messages", "messages taken from applications")                           \
 	X(APP_FAULT_HANDLE, "app_fault_handle", "messages", "ignored: flow or generation not the sender's") \
 	X(APP_FAULT_POSITION, "app_fault_position", "messages",                                             \

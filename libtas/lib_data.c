@@ -86,9 +86,10 @@ static inline void ring_put(char *ring, uint32_t mask, uint64_t pos, const char 
 
 /* --- receive --- */
 
-/* Another ring, or the flow is another process's: then without the lock until it is ours. */
+/* Another ring, or the flow is another process's: then without the lock until it is ours. Or a larger ring
+ * may be had: this one is ours alone, as we have its lock. */
 static TAS_NOINLINE int ring_change(struct tas_ctx *c, struct tas_sock *s, struct lib_lock *l,
-	void (*load)(struct tas_sock *s))
+	void (*load)(struct tas_sock *s), uint32_t grow)
 {
 	int error = 0;
 
@@ -100,6 +101,10 @@ static TAS_NOINLINE int ring_change(struct tas_ctx *c, struct tas_sock *s, struc
 	}
 	if (error == 0)
 		load(s);
+	if (error == 0 && atomic_load_explicit(&s->rec->events, memory_order_relaxed) & grow) {
+		lib_grow(s, grow);
+		load(s);
+	}
 	return error;
 }
 
@@ -111,7 +116,7 @@ static inline int rx_enter(struct tas_ctx *c, struct tas_sock *s)
 		error = lib_sock_enter(c, s, &s->rx_lock, 0);
 	if (likely(error == 0) &&
 		unlikely(atomic_load_explicit(&s->rec->ring_gen, memory_order_acquire) != s->rx_gen))
-		error = ring_change(c, s, &s->rx_lock, rx_ring_load);
+		error = ring_change(c, s, &s->rx_lock, rx_ring_load, ABI_EV_GROW_RX);
 	return error;
 }
 
@@ -238,7 +243,7 @@ static inline int tx_enter(struct tas_ctx *c, struct tas_sock *s)
 		error = lib_sock_enter(c, s, &s->tx_lock, 0);
 	if (likely(error == 0) &&
 		unlikely(atomic_load_explicit(&s->rec->ring_gen, memory_order_acquire) != s->tx_gen))
-		error = ring_change(c, s, &s->tx_lock, tx_ring_load);
+		error = ring_change(c, s, &s->tx_lock, tx_ring_load, ABI_EV_GROW_TX);
 	return error;
 }
 

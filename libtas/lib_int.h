@@ -434,6 +434,8 @@ static inline void lib_sock_leave(struct tas_ctx *c, struct tas_sock *s, struct 
 
 /* What options say of the payload rings holds from now on. */
 void lib_options_take(struct tas_sock *s, const struct ctl_options *options);
+/* Asks tasd for the larger ring that it offers; the caller has the ring's lock. */
+void lib_grow(struct tas_sock *s, uint32_t event);
 /* The rings are of these sizes. */
 void lib_rx_size_set(struct tas_sock *s, uint32_t size);
 void lib_tx_size_set(struct tas_sock *s, uint32_t size);

@@ -82,7 +82,7 @@ void lib_sock_look(struct tas_sock *s)
 
 	if (unlikely(events & ABI_EV_ERROR))
 		error_look(s);
-	fresh &= ~(uint32_t)ABI_EV_MOVED;
+	fresh &= ~(uint32_t)(ABI_EV_MOVED | ABI_EV_GROW_RX | ABI_EV_GROW_TX);
 	if (likely(fresh == 0))
 		return;
 	take_events(s, fresh);
@@ -122,7 +122,8 @@ static void sock_update(struct tas_ctx *c, struct tas_sock *s, const struct abi_
 		edges |= TAS_EV_IN;
 	}
 	if (unlikely(fresh != 0)) {
-		atomic_fetch_or_explicit(&s->seen_events, fresh & ~(uint32_t)ABI_EV_MOVED,
+		atomic_fetch_or_explicit(&s->seen_events,
+			fresh & ~(uint32_t)(ABI_EV_MOVED | ABI_EV_GROW_RX | ABI_EV_GROW_TX),
 			memory_order_relaxed);
 		edges |= take_events(s, fresh);
 	}

@@ -68,6 +68,14 @@ static int ask_for(struct tas_sock *s, const struct ctl_options *options, bool l
 	return lib_ask(s->t, &m, CTL_OPTIONS);
 }
 
+/* Whatever the answer is: the record names the rings that there are. */
+void lib_grow(struct tas_sock *s, uint32_t event)
+{
+	struct ctl_msg m = { .grow = { .flow = s->flow, .gen = s->gen, .event = event } };
+
+	lib_ask(s->t, &m, CTL_GROW);
+}
+
 /* Of names with a space behind each, in memory that the program may have spoilt. */
 static bool has_name(const char *names, size_t size, const char *name)
 {

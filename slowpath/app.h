@@ -76,6 +76,8 @@ struct app_ops {
 
 	/* The options of a flow in use change; takes its lock itself. */
 	int (*options)(void *arg, uint32_t flow, const struct ctl_options *options);
+	/* A ring of a flow in use may become larger; takes its lock itself. */
+	int (*grow)(void *arg, uint32_t flow, uint32_t event);
 
 	/* What the fast path saw of the flow and nobody has looked at is dealt with now. No lock is held. */
 	void (*settle_flow)(void *arg, uint32_t flow);
@@ -240,6 +242,7 @@ int app_arm(struct apps *as, uint16_t app, struct ctl_listen *l);
 int app_connect(struct apps *as, uint16_t app, struct ctl_connect *c);
 int app_info(struct apps *as, uint16_t app, struct ctl_info *info);
 int app_options(struct apps *as, uint16_t app, struct ctl_change *change);
+int app_grow(struct apps *as, uint16_t app, const struct ctl_grow *g);
 int app_adopt(struct apps *as, uint16_t app, struct ctl_adopt *a);
 int app_leave(struct apps *as, uint16_t app, struct ctl_adopt *a);
 /* NULL if there are too many. The rim calls app_fork_end() when the child's end hangs up. */

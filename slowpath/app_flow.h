@@ -54,6 +54,13 @@ enum app_ring { APP_RING_RX, APP_RING_TX };
 /* Gives the flow a larger ring, of a size that app_flow_attach() would give; its application waits for the
  * answer. Takes the lock. -ENOMEM, -EAGAIN; -EBUSY if several processes have the flow, or none. */
 int app_ring_grow(struct apps *as, uint32_t flow, enum app_ring which, uint32_t size);
+/* Would it, as far as can be said before? Not if that left less than a quarter of what the application, or
+ * its user, may have: for connections that are still to come. With the lock. */
+bool app_ring_may_grow(const struct apps *as, uint32_t flow, uint32_t size);
+/* The application is to look at these bits of its record when it uses the ring next (ABI_EV_GROW_*), or not
+ * any more. With the lock. */
+void app_ring_offer(struct apps *as, uint32_t flow, uint32_t event);
+void app_ring_withdraw(struct apps *as, uint32_t flow, uint32_t event);
 
 /* --- for app_share.c --- */
 

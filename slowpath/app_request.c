@@ -102,6 +102,11 @@ int app_options(struct apps *as, uint16_t app, struct ctl_change *change)
 	return as->ops.options(as->ops.arg, change->flow, &change->options);
 }
 
+int app_grow(struct apps *as, uint16_t app, const struct ctl_grow *g)
+{
+	return has_flow(as, app, g->flow, g->gen) ? as->ops.grow(as->ops.arg, g->flow, g->event) : ENOENT;
+}
+
 int app_info(struct apps *as, uint16_t app, struct ctl_info *info)
 {
 	bool asked = info->shared != 0;

@@ -55,6 +55,40 @@ static bool may_grow(const struct apps *as, const struct flow *f)
 	return r->has_rings && r->peer_app == f->app && r->peer_rec == f->rec;
 }
 
+bool app_ring_may_grow(const struct apps *as, uint32_t flow, uint32_t size)
+{
+	const struct flow *f = &as->fp->flows[flow];
+	const struct app_slot *s = &as->slot[f->app];
+	uint32_t pages = size / REGION_PAGE;
+
+	if (!may_grow(as, f))
+		return false;
+	return s->pool.free_pages >= s->pool.pages / 4 + pages &&
+		users_may_take(&as->users, s->who.uid, SHARE_MEMORY, pages + as->users.max[SHARE_MEMORY] / 4);
+}
+
+/* The library compares the number each time that it uses a ring: it costs nothing to look for this, too. */
+void app_ring_offer(struct apps *as, uint32_t flow, uint32_t event)
+{
+	const struct flow *f = &as->fp->flows[flow];
+	struct abi_flow_rec *shm = app_rec(&as->fp->apps[f->app], f->rec);
+
+	as->fp->cold[flow].rec_events |= event;
+	atomic_store_explicit(&shm->events, as->fp->cold[flow].rec_events, memory_order_relaxed);
+	/* pairs with the acquire in the library: whoever sees the number sees the event */
+	atomic_fetch_add_explicit(&shm->ring_gen, 1, memory_order_release);
+}
+
+void app_ring_withdraw(struct apps *as, uint32_t flow, uint32_t event)
+{
+	const struct flow *f = &as->fp->flows[flow];
+
+	as->fp->cold[flow].rec_events &= ~event;
+	if (f->app != APP_NONE && f->rec != APP_REC_NONE)
+		atomic_store_explicit(&app_rec(&as->fp->apps[f->app], f->rec)->events,
+			as->fp->cold[flow].rec_events, memory_order_relaxed);
+}
+
 /* Where what is in the ring begins, and the end of what was received in order, past which cores write. */
 struct span {
 	uint64_t from, settled;

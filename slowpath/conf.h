@@ -71,7 +71,8 @@ struct conf_slowpath {
 struct conf_memory {
 	enum conf_switch hugepages;
 	uint32_t flows_max;
-	uint32_t rx_buffer, tx_buffer; /* powers of two */
+	uint32_t rx_buffer, tx_buffer;         /* powers of two */
+	uint32_t rx_buffer_max, tx_buffer_max; /* powers of two; 0: they do not grow */
 	uint32_t apps_max;
 	uint64_t memory_max; /* 0: half of the machine's */
 	uint64_t app_memory_max;

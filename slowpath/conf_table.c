@@ -91,9 +91,14 @@ const struct conf_key conf_keys[] = {
 		.help = "Memory in huge pages: auto uses those there are, on insists." },
 	{ KEY(memory, flows_max), INT(64, 4194304, "flows", "65536"), .help = "Connections at one time." },
 	{ KEY(memory, rx_buffer), SIZE(4 * K, 16 * M, "128K"), .flags = CONF_POW2,
-		.help = "Receive buffer of a connection; below 64K throughput suffers." },
+		.help = "Receive buffer of a new connection; below 64K throughput suffers." },
 	{ KEY(memory, tx_buffer), SIZE(4 * K, 16 * M, "128K"), .flags = CONF_POW2,
-		.help = "Transmit buffer of a connection; below 64K throughput suffers." },
+		.help = "Transmit buffer of a new connection; below 64K throughput suffers." },
+	{ KEY(memory, rx_buffer_max), SIZE(4 * K, 16 * M, "4M"), .flags = CONF_POW2 | CONF_OR_ZERO,
+		.help = "So far a receive buffer grows where it is what limits the connection, unless the "
+			"application set SO_RCVBUF; 0 never." },
+	{ KEY(memory, tx_buffer_max), SIZE(4 * K, 16 * M, "4M"), .flags = CONF_POW2 | CONF_OR_ZERO,
+		.help = "The same for a transmit buffer and SO_SNDBUF." },
 	{ KEY(memory, apps_max), INT(1, 4096, "processes", "512"),
 		.help = "Application processes at one time; those of one user other than root are at most "
 			"three quarters of it." },

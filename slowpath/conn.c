@@ -9,6 +9,7 @@
 #include "slowpath/conn_keepalive.h"
 #include "slowpath/conn_neigh.h"
 #include "slowpath/conn_options.h"
+#include "slowpath/conn_tune.h"
 #include "slowpath/sp.h"
 #include "slowpath/sp_cc.h"
 #include "slowpath/tcp_out.h"
@@ -276,6 +277,10 @@ static void events_take(struct sp *sp, uint32_t id, uint16_t ev)
 	}
 	if (ev & FLOW_EV_CC)
 		sp_cc_add(sp, id);
+	if (ev & FLOW_EV_READS_FAST)
+		tune_reads_fast(sp, id);
+	if (ev & FLOW_EV_RING_FULL)
+		tune_ring_full(sp, id);
 	if (ev & FLOW_EV_ORPHAN_DATA)
 		orphan_data(sp, id);
 	if (ev & FLOW_EV_CLOSE)

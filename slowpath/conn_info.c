@@ -114,6 +114,8 @@ static void info_fill(const struct sp *sp, uint32_t id, const struct flow_snapsh
 	i->window_limit = min_u32(min_u32(k->rx_limit, k->rx_clamp), 0xffffu << f->rcv_wscale);
 	i->ack_delay_us = sp->conf->tcp.delack_ms * 1000;
 	info_fill_sent(sp, id, f, i);
+	i->rx_size = flow_rx_size(f);
+	i->tx_size = flow_tx_size(f);
 	i->late_acks = (f->flags & FLOW_PINGPONG) != 0;
 	strncpy(i->congestion, cc_ops_of(n->cc_alg)->name, sizeof(i->congestion) - 1);
 }

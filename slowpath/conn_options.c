@@ -38,9 +38,12 @@ uint16_t options_first_window(const struct tas_conf *conf, const struct ctl_opti
 
 uint8_t options_wscale(const struct tas_conf *conf, const struct ctl_options *o)
 {
-	uint32_t most = clamped(o, wanted_size(o->rx_size, conf->memory.rx_buffer));
+	uint32_t size = wanted_size(o->rx_size, conf->memory.rx_buffer), most;
 	uint8_t shift = 0;
 
+	if (o->rx_size == 0) /* it may grow */
+		size = max_u32(size, conf->memory.rx_buffer_max);
+	most = clamped(o, size);
 	while ((most >> shift) > 0xffff && shift < TCP_WSCALE_MAX)
 		shift++;
 	return shift;
@@ -116,8 +119,7 @@ void options_begin(struct sp *sp, uint32_t id, const struct ctl_options *options
 	keep_set(sp, id);
 }
 
-/* Limits of both rings, one of which may have grown. A peer that may send more than before is told. */
-static void limits_change(struct sp *sp, uint32_t id, bool grown)
+void options_limits_change(struct sp *sp, uint32_t id, bool grown)
 {
 	struct flow_cold *k = &sp->fp->cold[id];
 	struct flow *f = &sp->fp->flows[id];
@@ -218,7 +220,7 @@ int options_op_change(void *arg, uint32_t id, const struct ctl_options *options)
 	sp_cc_switch(sp, id, sp_cc_choose(sp, options->congestion));
 	keep_set(sp, id);
 	options_header(sp, id);
-	limits_change(sp, id, sp->conn[id].rx_size > rx_size);
+	options_limits_change(sp, id, sp->conn[id].rx_size > rx_size);
 	pace_change(sp, id);
 	conn_timer_arm(sp, id);
 	conn_unlock(sp, id);

@@ -24,6 +24,9 @@ void options_ack(struct sp *sp, uint32_t id);
 uint32_t options_defer_retries(const struct sp *sp, uint32_t id);
 /* What TCP_MAXSEG makes of a segment size, ours or the peer's. */
 uint16_t options_mss(const struct sp *sp, uint32_t id, uint32_t mss);
+/* Limits of both rings, of which that for receiving may have grown. A peer that may send more than before is
+ * told, and the application that there may be space. */
+void options_limits_change(struct sp *sp, uint32_t id, bool grown);
 /* What they say of IP headers goes into those of the flow, which were made anew. */
 void options_header(struct sp *sp, uint32_t id);
 

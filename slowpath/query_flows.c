@@ -64,6 +64,8 @@ static void flow_json(const struct flow_view *v, struct query_row *row)
 	row_number(row, "unread_bytes", i->unread_bytes);
 	row_number(row, "unacked_bytes", i->unacked_bytes);
 	row_number(row, "unsent_bytes", i->unsent_bytes);
+	row_number(row, "rx_buffer_bytes", i->rx_size);
+	row_number(row, "tx_buffer_bytes", i->tx_size);
 	row_number(row, "snd_mss", i->snd_mss);
 	row_number(row, "rcv_mss", i->rcv_mss);
 	row_number(row, "snd_wscale", i->snd_wscale);
@@ -103,6 +105,7 @@ static void inside_text(const struct flow_view *v, struct query_row *row)
 		i->segs_in);
 	if (i->pacing_rate_bytes_s != 0)
 		row_put(row, " pacing_rate %" PRIu64 "bps", i->pacing_rate_bytes_s * 8);
+	row_put(row, " rx_buffer:%u tx_buffer:%u", i->rx_size, i->tx_size);
 	row_put(row, " unacked:%u retrans:%u snd_wnd:%u rcv_wnd:%u minrtt:%.3g core:%u",
 		(i->unacked_bytes + mss - 1) / mss, i->retransmits, i->snd_wnd, i->rcv_wnd,
 		i->min_rtt_us / 1e3, v->core);

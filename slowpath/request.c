@@ -109,6 +109,7 @@ static enum request_verdict attached(struct apps *as, struct request_client *c, 
 	case CTL_INFO: return answer(r, app_info(as, c->app, &m->info));
 	case CTL_ADOPT: return answer(r, app_adopt(as, c->app, &m->adopt));
 	case CTL_OPTIONS: return answer(r, app_options(as, c->app, &m->change));
+	case CTL_GROW: return answer(r, app_grow(as, c->app, &m->grow));
 	case CTL_LEAVE: return answer(r, app_leave(as, c->app, &m->adopt));
 	default: return drop(r, "a request that does not exist, or comes at the wrong time");
 	}

@@ -66,6 +66,7 @@ struct app_ops sp_app_ops(struct sp *sp)
 		.info = conn_op_info,
 		.listener_info = listen_op_info,
 		.options = options_op_change,
+		.grow = tune_op_grow,
 		.settle_flow = conn_op_settle,
 		.close_flow = conn_op_close,
 	};

@@ -20,6 +20,7 @@
 #include "slowpath/challenge.h"
 #include "slowpath/conf.h"
 #include "slowpath/conn_keepalive.h"
+#include "slowpath/conn_tune.h"
 #include "slowpath/cookie.h"
 #include "slowpath/icmp_sp.h"
 #include "slowpath/isn.h"
@@ -80,6 +81,7 @@ struct conn {
 	uint16_t peer_mss;
 	struct keep keep;
 	struct ctl_options opt;
+	struct conn_tune tune;
 	uint8_t kept_log2;
 	char *kept;         /* ring of 1 << kept_log2 bytes: what nobody accepted (unaccepted.h); or NULL */
 	tas_ns syn_sent_ns; /* 0: sent more than once, no RTT sample (Karn) */

@@ -137,10 +137,12 @@ enum abi_flow_events {
 	ABI_EV_RX_FIN = 1 << 2,    /* no byte follows rx_end */
 	ABI_EV_RESET = 1 << 3,     /* the connection is gone; `error` says why; nothing can be sent */
 	ABI_EV_TX_DONE = 1 << 4,   /* everything sent, the FIN too, is acknowledged */
-	ABI_EV_ERROR = 1 << 5, /* with IP_RECVERR: ICMP said something, and the connection goes on. `error`
+	ABI_EV_ERROR = 1 << 5,   /* with IP_RECVERR: ICMP said something, and the connection goes on. `error`
 				    * says what, below a number (<< 16) that is another one each time */
-	ABI_EV_MOVED = 1 << 6, /* another process has the flow: CTL_ADOPT brings it back. Not sticky;
+	ABI_EV_MOVED = 1 << 6,   /* another process has the flow: CTL_ADOPT brings it back. Not sticky;
 				* `ring_gen` changes with it */
+	ABI_EV_GROW_RX = 1 << 7, /* a larger ring of that kind may be had, and is worth it: CTL_GROW brings */
+	ABI_EV_GROW_TX = 1 << 8, /* it. Not sticky; `ring_gen` changes when they are set or set again */
 };
 
 /* The state of a flow as its application may know it. Line 0 is written by whoever holds the flow's lock, in

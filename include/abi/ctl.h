@@ -49,6 +49,8 @@ enum ctl_type {
 	CTL_OPTIONS, /* options of a flow change: all of them are said */
 	CTL_LEAVE,   /* this process closed a flow that others may have. A child that has not attached sends
 			 it on its end of the socketpair, of listeners, too; without an answer then */
+	CTL_GROW,    /* ABI_EV_GROW_RX or _TX of a flow was seen, and the process stays out of that ring until
+			it is answered: 0, or why the ring stays as it is */
 };
 
 struct ctl_hello {
@@ -171,12 +173,19 @@ struct ctl_info {
 	uint64_t delivered_bytes, marked_bytes;
 	uint32_t queued, backlog; /* a listener's: connections that wait to be accepted, and how many may */
 	uint32_t shared; /* request: 1, to ask; answer: another process has the flow, or may come for it */
+	uint32_t rx_size, tx_size; /* of the payload rings */
 };
 #define CTL_INFO_LISTENER UINT32_MAX
 
 struct ctl_change {
 	uint32_t flow, gen;
 	struct ctl_options options;
+};
+
+struct ctl_grow {
+	uint32_t flow, gen;
+	uint32_t event; /* ABI_EV_GROW_RX or ABI_EV_GROW_TX */
+	uint32_t pad;
 };
 
 struct ctl_text {
@@ -197,6 +206,7 @@ struct ctl_msg {
 		struct ctl_adopt adopt;
 		struct ctl_info info;
 		struct ctl_change change;
+		struct ctl_grow grow;
 		struct ctl_text text; /* also: why, in words, with status != 0 of CTL_HELLO; the words of a
 					 CTL_QUERY */
 		uint8_t bytes[384];

@@ -25,7 +25,8 @@ in_cli ip address del $CLI_IP/24 dev cli0
 in_cli sysctl -q -w net.ipv6.conf.cli0.disable_ipv6=0 net.ipv6.conf.cli0.accept_dad=0
 in_cli ip -6 address add $CLI_IP6/64 dev cli0 nodad
 tasd_start ip.address=$TASD_IP/16 ip.address6=$TASD_IP6/64 tcp.backlog_max=$BACKLOG \
-	tcp.synack_retries=4 tcp.rto_initial_ms=500 tcp.time_wait_ms=100
+	tcp.synack_retries=4 tcp.rto_initial_ms=500 tcp.time_wait_ms=100 \
+	memory.rx_buffer_max=0 memory.tx_buffer_max=0 # so that only the flood could take memory
 mac=$(in_srv cat /sys/class/net/srv0/address)
 serve exact python3 "$exact" serve $PORT dual
 wait_for 20 "exact.py serve" port_answers $PORT

@@ -306,6 +306,29 @@ static void draw_procs(struct draw *d, struct tas_rand *r)
 	}
 }
 
+/* Whoever waits for the other side to speak waits for ever if the acknowledgement of a cookie is lost. */
+static bool clients_speak_first(const struct draw *d)
+{
+	for (unsigned i = 0; i < d->nplans; i++)
+		if (d->plan[i].side[0].bytes == 0)
+			return false;
+	return true;
+}
+
+static void draw_late(struct draw *d, struct tas_rand *r)
+{
+	bool cookies = d->kind == DRAW_CLEAN && clients_speak_first(d);
+
+	for (unsigned i = 0; i < d->hosts; i++) {
+		struct tas_conf *c = &d->host[i].conf;
+
+		c->memory.rx_buffer_max = one_in(r, 2) ? 0 : 4 * ring_size(r);
+		c->memory.tx_buffer_max = one_in(r, 2) ? 0 : 4 * ring_size(r);
+		if (cookies && one_in(r, 2))
+			c->tcp.syn_cookies = CONF_ON;
+	}
+}
+
 void draw(struct draw *d, uint64_t seed, bool peer)
 {
 	struct tas_rand r;
@@ -334,4 +357,5 @@ void draw(struct draw *d, uint64_t seed, bool peer)
 	d->v6 = seed / NR_DRAW_KINDS % 2;
 	for (unsigned i = 0; i < d->hosts && d->v6; i++)
 		d->host[i].conf.port.mtu = max_u32(d->host[i].conf.port.mtu, IP6_MTU_MIN);
+	draw_late(d, &r);
 }

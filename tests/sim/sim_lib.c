@@ -63,6 +63,7 @@ static int answer(struct sim_proc *p, struct ctl_msg *m)
 	case CTL_UNLISTEN: return app_unlisten(as, p->app, &m->listen);
 	case CTL_ARM: return app_arm(as, p->app, &m->listen);
 	case CTL_CONNECT: return app_connect(as, p->app, &m->connect);
+	case CTL_GROW: return app_grow(as, p->app, &m->grow);
 	case CTL_INFO: return app_info(as, p->app, &m->info);
 	case CTL_ROUTE: return as->ops.route(as->ops.arg, &m->connect);
 	default: return EOPNOTSUPP;

@@ -43,9 +43,9 @@ struct rig {
 
 	/* what the fake tasd is told to do, and saw */
 	bool down, mute;     /* nobody listens; every request fails as if tasd died */
-	uint16_t refuse[16]; /* status to answer, by type */
-	unsigned asked[16];
-	struct ctl_msg last[16]; /* the last request of each type */
+	uint16_t refuse[32]; /* status to answer, by type */
+	unsigned asked[32];
+	struct ctl_msg last[32]; /* the last request of each type */
 	unsigned lives, wakes, closes;
 	uint64_t forks;
 	uint64_t adopt_rx, adopt_tx, adopt_taken; /* CTL_ADOPT of a flow that had moved away: the answer */

@@ -142,6 +142,18 @@ int app_sets_(struct peer *p, struct ctl_options options)
 	return rc;
 }
 
+int app_grows(struct peer *p, uint32_t event)
+{
+	struct ctl_grow m = { .flow = p->flow, .gen = p->gen, .event = event };
+	int rc;
+
+	do {
+		rc = app_grow(&rig.apps, p->app->id, &m);
+		rig_run();
+	} while (rc == APP_LATER);
+	return rc;
+}
+
 /* --- notifications --- */
 
 static void drain_ring(struct rig_app *a, struct rig_context *x, unsigned ring)

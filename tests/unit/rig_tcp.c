@@ -45,6 +45,7 @@ int rig_setup(void **state TAS_UNUSED)
 	c->memory.app_flows_max = 64;
 	c->memory.app_contexts_max = RIG_CONTEXTS;
 	c->memory.app_memory_max = 32u << 20;
+	c->memory.rx_buffer_max = c->memory.tx_buffer_max = 0; /* a window is as large as it was */
 	rig.now = 1000 * NS_PER_SEC;
 	rig.next_port = 40000;
 	rig.next_hop = 2;

@@ -245,6 +245,8 @@ void app_shuts(struct peer *p);
 /* CTL_OPTIONS: 0 or an errno. */
 #define app_sets(p, ...) app_sets_(p, (struct ctl_options){ __VA_ARGS__ })
 int app_sets_(struct peer *p, struct ctl_options options);
+/* CTL_GROW: 0 or an errno. */
+int app_grows(struct peer *p, uint32_t event);
 void app_closes(struct peer *p);
 void app_aborts(struct peer *p);
 /* Positions as they are, with these flags. */

@@ -72,6 +72,8 @@ static const struct {
 	{ "memory", "rx_buffer", "128K", LIST("4096", "4K", "4k", "1024K", "16M", "16777216"),
 		LIST("2K", "32M", "5K", "4097", "1G", "0", SIZE_JUNK) },
 	{ "memory", "tx_buffer", "128K", LIST("4K", "16M"), LIST("2K", "32M", "48K", SIZE_JUNK) },
+	{ "memory", "rx_buffer_max", "4M", LIST("0", "4K", "16M"), LIST("2K", "32M", "5M", SIZE_JUNK) },
+	{ "memory", "tx_buffer_max", "4M", LIST("0", "4K", "16M"), LIST("2K", "32M", "5M", SIZE_JUNK) },
 	{ "memory", "apps_max", "512", LIST("1", "4096"), LIST("0", "4097", INT_JUNK) },
 	{ "memory", "memory_max", "0", LIST("0", "1", "64M", "1024G"), LIST("1025G", SIZE_JUNK) },
 	{ "memory", "app_memory_max", "1G", LIST("1M", "3M", "1048577", "1024G"),

@@ -170,6 +170,74 @@ static void larger_rings_are_used_when_they_are_there(void **state)
 		assert_int_equal((uint8_t)data[i], (uint8_t)(i * 7));
 }
 
+/* Gives the flow a larger ring of the kind that it offered. */
+static int ring_grows(void *arg, struct ctl_msg *m, int *fds, unsigned max, unsigned *nfds)
+{
+	struct abi_flow_rec *rec = rig_rec(&r, REC);
+	bool rx = m->grow.event == ABI_EV_GROW_RX;
+	uint64_t *off = rx ? &rec->rx_off : &rec->tx_off, old = *off;
+
+	if (m->type != CTL_GROW || r.refuse[CTL_GROW] != 0)
+		return rig_request(arg, m, fds, max, nfds);
+	assert_int_equal(m->grow.flow, s->flow);
+	assert_int_equal(m->grow.gen, s->gen);
+	assert_true(lib_lock_is_mine(rx ? &s->rx_lock : &s->tx_lock));
+	assert_false(lib_lock_is_mine(rx ? &s->tx_lock : &s->rx_lock)); /* who has that may take his time */
+	*off = rig_carve(&r, 2 * RIG_RING);
+	*(rx ? &rec->rx_size : &rec->tx_size) = 2 * RIG_RING;
+	memcpy(r.base + *off, r.base + old, RIG_RING);
+	memset(r.base + old, 'x', RIG_RING);
+	atomic_fetch_and(&rec->events, ~m->grow.event);
+	rec->ring_gen++;
+	return rig_request(arg, m, fds, max, nfds);
+}
+
+static void ring_offers(uint32_t event)
+{
+	atomic_fetch_or(&rig_rec(&r, REC)->events, event);
+	rig_rec(&r, REC)->ring_gen++;
+}
+
+static void larger_ring_that_is_offered_is_asked_for_when_it_is_used(void **state)
+{
+	static char data[3 * RIG_RING];
+
+	(void)state;
+	r.t->link.request = ring_grows;
+	rig_deliver(&r, REC, 100);
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), RIG_RING);
+	ring_offers(ABI_EV_GROW_TX);
+	assert_int_equal(tas_recv(r.c, s, data, 50, 0), 50); /* not this one */
+	assert_int_equal(r.asked[CTL_GROW], 0);
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), RIG_RING);
+	assert_int_equal(r.asked[CTL_GROW], 1);
+	ring_offers(ABI_EV_GROW_RX);
+	assert_int_equal(tas_recv(r.c, s, data, sizeof(data), 0), 50);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal((uint8_t)data[i], (uint8_t)((i + 50) * 7));
+	assert_int_equal(r.asked[CTL_GROW], 2);
+	assert_int_equal(tas_sock_rx_size(s), 2 * RIG_RING);
+	assert_int_equal(tas_recv(r.c, s, data, sizeof(data), 0), -EAGAIN);
+	assert_int_equal(r.asked[CTL_GROW], 2);
+}
+
+static void ring_that_is_not_given_after_all_stays(void **state)
+{
+	static char data[3 * RIG_RING];
+
+	(void)state;
+	r.t->link.request = ring_grows;
+	r.refuse[CTL_GROW] = EBUSY;
+	ring_offers(ABI_EV_GROW_TX);
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), RIG_RING);
+	assert_int_equal(r.asked[CTL_GROW], 1);
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), -EAGAIN);
+	assert_int_equal(r.asked[CTL_GROW], 1); /* it is asked for once for each offer */
+	ring_offers(ABI_EV_GROW_TX);
+	assert_int_equal(tas_send(r.c, s, data, sizeof(data), 0), -EAGAIN);
+	assert_int_equal(r.asked[CTL_GROW], 2);
+}
+
 /* A handler that interrupted who is inside of a ring: the ring stays, what else there is counts. */
 static void rings_stay_while_their_own_thread_is_inside(void **state)
 {
@@ -267,6 +335,8 @@ int main(void)
 		TEST(quick_acknowledgements_are_as_set_until_bytes_move),
 		TEST(an_error_that_ends_nothing_is_told_once_each_time),
 		TEST(larger_rings_are_used_when_they_are_there),
+		TEST(larger_ring_that_is_offered_is_asked_for_when_it_is_used),
+		TEST(ring_that_is_not_given_after_all_stays),
 		TEST(rings_stay_while_their_own_thread_is_inside),
 	};
 
