@@ -66,7 +66,7 @@ enum flow_flags {
 	FLOW_RECOVERY = 1 << 7, /* fast recovery (RFC 5681, 6582, 6675) */
 	FLOW_LOSS =
 		1 << 8, /* after a retransmission timeout, until what was outstanding then is acknowledged */
-	FLOW_OOO = 1 << 9,         /* cold.reass holds intervals */
+	FLOW_OOO = 1 << 9, /* cold.reass holds intervals, or cold.twice something to report */
 	FLOW_TAIL_TIMER = 1 << 10, /* the slow path's timer is one for a tail loss probe */
 	FLOW_PINGPONG = 1 << 11,   /* request and response alternate: acknowledgements wait for the answer */
 	FLOW_CC_ACTIVE = 1 << 12,  /* congestion control has this flow on its list */
@@ -279,6 +279,7 @@ struct flow_cold {
 static inline uint64_t flow_tx_nxt(const struct flow *f) { return f->tx_una + f->tx_inflight; }
 static inline uint64_t flow_tx_end(const struct flow *f) { return f->tx_una + f->tx_avail; }
 static inline uint32_t flow_rx_size(const struct flow *f) { return 1u << f->rx_log2; }
+	struct flow_range twice; /* arrived more than once; the next bare acknowledgement says so; or empty */
 static inline uint32_t flow_tx_size(const struct flow *f) { return 1u << f->tx_log2; }
 static inline tcp_seq flow_tx_seq(const struct flow *f, uint64_t off)
 {

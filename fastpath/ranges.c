@@ -88,3 +88,13 @@ bool ranges_next_hole(const struct flow_ranges *s, uint64_t from, uint64_t to, s
 	*hole = (struct flow_range){ from, to };
 	return from < to;
 }
+
+bool ranges_first_common(const struct flow_ranges *s, uint64_t from, uint64_t to, struct flow_range *part)
+{
+	for (uint32_t i = 0; i < s->n && s->r[i].from < to; i++) {
+		*part = (struct flow_range){ max_u64(s->r[i].from, from), min_u64(s->r[i].to, to) };
+		if (part->from < part->to)
+			return true;
+	}
+	return false;
+}

@@ -40,6 +40,8 @@
 		"payload acknowledged by peers for the first time")                                         \
 	X(TCP_TX_ACKS, "tcp_tx_acks", "segments", "bare acknowledgements sent")                             \
 	X(TCP_TX_RTX, "tcp_tx_retransmits", "segments", "segments sent again")                              \
+	X(TCP_TX_DSACKS, "tcp_tx_dsacks", "segments",                                                  \
+		"arrived once more, in part or whole, as was reported (D-SACK)")                            \
 	X(TCP_TX_RTX_BYTES, "tcp_tx_retransmit_bytes", "bytes", "payload sent again")                       \
 	X(TCP_FAST_RECOVERIES, "tcp_fast_recoveries", "times", "fast recovery began")                       \
 	X(TCP_TAIL_PROBES, "tcp_tail_probes", "segments", "tail loss probes sent (RFC 8985)")               \

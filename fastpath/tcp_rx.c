@@ -64,11 +64,36 @@ static inline void ts_update(struct tcp t, const struct seg *seg, int32_t head)
 	t.k->ts_recent_ns = t.c->now;
 }
 
+/* [from, to) came once more: the next acknowledgement, which goes at once and alone, for nothing else has room
+ * to say it, tells the peer (RFC 2883 4). */
+static TAS_NOINLINE void ack_twice(struct tcp t, uint64_t from, uint64_t to)
+{
+	if (!(t.f->flags & FLOW_SACK)) {
+		tcp_ack_soon(t);
+		return;
+	}
+	t.k->twice = (struct flow_range){ from, to };
+	t.f->flags |= FLOW_OOO;
+	count(t.c, CNT_TCP_TX_DSACKS, 1);
+	tcp_ack_now(t.c, t.id);
+}
+
+/* What of the segment lies before what is expected next. Keepalive probes that carry a byte are among it, and
+ * are answered so by Linux, too. */
+static void ack_old(struct tcp t, const struct seg *seg, int32_t head)
+{
+	uint64_t from = t.f->rx_nxt + (uint64_t)(int64_t)head;
+
+	ack_twice(t, from, min_u64(from + seg->payload_len, t.f->rx_nxt));
+}
+
 /* RFC 9293 3.10.7.4, first: what is not acceptable is acknowledged. What carries something comes again by the
  * peer's timer only, so it is always answered. */
 static void answer(struct tcp t, const struct seg *seg, int32_t head)
 {
-	if (seg_seq_len(seg) > 0 ||
+	if (seg->payload_len > 0 && head < 0)
+		ack_old(t, seg, head);
+	else if (seg_seq_len(seg) > 0 ||
 		(head == -1 ? flow_may_answer_probe(t.k, t.c->now) : flow_may_answer(t.k, t.c->now)))
 		tcp_ack_soon(t);
 }
@@ -135,6 +160,8 @@ static void reass_join(struct tcp t)
 static void rx_out_of_order(struct tcp t, const struct rcv_span *s, const uint8_t *data)
 {
 	uint64_t from = t.f->rx_nxt + s->off;
+	struct flow_range had;
+	bool twice = ranges_first_common(&t.k->reass, from, from + s->len, &had);
 
 	if (ranges_add(&t.k->reass, from, from + s->len) == 0) {
 		count(t.c, CNT_TCP_RX_DUP, 1);
@@ -144,7 +171,11 @@ static void rx_out_of_order(struct tcp t, const struct rcv_span *s, const uint8_
 		count(t.c, CNT_TCP_RX_OOO, 1);
 	}
 	t.k->reass_last = from;
-	tcp_ack_now(t.c, t.id); /* RFC 5681 4.2: each one, at once, so that the sender can count */
+	/* RFC 5681 4.2: each one, at once, so that the sender can count */
+	if (unlikely(twice))
+		ack_twice(t, had.from, had.to);
+	else
+		tcp_ack_now(t.c, t.id);
 }
 
 /* RFC 5681 4.2: every second full segment at least; at once at the start of a connection and when a gap
@@ -163,16 +194,28 @@ static void ack_in_order(struct tcp t, bool gap_closed)
 	}
 }
 
+/* Of a segment that is next but does not begin there, or that is next while others are past a gap. */
+static TAS_NOINLINE bool arrived_twice(struct tcp t, const struct rcv_span *s, struct flow_range *had)
+{
+	*had = (struct flow_range){ t.f->rx_nxt - s->skip, t.f->rx_nxt };
+	return s->skip > 0 || ranges_first_common(&t.k->reass, had->to, had->to + s->len, had);
+}
+
 static void rx_in_order(struct tcp t, const struct rcv_span *s, const uint8_t *data)
 {
 	bool had_gap = t.f->flags & FLOW_OOO;
+	struct flow_range had;
+	bool twice = unlikely(had_gap || s->skip > 0) && arrived_twice(t, s, &had);
 
 	ring_write(t, t.f->rx_nxt, data + s->skip, s->len);
 	rx_advance(t, s->len);
 	if (unlikely(had_gap))
 		reass_join(t);
 	t.k->rx_last_us = t.c->now_us;
-	ack_in_order(t, had_gap);
+	if (unlikely(twice))
+		ack_twice(t, had.from, had.to);
+	else
+		ack_in_order(t, had_gap);
 	app_notify(t.c, t.f, 0, 0);
 }
 
@@ -186,14 +229,14 @@ static void rx_payload(struct tcp t, const struct seg *seg, const uint8_t *frame
 		return;
 	}
 	if (unlikely(t.f->flags & (FLOW_RX_FIN | FLOW_ORPHAN))) {
-		tcp_ack_soon(t);
+		answer(t, seg, head);
 		return;
 	}
 	t.k->rcv_mss = max_u32(t.k->rcv_mss, min_u32(seg->payload_len, 0xffff));
 	s = rcv_clip(head, seg->payload_len, flow_rx_size(t.f) - t.f->rx_unread);
 	if (s.len == 0) {
 		count(t.c, CNT_TCP_RX_DUP, 1);
-		tcp_ack_soon(t);
+		answer(t, seg, head);
 		return;
 	}
 	if (unlikely(t.f->flags & FLOW_ECN))

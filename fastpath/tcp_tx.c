@@ -27,26 +27,34 @@ static inline void mbuf_offload(struct rte_mbuf *m, const struct port *p, const 
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
 }
 
-/* Up to three or four blocks: the interval that changed last first, then those below it, and round again from
- * the top: what is new mostly comes above what came before, so that these are what was told last (RFC 2018 4,
- * so that it survives the loss of an acknowledgement). */
-static uint32_t sack_options(const struct flow *f, const struct flow_cold *k, struct tcp_opts *o)
+static void sack_block(const struct flow *f, const struct flow_range *r, struct tcp_opts *o)
 {
-	const struct flow_ranges *r = &k->reass;
+	o->sack[o->nsack].left = flow_rx_seq(f, r->from);
+	o->sack[o->nsack++].right = flow_rx_seq(f, r->to);
+}
+
+/* Up to three or four blocks: what arrived twice, if anything did, once (RFC 2883 4), then the interval that
+ * changed last, then those below it, and round again from the top: what is new mostly comes above what came
+ * before, so that these are what was told last (RFC 2018 4, so that it survives the loss of an
+ * acknowledgement). */
+static void sack_options(struct tcp t, struct tcp_opts *o)
+{
+	const struct flow_ranges *r = &t.k->reass;
 	uint32_t first = 0;
 
-	for (uint32_t i = 0; i < r->n; i++)
-		if (r->r[i].from <= k->reass_last && k->reass_last < r->r[i].to)
-			first = i;
 	o->nsack = 0;
-	for (uint32_t i = 0; i < r->n && o->nsack < TCP_OPT_SACK_MAX; i++) {
-		const struct flow_range *b = &r->r[(first + r->n - i) % r->n];
+	if (t.k->twice.from < t.k->twice.to)
+		sack_block(t.f, &t.k->twice, o);
+	t.k->twice = (struct flow_range){ 0 };
+	if (r->n == 0)
+		t.f->flags &= ~(uint32_t)FLOW_OOO;
 
-		o->sack[o->nsack].left = flow_rx_seq(f, b->from);
-		o->sack[o->nsack++].right = flow_rx_seq(f, b->to);
-	}
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->r[i].from <= t.k->reass_last && t.k->reass_last < r->r[i].to)
+			first = i;
+	for (uint32_t i = 0; i < r->n && o->nsack < TCP_OPT_SACK_MAX; i++)
+		sack_block(t.f, &r->r[(first + r->n - i) % r->n], o);
 	o->has |= TCP_HAS_SACK;
-	return o->nsack;
 }
 
 /* The window as on the wire, in units of 2^wscale. What was offered before is rounded up, so that the right
@@ -152,7 +160,7 @@ static bool segment_out(struct tcp t, uint64_t off, uint32_t len, uint8_t flags)
 			.ts_val = fields.ts_val,
 			.ts_ecr = fields.ts_ecr };
 
-		sack_options(t.f, t.k, &o);
+		sack_options(t, &o);
 		hdr_len = hdr_write_opts(h, frame, &fields, opts, tcp_opt_write_sack(opts, &o), 0, 0,
 			offload);
 	} else {

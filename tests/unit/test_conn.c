@@ -320,7 +320,7 @@ TEST(fin_that_comes_again_is_acknowledged_again) /* RFC 9293 3.10.7.4, eighth */
 	give(p, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = 10);
 	expect(p, .seq = 1, .ack = 12);
 	give(p, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = 10);
-	expect(p, .seq = 1, .ack = 12);
+	expect(p, .seq = 1, .ack = 12, .sack = { { 1, 11 } });
 	give(p, .flags = FIN | ACK, .seq = 11, .ack = 1);
 	expect(p, .seq = 1, .ack = 12);
 	silence();

@@ -131,12 +131,33 @@ static void the_top_is_the_end_of_the_last_interval(void **state)
 	assert_int_equal(ranges_top(&s), 200);
 }
 
+static void the_first_common_part_is_the_lowest(void **state)
+{
+	struct flow_ranges s = { 0 };
+	struct flow_range part;
+
+	(void)state;
+	assert_false(ranges_first_common(&s, 0, 1000, &part));
+	ranges_add(&s, 100, 200);
+	ranges_add(&s, 300, 400);
+	assert_false(ranges_first_common(&s, 0, 100, &part));
+	assert_false(ranges_first_common(&s, 200, 300, &part));
+	assert_false(ranges_first_common(&s, 400, 500, &part));
+	assert_true(ranges_first_common(&s, 150, 350, &part));
+	assert_true(part.from == 150 && part.to == 200);
+	assert_true(ranges_first_common(&s, 200, 320, &part));
+	assert_true(part.from == 300 && part.to == 320);
+	assert_true(ranges_first_common(&s, 0, 1000, &part));
+	assert_true(part.from == 100 && part.to == 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_set_holds_what_was_added_and_nothing_else),
 		cmocka_unit_test(trimming_forgets_all_below_and_keeps_the_rest),
 		cmocka_unit_test(holes_come_in_order_and_cover_what_is_missing),
+		cmocka_unit_test(the_first_common_part_is_the_lowest),
 		cmocka_unit_test(the_top_is_the_end_of_the_last_interval),
 	};
 

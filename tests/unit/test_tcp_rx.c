@@ -44,7 +44,7 @@ TEST(old_duplicate_is_acknowledged_and_dropped) /* RFC 9293 3.10.7.4, first */
 	give(p, .seq = 1, .ack = 1, .len = 100);
 	expect(p, .seq = 1, .ack = 101);
 	give(p, .seq = 1, .ack = 1, .len = 100);
-	expect(p, .seq = 1, .ack = 101);
+	expect(p, .seq = 1, .ack = 101, .sack = { { 1, 101 } });
 	assert_int_equal(app_unread(p), 100);
 	silence();
 }
@@ -57,7 +57,7 @@ TEST(duplicate_that_was_not_acknowledged_yet_is_not_told_again)
 	assert_int_equal(heard(p), 1);
 	silence();
 	give(p, .seq = 1, .ack = 1, .len = 100);
-	expect(p, .seq = 1, .ack = 101);
+	expect(p, .seq = 1, .ack = 101, .sack = { { 1, 101 } });
 	assert_int_equal(counted(CNT_TCP_RX_DUP), 1);
 	assert_int_equal(heard(p), 0);
 	app_reads(p, 100);
@@ -72,7 +72,7 @@ TEST(keepalive_probe_is_answered) /* RFC 9293 3.8.4: one before what is expected
 	give(p, .seq = 10, .ack = 1);
 	expect(p, .seq = 1, .ack = 11);
 	give(p, .seq = 10, .ack = 1, .len = 1);
-	expect(p, .seq = 1, .ack = 11);
+	expect(p, .seq = 1, .ack = 11, .sack = { { 10, 11 } });
 	silence();
 }
 
@@ -107,7 +107,7 @@ TEST(overlap_in_front_delivers_only_what_is_new)
 	give(p, .seq = 1, .ack = 1, .len = 100);
 	expect(p, .seq = 1, .ack = 101);
 	give(p, .seq = 51, .ack = 1, .len = 100);
-	expect(p, .seq = 1, .ack = 151);
+	expect(p, .seq = 1, .ack = 151, .sack = { { 51, 101 } });
 	app_reads(p, 150);
 }
 
@@ -195,9 +195,9 @@ TEST(blocks_that_meet_or_overlap_become_one)
 	give(p, .seq = 101, .ack = 1, .len = 100);
 	overlook();
 	give(p, .seq = 151, .ack = 1, .len = 200);
-	expect(p, .seq = 1, .ack = 1, .sack = { { 101, 401 } });
+	expect(p, .seq = 1, .ack = 1, .sack = { { 151, 201 }, { 101, 401 } });
 	give(p, .seq = 1, .ack = 1, .len = 150);
-	expect(p, .seq = 1, .ack = 401);
+	expect(p, .seq = 1, .ack = 401, .sack = { { 101, 151 } });
 	app_reads(p, 400);
 }
 
