@@ -66,7 +66,7 @@ enum flow_flags {
 	FLOW_RECOVERY = 1 << 7, /* fast recovery (RFC 5681, 6582, 6675) */
 	FLOW_LOSS =
 		1 << 8, /* after a retransmission timeout, until what was outstanding then is acknowledged */
-	FLOW_OOO = 1 << 9, /* cold.reass holds intervals, or cold.twice something to report */
+	FLOW_OOO = 1 << 9,         /* cold.reass holds intervals, or cold.twice something to report */
 	FLOW_TAIL_TIMER = 1 << 10, /* the slow path's timer is one for a tail loss probe */
 	FLOW_PINGPONG = 1 << 11,   /* request and response alternate: acknowledgements wait for the answer */
 	FLOW_CC_ACTIVE = 1 << 12,  /* congestion control has this flow on its list */
@@ -202,6 +202,25 @@ struct flow_ranges {
 	struct flow_range r[REASS_MAX];
 };
 
+/* F-RTO (RFC 5682): what is done to learn whether a timeout was in vain. */
+enum flow_frto {
+	FRTO_OFF,  /* nothing: what is deemed lost is sent again */
+	FRTO_HEAD, /* the first segment was sent again, and nothing else is before it is acknowledged */
+	FRTO_NEW,  /* that was: new segments go, and what they bring back tells */
+};
+
+/* What it takes to take back a recovery that was in vain (spurious.c). */
+struct flow_undo {
+	uint64_t from;           /* una when it began */
+	uint64_t resent, twice;  /* bytes sent again since; of these, reported to have come twice (D-SACK) */
+	uint32_t cwnd, ssthresh; /* before it */
+	uint32_t ts;             /* our timestamp when something was first sent again */
+	bool is_open;            /* it can be taken back */
+	bool is_stamped;         /* ts, and no acknowledgement has answered it */
+	bool is_fresh;           /* FRTO_NEW: the one at hand brings what was not sent again */
+	uint8_t frto;            /* enum flow_frto */
+};
+
 struct flow_cold {
 	/* what congestion control and statistics see; totals since installation, so that readers take
 	 * differences */
@@ -212,6 +231,8 @@ struct flow_cold {
 	uint32_t rttvar_us;  /* << 2 */
 	uint32_t recoveries; /* times fast recovery began */
 	uint32_t timeouts;   /* retransmission timeouts */
+	uint32_t undone;     /* times that one or the other was taken back, */
+	uint32_t undone_of;  /* and their sum when it last was */
 	uint32_t ssthresh;   /* bytes */
 	uint32_t min_rtt_ever_us;
 	tas_ns pace_next_ns; /* earliest time of the next segment */
@@ -241,18 +262,21 @@ struct flow_cold {
 	uint64_t lost_to;                /* what is neither SACKed nor sent again below it is deemed lost */
 	uint64_t timeout_delivered;      /* `delivered` when the timer last expired */
 	uint64_t prr_delivered, prr_out; /* in this recovery: delivered, sent (RFC 6937) */
+	uint64_t bytes_twice;            /* that the peer reported as duplicates, ever */
 	uint32_t prr_flight;             /* outstanding when it began */
 	uint64_t tail_end;               /* where the stream ended when a tail loss probe went */
 	bool tail_probed;                /* one did, and nothing behind tail_end is known yet */
 	bool tail_resent;                /* it was the last segment once more, and no new one */
 	struct rack rack;
+	struct flow_undo undo;
 	struct flow_ranges sacked;
 	struct resent resent;
 
 	/* reassembly: offsets of the peer's stream, bytes already in the ring */
 	struct flow_ranges reass;
-	uint64_t reass_last; /* from of the interval that changed last: first SACK block (RFC 2018) */
-	uint64_t rx_fin_off; /* offset of the peer's FIN if seen out of order, else UINT64_MAX */
+	uint64_t reass_last;     /* from of the interval that changed last: first SACK block (RFC 2018) */
+	struct flow_range twice; /* arrived more than once; the next bare acknowledgement says so; or empty */
+	uint64_t rx_fin_off;     /* offset of the peer's FIN if seen out of order, else UINT64_MAX */
 
 	uint32_t rec_events;                /* what abi_flow_rec.events holds */
 	uint32_t rec_error;                 /* and abi_flow_rec.error */
@@ -279,7 +303,6 @@ struct flow_cold {
 static inline uint64_t flow_tx_nxt(const struct flow *f) { return f->tx_una + f->tx_inflight; }
 static inline uint64_t flow_tx_end(const struct flow *f) { return f->tx_una + f->tx_avail; }
 static inline uint32_t flow_rx_size(const struct flow *f) { return 1u << f->rx_log2; }
-	struct flow_range twice; /* arrived more than once; the next bare acknowledgement says so; or empty */
 static inline uint32_t flow_tx_size(const struct flow *f) { return 1u << f->tx_log2; }
 static inline tcp_seq flow_tx_seq(const struct flow *f, uint64_t off)
 {

@@ -193,16 +193,21 @@ void rack_delivered(struct tcp t, const struct seg *seg, uint64_t from, uint64_t
 		candidate(t, us, to);
 	if (!again && to <= ranges_top(&t.k->sacked))
 		t.k->rack.reordered = true; /* (6.2 step 3) */
+	if (!again && t.k->undo.frto == FRTO_NEW)
+		spurious_on_first_sending(t, from, to);
 }
 
+/* (6.2 step 4): a quarter more for each round trip with such reports, however many. */
 void rack_duplicate(struct tcp t)
 {
 	struct rack *r = &t.k->rack;
 
+	if (t.f->tx_una < r->dsack_round)
+		return;
+	r->dsack_round = flow_tx_nxt(t.f);
 	r->reo_wnd_mult += r->reo_wnd_mult < UINT8_MAX;
 	r->reo_wnd_persist = RACK_PERSIST;
 	r->reordered = true;
-	r->duplicate = true;
 }
 
 void rack_recovered(struct rack *r)

@@ -3,7 +3,8 @@
  *
  * Guarantee: with SACK, data is deemed lost when something sent after it was delivered and a round trip has
  * passed since it was sent, plus a window for reordering: none once three segments' worth was SACKed and the
- * path never reordered, else a quarter of the least round trip, more if the peer reports duplicates. A
+ * path never reordered, else a quarter of the least round trip, one more for each round trip in which the
+ * peer reports duplicates. A
  * retransmission is judged by the same rule. Without SACK nothing here deems anything lost.
  *
  * The key idea: data is first sent in the order of its offsets, so one mark (end, time) for a flow and pass
@@ -52,7 +53,9 @@ struct rack {
 	uint32_t due_us;         /* when the reordering window of what is next to be lost is over */
 	bool is_set, is_waiting; /* us, end, rtt_us; due_us */
 	bool reordered;          /* the path was seen to reorder */
-	bool duplicate;          /* the acknowledgement at hand reports one (RFC 2883) */
+	bool duplicate;          /* the last acknowledgement with options reports one (RFC 2883), */
+	bool probe_duplicate;    /* and it is the tail loss probe */
+	uint64_t dsack_round;    /* una below it: reports are of the round that was counted; 0 = none */
 	uint8_t reo_wnd_mult, reo_wnd_persist;
 };
 

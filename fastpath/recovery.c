@@ -9,6 +9,8 @@
  * A message from the path that segments were too large for it (RFC 1191) says the same, and nothing of
  * congestion.
  *
+ * What turns out to have been in vain is taken back (spurious.c).
+ *
  * How much goes while fast recovery lasts is decided by proportional rate reduction (RFC 6937, PRR-SSRB): the
  * window comes down to ssthresh as acknowledgements come in, and not at once. */
 #include "fastpath/tcp_int.h"
@@ -61,6 +63,7 @@ static void recovery_begin(struct tcp t)
 	struct flow *f = t.f;
 	struct flow_cold *k = t.k;
 
+	spurious_begin(t);
 	k->ssthresh = reduced(f, k);
 	k->recover = flow_tx_nxt(f);
 	k->recoveries++;
@@ -97,9 +100,10 @@ static void recovery_partial(struct tcp t, uint32_t acked)
 
 static void recovery_continue(struct tcp t, uint32_t acked)
 {
-	if (t.f->tx_una >= t.k->recover)
-		recovery_end(t);
-	else if (acked > 0)
+	if (t.f->tx_una >= t.k->recover) {
+		if (!spurious_at_end(t))
+			recovery_end(t);
+	} else if (acked > 0)
 		recovery_partial(t, acked);
 }
 
@@ -146,7 +150,7 @@ static uint32_t delivered_blindly(const struct flow *f, uint32_t acked, bool dup
 	return acked > counted ? max_u32(acked - counted, min_u32(acked, f->mss)) : min_u32(acked, f->mss);
 }
 
-void recovery_on_ack(struct tcp t, uint32_t acked, uint32_t delivered, bool duplicate)
+void recovery_on_ack(struct tcp t, const struct seg *seg, uint32_t acked, uint32_t delivered, bool duplicate)
 {
 	struct flow *f = t.f;
 	struct flow_cold *k = t.k;
@@ -155,10 +159,12 @@ void recovery_on_ack(struct tcp t, uint32_t acked, uint32_t delivered, bool dupl
 	if (!(f->flags & FLOW_SACK))
 		delivered = delivered_blindly(f, acked, duplicate);
 
-	if (f->flags & (FLOW_RECOVERY | FLOW_LOSS))
-		recovery_continue(t, acked);
-	else if (acked > 0)
+	if (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) {
+		if (!spurious_on_ack(t, seg, acked, duplicate))
+			recovery_continue(t, acked);
+	} else if (acked > 0) {
 		f->dup_acks = 0;
+	}
 	k->lost_to = max_u64(k->lost_to, f->tx_una);
 	if (f->flags & FLOW_SACK)
 		rack_detect(t);
@@ -180,7 +186,7 @@ void recovery_after_probe(struct tcp t, const struct seg *seg, bool moved, bool 
 
 	if (t.f->tx_una < k->tail_end)
 		return;
-	if (!k->tail_resent || k->rack.duplicate) {
+	if (!k->tail_resent || (seg->has_other_opts && k->rack.probe_duplicate)) {
 		k->tail_probed = false;
 	} else if (t.f->tx_una > k->tail_end) {
 		k->tail_probed = false;
@@ -188,6 +194,7 @@ void recovery_after_probe(struct tcp t, const struct seg *seg, bool moved, bool 
 			return;
 		recovery_begin(t);
 		recovery_end(t);
+		spurious_never(k);
 	} else if (!moved && !sacked && seg->payload_len == 0) {
 		k->tail_probed = false; /* both arrived */
 	}
@@ -212,24 +219,26 @@ bool recovery_next(const struct flow *f, struct flow_cold *k, struct flow_range 
 {
 	uint64_t from = f->tx_una;
 
-	if (!(f->flags & (FLOW_RECOVERY | FLOW_LOSS)))
+	if (!(f->flags & (FLOW_RECOVERY | FLOW_LOSS)) || k->undo.frto == FRTO_NEW)
 		return false;
 	while (ranges_next_hole(&k->sacked, from, k->lost_to, piece)) {
 		if (!resent_covers(&k->resent, piece->from, &from)) {
 			piece->to = min_u64(piece->to, resent_next(&k->resent, piece->from));
 			piece->to = min_u64(piece->to, piece->from + f->mss);
-			return resent_room(&k->resent);
+			return (k->undo.frto == FRTO_OFF || piece->from == f->tx_una) &&
+				resent_room(&k->resent);
 		}
 	}
 	return false;
 }
 
-void recovery_sent(struct flow *f, struct flow_cold *k, struct flow_range piece, uint32_t now_us)
+void recovery_sent(struct tcp t, struct flow_range piece)
 {
-	if (piece.from == f->tx_una)
-		k->rto_base_us = now_us;
-	resent_add(&k->resent, piece, now_us);
-	k->lost += piece.to - piece.from;
+	if (piece.from == t.f->tx_una)
+		t.k->rto_base_us = t.c->now_us;
+	spurious_resent(t, piece);
+	resent_add(&t.k->resent, piece, t.c->now_us);
+	t.k->lost += piece.to - piece.from;
 }
 
 void tcp_on_timeout(struct fp_core *c, uint32_t id)
@@ -239,6 +248,8 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 	struct flow_cold *k = t.k;
 
 	TAS_ASSERT(f->tx_inflight > 0);
+	spurious_on_timeout(t,
+		(f->flags & FLOW_RECOVERY) || ((f->flags & FLOW_LOSS) && k->undo.from != f->tx_una));
 	if (!(f->flags & FLOW_LOSS))
 		k->ssthresh = reduced(f, k);
 	if (k->sacked.n > 0 && k->sacked.r[0].from == f->tx_una)
@@ -267,6 +278,7 @@ void tcp_on_too_large(struct fp_core *c, uint32_t id)
 		return;
 	if (f->flags & FLOW_RECOVERY)
 		f->cwnd = k->ssthresh;
+	spurious_never(k);
 	f->dup_acks = 0;
 	f->flags |= FLOW_LOSS;
 	f->flags &= ~(uint32_t)FLOW_RECOVERY;

@@ -30,6 +30,7 @@
 	X(TCP_RX_OUTSIDE, "tcp_rx_outside_window", "segments", "dropped: outside the receive window")       \
 	X(TCP_RX_PAWS, "tcp_rx_paws", "segments", "dropped: timestamp older than the last (PAWS)")          \
 	X(TCP_RX_DUP_ACKS, "tcp_rx_duplicate_acks", "segments", "duplicate acknowledgements received")      \
+	X(TCP_RX_DSACKS, "tcp_rx_dsacks", "segments", "reports of peers that something came twice")         \
 	X(TCP_RX_CE, "tcp_rx_ce", "segments", "arrived marked: congestion on their way (ECN)")              \
 	X(TCP_RX_ECE, "tcp_rx_ece", "segments", "acknowledgements that echoed congestion of ours (ECN)")    \
 	X(TCP_RX_CHALLENGE, "tcp_challenge_acks", "segments", "challenge acknowledgements sent (RFC 5961)") \
@@ -39,13 +40,17 @@
 	X(TCP_TX_PAYLOAD, "tcp_tx_payload_bytes", "bytes",                                                  \
 		"payload acknowledged by peers for the first time")                                         \
 	X(TCP_TX_ACKS, "tcp_tx_acks", "segments", "bare acknowledgements sent")                             \
-	X(TCP_TX_RTX, "tcp_tx_retransmits", "segments", "segments sent again")                              \
-	X(TCP_TX_DSACKS, "tcp_tx_dsacks", "segments",                                                  \
+	X(TCP_TX_DSACKS, "tcp_tx_dsacks", "segments",                                                       \
 		"arrived once more, in part or whole, as was reported (D-SACK)")                            \
+	X(TCP_TX_RTX, "tcp_tx_retransmits", "segments", "segments sent again")                              \
 	X(TCP_TX_RTX_BYTES, "tcp_tx_retransmit_bytes", "bytes", "payload sent again")                       \
 	X(TCP_FAST_RECOVERIES, "tcp_fast_recoveries", "times", "fast recovery began")                       \
 	X(TCP_TAIL_PROBES, "tcp_tail_probes", "segments", "tail loss probes sent (RFC 8985)")               \
 	X(TCP_TIMEOUTS, "tcp_timeouts", "times", "retransmission timer expired")                            \
+	X(TCP_UNDONE_RECOVERIES, "tcp_undone_recoveries", "times",                                          \
+		"fast recovery proved to have been in vain, and was taken back")                            \
+	X(TCP_UNDONE_TIMEOUTS, "tcp_undone_timeouts", "times",                                              \
+		"a retransmission timeout proved to have been in vain (F-RTO, Eifel, D-SACK)")              \
 	X(TCP_ZERO_WINDOW_PROBES, "tcp_zero_window_probes", "segments", "persist probes sent")              \
 	X(TCP_ACTIVE_OPENS, "tcp_active_opens", "connections", "connections begun by applications")         \
 	X(TCP_PASSIVE_OPENS, "tcp_passive_opens", "connections", "connections accepted by listeners")       \

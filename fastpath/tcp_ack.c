@@ -140,6 +140,28 @@ static bool is_duplicate_sack(const struct seg *seg, const struct tcp_opts *o)
 			seq_dist(b[0].right, b[1].right) >= 0);
 }
 
+/* [from, to) came twice. Is it more than was ever sent again, the network made it so, and it says nothing; nor
+ * of the path's order if it was the probe of a tail, which waits for no such reason (RFC 8985 7.4; both as
+ * Linux). */
+static void duplicate_reported(struct tcp t, uint64_t from, uint64_t to)
+{
+	struct flow_cold *k = t.k;
+
+	if ((int64_t)(to - from) <= 0 || to > flow_tx_nxt(t.f))
+		return;
+	count(t.c, CNT_TCP_RX_DSACKS, 1);
+	k->rack.duplicate = true;
+	k->bytes_twice += to - from;
+	if (k->bytes_twice > k->bytes_rtx) {
+		k->bytes_twice = k->bytes_rtx;
+		return;
+	}
+	k->rack.probe_duplicate = k->tail_probed && k->tail_resent && to == k->tail_end;
+	if (!k->rack.probe_duplicate)
+		rack_duplicate(t);
+	spurious_on_duplicate(t, from, to);
+}
+
 static uint64_t sacked_add(struct tcp t, const struct seg *seg, uint64_t from, uint64_t to)
 {
 	if (ranges_bytes(&t.k->sacked, from, to) == to - from)
@@ -157,14 +179,14 @@ static uint64_t sack_take(struct tcp t, const struct seg *seg, const uint8_t *fr
 	if (!(t.f->flags & FLOW_SACK) || !seg->has_other_opts)
 		return 0;
 	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &o);
-	t.k->rack.duplicate = false;
+	t.k->rack.duplicate = t.k->rack.probe_duplicate = false;
 	for (unsigned i = 0; i < o.nsack; i++) {
 		tcp_seq una = flow_tx_seq(t.f, t.f->tx_una);
 		uint64_t from = seq_offset_near(t.f->tx_una, una, o.sack[i].left);
 		uint64_t to = seq_offset_near(t.f->tx_una, una, o.sack[i].right);
 
 		if (i == 0 && is_duplicate_sack(seg, &o))
-			rack_duplicate(t);
+			duplicate_reported(t, from, to);
 		/* below una: a D-SACK (RFC 2883) or old news; past what was sent: a lie */
 		if ((int64_t)(from - t.f->tx_una) < 0 || (int64_t)(to - from) <= 0 || to > flow_tx_nxt(t.f))
 			continue;
@@ -220,7 +242,7 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 		backoff_end(t);
 	if (unlikely(duplicate || t.k->sacked.n > 0 || (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) ||
 		    f->dup_acks))
-		recovery_on_ack(t, moved ? (uint32_t)ahead : 0, (uint32_t)(t.k->delivered - delivered),
+		recovery_on_ack(t, seg, moved ? (uint32_t)ahead : 0, (uint32_t)(t.k->delivered - delivered),
 			duplicate);
 	if (moved) {
 		app_store(t.c, f);

@@ -53,7 +53,7 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 
 /* New SACK blocks, a duplicate acknowledgement, or any while something is lost: perhaps begin recovery,
  * perhaps deem more lost. `delivered`: bytes that it says left the network, SACKed or acknowledged. */
-void recovery_on_ack(struct tcp t, uint32_t acked, uint32_t delivered, bool duplicate);
+void recovery_on_ack(struct tcp t, const struct seg *seg, uint32_t acked, uint32_t delivered, bool duplicate);
 /* Bytes thought to be in the network (RFC 6675 pipe; without SACK each duplicate acknowledgement took one
  * segment out). */
 uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k);
@@ -62,13 +62,33 @@ bool recovery_next(const struct flow *f, struct flow_cold *k, struct flow_range 
 /* An acknowledgement after a tail loss probe: did it repair a loss? (RFC 8985 7.4) */
 void recovery_after_probe(struct tcp t, const struct seg *seg, bool moved, bool sacked);
 /* [piece) was sent again. */
-void recovery_sent(struct flow *f, struct flow_cold *k, struct flow_range piece, uint32_t now_us);
+void recovery_sent(struct tcp t, struct flow_range piece);
+
+/* --- spurious.c: recoveries that were in vain are taken back --- */
+
+/* One begins: cwnd and ssthresh are still as they were. */
+void spurious_begin(struct tcp t);
+/* The timer expired; `recovering`: fast recovery, or something of what an earlier timeout resent, went on. */
+void spurious_on_timeout(struct tcp t, bool recovering);
+/* It was not in vain, or is none. */
+void spurious_never(struct flow_cold *k);
+/* [piece) is sent again. */
+void spurious_resent(struct tcp t, struct flow_range piece);
+/* Does an acknowledgement during recovery show that it is in vain? Then it is over, and was taken back. True
+ * also while nothing that is deemed lost is to be sent again because of it. */
+bool spurious_on_ack(struct tcp t, const struct seg *seg, uint32_t acked, bool duplicate);
+/* All that was lost is acknowledged: the same. */
+bool spurious_at_end(struct tcp t);
+/* The peer reports that [from, to) came twice. */
+void spurious_on_duplicate(struct tcp t, uint64_t from, uint64_t to);
+/* FRTO_NEW: [from, to), which was sent once, was delivered, in part perhaps earlier. */
+void spurious_on_first_sending(struct tcp t, uint64_t from, uint64_t to);
 
 /* --- rack.c: of flows with SACK --- */
 
 /* [from, to) was acknowledged or SACKed by seg, for the first time. */
 void rack_delivered(struct tcp t, const struct seg *seg, uint64_t from, uint64_t to);
-/* The peer reports that something came twice (RFC 2883). */
+/* The peer reports that something that was sent again came twice (RFC 2883). */
 void rack_duplicate(struct tcp t);
 /* A recovery is over. */
 void rack_recovered(struct rack *r);

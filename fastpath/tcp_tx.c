@@ -217,7 +217,7 @@ static bool send_again(struct tcp t, struct flow_range piece)
 {
 	if (!piece_again(t, piece))
 		return false;
-	recovery_sent(t.f, t.k, piece, t.c->now_us);
+	recovery_sent(t, piece);
 	t.k->prr_out += piece.to - piece.from;
 	return true;
 }
@@ -590,6 +590,7 @@ void tcp_tail_probe_out(struct fp_core *c, uint32_t id)
 	if (!t.k->tail_resent)
 		t.k->tail_probed = send_new(t, min_u32(min_u32(rest, f->mss), f->snd_wnd - f->tx_inflight));
 	else if (resent_room(&t.k->resent) && piece_again(t, last)) {
+		spurious_resent(t, last);
 		resent_add(&t.k->resent, last, c->now_us);
 		t.k->tail_probed = true;
 	}

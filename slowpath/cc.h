@@ -37,6 +37,7 @@ struct cc_sample {
 	uint64_t lost;       /* bytes */
 	uint32_t recoveries; /* fast recoveries begun */
 	uint32_t timeouts;
+	bool undone; /* what the fast path had reduced proved to be in vain: cwnd is what it was */
 	uint64_t before_timeout; /* bytes of `acked` that came before the last of them */
 	uint32_t srtt_us;        /* 0 = none yet */
 	uint32_t min_rtt_us;     /* UINT32_MAX = no sample */

@@ -126,6 +126,10 @@ static void cubic_note_losses(struct cc_cubic_state *c, const struct cc_sample *
 {
 	double before = s->ssthresh / CUBIC_BETA / s->mss;
 
+	if (s->undone) { /* 4.9: what there is was no wrong window */
+		c->w_max = fmax(c->w_max, (double)s->cwnd / s->mss);
+		c->phase = CUBIC_BELOW_W_MAX;
+	}
 	if (s->recoveries > 0)
 		cubic_reduced(c, before);
 	if (s->timeouts > 0) {

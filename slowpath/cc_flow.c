@@ -13,6 +13,7 @@ void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum c
 		.lost = k->lost,
 		.recoveries = k->recoveries,
 		.timeouts = k->timeouts,
+		.undone = k->undone,
 		.since = now,
 		.max_bytes_s = c->max_bytes_s,
 	};
@@ -51,12 +52,14 @@ tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_int
 	return c->since + max_u64(2 * (f->srtt_us >> 3) * NS_PER_US, min_interval_ns);
 }
 
-/* After a timeout the window is one segment until the first acknowledgement, whoever wanted to send
+/* What was undone, and not followed by the next loss, did not happen.
+ * After a timeout the window is one segment until the first acknowledgement, whoever wanted to send
  * meanwhile. */
 static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f, const struct flow_cold *k,
 	tas_ns now)
 {
-	uint32_t timeouts = k->timeouts - c->timeouts;
+	bool undone = k->undone != c->undone && k->undone_of == k->recoveries + k->timeouts;
+	uint32_t timeouts = undone ? 0 : k->timeouts - c->timeouts;
 	bool in_recovery = (f->flags & FLOW_RECOVERY) != 0;
 
 	return (struct cc_sample){
@@ -65,8 +68,9 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.acked = k->delivered - c->delivered,
 		.marked = k->marked - c->marked,
 		.lost = k->lost - c->lost,
-		.recoveries = k->recoveries - c->recoveries,
+		.recoveries = undone ? 0 : k->recoveries - c->recoveries,
 		.timeouts = timeouts,
+		.undone = undone,
 		.before_timeout = timeouts > 0 && k->timeout_delivered > c->delivered
 			? k->timeout_delivered - c->delivered
 			: 0,
@@ -88,6 +92,7 @@ static void interval_begin(struct cc_flow *c, struct flow *f, struct flow_cold *
 	c->lost = k->lost;
 	c->recoveries = k->recoveries;
 	c->timeouts = k->timeouts;
+	c->undone = k->undone;
 	c->since = now;
 	k->min_rtt_us = UINT32_MAX;
 	f->flags &= ~(uint32_t)FLOW_CWND_LIMITED;

@@ -16,7 +16,7 @@
 struct cc_flow {
 	struct cc_state state;
 	uint64_t delivered, marked, lost; /* totals at the last visit */
-	uint32_t recoveries, timeouts;
+	uint32_t recoveries, timeouts, undone;
 	tas_ns since;         /* when the interval began */
 	uint64_t max_bytes_s; /* the application's limit (SO_MAX_PACING_RATE), which a new one keeps; or 0 */
 	uint32_t pace_q16;    /* the pace without it */

@@ -21,7 +21,7 @@ struct args {
 
 struct sum {
 	uint64_t seeds, failed, frames, payload, connections, lost, sent_again, timeouts, recoveries, deeds,
-		faults;
+		faults, again, undone, dsacks;
 	double virtual_s;
 };
 
@@ -45,6 +45,9 @@ static void add(struct sum *s, const struct sim_outcome *o)
 	s->recoveries += o->recoveries;
 	s->deeds += o->deeds;
 	s->faults += o->faults;
+	s->again += o->again;
+	s->undone += o->undone;
+	s->dsacks += o->dsacks;
 	s->virtual_s += (double)o->virtual_ns / 1e9;
 }
 
@@ -58,6 +61,9 @@ static int report(const struct sum *s)
 	printf("%" PRIu64 " fast recoveries, %" PRIu64 " timeouts; at 1 %% loss %" PRIu64
 	       " bytes lost, %" PRIu64 " sent again (%.2f)\n",
 		s->recoveries, s->timeouts, s->lost, s->sent_again, ratio);
+	printf("%" PRIu64 " segments sent again; %" PRIu64 " reported to have come twice, %" PRIu64
+	       " recoveries and timeouts taken back\n",
+		s->again, s->dsacks, s->undone);
 	if (s->deeds > 0)
 		printf("%" PRIu64 " misdeeds, %" PRIu64 " found and counted\n", s->deeds, s->faults);
 	if (ratio <= 1.5)

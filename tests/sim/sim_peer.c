@@ -49,6 +49,19 @@ static void range_add(struct peer *p, struct peer_conn *c, uint64_t from, uint64
 		c->ranges = 0;
 }
 
+/* RFC 2883 4: what of it was there already, past a gap. */
+static void note_known(struct peer_conn *c, uint64_t from, uint64_t to)
+{
+	for (unsigned i = 0; i < c->ranges; i++) {
+		uint64_t a = max_u64(from, c->range[i].from), b = min_u64(to, c->range[i].to);
+
+		if (a < b) {
+			c->dsack_from = a;
+			c->dsack_to = b;
+		}
+	}
+}
+
 /* What arrived past the gap that is now closed. */
 static void ranges_join(struct peer_conn *c)
 {
@@ -88,11 +101,18 @@ static void payload_in(struct peer *p, struct peer_conn *c, const struct pseg *s
 		c->dsack_to = off + s->len;
 		peer_send_ack(p, c);
 	} else if (off > c->rcv) {
+		note_known(c, off, off + s->len);
 		range_add(p, c, off, off + s->len);
 		peer_send_ack(p, c);
 	} else {
 		bool gap = c->ranges > 0;
 
+		if (off < c->rcv) {
+			c->dsack_from = off;
+			c->dsack_to = c->rcv;
+		} else {
+			note_known(c, off, off + s->len);
+		}
 		c->rcv = off + s->len;
 		ranges_join(c);
 		if (c->h.read_every == 0)

@@ -304,6 +304,9 @@ static void totals(struct run *r, struct sim_outcome *out)
 		out->deeds += r->villain[i].deeds;
 		out->timeouts += fp_counter(fp, CNT_TCP_TIMEOUTS);
 		out->again += fp_counter(fp, CNT_TCP_TX_RTX);
+		out->dsacks += fp_counter(fp, CNT_TCP_RX_DSACKS);
+		out->undone += fp_counter(fp, CNT_TCP_UNDONE_TIMEOUTS) +
+			fp_counter(fp, CNT_TCP_UNDONE_RECOVERIES);
 		out->recoveries += fp_counter(fp, CNT_TCP_FAST_RECOVERIES);
 		if (r->d.kind != DRAW_LOSS || r->with_peer)
 			continue;

@@ -26,6 +26,7 @@ struct sim_outcome {
 	uint64_t lost_payload, rtx_payload;   /* only of seeds with nothing but random loss, else 0 */
 	uint64_t deeds, faults;               /* of villains */
 	uint64_t timeouts, recoveries, again; /* again: segments */
+	uint64_t dsacks, undone;              /* heard; recoveries and timeouts taken back */
 };
 
 /* A failure prints the last of the trace to standard error. */

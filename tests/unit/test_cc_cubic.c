@@ -187,6 +187,24 @@ static void after_a_timeout_the_curve_begins_at_its_plateau(void **state)
 	assert_true(fabs(cwnd / (double)MSS - (C * pow(5, 3) + 700)) < 20);
 }
 
+/* RFC 9438 4.9: what was reduced for nothing, and is as it was, is no smaller maximum. */
+static void a_reduction_that_was_taken_back_leaves_the_maximum(void **state)
+{
+	enum { RTT_US = 100000 };
+	struct cc_sample s = sample(1000 * MSS, CC_SSTHRESH_NONE, RTT_US, 2);
+
+	(void)state;
+	lose_at(1000, RTT_US);
+	lose_at(800, RTT_US);
+	assert_true(st.cubic.w_max < 800);
+	s.undone = true;
+	s.acked = 0;
+	assert_int_equal(update(&s).cwnd, 1000 * MSS);
+	run_interval(1000 * MSS, 700 * MSS, RTT_US, 2);
+	assert_true(st.cubic.w_max >= 1000);
+	assert_true(st.cubic.k_s == 0);
+}
+
 /* RFC 9438 5.8: time in which the application was the limit is not counted. */
 static void time_without_need_for_the_window_is_not_counted(void **state)
 {
@@ -351,6 +369,7 @@ int main(void)
 			setup),
 		cmocka_unit_test_setup(it_never_grows_by_more_than_half_in_a_round_trip, setup),
 		cmocka_unit_test_setup(a_flow_that_did_not_get_back_makes_room, setup),
+		cmocka_unit_test_setup(a_reduction_that_was_taken_back_leaves_the_maximum, setup),
 		cmocka_unit_test_setup(after_a_timeout_the_curve_begins_at_its_plateau, setup),
 		cmocka_unit_test_setup(time_without_need_for_the_window_is_not_counted, setup),
 		cmocka_unit_test_setup(nothing_grows_during_recovery, setup),

@@ -123,6 +123,27 @@ static void what_is_acknowledged_after_a_timeout_grows_the_window_at_once(void *
 	assert_int_equal(f.cwnd, 2 * MSS);
 }
 
+static void what_was_taken_back_did_not_happen(void **state)
+{
+	(void)state;
+	k.ssthresh = 5 * MSS;
+	k.recoveries++;
+	k.timeouts++;
+	k.delivered += 21 * MSS;
+	k.timeout_delivered = k.delivered;
+	k.undone++;
+	k.undone_of = k.recoveries + k.timeouts;
+	f.flags |= FLOW_CWND_LIMITED;
+	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	assert_int_equal(f.cwnd, 12 * MSS); /* avoidance, of all that was acknowledged */
+	k.recoveries++;                     /* and what did happen since, counts */
+	k.undone++;
+	k.delivered += 20 * MSS;
+	f.flags |= FLOW_CWND_LIMITED;
+	assert_true(cc_flow_update(&c, &f, &k, 3 * NS_PER_SEC));
+	assert_int_equal(f.cwnd, 12 * MSS);
+}
+
 static void during_recovery_the_window_stays(void **state)
 {
 	(void)state;
@@ -166,6 +187,7 @@ int main(void)
 		cmocka_unit_test_setup(a_timeout_is_seen_once_and_slow_start_goes_on_without_being_asked,
 			setup),
 		cmocka_unit_test_setup(what_is_acknowledged_after_a_timeout_grows_the_window_at_once, setup),
+		cmocka_unit_test_setup(what_was_taken_back_did_not_happen, setup),
 		cmocka_unit_test_setup(during_recovery_the_window_stays, setup),
 		cmocka_unit_test_setup(marks_reduce_the_flow, setup),
 		cmocka_unit_test_setup(the_pace_is_set_with_the_window, setup),

@@ -97,18 +97,107 @@ TEST(path_that_reorders_gets_its_window_whatever_was_sacked) /* 6.2 step 4 */
 	expect_segment(p, 3);
 }
 
-TEST(duplicates_that_the_peer_reports_widen_the_window) /* 6.2 step 4, RFC 2883 */
+/* As measured(), and n segments, the first of them, were sent again, in vain, but the peer did not say so. */
+static struct peer *resent(uint32_t n)
 {
 	struct peer *p = measured(10, 800);
 
 	wait_us(800);
-	acked_to(p, 1, { AT(0), AT(1) });
+	acked_to(p, 1, { AT(1 + n), AT(11) });
+	assert_int_equal(overlook(), n);
+	acked_to(p, 11);
+	app_writes(p, 10 * MSS);
+	overlook();
+	wait_us(800);
+	acked_to(p, 12);
+	return p;
+}
+
+TEST(duplicates_that_the_peer_reports_widen_the_window) /* 6.2 step 4, RFC 2883 */
+{
+	struct peer *p = resent(2);
+
+	acked_to(p, 12, { AT(1), AT(2) }); /* of one; the other stands */
 	assert_int_equal(cold_of(p)->rack.reo_wnd_mult, 1);
-	acked_to(p, 1, { AT(2), AT(6) });
+	overlook();
+	acked_to(p, 12, { AT(13), AT(16) });
+	overlook(); /* what is new */
 	wait_us(300);
 	silence(); /* twice a quarter of 800 */
 	wait_us(180);
-	expect_segment(p, 1);
+	expect_segment(p, 12);
+}
+
+TEST(duplicates_of_one_round_trip_count_once) /* 6.2 step 4: dsack_round */
+{
+	struct peer *p = resent(4);
+	uint32_t nxt;
+
+	acked_to(p, 12, { AT(1), AT(2) });
+	acked_to(p, 13, { AT(2), AT(3) });
+	assert_int_equal(cold_of(p)->rack.reo_wnd_mult, 1);
+	overlook();
+	nxt = (uint32_t)(flow_tx_nxt(flow_of(p)) / MSS);
+	acked_to(p, nxt);
+	acked_to(p, nxt, { AT(3), AT(4) });
+	assert_int_equal(cold_of(p)->rack.reo_wnd_mult, 2);
+	overlook();
+}
+
+TEST(wider_window_lasts_sixteen_recoveries) /* 6.2 step 4: reo_wnd_persist */
+{
+	struct peer *p = resent(2);
+	uint32_t una = 12;
+
+	acked_to(p, una, { AT(1), AT(2) });
+	for (unsigned i = 0; i < RACK_PERSIST; i++) {
+		assert_int_equal(cold_of(p)->rack.reo_wnd_mult, 1);
+		app_writes(p, 10 * MSS);
+		while (flow_of(p)->tx_inflight < 5 * MSS) {
+			overlook();
+			wait_ms(5);
+			una = (uint32_t)(flow_tx_nxt(flow_of(p)) / MSS);
+			acked_to(p, una);
+		}
+		una = (uint32_t)(flow_of(p)->tx_una / MSS);
+		overlook();
+		acked_to(p, una, { AT(una + 1), AT(una + 5) });
+		wait_ms(3);
+		assert_true(flow_of(p)->flags & FLOW_RECOVERY);
+		una = (uint32_t)(flow_tx_nxt(flow_of(p)) / MSS);
+		acked_to(p, una);
+		assert_false(flow_of(p)->flags & FLOW_RECOVERY);
+		overlook();
+	}
+	assert_int_equal(cold_of(p)->rack.reo_wnd_mult, 0);
+}
+
+TEST(probe_that_came_twice_widens_nothing) /* 7.4.2: it waits for no reordering */
+{
+	struct peer *p = measured(4, 800);
+
+	wait_sent(100);
+	expect_segment(p, 4);
+	acked_to(p, 5);
+	acked_to(p, 5, { AT(4), AT(5) });
+	assert_int_equal(counted(CNT_TCP_RX_DSACKS), 1);
+	assert_int_equal(cold_of(p)->rack.reo_wnd_mult, 0);
+	assert_false(cold_of(p)->tail_probed);
+}
+
+TEST(other_duplicate_than_the_probe_does_not_end_it) /* 7.4.2: matching TLP.end_seq */
+{
+	struct peer *p = resent(1);
+
+	acked_to(p, 20); /* one is left, and lost */
+	app_writes(p, MSS);
+	overlook();
+	wait_sent(100);
+	overlook();
+	assert_int_equal(counted(CNT_TCP_TAIL_PROBES), 1);
+	wait_us(800);
+	acked_to(p, 22, { AT(1), AT(2) });
+	assert_true(cold_of(p)->tail_probed);
 }
 
 TEST(lost_retransmission_is_found_by_what_was_sent_after_it)
@@ -272,6 +361,10 @@ int main(void)
 		RIG_TEST(segment_that_comes_late_within_the_window_is_not_resent),
 		RIG_TEST(path_that_reorders_gets_its_window_whatever_was_sacked),
 		RIG_TEST(duplicates_that_the_peer_reports_widen_the_window),
+		RIG_TEST(duplicates_of_one_round_trip_count_once),
+		RIG_TEST(wider_window_lasts_sixteen_recoveries),
+		RIG_TEST(probe_that_came_twice_widens_nothing),
+		RIG_TEST(other_duplicate_than_the_probe_does_not_end_it),
 		RIG_TEST(lost_retransmission_is_found_by_what_was_sent_after_it),
 		RIG_TEST(last_segment_is_sent_again_two_round_trips_after_silence),
 		RIG_TEST(probe_is_new_data_if_there_is_some),
