@@ -255,6 +255,9 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id);
 /* f->mss was lowered, for the path takes no larger segments: what is outstanding in such is lost, and sent
  * again at once, not being congestion without a smaller window (RFC 1191 6.4, Linux's simple retransmit). */
 void tcp_on_too_large(struct fp_core *c, uint32_t id);
+/* Sends new data as one segment of so many bytes, though that is more than mss; cold.path tells what
+ * becomes of it. */
+void tcp_send_path_probe(struct fp_core *c, uint32_t id, uint16_t size);
 /* cold.rack.due_us has come: what waited for the end of a reordering window is lost, if it is still missing.
  */
 void recovery_on_due(struct fp_core *c, uint32_t id);

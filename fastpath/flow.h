@@ -221,6 +221,13 @@ struct flow_undo {
 	uint8_t frto;            /* enum flow_frto */
 };
 
+/* A segment larger than mss, sent to learn whether the path takes it (slowpath/conn_pmtu.h). */
+struct path_probe {
+	uint64_t from, to;
+	bool is_out; /* [from, to) went as one segment */
+	bool lost;   /* and something of it went again */
+};
+
 struct flow_cold {
 	/* what congestion control and statistics see; totals since installation, so that readers take
 	 * differences */
@@ -231,8 +238,6 @@ struct flow_cold {
 	uint32_t rttvar_us;  /* << 2 */
 	uint32_t recoveries; /* times fast recovery began */
 	uint32_t timeouts;   /* retransmission timeouts */
-	uint32_t undone;     /* times that one or the other was taken back, */
-	uint32_t undone_of;  /* and their sum when it last was */
 	uint32_t ssthresh;   /* bytes */
 	uint32_t min_rtt_ever_us;
 	tas_ns pace_next_ns; /* earliest time of the next segment */
@@ -245,6 +250,7 @@ struct flow_cold {
 	uint8_t quick_acks;   /* segments still to be acknowledged at once */
 	uint8_t backoff;      /* RTO doublings, or persist probes */
 	uint8_t beta_q8;      /* what remains of cwnd on a loss, of 256 */
+	uint16_t path_size;   /* one segment is to be so large (struct path_probe); 0: none */
 
 	alignas(CACHE_LINE) struct hdr_tmpl hdr;
 
@@ -263,12 +269,15 @@ struct flow_cold {
 	uint64_t timeout_delivered;      /* `delivered` when the timer last expired */
 	uint64_t prr_delivered, prr_out; /* in this recovery: delivered, sent (RFC 6937) */
 	uint64_t bytes_twice;            /* that the peer reported as duplicates, ever */
+	uint32_t undone;                 /* recoveries and timeouts that were taken back, */
+	uint32_t undone_of;              /* and how many of both there were when one last was */
 	uint32_t prr_flight;             /* outstanding when it began */
 	uint64_t tail_end;               /* where the stream ended when a tail loss probe went */
 	bool tail_probed;                /* one did, and nothing behind tail_end is known yet */
 	bool tail_resent;                /* it was the last segment once more, and no new one */
 	struct rack rack;
 	struct flow_undo undo;
+	struct path_probe path;
 	struct flow_ranges sacked;
 	struct resent resent;
 

@@ -73,6 +73,34 @@ static void recovery_begin(struct tcp t)
 	count(t.c, CNT_TCP_FAST_RECOVERIES, 1);
 }
 
+/* Only the probe of the path is lost, or a part of it: that says something of the path's size, and nothing of
+ * congestion (RFC 4821 7.6.2). */
+static bool only_probe_is_lost(const struct flow *f, const struct flow_cold *k)
+{
+	uint64_t to = max_u64(k->lost_to, k->path.to);
+
+	return unlikely(k->path.is_out) && f->tx_una == k->path.from &&
+		ranges_bytes(&k->sacked, k->path.to, to) == to - k->path.to;
+}
+
+/* In the state after a timeout, but with the window as it was. */
+static void resend_all_below(struct tcp t, uint64_t to)
+{
+	spurious_never(t.k);
+	t.f->dup_acks = 0;
+	t.f->flags |= FLOW_LOSS;
+	t.f->flags &= ~(uint32_t)FLOW_RECOVERY;
+	t.k->recover = t.k->lost_to = to;
+}
+
+static void recovery_enter(struct tcp t)
+{
+	if (only_probe_is_lost(t.f, t.k))
+		resend_all_below(t, t.k->path.to);
+	else
+		recovery_begin(t);
+}
+
 static void recovery_end(struct tcp t)
 {
 	if (t.f->flags & FLOW_RECOVERY)
@@ -169,7 +197,7 @@ void recovery_on_ack(struct tcp t, const struct seg *seg, uint32_t acked, uint32
 	if (f->flags & FLOW_SACK)
 		rack_detect(t);
 	if ((duplicate || (f->flags & FLOW_SACK)) && must_begin(f, k)) {
-		recovery_begin(t);
+		recovery_enter(t);
 		if (!(f->flags & FLOW_SACK))
 			lose_first(f, k);
 	}
@@ -209,7 +237,7 @@ void recovery_on_due(struct fp_core *c, uint32_t id)
 		return;
 	rack_detect(t);
 	if (must_begin(t.f, t.k))
-		recovery_begin(t);
+		recovery_enter(t);
 	if (t.f->flags & FLOW_RECOVERY)
 		prr_update(t, t.f->mss, false);
 	tcp_tx(c, id);
@@ -237,6 +265,8 @@ void recovery_sent(struct tcp t, struct flow_range piece)
 	if (piece.from == t.f->tx_una)
 		t.k->rto_base_us = t.c->now_us;
 	spurious_resent(t, piece);
+	if (unlikely(t.k->path.is_out) && piece.from < t.k->path.to && piece.to > t.k->path.from)
+		t.k->path.lost = true;
 	resent_add(&t.k->resent, piece, t.c->now_us);
 	t.k->lost += piece.to - piece.from;
 }
@@ -267,7 +297,6 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 	tcp_tx(c, id);
 }
 
-/* In the state after a timeout, but with the window as it was. */
 void tcp_on_too_large(struct fp_core *c, uint32_t id)
 {
 	struct tcp t = tcp_of(c, id);
@@ -278,12 +307,8 @@ void tcp_on_too_large(struct fp_core *c, uint32_t id)
 		return;
 	if (f->flags & FLOW_RECOVERY)
 		f->cwnd = k->ssthresh;
-	spurious_never(k);
-	f->dup_acks = 0;
-	f->flags |= FLOW_LOSS;
-	f->flags &= ~(uint32_t)FLOW_RECOVERY;
 	k->resent.n = 0;
 	k->rack.is_waiting = k->tail_probed = false;
-	k->recover = k->lost_to = flow_tx_nxt(f);
+	resend_all_below(t, flow_tx_nxt(f));
 	tcp_tx(c, id);
 }

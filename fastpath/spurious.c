@@ -5,8 +5,8 @@
  * There are three ways to learn of it, each enough:
  *   - F-RTO (RFC 5682 2.1, 3.1): after a timeout the first segment goes again, and once that is acknowledged
  *     two new ones. If what they bring back is about something that was sent once, that was never lost.
- *   - Eifel (RFC 3522): the first acknowledgement that goes on echoes a timestamp from before anything was sent
- *     again. What it acknowledges is the first sending.
+ *   - Eifel (RFC 3522): the first acknowledgement that goes on echoes a timestamp from before anything was
+ *     sent again. What it acknowledges is the first sending.
  *   - D-SACK (RFC 2883, 3708): the peer got twice all that was sent again.
  * As in Linux the window is restored whole (RFC 4015 would restore less; what goes is paced). */
 #include "fastpath/tcp_int.h"
@@ -26,7 +26,7 @@ void spurious_begin(struct tcp t)
 	};
 }
 
-/* F-RTO only if a recovery begins with this timeout, or nothing moved since it did (RFC 5682 2.1 (1), 3.2). */
+/* F-RTO only if a recovery begins with this timeout, or nothing moved since it did (RFC 5682 2.1, 3.2). */
 void spurious_on_timeout(struct tcp t, bool recovering)
 {
 	if (!(t.f->flags & (FLOW_RECOVERY | FLOW_LOSS)))
@@ -75,8 +75,8 @@ static void undo(struct tcp t)
 	tcp_cc_wake(t);
 }
 
-/* RFC 3522 3.2. That the echo is old also happens if all had arrived and only acknowledgements were lost: then
- * a D-SACK says so, or would, if the peer knows how (steps 5, 6). */
+/* RFC 3522 3.2. That the echo is old also happens if all had arrived and only acknowledgements were lost:
+ * then a D-SACK says so, or would, if the peer knows how (steps 5, 6). */
 static bool echo_is_of_the_first_sending(struct tcp t, const struct seg *seg)
 {
 	struct flow_undo *u = &t.k->undo;

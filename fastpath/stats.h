@@ -51,6 +51,10 @@
 		"fast recovery proved to have been in vain, and was taken back")                            \
 	X(TCP_UNDONE_TIMEOUTS, "tcp_undone_timeouts", "times",                                              \
 		"a retransmission timeout proved to have been in vain (F-RTO, Eifel, D-SACK)")              \
+	X(TCP_BLACK_HOLES, "tcp_black_holes", "times",                                                      \
+		"segments made smaller, for full ones timed out again and again (RFC 4821)")                \
+	X(TCP_PATH_GROWN, "tcp_path_grown", "times",                                                        \
+		"segments made larger, for a probe of the path arrived")                                    \
 	X(TCP_ZERO_WINDOW_PROBES, "tcp_zero_window_probes", "segments", "persist probes sent")              \
 	X(TCP_ACTIVE_OPENS, "tcp_active_opens", "connections", "connections begun by applications")         \
 	X(TCP_PASSIVE_OPENS, "tcp_passive_opens", "connections", "connections accepted by listeners")       \

@@ -140,9 +140,9 @@ static bool is_duplicate_sack(const struct seg *seg, const struct tcp_opts *o)
 			seq_dist(b[0].right, b[1].right) >= 0);
 }
 
-/* [from, to) came twice. Is it more than was ever sent again, the network made it so, and it says nothing; nor
- * of the path's order if it was the probe of a tail, which waits for no such reason (RFC 8985 7.4; both as
- * Linux). */
+/* [from, to) came twice. Is it more than was ever sent again, the network made it so, and it says nothing;
+ * nor of the path's order if it was the probe of a tail, which waits for no such reason (RFC 8985 7.4; both
+ * as Linux). */
 static void duplicate_reported(struct tcp t, uint64_t from, uint64_t to)
 {
 	struct flow_cold *k = t.k;

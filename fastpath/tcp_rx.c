@@ -64,8 +64,8 @@ static inline void ts_update(struct tcp t, const struct seg *seg, int32_t head)
 	t.k->ts_recent_ns = t.c->now;
 }
 
-/* [from, to) came once more: the next acknowledgement, which goes at once and alone, for nothing else has room
- * to say it, tells the peer (RFC 2883 4). */
+/* [from, to) came once more: the next acknowledgement, which goes at once and alone, for nothing else has
+ * room to say it, tells the peer (RFC 2883 4). */
 static TAS_NOINLINE void ack_twice(struct tcp t, uint64_t from, uint64_t to)
 {
 	if (!(t.f->flags & FLOW_SACK)) {

@@ -482,6 +482,23 @@ static TAS_NOINLINE bool tso_tx(struct fp_core *c, uint32_t id)
 
 static inline bool may_transmit(const struct flow *f) { return (TCP_STATES_FAST >> f->state) & 1; }
 
+/* Instead of the next full segment, once there is room for it; into a full congestion window, too, for it
+ * is one segment, seldom. */
+static TAS_NOINLINE void path_probe_out(struct tcp t)
+{
+	const struct flow *f = t.f;
+	uint32_t size = t.k->path_size, wnd = f->snd_wnd > f->tx_inflight ? f->snd_wnd - f->tx_inflight : 0;
+	uint64_t from = flow_tx_nxt(f);
+
+	if ((f->flags & (FLOW_RECOVERY | FLOW_LOSS)) || t.k->sacked.n > 0 || wnd < size ||
+		f->tx_avail < f->tx_inflight + size || recovery_pipe(f, t.k) > f->cwnd || paced_out(t) ||
+		core_tx_room(t.c) == 0 || !send_new(t, size))
+		return;
+	pace_spend(t, size);
+	t.k->path_size = 0;
+	t.k->path = (struct path_probe){ .from = from, .to = from + size, .is_out = true };
+}
+
 void tcp_tx(struct fp_core *c, uint32_t id)
 {
 	struct tcp t = tcp_of(c, id);
@@ -494,6 +511,8 @@ void tcp_tx(struct fp_core *c, uint32_t id)
 	}
 	if (unlikely(was_idle(t)))
 		restart_after_idle(t, c->now_us - t.f->last_tx_us);
+	if (unlikely(t.k->path_size > 0))
+		path_probe_out(t);
 	if (unlikely(c->fp->port->tso) && tso_tx(c, id))
 		goto turn_over;
 	for (unsigned i = 0; i < FP_TX_QUOTA; i++) {
@@ -570,6 +589,13 @@ void tcp_send_tail_probe(struct fp_core *c, uint32_t id)
 	c->fp->flows[id].flags |= FLOW_TAIL_WANTED;
 	c->fp->cold[id].tail_probed = true;
 	c->fp->cold[id].tail_end = UINT64_MAX; /* until it is on its way */
+	core_kick(c, id);
+}
+
+void tcp_send_path_probe(struct fp_core *c, uint32_t id, uint16_t size)
+{
+	c->fp->cold[id].path = (struct path_probe){ 0 };
+	c->fp->cold[id].path_size = size;
 	core_kick(c, id);
 }
 

@@ -96,6 +96,7 @@ struct conf_tcp {
 	uint32_t initial_cwnd; /* segments */
 	bool timestamps, sack, window_scaling, ecn;
 	enum conf_switch syn_cookies;
+	bool mtu_probing;
 	uint32_t cc_interval_us;
 	struct conf_ports port_range;
 };

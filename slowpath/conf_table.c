@@ -154,6 +154,9 @@ const struct conf_key conf_keys[] = {
 		.help = "Offer and accept window scaling (RFC 7323)." },
 	{ KEY(tcp, ecn), CHOICE(OFF_ON, "off"),
 		.help = "Negotiate explicit congestion notification (RFC 3168). dctcp always asks for it." },
+	{ KEY(tcp, mtu_probing), CHOICE(OFF_ON, "on"),
+		.help = "Try smaller segments where full ones vanish and no router says why, and larger ones "
+			"later (RFC 4821)." },
 	{ KEY(tcp, cc_interval_us), INT(200, 1000000, "us", "500"),
 		.help = "Congestion control visits a flow this often, or every two round trips." },
 	{ KEY(tcp, port_range), TEXT(CONF_PORTS, "two ports FIRST-LAST from 1..65535", "32768-60999"),

@@ -504,10 +504,12 @@ static void data_timeout(struct sp *sp, uint32_t id)
 		return;
 	}
 	k->rto_base_us = sp->conn[id].timer_base_us = ns_to_us32(sp->now);
-	if (f->tx_inflight > 0)
+	if (f->tx_inflight > 0) {
+		conn_pmtu_timeout(sp, id);
 		tcp_on_timeout(sp->fp->slow, id);
-	else
+	} else {
 		tcp_send_probe(sp->fp->slow, id);
+	}
 	k->backoff += k->backoff < UINT8_MAX;
 	conn_timer_arm(sp, id);
 }
@@ -532,6 +534,7 @@ void conn_timer(struct sp *sp, uint32_t id)
 	uint32_t base, us;
 
 	conn_lock(sp, id);
+	conn_pmtu_visit(sp, id);
 	us = timer_wants_us(sp, id, &base);
 	if (us == UINT32_MAX && keep_expired(sp, id))
 		conn_abort(sp, id, ETIMEDOUT);

@@ -133,21 +133,6 @@ int conn_op_info(void *arg, uint32_t flow, struct ctl_info *info)
 	return 0;
 }
 
-/* RFC 1191, 6.4: what fits the path is known now; true if that is less than before. Never below 552 bytes of
- * packet, as Linux (min_pmtu), or what IPv6 guarantees (RFC 8201 4): forged messages must not make
- * connections crawl. */
-static bool lower_mss(struct flow *f, bool v4, uint16_t mtu)
-{
-	uint32_t headers = (v4 ? 40 : 60) + (f->flags & FLOW_TS ? 12 : 0);
-	uint32_t least = (v4 ? 552 : IP6_MTU_MIN) - headers;
-	uint32_t mss = max_u32(mtu > headers ? mtu - headers : 0, least);
-
-	if (mss >= f->mss)
-		return false;
-	f->mss = (uint16_t)mss;
-	return true;
-}
-
 /* IP_RECVERR: the application hears of it at once, though the connection goes on. */
 static void error_tell(struct sp *sp, uint32_t id, int error)
 {
@@ -165,7 +150,7 @@ static void data_error(struct sp *sp, uint32_t id, const struct icmp_sp_effect *
 	if (effect->pmtu && (sp->conn[id].opt.flags & CTL_OPTION_ANY_PATH))
 		return; /* packets may be cut on the way, or their sender wants to know better */
 	if (effect->pmtu) {
-		if (lower_mss(&sp->fp->flows[id], addr_is_v4(sp->fp->cold[id].key.remote), mtu))
+		if (conn_pmtu_too_big(sp, id, mtu))
 			tcp_on_too_large(sp->fp->slow, id);
 	} else if (effect->err != 0) {
 		sp->conn[id].soft_error = effect->err;

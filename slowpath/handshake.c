@@ -140,6 +140,7 @@ static void flow_complete(struct sp *sp, uint32_t id, const struct seg *seg)
 	bool ts = f->flags & FLOW_TS;
 
 	f->mss = (uint16_t)(min_u32(mtu_mss, n->peer_mss) - (ts ? TCP_OPT_TS_LEN : 0));
+	conn_pmtu_begin(sp, id);
 	hdr_tmpl_set_timestamps(&k->hdr, ts);
 	f->snd_wnd = seg->flags & RTE_TCP_SYN_FLAG ? seg->wnd : (uint32_t)seg->wnd << f->snd_wscale;
 	k->max_snd_wnd = f->snd_wnd;

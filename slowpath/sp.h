@@ -20,6 +20,7 @@
 #include "slowpath/challenge.h"
 #include "slowpath/conf.h"
 #include "slowpath/conn_keepalive.h"
+#include "slowpath/conn_pmtu.h"
 #include "slowpath/conn_tune.h"
 #include "slowpath/cookie.h"
 #include "slowpath/icmp_sp.h"
@@ -27,6 +28,7 @@
 #include "slowpath/limit.h"
 #include "slowpath/listen.h"
 #include "slowpath/neigh.h"
+#include "slowpath/pmtu.h"
 #include "slowpath/ports.h"
 #include "slowpath/ra.h"
 #include "slowpath/room.h"
@@ -79,6 +81,7 @@ struct conn {
 	int soft_error;
 	uint16_t errors; /* told of by ABI_EV_ERROR */
 	uint16_t peer_mss;
+	struct conn_pmtu pmtu;
 	struct keep keep;
 	struct ctl_options opt;
 	struct conn_tune tune;
@@ -94,6 +97,7 @@ struct sp {
 	struct conn *conn;    /* [flows_max] */
 	struct timers timers; /* index: the flow */
 	struct routes routes;
+	struct pmtu pmtu;
 	struct neigh neigh;
 	struct ra ra;
 	uint32_t *neigh_conns; /* [SP_NEIGHBOURS_MAX] the first flow that goes through each, or FLOW_NONE */

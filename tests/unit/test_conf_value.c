@@ -100,6 +100,7 @@ static const struct {
 	{ "tcp", "sack", "on", BOOLS },
 	{ "tcp", "window_scaling", "on", BOOLS },
 	{ "tcp", "ecn", "off", BOOLS },
+	{ "tcp", "mtu_probing", "on", BOOLS },
 	{ "tcp", "cc_interval_us", "500", LIST("200", "1000000"), LIST("199", "1000001", INT_JUNK) },
 	{ "tcp", "port_range", "32768-60999", LIST("1-65535", "80-80"),
 		LIST("", "0-10", "1-65536", "9-8", "80", "80-", "-80", "1-2-3", "1 - 2", "a-b") },

@@ -13,8 +13,10 @@ static struct peer *newreno(uint32_t n) { return sending(established(.nodelay = 
 
 TEST(timer_sends_the_first_segment_again_and_backs_off) /* RFC 6298 5.4 to 5.6 */
 {
-	struct peer *p = newreno(3);
+	struct peer *p;
 
+	rig.conf.tcp.mtu_probing = false;
+	p = newreno(3);
 	for (uint32_t wait = 200; wait < 30000; wait *= 2) {
 		tas_ns waited = wait_sent(2 * wait);
 
@@ -29,6 +31,7 @@ TEST(timer_gives_up_after_the_configured_retries) /* RFC 9293 3.8.3 R2; ETIMEDOU
 	struct peer *p;
 
 	rig.conf.tcp.retries = 3;
+	rig.conf.tcp.mtu_probing = false;
 	p = sending(established(.nodelay = true), 1);
 	for (unsigned n = 0; n < 3; n++) {
 		wait_ms(220 << n);
@@ -57,8 +60,10 @@ TEST(timer_starts_anew_with_progress) /* RFC 6298 5.3 */
 
 TEST(backoff_ends_with_progress) /* that was measured: RFC 6298 5.7 */
 {
-	struct peer *p = sending(established(.nodelay = true), 1);
+	struct peer *p;
 
+	rig.conf.tcp.mtu_probing = false;
+	p = sending(established(.nodelay = true), 1);
 	wait_ms(201 + 402 + 803);
 	for (unsigned i = 0; i < 3; i++)
 		expect_segment(p, 0);
@@ -73,8 +78,10 @@ TEST(backoff_ends_with_progress) /* that was measured: RFC 6298 5.7 */
  * timer. */
 TEST(backoff_stays_until_a_round_trip_is_measured)
 {
-	struct peer *p = sending(established(.nodelay = true, .no_ts = true, .mss = MSS), 1);
+	struct peer *p;
 
+	rig.conf.tcp.mtu_probing = false;
+	p = sending(established(.nodelay = true, .no_ts = true, .mss = MSS), 1);
 	wait_ms(201 + 402 + 803);
 	assert_int_equal(overlook(), 3);
 	give(p, .seq = 1, .ack = AT(1));
