@@ -215,6 +215,7 @@ struct flow_undo {
 	uint64_t resent, twice;  /* bytes sent again since; of these, reported to have come twice (D-SACK) */
 	uint32_t cwnd, ssthresh; /* before it */
 	uint32_t ts;             /* our timestamp when something was first sent again */
+	uint32_t sent_us;        /* when the oldest of what was outstanding was first sent */
 	bool is_open;            /* it can be taken back */
 	bool is_stamped;         /* ts, and no acknowledgement has answered it */
 	bool is_fresh;           /* FRTO_NEW: the one at hand brings what was not sent again */

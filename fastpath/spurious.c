@@ -11,6 +11,11 @@
  * As in Linux the window is restored whole (RFC 4015 would restore less; what goes is paced). */
 #include "fastpath/tcp_int.h"
 
+static uint32_t oldest_us(const struct flow_cold *k)
+{
+	return k->sent.n > 0 ? k->sent.mark[k->sent.head].us : k->rto_base_us;
+}
+
 void spurious_begin(struct tcp t)
 {
 	const struct flow *f = t.f;
@@ -20,6 +25,7 @@ void spurious_begin(struct tcp t)
 		.from = f->tx_una,
 		.cwnd = f->cwnd,
 		.ssthresh = k->ssthresh,
+		.sent_us = oldest_us(k),
 		/* what is on its way again already may be reported, too */
 		.resent = resent_bytes(&k->resent, f->tx_una, flow_tx_nxt(f)),
 		.is_open = true,
@@ -55,12 +61,25 @@ void spurious_resent(struct tcp t, struct flow_range piece)
 	u->resent += piece.to - piece.from;
 }
 
+/* The timer was too short for this path, or this peer, and is longer until round trips show that it need
+ * not be (RFC 4015 3.2). Of the two that make it up only the variation grows: the pace depends on the
+ * other. */
+static void timer_was_too_short(struct tcp t)
+{
+	uint32_t us = t.c->now_us - t.k->undo.sent_us;
+
+	if (us < t.c->fp->conf.rto.max_us / 2)
+		t.k->rttvar_us = max_u32(t.k->rttvar_us, 2 * us);
+}
+
 static void undo(struct tcp t)
 {
 	struct flow *f = t.f;
 	struct flow_cold *k = t.k;
 	bool timeout = f->flags & FLOW_LOSS;
 
+	if (timeout)
+		timer_was_too_short(t);
 	f->cwnd = max_u32(f->cwnd, k->undo.cwnd);
 	k->ssthresh = max_u32(k->ssthresh, k->undo.ssthresh);
 	if (f->flags & (FLOW_RECOVERY | FLOW_LOSS))

@@ -89,7 +89,7 @@ static void ack_old(struct tcp t, const struct seg *seg, int32_t head)
 
 /* RFC 9293 3.10.7.4, first: what is not acceptable is acknowledged. What carries something comes again by the
  * peer's timer only, so it is always answered. */
-static void answer(struct tcp t, const struct seg *seg, int32_t head)
+static TAS_NOINLINE void answer(struct tcp t, const struct seg *seg, int32_t head)
 {
 	if (seg->payload_len > 0 && head < 0)
 		ack_old(t, seg, head);
@@ -194,28 +194,38 @@ static void ack_in_order(struct tcp t, bool gap_closed)
 	}
 }
 
-/* Of a segment that is next but does not begin there, or that is next while others are past a gap. */
-static TAS_NOINLINE bool arrived_twice(struct tcp t, const struct rcv_span *s, struct flow_range *had)
+static inline void in_order_take(struct tcp t, const struct rcv_span *s, const uint8_t *data)
 {
-	*had = (struct flow_range){ t.f->rx_nxt - s->skip, t.f->rx_nxt };
-	return s->skip > 0 || ranges_first_common(&t.k->reass, had->to, had->to + s->len, had);
+	ring_write(t, t.f->rx_nxt, data + s->skip, s->len);
+	rx_advance(t, s->len);
+	t.k->rx_last_us = t.c->now_us;
+}
+
+/* A segment that is next but does not begin there, or that is next while others are past a gap. */
+static TAS_NOINLINE void rx_at_gap(struct tcp t, const struct rcv_span *s, const uint8_t *data)
+{
+	uint64_t nxt = t.f->rx_nxt;
+	struct flow_range had = { nxt - s->skip, nxt };
+	bool gap = t.f->flags & FLOW_OOO;
+	bool twice = s->skip > 0 || ranges_first_common(&t.k->reass, nxt, nxt + s->len, &had);
+
+	in_order_take(t, s, data);
+	if (gap)
+		reass_join(t);
+	if (twice)
+		ack_twice(t, had.from, had.to);
+	else
+		ack_in_order(t, gap);
 }
 
 static void rx_in_order(struct tcp t, const struct rcv_span *s, const uint8_t *data)
 {
-	bool had_gap = t.f->flags & FLOW_OOO;
-	struct flow_range had;
-	bool twice = unlikely(had_gap || s->skip > 0) && arrived_twice(t, s, &had);
-
-	ring_write(t, t.f->rx_nxt, data + s->skip, s->len);
-	rx_advance(t, s->len);
-	if (unlikely(had_gap))
-		reass_join(t);
-	t.k->rx_last_us = t.c->now_us;
-	if (unlikely(twice))
-		ack_twice(t, had.from, had.to);
-	else
-		ack_in_order(t, had_gap);
+	if (unlikely(s->skip > 0 || (t.f->flags & FLOW_OOO))) {
+		rx_at_gap(t, s, data);
+	} else {
+		in_order_take(t, s, data);
+		ack_in_order(t, false);
+	}
 	app_notify(t.c, t.f, 0, 0);
 }
 

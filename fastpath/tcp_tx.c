@@ -137,6 +137,20 @@ static TAS_NOINLINE void ip_header_special(struct tcp t, struct hdr_fields *fiel
 		hdr_tmpl_next_id(&t.k->hdr, 1);
 }
 
+/* The headers of an acknowledgement with SACK blocks; returns their length. */
+static TAS_NOINLINE uint32_t sack_out(struct tcp t, uint8_t *frame, const struct hdr_fields *fields,
+	unsigned offload)
+{
+	const struct hdr_tmpl *h = &t.k->hdr;
+	uint8_t opts[TCP_OPT_MAX];
+	struct tcp_opts o = { .has = hdr_tmpl_has_ts(h) ? TCP_HAS_TS : 0,
+		.ts_val = fields->ts_val,
+		.ts_ecr = fields->ts_ecr };
+
+	sack_options(t, &o);
+	return hdr_write_opts(h, frame, fields, opts, tcp_opt_write_sack(opts, &o), 0, 0, offload);
+}
+
 /* A segment with len bytes of payload from offset off; false if there is no mbuf. */
 static bool segment_out(struct tcp t, uint64_t off, uint32_t len, uint8_t flags)
 {
@@ -155,14 +169,7 @@ static bool segment_out(struct tcp t, uint64_t off, uint32_t len, uint8_t flags)
 	if (unlikely(t.f->flags & (FLOW_ECN | FLOW_FRAGMENTS)))
 		ip_header_special(t, &fields, len > 0 && off == flow_tx_nxt(t.f));
 	if (unlikely((t.f->flags & FLOW_OOO) && (t.f->flags & FLOW_SACK) && len == 0)) {
-		uint8_t opts[TCP_OPT_MAX];
-		struct tcp_opts o = { .has = hdr_tmpl_has_ts(h) ? TCP_HAS_TS : 0,
-			.ts_val = fields.ts_val,
-			.ts_ecr = fields.ts_ecr };
-
-		sack_options(t, &o);
-		hdr_len = hdr_write_opts(h, frame, &fields, opts, tcp_opt_write_sack(opts, &o), 0, 0,
-			offload);
+		hdr_len = sack_out(t, frame, &fields, offload);
 	} else {
 		if (len > 0)
 			sum = payload_copy(t, frame + hdr_len, off, len, !p->tx_tcp_cksum);

@@ -80,6 +80,20 @@ TEST(timeout_in_vain_is_found_by_sacks) /* RFC 5682 3.1 */
 	assert_int_equal(cold_of(p)->rtx_segs, 1);
 }
 
+TEST(timer_is_longer_after_a_timeout_in_vain) /* RFC 4015 3.2; else a slow peer would see one each time */
+{
+	struct peer *p = established(.nodelay = true, .no_sack = true, .no_ts = true, .mss = MSS);
+
+	timed_out(p);
+	acked_to(p, 1);
+	wait_ms(20);
+	acked_to(p, 2);
+	taken_back(p);
+	assert_in_range(cold_of(p)->rttvar_us, 2 * 220000, 2 * 250000); /* four times the variation */
+	assert_true(flow_of(p)->srtt_us >> 3 < 1000);
+	overlook();
+}
+
 TEST(duplicate_of_new_segments_shows_a_loss) /* RFC 5682 2.1 (3a) */
 {
 	struct peer *p = established(.nodelay = true, .no_sack = true, .no_ts = true, .mss = MSS);
@@ -391,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(timeout_in_vain_is_found_by_two_acknowledgements),
 		RIG_TEST(timeout_in_vain_is_found_by_sacks),
+		RIG_TEST(timer_is_longer_after_a_timeout_in_vain),
 		RIG_TEST(duplicate_of_new_segments_shows_a_loss),
 		RIG_TEST(sack_of_new_segments_shows_a_loss),
 		RIG_TEST(block_that_grows_over_new_segments_shows_a_loss),
