@@ -101,7 +101,7 @@ void conn_pmtu_timeout(struct sp *sp, uint32_t id)
 		(sp->conn[id].opt.flags & CTL_OPTION_ANY_PATH))
 		return;
 	mss = (uint16_t)(smaller - headers(sp, id));
-	if (!head_exceeds(f, &sp->fp->cold[id], mss))
+	if (f->snd_wnd == 0 || !head_exceeds(f, &sp->fp->cold[id], mss)) /* a closed window takes nothing */
 		return;
 	probe_over(sp, id);
 	f->mss = mss;

@@ -75,10 +75,10 @@ serve exact python3 "$exact" serve 7000 dual
 spawn "$CLI" far python3 "$exact" serve 7001 both
 far=$SPAWNED
 for address in $TASD_IP $TASD_IP6; do
-	wait_for 20 "exact.py under tas-run at $address" answers in_cli $address 7000
+	wait_for 20 "exact.py under tas-run at $address" answers in_cli "$address" 7000
 done
 for address in $FAR_IP $FAR_IP6; do
-	wait_for 20 "exact.py beyond the router at $address" answers in_cli $address 7001
+	wait_for 20 "exact.py beyond the router at $address" answers in_cli "$address" 7001
 done
 
 shrinks 1450 "IPv4, passive open" get $TASD_IP

@@ -137,6 +137,18 @@ TEST(small_segments_that_vanish_stay_as_they_are)
 	overlook();
 }
 
+TEST(closed_window_is_no_black_hole) /* it answers what is sent again, and takes nothing */
+{
+	struct peer *p = sending(established(.nodelay = true), 2);
+
+	p->wnd = 0;
+	acked_to(p, 1);
+	wait_ms(5000);
+	assert_true(counted(CNT_TCP_TIMEOUTS) >= 4);
+	assert_int_equal(flow_of(p)->mss, MSS);
+	overlook();
+}
+
 TEST(timeouts_with_progress_in_between_are_no_black_hole)
 {
 	struct peer *p = sending(established(.nodelay = true, .no_sack = true), 6);
@@ -282,6 +294,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(full_segments_that_vanish_thrice_become_smaller),
 		RIG_TEST(small_segments_that_vanish_stay_as_they_are),
+		RIG_TEST(closed_window_is_no_black_hole),
 		RIG_TEST(timeouts_with_progress_in_between_are_no_black_hole),
 		RIG_TEST(without_probing_segments_keep_their_size),
 		RIG_TEST(who_wants_packets_of_any_size_keeps_them),

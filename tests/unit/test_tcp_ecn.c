@@ -275,7 +275,7 @@ TEST(mark_of_what_we_have_already_is_not_echoed) /* RFC 3168 6.1.5: nor of what 
 	give(p, .ecn = ECT0, .seq = 1, .ack = 1, .len = 10);
 	expect(p, .seq = 1, .ack = 11);
 	give(p, .ecn = CE, .seq = 1, .ack = 1, .len = 10);
-	expect(p, .seq = 1, .ack = 11);
+	expect(p, .seq = 1, .ack = 11, .sack = { { 1, 11 } });
 	give(p, .ecn = CE, .seq = 1 << 20, .ack = 1, .len = 10);
 	expect(p, .seq = 1, .ack = 11);
 }

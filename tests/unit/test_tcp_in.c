@@ -188,10 +188,10 @@ TEST(old_data_after_close_are_only_acknowledged) /* what comes again is no reaso
 	app_closes(p);
 	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 11);
 	give(p, .seq = 1, .ack = 1, .len = 10);
-	expect(p, .seq = 2, .ack = 11);
+	expect(p, .seq = 2, .ack = 11, .sack = { { 1, 11 } });
 	give(p, .seq = 11, .ack = 2);
 	give(p, .seq = 6, .ack = 2, .len = 5);
-	expect(p, .seq = 2, .ack = 11);
+	expect(p, .seq = 2, .ack = 11, .sack = { { 6, 11 } });
 	assert_int_equal(flow_of(p)->state, TCP_FIN_WAIT_2);
 	silence();
 }

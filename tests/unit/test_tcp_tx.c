@@ -504,6 +504,7 @@ TEST(peer_that_talks_but_takes_nothing_is_given_up) /* its window is open: RFC 9
 	struct peer *p;
 
 	rig.conf.tcp.retries = 3;
+	rig.conf.tcp.mtu_probing = false;
 	p = sending(established(.nodelay = true), 1);
 	for (unsigned n = 0; n < 3; n++) {
 		wait_sent(130000);
