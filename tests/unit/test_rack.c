@@ -338,20 +338,6 @@ TEST(retransmission_that_came_too_soon_says_nothing) /* 6.2 step 2: it was the f
 	}
 }
 
-TEST(wider_window_lasts_for_sixteen_recoveries) /* 6.2 step 4: RACK.reo_wnd_persist */
-{
-	struct peer *p = measured(2, 1000);
-	struct rack *r = &cold_of(p)->rack;
-
-	acked_to(p, 2, { AT(0), AT(1) }); /* it came twice */
-	assert_int_equal(r->reo_wnd_mult, 1);
-	for (unsigned n = 0; n < 15; n++)
-		rack_recovered(r);
-	assert_int_equal(r->reo_wnd_mult, 1);
-	rack_recovered(r);
-	assert_int_equal(r->reo_wnd_mult, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,7 +360,6 @@ int main(void)
 		RIG_TEST(single_segment_is_left_to_the_retransmission_timer),
 		RIG_TEST(with_many_connections_probes_come_later),
 		RIG_TEST(retransmission_that_came_too_soon_says_nothing),
-		RIG_TEST(wider_window_lasts_for_sixteen_recoveries),
 	};
 
 	return RIG_MAIN(tests);

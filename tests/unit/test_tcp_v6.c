@@ -92,7 +92,9 @@ TEST(path_is_never_taken_for_narrower_than_1280) /* RFC 8201 4 */
 	overlook();
 	too_big(&p, 1400);
 	assert_int_equal(flow_of(&p)->mss, 1340);
-	too_big(&p, 600);
+	too_big(&p, 600); /* no link is as narrow: forged */
+	assert_int_equal(flow_of(&p)->mss, 1340);
+	too_big(&p, 1280);
 	assert_int_equal(flow_of(&p)->mss, 1220);
 }
 
