@@ -166,7 +166,9 @@ struct fastpath {
 	/* slots of flows: free ones, and removed ones that wait for their grace period; the slow path's */
 	uint32_t *free_flow;
 	uint32_t nr_free;
-	uint32_t last_gen; /* given to a flow */
+	uint32_t last_gen;                     /* given to a flow */
+	struct flow_holes *holes, *holes_free; /* [holes_blocks()] (holes.h) */
+	rte_spinlock_t holes_lock;
 	struct flow_grave {
 		uint32_t id;
 		uint64_t token;
@@ -261,6 +263,9 @@ void tcp_send_path_probe(struct fp_core *c, uint32_t id, uint16_t size);
 /* cold.rack.due_us has come: what waited for the end of a reordering window is lost, if it is still missing.
  */
 void recovery_on_due(struct fp_core *c, uint32_t id);
+/* Bytes thought to be in the network (RFC 6675 pipe; without SACK each duplicate acknowledgement took one
+ * segment out). */
+uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k);
 /* One byte past the peer's zero window, or an empty segment with an old sequence number (RFC 9293 3.8.6.1).
  */
 void tcp_send_probe(struct fp_core *c, uint32_t id);

@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <rte_spinlock.h>
@@ -125,7 +126,9 @@ enum flow_ack {
 };
 
 enum {
-	REASS_MAX = 32, /* intervals kept: out of order received, and of the SACK scoreboard */
+	REASS_MAX = 32,         /* intervals kept: out of order received, and of the SACK scoreboard */
+	HOLES_MAX = 256,        /* of a flow that has a block for more (holes.h), */
+	HOLES_RESENT_MAX = 128, /* and of its pieces sent again */
 };
 
 /* What a delayed acknowledgement waits for. */
@@ -143,6 +146,12 @@ enum flow_list {
 	LIST_ACKS = 1 << 3,
 	LIST_KICKED = 1 << 4,
 	LIST_HELD = 1 << 5,
+};
+
+/* flow_cold.cc_seen */
+enum flow_cc_seen {
+	CC_SEEN_PACED = 1 << 0, /* the pace held back data */
+	CC_SEEN_DRY = 1 << 1, /* everything the application wrote was sent, or what the peer's window takes */
 };
 
 struct flow {
@@ -196,10 +205,32 @@ struct flow_range {
 	uint64_t from, to; /* stream offsets, [from, to) */
 };
 
-/* Sorted, disjoint, not touching. */
+/* Sorted, disjoint, not touching; in `more`, if that is there. */
 struct flow_ranges {
 	uint32_t n;
 	struct flow_range r[REASS_MAX];
+	struct flow_range *more; /* [HOLES_MAX] */
+};
+
+/* The intervals, and how many there may be. */
+static inline const struct flow_range *ranges_all(const struct flow_ranges *s)
+{
+	return unlikely(s->more != NULL) ? s->more : s->r;
+}
+static inline uint32_t ranges_max(const struct flow_ranges *s)
+{
+	return s->more != NULL ? HOLES_MAX : REASS_MAX;
+}
+
+static inline uint64_t ranges_top(const struct flow_ranges *s)
+{
+	return s->n > 0 ? ranges_all(s)[s->n - 1].to : 0;
+}
+
+struct flow_holes {
+	struct flow_holes *next;
+	struct flow_range sacked[HOLES_MAX], reass[HOLES_MAX];
+	struct resent_piece resent[HOLES_RESENT_MAX];
 };
 
 /* F-RTO (RFC 5682): what is done to learn whether a timeout was in vain. */
@@ -250,7 +281,8 @@ struct flow_cold {
 	uint8_t on_list;      /* enum flow_list bits: a slot is not reused before it is on none */
 	uint8_t quick_acks;   /* segments still to be acknowledged at once */
 	uint8_t backoff;      /* RTO doublings, or persist probes */
-	uint8_t beta_q8;      /* what remains of cwnd on a loss, of 256 */
+	uint8_t beta_q8;      /* what remains of cwnd on a loss, of 256; 0: fast recovery leaves the window to
+			       * congestion control */
 	uint16_t path_size;   /* one segment is to be so large (struct path_probe); 0: none */
 
 	alignas(CACHE_LINE) struct hdr_tmpl hdr;
@@ -260,6 +292,7 @@ struct flow_cold {
 	uint32_t ack_due_us;    /* when a delayed acknowledgement must go */
 	uint32_t held_since_us; /* when it came on the list of flows that hold something back */
 	uint32_t ack_late_us;   /* with FLOW_ACK_LATE */
+	uint32_t delivered_us;  /* when `delivered` last grew */
 	uint32_t rx_last_us;    /* when data last arrived */
 	uint32_t rto_base_us;   /* the retransmission timer counts from here: the oldest data's first sending,
 				 * the last progress, or   the last retransmission of the head (RFC 6298 5) */
@@ -281,6 +314,8 @@ struct flow_cold {
 	struct path_probe path;
 	struct flow_ranges sacked;
 	struct resent resent;
+	struct flow_holes
+		*holes; /* where what these and reass hold is, if it is too much for them; or NULL */
 
 	/* reassembly: offsets of the peer's stream, bytes already in the ring */
 	struct flow_ranges reass;
@@ -298,6 +333,7 @@ struct flow_cold {
 	uint32_t segs_in, segs_out, rtx_segs;
 	uint32_t rcv_mss;
 	uint64_t max_snd_wnd;
+	uint8_t cc_seen;               /* enum flow_cc_seen, since congestion control looked last */
 	tas_ns answered_ns, probed_ns; /* when flow_may_answer(), flow_may_answer_probe() last said yes */
 	uint32_t pace_slow_ns;         /* a byte, in place of the largest pace_q16 */
 	uint32_t tx_limit;             /* of the transmit ring, so much is used: SO_SNDBUF */

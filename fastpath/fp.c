@@ -11,6 +11,7 @@
 #include <rte_ring_elem.h>
 
 #include "fastpath/flow_table.h"
+#include "fastpath/holes.h"
 #include "fastpath/pace.h"
 #include "include/base/assert.h"
 
@@ -41,8 +42,9 @@ uint64_t fp_memory_bytes(const struct fp_conf *c)
 		sizeof(struct flow_grave);
 
 	return c->flows_max * flow + flow_table_bytes(c->flows_max) + c->apps_max * sizeof(struct app) +
-		c->cores * core_bytes(c) + sizeof(struct fp_core) + c->apps_max * sizeof(struct fp_app) +
-		4 * ring_slots(c->flows_max) + sizeof(void *) * ring_slots(FP_PUNTS_MAX);
+		holes_blocks(c->flows_max) * sizeof(struct flow_holes) + c->cores * core_bytes(c) +
+		sizeof(struct fp_core) + c->apps_max * sizeof(struct fp_app) + 4 * ring_slots(c->flows_max) +
+		sizeof(void *) * ring_slots(FP_PUNTS_MAX);
 }
 
 /* --- taking it --- */
@@ -131,8 +133,14 @@ static bool tables_take(struct fastpath *fp)
 	fp->punts = ring_of(fp, "punt", 0, sizeof(void *), FP_PUNTS_MAX, RING_F_SC_DEQ);
 	fp->table = flow_table_create(name_of(fp, "flows", 0, name), conf->flows_max, conf->numa_node,
 		fp->qsbr, conf->secret);
-	if (!fp->flows || !fp->cold || !fp->free_flow || !fp->graves || !fp->apps || !fp->punts || !fp->table)
+	fp->holes = zalloc(fp, "holes", holes_blocks(conf->flows_max) * sizeof(*fp->holes));
+	if (!fp->flows || !fp->cold || !fp->holes || !fp->free_flow || !fp->graves || !fp->apps ||
+		!fp->punts || !fp->table)
 		return false;
+	for (uint32_t i = 0; i < holes_blocks(conf->flows_max); i++) {
+		fp->holes[i].next = fp->holes_free;
+		fp->holes_free = &fp->holes[i];
+	}
 	while (fp->nr_free < conf->flows_max) { /* the lowest id is taken first */
 		fp->free_flow[fp->nr_free] = conf->flows_max - 1 - fp->nr_free;
 		fp->nr_free++;
@@ -200,6 +208,7 @@ void fp_destroy(struct fastpath *fp)
 	rte_free(fp->graves);
 	rte_free(fp->free_flow);
 	rte_free(fp->cold);
+	rte_free(fp->holes);
 	rte_free(fp->flows);
 	rte_free(fp->qsbr);
 	memset(fp, 0, sizeof(*fp));
@@ -267,6 +276,8 @@ void fp_reclaim(struct fastpath *fp)
 		fp->grave_head = (fp->grave_head + 1) % fp->conf.flows_max;
 		fp->nr_graves--;
 		if (grave_empty(fp, &g)) {
+			if (fp->cold[g.id].holes != NULL)
+				holes_give_slow(fp, &fp->cold[g.id]);
 			fp->free_flow[fp->nr_free++] = g.id;
 			continue;
 		}

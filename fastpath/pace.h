@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pace.h - flows that wait until they may send: a timing wheel of lists.
- * Guarantee: a flow comes out at the first pass not before its slot, at most one slot (16 us) after its time;
- * what lies beyond the wheel's 16 ms comes out early and waits again. Owner: one core. The links are
- * flow_cold.paced_next. */
+/* pace.h - when a flow may send, and a timing wheel of lists for those that wait until then.
+ * Guarantees: over any interval t a paced flow sends at most rate * (t + PACE_CREDIT_NS) and one packet more;
+ * and, if it always has data, not less than rate * t and that, as long as no pass comes PACE_CREDIT_NS after
+ * a flow's time. A flow comes out of the wheel at the first pass not before its slot, at most one slot (16
+ * us) after its time; what lies beyond the wheel's 16 ms comes out early and waits again.
+ * Owner: one core. The links are flow_cold.paced_next. */
 #ifndef TAS_FASTPATH_PACE_H
 #define TAS_FASTPATH_PACE_H
 
@@ -11,6 +13,17 @@
 #include "fastpath/flow.h"
 
 enum { PACE_SLOTS = 1024, PACE_SLOT_NS = 16384 };
+
+/* So late a flow may be and still count from the time at which it could have sent: what slots and passes cost
+ * it is made up for. Who comes later had nothing to send, and gets no credit for that. */
+#define PACE_CREDIT_NS (250 * NS_PER_US)
+
+/* The earliest time of the segment after one that went at `now`, could have gone at `next`, and takes `ns` at
+ * the flow's pace. */
+static inline tas_ns pace_after(tas_ns next, tas_ns now, uint64_t ns)
+{
+	return (next + PACE_CREDIT_NS > now ? next : now) + ns;
+}
 
 struct pace_wheel {
 	uint64_t tick; /* everything up to this one was taken out */

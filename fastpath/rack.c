@@ -11,8 +11,13 @@ void sent_halve(struct sent_log *l)
 {
 	unsigned n = l->n / 2u;
 
-	for (unsigned i = 0; i < n; i++)
-		l->mark[(l->head + i) % SENT_MARKS] = l->mark[(l->head + 2 * i + 1) % SENT_MARKS];
+	for (unsigned i = 0; i < n; i++) {
+		struct sent_mark *to = &l->mark[(l->head + i) % SENT_MARKS];
+		uint32_t since = l->mark[(l->head + 2 * i) % SENT_MARKS].since;
+
+		*to = l->mark[(l->head + 2 * i + 1) % SENT_MARKS];
+		to->since = since;
+	}
 	if (l->n % 2 != 0) {
 		l->mark[(l->head + n) % SENT_MARKS] = l->mark[(l->head + l->n - 1u) % SENT_MARKS];
 		n++;
@@ -30,11 +35,24 @@ static const struct sent_mark *mark_at(const struct sent_log *l, unsigned i)
 	return &l->mark[(l->head + i) % SENT_MARKS];
 }
 
-/* When the byte before offset `to` was first sent; false if that is not known any more. */
+/* When the byte before offset `to` was first sent, and not later: else a piece that was sent again between
+ * that and the time of the mark would be taken for lost. False if that is not known any more. */
 static bool sent_when(const struct flow *f, const struct sent_log *l, uint64_t to, uint32_t *us)
 {
 	for (unsigned i = 0; i < l->n; i++)
 		if (mark_end(f, mark_at(l, i)) >= to) {
+			const struct sent_mark *m = mark_at(l, i);
+
+			*us = mark_end(f, m) == to ? m->us : m->since;
+			return true;
+		}
+	return false;
+}
+
+bool sent_exactly(const struct flow *f, const struct sent_log *l, uint64_t to, uint32_t *us)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (mark_end(f, mark_at(l, i)) == to) {
 			*us = mark_at(l, i)->us;
 			return true;
 		}
@@ -43,12 +61,19 @@ static bool sent_when(const struct flow *f, const struct sent_log *l, uint64_t t
 
 /* --- what was sent again --- */
 
+static struct resent_piece *pieces(struct resent *r) { return r->more != NULL ? r->more : r->p; }
+static const struct resent_piece *piece_at(const struct resent *r, uint32_t i)
+{
+	return r->more != NULL ? &r->more[i] : &r->p[i];
+}
+static uint32_t pieces_max(const struct resent *r) { return r->more != NULL ? HOLES_RESENT_MAX : RESENT_MAX; }
+
 uint64_t resent_bytes(const struct resent *r, uint64_t from, uint64_t to)
 {
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < r->n; i++) {
-		uint64_t a = max_u64(r->p[i].from, from), b = min_u64(r->p[i].to, to);
+		uint64_t a = max_u64(piece_at(r, i)->from, from), b = min_u64(piece_at(r, i)->to, to);
 
 		sum += a < b ? b - a : 0;
 	}
@@ -57,49 +82,54 @@ uint64_t resent_bytes(const struct resent *r, uint64_t from, uint64_t to)
 
 static void resent_remove(struct resent *r, uint32_t at)
 {
-	memmove(&r->p[at], &r->p[at + 1], (--r->n - at) * sizeof(r->p[0]));
+	struct resent_piece *p = pieces(r);
+
+	memmove(&p[at], &p[at + 1], (--r->n - at) * sizeof(p[0]));
 }
 
 /* Makes room by joining two pieces that touch, as if both had been sent when the later was. */
 static bool resent_join(struct resent *r)
 {
+	struct resent_piece *p = pieces(r);
+
 	for (uint32_t i = 0; i + 1 < r->n; i++) {
-		if (r->p[i].to != r->p[i + 1].from)
+		if (p[i].to != p[i + 1].from)
 			continue;
-		r->p[i].to = r->p[i + 1].to;
-		if ((int32_t)(r->p[i + 1].us - r->p[i].us) > 0)
-			r->p[i].us = r->p[i + 1].us;
+		p[i].to = p[i + 1].to;
+		if ((int32_t)(p[i + 1].us - p[i].us) > 0)
+			p[i].us = p[i + 1].us;
 		resent_remove(r, i + 1);
 		return true;
 	}
 	return false;
 }
 
-bool resent_room(struct resent *r) { return r->n < RESENT_MAX || resent_join(r); }
+bool resent_room(struct resent *r) { return r->n < pieces_max(r) || resent_join(r); }
 
 void resent_add(struct resent *r, struct flow_range piece, uint32_t now_us)
 {
+	struct resent_piece *p = pieces(r);
 	uint32_t at = 0;
 
-	while (at < r->n && r->p[at].from < piece.from)
+	while (at < r->n && p[at].from < piece.from)
 		at++;
-	if (at > 0 && r->p[at - 1].to == piece.from && r->p[at - 1].us == now_us) {
-		r->p[at - 1].to = piece.to;
+	if (at > 0 && p[at - 1].to == piece.from && p[at - 1].us == now_us) {
+		p[at - 1].to = piece.to;
 		return;
 	}
 	if (!resent_room(r))
 		return; /* recovery_next() does not let it come to that */
-	while (at > 0 && (at > r->n || r->p[at - 1].from > piece.from)) /* joining may have moved things */
+	while (at > 0 && (at > r->n || p[at - 1].from > piece.from)) /* joining may have moved things */
 		at--;
-	memmove(&r->p[at + 1], &r->p[at], (r->n++ - at) * sizeof(r->p[0]));
-	r->p[at] = (struct resent_piece){ piece.from, piece.to, now_us };
+	memmove(&p[at + 1], &p[at], (r->n++ - at) * sizeof(p[0]));
+	p[at] = (struct resent_piece){ piece.from, piece.to, now_us };
 }
 
 bool resent_covers(const struct resent *r, uint64_t off, uint64_t *to)
 {
-	for (uint32_t i = 0; i < r->n && r->p[i].from <= off; i++)
-		if (off < r->p[i].to) {
-			*to = r->p[i].to;
+	for (uint32_t i = 0; i < r->n && piece_at(r, i)->from <= off; i++)
+		if (off < piece_at(r, i)->to) {
+			*to = piece_at(r, i)->to;
 			return true;
 		}
 	return false;
@@ -108,22 +138,22 @@ bool resent_covers(const struct resent *r, uint64_t off, uint64_t *to)
 uint64_t resent_next(const struct resent *r, uint64_t off)
 {
 	for (uint32_t i = 0; i < r->n; i++)
-		if (r->p[i].from > off)
-			return r->p[i].from;
+		if (piece_at(r, i)->from > off)
+			return piece_at(r, i)->from;
 	return UINT64_MAX;
 }
 
 /* [from, to) of piece `at` is delivered: what is left of it. Returns the index of the next piece. */
 static uint32_t resent_cut(struct resent *r, uint32_t at, uint64_t from, uint64_t to)
 {
-	struct resent_piece *p = &r->p[at], rest = *p;
+	struct resent_piece *p = &pieces(r)[at], rest = *p;
 
 	if (p->from < from && to < p->to) {
 		p->to = from;
 		rest.from = to;
-		if (r->n < RESENT_MAX) { /* else the rest is taken for lost once more */
-			memmove(&r->p[at + 2], &r->p[at + 1], (r->n++ - at - 1) * sizeof(r->p[0]));
-			r->p[at + 1] = rest;
+		if (r->n < pieces_max(r)) { /* else the rest is taken for lost once more */
+			memmove(p + 2, p + 1, (r->n++ - at - 1) * sizeof(*p));
+			p[1] = rest;
 		}
 		return at + 2;
 	}
@@ -177,7 +207,7 @@ void rack_delivered(struct tcp t, const struct seg *seg, uint64_t from, uint64_t
 	uint32_t us;
 
 	for (uint32_t i = 0; i < r->n;) {
-		struct resent_piece p = r->p[i];
+		struct resent_piece p = *piece_at(r, i);
 
 		if (p.to <= from || p.from >= to) {
 			i++;
@@ -276,7 +306,7 @@ void rack_detect(struct tcp t)
 	limit_us = r->rtt_us + reordering_window_us(t);
 	k->lost_to = max_u64(k->lost_to, lost_edge(t, limit_us));
 	for (uint32_t i = k->resent.n; i-- > 0;) {
-		const struct resent_piece *p = &k->resent.p[i];
+		const struct resent_piece *p = piece_at(&k->resent, i);
 
 		if ((int32_t)(p->us - r->us) < 0 && overdue(t, p->us, limit_us))
 			resent_remove(&k->resent, i); /* and so to be sent once more */

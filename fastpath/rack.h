@@ -20,14 +20,14 @@
 #include "include/base/compiler.h"
 
 enum {
-	SENT_MARKS = 16,   /* of data sent once; a power of two */
+	SENT_MARKS = 32,   /* of data sent once; a power of two */
 	RESENT_MAX = 16,   /* pieces sent again that are not acknowledged */
 	RACK_PERSIST = 16, /* recoveries that a wider reordering window lasts (RFC 8985 6.2 step 4) */
 };
 
-/* Offsets as their low halves: they are within 2^31 of una. */
+/* Offsets as their low halves: they are within 2^31 of una. Its first byte was sent at `since`. */
 struct sent_mark {
-	uint32_t end, us;
+	uint32_t end, us, since;
 };
 
 struct sent_log {
@@ -40,10 +40,11 @@ struct resent_piece {
 	uint32_t us;
 };
 
-/* Ascending, disjoint; what was SACKed meanwhile is cut out. */
+/* Ascending, disjoint; what was SACKed meanwhile is cut out. In `more`, if that is there. */
 struct resent {
 	uint32_t n;
 	struct resent_piece p[RESENT_MAX];
+	struct resent_piece *more; /* [HOLES_RESENT_MAX] */
 };
 
 struct rack {
@@ -63,18 +64,23 @@ struct rack {
  * round trip, and nothing falsely. */
 void sent_halve(struct sent_log *l);
 
-/* The newest data sent ends at `end`. */
-static inline void sent_add(struct sent_log *l, uint64_t end, uint32_t now_us)
+/* The newest data sent ends at `end`. What is sent within grain_us of each other is one mark: a part of a
+ * round trip, or a paced flow, with a time for each segment, would fill the log with the newest of a window
+ * and know nothing of the others. */
+static inline void sent_add(struct sent_log *l, uint64_t end, uint32_t now_us, uint32_t grain_us)
 {
 	struct sent_mark *last = &l->mark[(l->head + l->n - 1u) % SENT_MARKS];
 
-	if (l->n > 0 && last->us == now_us) {
+	if (l->n == 0) { /* so that a flow that sends a little at a time touches one line of it */
+		l->head = 0;
+	} else if (now_us - last->since <= grain_us) {
 		last->end = (uint32_t)end;
+		last->us = now_us;
 		return;
 	}
 	if (unlikely(l->n == SENT_MARKS))
 		sent_halve(l);
-	l->mark[(l->head + l->n) % SENT_MARKS] = (struct sent_mark){ (uint32_t)end, now_us };
+	l->mark[(l->head + l->n) % SENT_MARKS] = (struct sent_mark){ (uint32_t)end, now_us, now_us };
 	l->n++;
 }
 

@@ -26,6 +26,4 @@ bool ranges_next_hole(const struct flow_ranges *s, uint64_t from, uint64_t to, s
 /* The first part of [from, to) that is in the set. False if nothing is. */
 bool ranges_first_common(const struct flow_ranges *s, uint64_t from, uint64_t to, struct flow_range *part);
 
-static inline uint64_t ranges_top(const struct flow_ranges *s) { return s->n > 0 ? s->r[s->n - 1].to : 0; }
-
 #endif

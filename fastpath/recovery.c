@@ -13,6 +13,7 @@
  *
  * How much goes while fast recovery lasts is decided by proportional rate reduction (RFC 6937, PRR-SSRB): the
  * window comes down to ssthresh as acknowledgements come in, and not at once. */
+#include "fastpath/holes.h"
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
 
@@ -47,13 +48,15 @@ uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k)
 /* The segment at una is lost: up to what was SACKed, if anything was. */
 static void lose_first(struct flow *f, struct flow_cold *k)
 {
-	uint64_t hole = k->sacked.n > 0 ? k->sacked.r[0].from : flow_tx_nxt(f);
+	uint64_t hole = k->sacked.n > 0 ? ranges_all(&k->sacked)[0].from : flow_tx_nxt(f);
 
 	k->lost_to = max_u64(k->lost_to, min_u64(f->tx_una + f->mss, hole));
 }
 
 static uint32_t reduced(const struct flow *f, const struct flow_cold *k)
 {
+	if (k->beta_q8 == 0)
+		return max_u32(f->cwnd, 2u * f->mss);
 	return max_u32((uint32_t)((uint64_t)min_u32(f->cwnd, f->tx_inflight) * k->beta_q8 / 256),
 		2u * f->mss);
 }
@@ -103,7 +106,7 @@ static void recovery_enter(struct tcp t)
 
 static void recovery_end(struct tcp t)
 {
-	if (t.f->flags & FLOW_RECOVERY)
+	if ((t.f->flags & FLOW_RECOVERY) && t.k->beta_q8 != 0)
 		t.f->cwnd = t.k->ssthresh;
 	t.f->flags &= ~(uint32_t)(FLOW_RECOVERY | FLOW_LOSS);
 	t.f->dup_acks = 0;
@@ -201,10 +204,13 @@ void recovery_on_ack(struct tcp t, const struct seg *seg, uint32_t acked, uint32
 		if (!(f->flags & FLOW_SACK))
 			lose_first(f, k);
 	}
-	if (f->flags & FLOW_RECOVERY)
+	if ((f->flags & FLOW_RECOVERY) && k->beta_q8 != 0)
 		prr_update(t, delivered, acked > 0 && k->lost_to == lost_to);
-	if (k->sacked.n == 0 && k->resent.n == 0) /* what was delivered last says nothing about what comes */
+	if (k->sacked.n == 0 &&
+		k->resent.n == 0) { /* what was delivered last says nothing about what comes */
 		k->rack.is_set = k->rack.is_waiting = false;
+		holes_done(t.c->fp, k);
+	}
 }
 
 /* If the last segment was lost, and its second sending alone arrived, nobody else would answer the loss. */
@@ -238,7 +244,7 @@ void recovery_on_due(struct fp_core *c, uint32_t id)
 	rack_detect(t);
 	if (must_begin(t.f, t.k))
 		recovery_enter(t);
-	if (t.f->flags & FLOW_RECOVERY)
+	if ((t.f->flags & FLOW_RECOVERY) && t.k->beta_q8 != 0)
 		prr_update(t, t.f->mss, false);
 	tcp_tx(c, id);
 }
@@ -282,7 +288,7 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 		(f->flags & FLOW_RECOVERY) || ((f->flags & FLOW_LOSS) && k->undo.from != f->tx_una));
 	if (!(f->flags & FLOW_LOSS))
 		k->ssthresh = reduced(f, k);
-	if (k->sacked.n > 0 && k->sacked.r[0].from == f->tx_una)
+	if (k->sacked.n > 0 && ranges_all(&k->sacked)[0].from == f->tx_una)
 		k->sacked.n = 0; /* the peer took back what it had SACKed (RFC 2018 8) */
 	k->resent.n = 0;
 	k->rack.is_waiting = k->tail_probed = false;
@@ -305,7 +311,7 @@ void tcp_on_too_large(struct fp_core *c, uint32_t id)
 
 	if (f->tx_inflight <= f->mss)
 		return;
-	if (f->flags & FLOW_RECOVERY)
+	if ((f->flags & FLOW_RECOVERY) && k->beta_q8 != 0)
 		f->cwnd = k->ssthresh;
 	k->resent.n = 0;
 	k->rack.is_waiting = k->tail_probed = false;

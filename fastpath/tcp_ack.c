@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tcp_ack.c - acknowledgements, round-trip times and the peer's window. */
+#include "fastpath/holes.h"
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
 #include "include/net/rtt.h"
@@ -18,15 +19,10 @@ static inline void window_update(struct flow *f, struct flow_cold *k, const stru
 		k->max_snd_wnd = f->snd_wnd;
 }
 
-/* Karn: what was sent again tells no round trip. */
-static inline bool rtt_timed(struct tcp t)
+static inline bool rtt_since(struct tcp t, uint32_t sent_us)
 {
-	uint32_t sent_us, us;
+	uint32_t us = t.c->now_us - sent_us;
 
-	if (!sent_acked(&t.k->sent, t.f->tx_una, &sent_us) ||
-		unlikely(t.k->resent.n > 0 || (t.f->flags & (FLOW_RECOVERY | FLOW_LOSS))))
-		return false;
-	us = t.c->now_us - sent_us;
 	if (unlikely((int32_t)us < 0)) /* another core, with a younger clock, sent it */
 		return false;
 	rtt_sample(&t.f->srtt_us, &t.k->rttvar_us, us);
@@ -35,14 +31,43 @@ static inline bool rtt_timed(struct tcp t)
 	return true;
 }
 
-/* Which of several sendings was acknowledged, the echoed timestamp says (RFC 7323 4.1), in milliseconds. */
+/* Karn: what was sent again tells no round trip. */
+static inline bool rtt_timed(struct tcp t)
+{
+	uint32_t sent_us;
+
+	return sent_acked(&t.k->sent, t.f->tx_una, &sent_us) &&
+		likely(t.k->resent.n == 0 && !(t.f->flags & (FLOW_RECOVERY | FLOW_LOSS))) &&
+		rtt_since(t, sent_us);
+}
+
+/* On a path with steady losses recovery never ends, but what is SACKed while it was sent only once tells the
+ * round trip as well (RFC 6298 3 excludes only what was sent again). */
+static void rtt_sacked(struct tcp t, uint64_t to)
+{
+	uint64_t end;
+	uint32_t sent_us;
+
+	if (!(t.f->flags & FLOW_LOSS) && to > ranges_top(&t.k->sacked) &&
+		!resent_covers(&t.k->resent, to - 1, &end) && sent_exactly(t.f, &t.k->sent, to, &sent_us) &&
+		sent_us != t.c->now_us) /* within a tick of the clock: no time at all */
+		rtt_since(t, sent_us);
+}
+
+/* Which of several sendings was acknowledged, the echoed timestamp says (RFC 7323 4.1), in milliseconds. But
+ * when the path was silent the acknowledgement of the first may have been lost, and that of the last echoes
+ * the first: what came half a round trip or more after the last sending is taken for its answer, or the flow
+ * would be as slow as if the silence went on. If it was not, the path is slower, and the next one says so. */
 static bool rtt_echoed(struct tcp t, const struct seg *seg)
 {
 	uint32_t ms = (uint32_t)(t.c->now / NS_PER_MS) + t.f->ts_off - seg->ts_ecr;
+	uint32_t us = max_u32(ms, 1) * 1000, since_us = t.c->now_us - t.k->rto_base_us;
 
 	if (!(t.f->flags & FLOW_TS) || !seg->has_ts || seg->ts_ecr == 0 || ms > 60 * 1000)
 		return false;
-	rtt_sample(&t.f->srtt_us, &t.k->rttvar_us, max_u32(ms, 1) * 1000);
+	if (since_us >= t.k->min_rtt_ever_us / 2)
+		us = min_u32(us, max_u32(since_us, 1000));
+	rtt_sample(&t.f->srtt_us, &t.k->rttvar_us, us);
 	return true;
 }
 
@@ -120,8 +145,8 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	count(t.c, CNT_TCP_TX_PAYLOAD, payload);
 	if (k->sacked.n > 0)
 		ranges_trim_below(&k->sacked, f->tx_una);
-	k->rto_base_us = t.c->now_us;
 	rtt_take(t, seg);
+	k->rto_base_us = k->delivered_us = t.c->now_us;
 	if (unlikely(acked > payload)) {
 		f->flags &= ~(uint32_t)FLOW_TX_FIN;
 		f->flags |= FLOW_FIN_DONE;
@@ -166,6 +191,8 @@ static uint64_t sacked_add(struct tcp t, const struct seg *seg, uint64_t from, u
 {
 	if (ranges_bytes(&t.k->sacked, from, to) == to - from)
 		return 0;
+	holes_room(t.c->fp, t.k);
+	rtt_sacked(t, to);
 	rack_delivered(t, seg, from, to);
 	return ranges_add(&t.k->sacked, from, to);
 }
@@ -193,6 +220,8 @@ static uint64_t sack_take(struct tcp t, const struct seg *seg, const uint8_t *fr
 		fresh += sacked_add(t, seg, from, to);
 	}
 	t.k->delivered += fresh;
+	if (fresh > 0)
+		t.k->delivered_us = t.c->now_us;
 	return fresh;
 }
 

@@ -54,9 +54,6 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 /* New SACK blocks, a duplicate acknowledgement, or any while something is lost: perhaps begin recovery,
  * perhaps deem more lost. `delivered`: bytes that it says left the network, SACKed or acknowledged. */
 void recovery_on_ack(struct tcp t, const struct seg *seg, uint32_t acked, uint32_t delivered, bool duplicate);
-/* Bytes thought to be in the network (RFC 6675 pipe; without SACK each duplicate acknowledgement took one
- * segment out). */
-uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k);
 /* The next piece to send again, at most one segment; false if none. */
 bool recovery_next(const struct flow *f, struct flow_cold *k, struct flow_range *piece);
 /* An acknowledgement after a tail loss probe: did it repair a loss? (RFC 8985 7.4) */
@@ -95,6 +92,8 @@ void rack_recovered(struct rack *r);
 /* Deems lost what is: raises cold.lost_to, takes retransmissions that were lost out of cold.resent. */
 void rack_detect(struct tcp t);
 
+/* Is the end of a mark at `to`? Then, when that byte was sent: not later, as between the ends of two. */
+bool sent_exactly(const struct flow *f, const struct sent_log *l, uint64_t to, uint32_t *us);
 uint64_t resent_bytes(const struct resent *r, uint64_t from, uint64_t to);
 /* Can one more piece be remembered? */
 bool resent_room(struct resent *r);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tcp_rx.c - a segment arrives in a synchronized state (RFC 9293 3.10.7.4), but for SYN and RST. */
+#include "fastpath/holes.h"
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
 #include "include/net/rtt.h"
@@ -149,12 +150,15 @@ static inline void rx_advance(struct tcp t, uint32_t n)
 static void reass_join(struct tcp t)
 {
 	struct flow_ranges *r = &t.k->reass;
+	const struct flow_range *first = ranges_all(r);
 
-	if (r->n > 0 && r->r[0].from <= t.f->rx_nxt && r->r[0].to > t.f->rx_nxt)
-		rx_advance(t, (uint32_t)(r->r[0].to - t.f->rx_nxt));
+	if (r->n > 0 && first->from <= t.f->rx_nxt && first->to > t.f->rx_nxt)
+		rx_advance(t, (uint32_t)(first->to - t.f->rx_nxt));
 	ranges_trim_below(r, t.f->rx_nxt);
-	if (r->n == 0)
+	if (r->n == 0) {
 		t.f->flags &= ~(uint32_t)FLOW_OOO;
+		holes_done(t.c->fp, t.k);
+	}
 }
 
 static void rx_out_of_order(struct tcp t, const struct rcv_span *s, const uint8_t *data)
@@ -163,6 +167,7 @@ static void rx_out_of_order(struct tcp t, const struct rcv_span *s, const uint8_
 	struct flow_range had;
 	bool twice = ranges_first_common(&t.k->reass, from, from + s->len, &had);
 
+	holes_room(t.c->fp, t.k);
 	if (ranges_add(&t.k->reass, from, from + s->len) == 0) {
 		count(t.c, CNT_TCP_RX_DUP, 1);
 	} else {

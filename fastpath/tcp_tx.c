@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tcp_tx.c - builds and queues segments: what was lost first, then what is new, then a bare acknowledgement
  * if one is owed. */
+#include "fastpath/holes.h"
+#include "fastpath/pace.h"
 #include "fastpath/stages.h"
 #include "fastpath/tcp_int.h"
 #include "include/base/assert.h"
@@ -50,10 +52,10 @@ static void sack_options(struct tcp t, struct tcp_opts *o)
 		t.f->flags &= ~(uint32_t)FLOW_OOO;
 
 	for (uint32_t i = 0; i < r->n; i++)
-		if (r->r[i].from <= t.k->reass_last && t.k->reass_last < r->r[i].to)
+		if (ranges_all(r)[i].from <= t.k->reass_last && t.k->reass_last < ranges_all(r)[i].to)
 			first = i;
 	for (uint32_t i = 0; i < r->n && o->nsack < TCP_OPT_SACK_MAX; i++)
-		sack_block(t.f, &r->r[(first + r->n - i) % r->n], o);
+		sack_block(t.f, &ranges_all(r)[(first + r->n - i) % r->n], o);
 	o->has |= TCP_HAS_SACK;
 }
 
@@ -239,7 +241,7 @@ static __rte_always_inline void new_sent(struct tcp t, struct flow_range piece, 
 	f->tx_inflight += len;
 	if (len < f->mss)
 		t.k->snd_sml = piece.to;
-	sent_add(&t.k->sent, piece.to, t.c->now_us);
+	sent_add(&t.k->sent, piece.to, t.c->now_us, f->srtt_us >> (3 + 4)); /* a round trip / 16 */
 	t.k->prr_out += len;
 	if (unlikely(f->tx_inflight > f->mss && !(f->flags & FLOW_TAIL_TIMER))) {
 		f->flags |= FLOW_TAIL_TIMER;
@@ -304,6 +306,7 @@ static inline bool paced_out(struct tcp t)
 	if (t.f->pace_q16 == 0 || t.k->pace_next_ns <= t.c->now)
 		return false;
 	list_push_paced(t.c, t.id);
+	t.k->cc_seen |= CC_SEEN_PACED;
 	tcp_cc_wake(t); /* the pace may be of a path that was slower */
 	return true;
 }
@@ -317,7 +320,7 @@ static inline void pace_spend(struct tcp t, uint32_t bytes)
 	ns = ((uint64_t)bytes * t.f->pace_q16) >> 16;
 	if (unlikely(t.f->pace_q16 == UINT32_MAX))
 		ns = (uint64_t)bytes * t.k->pace_slow_ns;
-	t.k->pace_next_ns = max_u64(t.k->pace_next_ns, t.c->now) + ns;
+	t.k->pace_next_ns = pace_after(t.k->pace_next_ns, t.c->now, ns);
 }
 
 /* One segment; false if nothing may go now. */
@@ -326,6 +329,8 @@ static bool tx_one(struct tcp t)
 	struct flow_range piece;
 	uint32_t len;
 
+	if (unlikely(t.f->flags & (FLOW_RECOVERY | FLOW_LOSS)))
+		holes_room(t.c->fp, t.k);
 	if (unlikely(t.f->flags & (FLOW_RECOVERY | FLOW_LOSS)) && recovery_next(t.f, t.k, &piece)) {
 		uint32_t pipe = recovery_pipe(t.f, t.k);
 
@@ -487,6 +492,15 @@ static TAS_NOINLINE bool tso_tx(struct fp_core *c, uint32_t id)
 	return true;
 }
 
+/* Nothing more may go: does FLOW_MORE hold something back; is it the application that has no more? */
+static void ran_out(struct tcp t)
+{
+	if ((t.f->flags & FLOW_MORE) && t.f->tx_avail > t.f->tx_inflight)
+		list_push_held(t.c, t.id);
+	if (t.f->tx_avail <= t.f->tx_inflight || t.f->snd_wnd < t.f->tx_inflight + t.f->mss)
+		t.k->cc_seen |= CC_SEEN_DRY;
+}
+
 static inline bool may_transmit(const struct flow *f) { return (TCP_STATES_FAST >> f->state) & 1; }
 
 /* Instead of the next full segment, once there is room for it; into a full congestion window, too, for it
@@ -536,8 +550,8 @@ turn_over:
 rest:
 	if (unlikely(t.f->flags & FLOW_TX_LIMITED))
 		tcp_tell_space(t);
-	if (unlikely((t.f->flags & FLOW_MORE) && t.f->tx_avail > t.f->tx_inflight))
-		list_push_held(c, id);
+	if (unlikely(t.f->flags & (FLOW_MORE | FLOW_CC_ACTIVE)))
+		ran_out(t);
 	if (tcp_window_blocked(t.f, t.k) && !(t.f->flags & FLOW_TIMER)) {
 		t.f->flags |= FLOW_TIMER;
 		flow_event(c, id, FLOW_EV_TIMER);

@@ -126,7 +126,7 @@ static void copy_rest(struct apps *as, uint32_t flow, struct ring to, struct rin
 	const struct flow_ranges *past = &as->fp->cold[flow].reass;
 	uint64_t end = span_of(&as->fp->flows[flow], APP_RING_RX).settled;
 
-	ring_copy(to, from, s->settled, past->n > 0 ? past->r[past->n - 1].to : end);
+	ring_copy(to, from, s->settled, past->n > 0 ? ranges_top(past) : end);
 }
 
 static void record_change(struct apps *as, uint32_t flow)

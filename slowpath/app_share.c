@@ -269,8 +269,8 @@ static void copy_rest(struct apps *as, uint32_t flow, struct place to)
 	if (done->flow != flow || done->app != to.app || done->rec != to.rec)
 		done = &none;
 	b = held_rest(b, done);
-	if (past->n > 0 && past->r[past->n - 1].to - b.rx_to <= COPY_LOCKED) {
-		b.rx_to = past->r[past->n - 1].to;
+	if (past->n > 0 && ranges_top(past) - b.rx_to <= COPY_LOCKED) {
+		b.rx_to = ranges_top(past);
 	} else {
 		past->n = 0;
 		f->flags &= ~(uint32_t)FLOW_OOO;

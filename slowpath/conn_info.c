@@ -29,7 +29,7 @@ static uint32_t missing_below(const struct flow *f, const struct flow_ranges *sa
 	uint64_t missing = to > f->tx_una ? to - f->tx_una : 0;
 
 	for (uint32_t i = 0; i < sacked->n; i++) {
-		const struct flow_range *r = &sacked->r[i];
+		const struct flow_range *r = &ranges_all(sacked)[i];
 
 		if (r->from < to)
 			missing -= min_u64(r->to, to) - r->from;
@@ -44,17 +44,19 @@ static void info_fill_sent(const struct sp *sp, uint32_t id, const struct flow *
 {
 	const struct flow_cold *k = &sp->fp->cold[id];
 	struct flow_ranges sacked = k->sacked; /* without the lock: it may be of two moments */
-	uint32_t resent = min_u32(k->resent.n, RESENT_MAX);
+	const struct resent_piece *p = k->resent.more;
+	uint32_t resent = min_u32(k->resent.n, p != NULL ? HOLES_RESENT_MAX : RESENT_MAX);
 	bool lossy = f->flags & (FLOW_RECOVERY | FLOW_LOSS);
 
-	sacked.n = min_u32(sacked.n, REASS_MAX);
+	p = p != NULL ? p : k->resent.p;
+	sacked.n = min_u32(sacked.n, ranges_max(&sacked));
 	i->recovery = recovery_of(f, &sacked);
 	i->timeouts = f->tx_inflight > 0 ? k->backoff : 0;
 	i->probes = f->tx_inflight == 0 ? k->backoff : 0;
 	i->sacked_bytes = f->tx_inflight - missing_below(f, &sacked, flow_tx_nxt(f));
 	i->lost_bytes = lossy ? missing_below(f, &sacked, k->lost_to) : 0;
 	for (uint32_t n = 0; n < resent; n++)
-		i->resent_bytes += (uint32_t)(k->resent.p[n].to - max_u64(k->resent.p[n].from, f->tx_una));
+		i->resent_bytes += (uint32_t)(p[n].to - max_u64(p[n].from, f->tx_una));
 	i->delivered_bytes = k->delivered;
 	i->marked_bytes = k->marked;
 	i->data_sent_ms = k->bytes_out > 0 ? ms_ago(sp, f->last_tx_us) : 0;

@@ -84,7 +84,7 @@ bool conn_pmtu_too_big(struct sp *sp, uint32_t id, uint16_t mtu)
 /* What goes again first is larger than this. */
 static bool head_exceeds(const struct flow *f, const struct flow_cold *k, uint16_t mss)
 {
-	uint64_t hole = k->sacked.n > 0 ? k->sacked.r[0].from - f->tx_una : f->tx_inflight;
+	uint64_t hole = k->sacked.n > 0 ? ranges_all(&k->sacked)[0].from - f->tx_una : f->tx_inflight;
 
 	return min_u64(min_u64(hole, f->tx_inflight), f->mss) > mss;
 }

@@ -53,7 +53,7 @@ static uint64_t end_of(const struct sp *sp, uint32_t id)
 	const struct flow *f = &sp->fp->flows[id];
 	const struct flow_ranges *past = &sp->fp->cold[id].reass;
 
-	return past->n > 0 ? past->r[past->n - 1].to : first_of(f) + f->rx_unread;
+	return past->n > 0 ? ranges_top(past) : first_of(f) + f->rx_unread;
 }
 
 /* What arrived, and nothing of what lies in the gaps, which may be another's. */
@@ -66,7 +66,7 @@ static void ring_copy(const struct sp *sp, uint32_t id, struct ring to, struct r
 	TAS_ASSERT(end_of(sp, id) - first <= min_u32(to.size, from.size));
 	span_copy(to, from, first, first + f->rx_unread);
 	for (uint32_t i = 0; i < past->n; i++)
-		span_copy(to, from, past->r[i].from, past->r[i].to);
+		span_copy(to, from, ranges_all(past)[i].from, ranges_all(past)[i].to);
 }
 
 /* --- memory --- */

@@ -28,9 +28,9 @@ TEST(what_is_sent_in_one_pass_is_one_mark)
 	struct sent_log l = { 0 };
 	uint32_t us = 0;
 
-	sent_add(&l, 100, 1);
-	sent_add(&l, 200, 1);
-	sent_add(&l, 300, 2);
+	sent_add(&l, 100, 1, 0);
+	sent_add(&l, 200, 1, 0);
+	sent_add(&l, 300, 2, 0);
 	assert_int_equal(l.n, 2);
 	assert_false(sent_acked(&l, 199, &us));
 	assert_true(sent_acked(&l, 200, &us));
@@ -45,7 +45,7 @@ TEST(full_log_forgets_no_data_and_makes_nothing_older)
 	struct sent_log l = { 0 };
 
 	for (uint32_t i = 1; i <= 1000; i++) {
-		sent_add(&l, i * 10, i);
+		sent_add(&l, i * 10, i, 0);
 		assert_in_range(l.n, 1, SENT_MARKS);
 		assert_int_equal(l.mark[(l.head + l.n - 1u) % SENT_MARKS].end, i * 10);
 		for (unsigned m = 0; m < l.n; m++) /* byte i * 10 - 1 was sent at i */

@@ -219,10 +219,10 @@ TEST(what_finds_no_place_among_the_gaps_comes_again)
 	struct peer *p = established();
 	uint32_t seq = 101;
 
-	for (unsigned i = 0; i <= REASS_MAX; i++, seq += 200)
+	for (unsigned i = 0; i <= HOLES_MAX; i++, seq += 200)
 		give(p, .seq = seq, .ack = 1, .len = 100);
 	overlook();
-	assert_int_equal(counted(CNT_TCP_RX_OOO), REASS_MAX);
+	assert_int_equal(counted(CNT_TCP_RX_OOO), HOLES_MAX);
 	for (uint32_t gap = 1; gap < seq - 200; gap += 200)
 		give(p, .seq = gap, .ack = 1, .len = 100);
 	overlook();
