@@ -11,6 +11,9 @@ static const struct cc_ops *const cc_table[NR_CC] = {
 	[CC_CUBIC] = &cc_cubic,
 	[CC_NEWRENO] = &cc_newreno,
 	[CC_DCTCP] = &cc_dctcp,
+	[CC_BBR] = &cc_bbr,
+	[CC_TIMELY] = &cc_timely,
+	[CC_CONST_RATE] = &cc_const_rate,
 };
 
 const struct cc_ops *cc_ops_of(enum cc_algorithm alg)

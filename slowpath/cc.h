@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cc.h - congestion control: one interface, a function table per algorithm.
- * Guarantee: update() grows the window by what the RFC's per-acknowledgement rules would have given for the
- * bytes acknowledged in the interval; only if the window, and not the application, was the limit (what RFC
- * 7661 is about); not during fast recovery. Windows stay in [2 mss, CC_CWND_MAX], but for the one segment
- * after a timeout. No rate is so low that a flow stands still: see cc_pace_q16().
+ * Guarantee: update() of a window algorithm grows the window by what the RFC's per-acknowledgement rules
+ * would have given for the bytes acknowledged in the interval; only if the window, and not the application,
+ * was the limit (what RFC 7661 is about); not during fast recovery. Windows stay in [2 mss, CC_CWND_MAX], but
+ * for the one segment after a timeout. No rate is so low that a flow stands still: see cc_pace_q16(), and the
+ * floor of each algorithm in docs/congestion.md.
  *
  * Who does what: the fast path reduces at once, at the start of recovery cwnd = ssthresh = max(2 mss,
  * min(cwnd, in flight) * beta_q8 / 256), at a timeout ssthresh likewise and cwnd = 1 mss. Whatever is slower
- * than that happens here, once per control interval of at least two round trips: growth, and the answer to
- * marks (ECE), by RFC 3168 for newreno and cubic, by RFC 8257 for dctcp.
+ * than that happens here, once per control interval: growth, and the answer to marks (ECE), by RFC 3168 for
+ * newreno, cubic and bbr, by RFC 8257 for dctcp. Algorithms that follow a model of the path (bbr, timely,
+ * const-rate) have beta_q8 = 0: the fast path leaves the window alone but at a timeout, and they judge losses
+ * by what they know.
  *
  * Owner: whoever holds the flow's lock. Pure: no clock, no memory but the state handed in. */
 #ifndef TAS_SLOWPATH_CC_H
@@ -24,9 +27,10 @@
 
 #define CC_CWND_MAX (1u << 30) /* RFC 7323 2.3: no peer's window is larger */
 #define CC_SSTHRESH_NONE CC_CWND_MAX
+#define CC_BYTES_S_PER_MBIT 125000ull
 
 /* flow.cc: stable numbers, shown by tasctl. */
-enum cc_algorithm { CC_CUBIC, CC_NEWRENO, CC_DCTCP, NR_CC };
+enum cc_algorithm { CC_CUBIC, CC_NEWRENO, CC_DCTCP, CC_BBR, CC_TIMELY, CC_CONST_RATE, NR_CC };
 
 /* What happened since the last call. */
 struct cc_sample {
@@ -47,11 +51,24 @@ struct cc_sample {
 	uint32_t ssthresh;
 	bool cwnd_limited; /* the window held back data */
 	bool in_recovery;  /* fast recovery is not over */
+	bool in_loss;      /* what a timeout found outstanding is not all acknowledged */
+	bool paced;        /* the pace held back data */
+	bool dry;          /* there was nothing to send, or the peer's window was the limit */
+
+	/* The delivery-rate sample of the interval (draft-cheng-iccrg-delivery-rate-estimation): of what was
+	 * in the network when it began. From the last delivery before to the last one in it. */
+	uint64_t rate_bytes;
+	uint64_t rate_us; /* 0 = no sample */
+	uint64_t sent;    /* payload bytes that left in the interval, those sent again included */
+	uint32_t pipe;    /* in the network: of `inflight` what is neither SACKed nor lost */
+
+	uint64_t const_bytes_s; /* for const-rate: what the application, or else tasd.conf, wants */
 };
 
 struct cc_decision {
 	uint32_t cwnd, ssthresh;
 	uint64_t rate_bytes_s; /* 0 = not paced */
+	uint64_t interval_us;  /* until the next call, if that is not two round trips; 0 */
 	bool answers_marks;    /* it was reduced for them: the peer is to hear of it (CWR) */
 };
 
@@ -74,27 +91,62 @@ struct cc_dctcp_state {
 	double alpha;   /* of RFC 8257: the fraction of marked bytes, smoothed */
 };
 
+struct cc_bbr_state {
+	tas_ns phase_at;                /* when it began */
+	tas_ns min_rtt_at, low_rtt_at;  /* when these were measured, or given up */
+	uint64_t max_bw[2];             /* bytes/s: of this cycle of probing and the one before */
+	uint64_t full_bw;               /* the most so far in startup, or in this probe */
+	uint64_t bw_lo;                 /* short-term bound after congestion; UINT64_MAX = none */
+	uint64_t sent_rate;             /* of the interval before */
+	uint32_t prior_bytes, prior_us; /* of its rate sample */
+	uint32_t min_rtt_us;            /* over BBR_MIN_RTT_NS, and over BBR_PROBE_RTT_NS: */
+	uint32_t low_rtt_us;
+	uint32_t hi, lo;     /* bounds of what is in flight, long-term and short-term; UINT32_MAX = none */
+	uint32_t extra[2];   /* acknowledged beyond the bandwidth, at most, in two spans of intervals */
+	uint32_t round_us;   /* since the last round trip of phases with shorter intervals was over */
+	uint32_t wait_us;    /* until the next probe for bandwidth */
+	float noise;         /* losses that are no congestion, of all that is sent */
+	uint8_t phase;       /* of cc_bbr.c */
+	uint8_t flat_rounds; /* without growth of full_bw */
+	uint8_t rounds, up_rounds, extra_age;
+	bool full, awaits_result, timed_out;
+};
+
+struct cc_timely_state {
+	double rate;    /* bytes/s; 0 = not begun */
+	double diff_us; /* of round trips, smoothed */
+	uint32_t last_rtt_us, least_rtt_us;
+	uint32_t falling; /* intervals in a row without a growing round trip */
+	bool slow_start;
+};
+
 struct cc_state {
 	union {
 		struct cc_newreno_state newreno;
 		struct cc_cubic_state cubic;
 		struct cc_dctcp_state dctcp;
+		struct cc_bbr_state bbr;
+		struct cc_timely_state timely;
 	};
 };
-static_assert(sizeof(struct cc_state) <= 64, "one cache line per flow");
+static_assert(sizeof(struct cc_state) <= 144, "bbr needs that; the others a cache line");
 
 struct cc_ops {
 	const char *name;
-	uint8_t beta_q8; /* what remains of the window after a loss, of 256: for flow_cold.beta_q8 */
+	uint8_t beta_q8; /* what remains of the window after a loss, of 256: for flow_cold.beta_q8; or 0 */
+	bool follows; /* wants to see intervals in which data was acknowledged though nothing held it back */
 	void (*init)(struct cc_state *st);
+	/* Of a connection that begins, or goes on with this algorithm: what holds until the first interval is
+	 * over. NULL: the window that there is, and no pace. */
+	void (*begin)(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out);
 	void (*update)(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out);
 };
 
-extern const struct cc_ops cc_newreno, cc_cubic, cc_dctcp;
+extern const struct cc_ops cc_newreno, cc_cubic, cc_dctcp, cc_bbr, cc_timely, cc_const_rate;
 
 /* For alg < NR_CC. */
 const struct cc_ops *cc_ops_of(enum cc_algorithm alg);
-/* The number of the algorithm called so ("cubic", "newreno", "dctcp"), or -1. */
+/* The number of the algorithm called so, or -1. */
 int cc_find(const char *name);
 
 /* All names, with a space behind each. */

@@ -14,26 +14,20 @@ void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum c
 		.recoveries = k->recoveries,
 		.timeouts = k->timeouts,
 		.undone = k->undone,
+		.rate_from = k->delivered,
+		.rate_us = ns_to_us32(now),
+		.sent = k->bytes_out,
 		.since = now,
 		.max_bytes_s = c->max_bytes_s,
+		.const_bytes_s = c->const_bytes_s,
 	};
-	cc_flow_switch(c, f, k, alg);
 	f->cwnd = cc_initial_cwnd(f->mss, initial_segments);
-	cc_flow_pace(c, f, k);
 	k->ssthresh = CC_SSTHRESH_NONE;
 	k->min_rtt_us = UINT32_MAX;
+	cc_flow_switch(c, f, k, alg, now);
 }
 
-void cc_flow_switch(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg)
-{
-	const struct cc_ops *ops = cc_ops_of(alg);
-
-	ops->init(&c->state);
-	f->cc = (uint8_t)alg;
-	k->beta_q8 = ops->beta_q8;
-}
-
-void cc_flow_pace(const struct cc_flow *c, struct flow *f, struct flow_cold *k)
+static void pace_set(const struct cc_flow *c, struct flow *f, struct flow_cold *k)
 {
 	uint64_t slow_ns = c->max_bytes_s != 0 ? NS_PER_SEC / c->max_bytes_s : 0;
 
@@ -45,11 +39,22 @@ void cc_flow_wake(struct cc_flow *c, const struct flow_cold *k, tas_ns now)
 {
 	c->since = now;
 	c->delivered = k->cc_from;
+	c->rate_from = k->delivered;
+	c->rate_us = ns_to_us32(now);
+	c->sent = k->bytes_out;
 }
 
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns)
 {
-	return c->since + max_u64(2 * (f->srtt_us >> 3) * NS_PER_US, min_interval_ns);
+	uint64_t us = c->interval_us != 0 ? c->interval_us : 2 * (f->srtt_us >> 3);
+
+	return c->since + max_u64(us * NS_PER_US, min_interval_ns);
+}
+
+/* Not negative: another core, with a younger clock, may have taken the acknowledgement. */
+static uint32_t us32_since(uint32_t now_us, uint32_t since_us)
+{
+	return us32_reached(now_us, since_us) ? now_us - since_us : 0;
 }
 
 /* What was undone, and not followed by the next loss, did not happen.
@@ -61,6 +66,8 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 	bool undone = k->undone != c->undone && k->undone_of == k->recoveries + k->timeouts;
 	uint32_t timeouts = undone ? 0 : k->timeouts - c->timeouts;
 	bool in_recovery = (f->flags & FLOW_RECOVERY) != 0;
+	/* where proportional rate reduction leads */
+	uint32_t cwnd = in_recovery && k->beta_q8 != 0 ? k->ssthresh : f->cwnd;
 
 	return (struct cc_sample){
 		.now = now,
@@ -78,11 +85,62 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.min_rtt_us = k->min_rtt_us,
 		.mss = f->mss,
 		.inflight = f->tx_inflight,
-		.cwnd = in_recovery ? k->ssthresh : f->cwnd, /* where proportional rate reduction leads */
+		.cwnd = cwnd,
 		.ssthresh = k->ssthresh,
 		.cwnd_limited = (f->flags & (FLOW_CWND_LIMITED | FLOW_LOSS)) != 0,
 		.in_recovery = in_recovery,
+		.in_loss = (f->flags & FLOW_LOSS) != 0,
+		.paced = (k->cc_seen & CC_SEEN_PACED) != 0,
+		.dry = (k->cc_seen & CC_SEEN_DRY) != 0,
+		.rate_bytes = k->delivered - c->rate_from,
+		.rate_us = k->delivered > c->rate_from ? us32_since(k->delivered_us, c->rate_us) : 0,
+		.sent = k->bytes_out - c->sent,
+		.pipe = recovery_pipe(f, k),
+		.const_bytes_s = c->max_bytes_s != 0 ? c->max_bytes_s : c->const_bytes_s,
 	};
+}
+
+static void decide(struct cc_flow *c, struct flow *f, struct flow_cold *k, const struct cc_decision *d)
+{
+	if (!(f->flags & FLOW_RECOVERY) || k->beta_q8 == 0) /* else the fast path has it */
+		f->cwnd = d->cwnd;
+	k->ssthresh = d->ssthresh;
+	c->interval_us = d->interval_us;
+	c->pace_q16 = cc_pace_q16(d->rate_bytes_s);
+	pace_set(c, f, k);
+	if (d->answers_marks)
+		f->flags |= FLOW_CWR;
+}
+
+/* What the algorithm begins with; with the window as it is if that says nothing. */
+static void flow_begin(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
+{
+	const struct cc_ops *ops = cc_ops_of(f->cc);
+	struct cc_sample s = sample_of(c, f, k, now);
+	struct cc_decision d = cc_keep(&s);
+
+	if (ops->begin != NULL)
+		ops->begin(&c->state, &s, &d);
+	decide(c, f, k, &d);
+}
+
+void cc_flow_switch(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg, tas_ns now)
+{
+	const struct cc_ops *ops = cc_ops_of(alg);
+
+	ops->init(&c->state);
+	f->cc = (uint8_t)alg;
+	if ((f->flags & FLOW_RECOVERY) && (k->beta_q8 == 0) != (ops->beta_q8 == 0))
+		f->cwnd = k->ssthresh; /* from now on somebody else's */
+	k->beta_q8 = ops->beta_q8;
+	flow_begin(c, f, k, now);
+}
+
+void cc_flow_pace(struct cc_flow *c, struct flow *f, struct flow_cold *k)
+{
+	if (f->cc == CC_CONST_RATE)
+		c->pace_q16 = cc_pace_q16(c->max_bytes_s != 0 ? c->max_bytes_s : c->const_bytes_s);
+	pace_set(c, f, k);
 }
 
 static void interval_begin(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
@@ -93,30 +151,37 @@ static void interval_begin(struct cc_flow *c, struct flow *f, struct flow_cold *
 	c->recoveries = k->recoveries;
 	c->timeouts = k->timeouts;
 	c->undone = k->undone;
+	if (k->delivered != c->rate_from) {
+		c->rate_from = k->delivered;
+		c->rate_us = k->delivered_us;
+	}
+	c->sent = k->bytes_out;
 	c->since = now;
 	k->min_rtt_us = UINT32_MAX;
+	k->cc_seen = 0;
 	f->flags &= ~(uint32_t)FLOW_CWND_LIMITED;
+}
+
+/* Is there a reason to look at the flow again, though nothing of it may be heard until then? */
+static bool looks_again(const struct cc_sample *s, bool follows)
+{
+	return s->acked > 0 && (s->cwnd_limited || s->in_recovery || (follows && (s->paced || !s->dry)));
 }
 
 bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
 {
+	const struct cc_ops *ops = cc_ops_of(f->cc);
 	struct cc_sample s = sample_of(c, f, k, now);
 	bool trouble = s.marked > 0 || s.lost > 0 || s.recoveries > 0 || s.timeouts > 0;
-	bool again = trouble || (s.acked > 0 && (s.cwnd_limited || s.in_recovery));
+	bool again = trouble || looks_again(&s, ops->follows);
 	struct cc_decision d;
 
 	if (!again)
 		f->flags &= ~(uint32_t)FLOW_CC_ACTIVE;
 	if (!trouble && s.acked == 0)
 		return false;
-	cc_ops_of(f->cc)->update(&c->state, &s, &d);
-	if (!s.in_recovery) /* else the fast path has it */
-		f->cwnd = d.cwnd;
-	k->ssthresh = d.ssthresh;
-	c->pace_q16 = cc_pace_q16(d.rate_bytes_s);
-	cc_flow_pace(c, f, k);
-	if (d.answers_marks)
-		f->flags |= FLOW_CWR;
+	ops->update(&c->state, &s, &d);
+	decide(c, f, k, &d);
 	interval_begin(c, f, k, now);
 	return again;
 }

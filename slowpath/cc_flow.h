@@ -17,26 +17,34 @@ struct cc_flow {
 	struct cc_state state;
 	uint64_t delivered, marked, lost; /* totals at the last visit */
 	uint32_t recoveries, timeouts, undone;
-	tas_ns since;         /* when the interval began */
+	uint64_t rate_from;     /* `delivered` where the interval's rate sample begins, */
+	uint32_t rate_us;       /* and when that was */
+	uint64_t sent;          /* bytes_out at the last visit */
+	tas_ns since;           /* when the interval began */
+	uint64_t interval_us;   /* the algorithm's wish; 0: two round trips */
+	uint64_t const_bytes_s; /* tasd.conf's for const-rate */
 	uint64_t max_bytes_s; /* the application's limit (SO_MAX_PACING_RATE), which a new one keeps; or 0 */
 	uint32_t pace_q16;    /* the pace without it */
 };
 
-/* A new connection: sets cc, beta, initial window, no ssthresh, no pace but the application's. */
+/* A new connection: sets cc, beta, initial window, no ssthresh, and the pace with which the algorithm begins,
+ * if it has one. const_bytes_s is the caller's to set before. */
 void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg,
 	uint32_t initial_segments, tas_ns now);
 
 /* Another algorithm goes on with the window and the threshold that there are. */
-void cc_flow_switch(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg);
+void cc_flow_switch(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg,
+	tas_ns now);
 
 /* max_bytes_s changed. */
-void cc_flow_pace(const struct cc_flow *c, struct flow *f, struct flow_cold *k);
+void cc_flow_pace(struct cc_flow *c, struct flow *f, struct flow_cold *k);
 
 /* The flow became active (FLOW_EV_CC): an interval begins, with what was acknowledged since then. Visit it
  * again at cc_flow_due(). */
 void cc_flow_wake(struct cc_flow *c, const struct flow_cold *k, tas_ns now);
 
-/* When the current interval ends: after two round trips, but not less than min_interval_ns. */
+/* When the current interval ends: after two round trips or what the algorithm wants, but not less than
+ * min_interval_ns. */
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns);
 
 /* The interval is over: sets cwnd, ssthresh and pace, and begins the next one. False if

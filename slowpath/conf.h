@@ -87,7 +87,8 @@ struct conf_ports {
 };
 
 struct conf_tcp {
-	char congestion[16]; /* "cubic", "newreno" or "dctcp" */
+	char congestion[16]; /* a name that cc_find() knows */
+	uint32_t const_rate; /* Mbit/s */
 	uint32_t rto_min_ms, rto_max_ms, rto_initial_ms;
 	uint32_t delack_ms, delack_answer_ms;
 	uint32_t time_wait_ms, fin_wait2_ms;

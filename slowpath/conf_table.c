@@ -117,8 +117,11 @@ const struct conf_key conf_keys[] = {
 	{ KEY(memory, dpdk_memory), SIZE(64 * M, 1024 * G, "256M"),
 		.help = "Memory given to DPDK, for packets and tables." },
 
-	{ KEY(tcp, congestion), TEXT(CONF_WORD, "cubic newreno dctcp", "cubic"),
+	{ KEY(tcp, congestion), TEXT(CONF_WORD, "cubic newreno dctcp bbr timely const-rate", "cubic"),
 		.help = "Congestion control, where the application does not choose one." },
+	{ KEY(tcp, const_rate), INT(1, 400000, "Mbit/s", "100"),
+		.help = "At which const-rate sends, where the application does not say it "
+			"(SO_MAX_PACING_RATE)." },
 	{ KEY(tcp, rto_min_ms), INT(1, 120000, "ms", "200"), .help = "Retransmission timeout at least." },
 	{ KEY(tcp, rto_max_ms), INT(100, 600000, "ms", "120000"),
 		.help = "Retransmission timeout at most, also when backed off." },

@@ -25,6 +25,7 @@ void sp_cc_begin(struct sp *sp, uint32_t id)
 	struct conn *n = &sp->conn[id];
 	uint32_t segments = n->syn_resends > 1 ? 1 : sp->conf->tcp.initial_cwnd;
 
+	n->cc.const_bytes_s = sp->conf->tcp.const_rate * CC_BYTES_S_PER_MBIT;
 	cc_flow_init(&n->cc, &sp->fp->flows[id], &sp->fp->cold[id], n->cc_alg, segments, sp->now);
 }
 
@@ -38,7 +39,7 @@ void sp_cc_switch(struct sp *sp, uint32_t id, uint8_t alg)
 	n->cc_alg = alg;
 	if (!((TCP_STATES_FAST >> f->state) & 1)) /* sp_cc_begin() will take it */
 		return;
-	cc_flow_switch(&n->cc, f, &sp->fp->cold[id], alg);
+	cc_flow_switch(&n->cc, f, &sp->fp->cold[id], alg, sp->now);
 	f->flags &= ~(uint32_t)FLOW_DCTCP;
 	if (alg == CC_DCTCP && (f->flags & FLOW_ECN)) /* without, as through switches that set no marks */
 		f->flags |= FLOW_DCTCP;

@@ -43,7 +43,7 @@ static struct sim_open target(const struct app_world *w, const struct app_end *e
 		.rx_size = plan->side[e->side].rx_size,
 		.tx_size = plan->side[e->side].tx_size,
 		.nodelay = plan->side[e->side].nodelay,
-		.congestion = "" };
+		.congestion = plan->congestion != NULL ? plan->congestion : "" };
 
 	if (plan->kind == PLAN_TWINS) {
 		o.local_port = (uint16_t)(TWIN_PORT + 2 * e->plan_no + e->side);

@@ -28,9 +28,10 @@ static uint32_t ring_size(struct tas_rand *r) { return 4096u << below(r, 7); }
 
 static void draw_tcp(struct conf_tcp *t, struct tas_rand *r, enum draw_kind kind)
 {
-	static const char *const congestion[] = { "cubic", "newreno", "dctcp" };
+	static const char *const congestion[] = { "cubic", "newreno", "dctcp", "bbr", "timely",
+		"const-rate" };
 
-	snprintf(t->congestion, sizeof(t->congestion), "%s", congestion[below(r, 3)]);
+	snprintf(t->congestion, sizeof(t->congestion), "%s", congestion[below(r, ARRAY_LEN(congestion))]);
 	t->time_wait_ms = (uint32_t)log_between(r, 100, 60000);
 	t->fin_wait2_ms = (uint32_t)log_between(r, 1000, 60000);
 	t->delack_ms = one_in(r, 4) ? below(r, 50) : t->delack_ms;

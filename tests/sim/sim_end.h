@@ -56,6 +56,7 @@ struct plan {
 	uint16_t local_port;      /* 0: tasd chooses */
 	bool may_fail;            /* a side may see an error, or nothing at all */
 	int must_fail;            /* the client sees this error */
+	const char *congestion;   /* the client's choice; NULL: the host's */
 	struct plan_side side[2]; /* client, server */
 };
 

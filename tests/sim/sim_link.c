@@ -106,6 +106,11 @@ static bool bursts(struct net *n, struct link_end *e, tas_ns now)
 	return true;
 }
 
+uint32_t net_queue(const struct link_end *e, tas_ns now)
+{
+	return e->wire_free > now ? (uint32_t)((e->wire_free - now) * e->model.rate / NS_PER_SEC) : 0;
+}
+
 /* Why a frame goes nowhere, or NULL. */
 static const char *loss_of(struct net *n, struct link_end *e, uint32_t len, tas_ns now)
 {
@@ -117,8 +122,7 @@ static const char *loss_of(struct net *n, struct link_end *e, uint32_t len, tas_
 		return "LOST (burst)";
 	if (rand_chance_ppm(&n->rand, m->loss))
 		return "LOST";
-	if (m->rate != 0 && e->wire_free > now &&
-		(e->wire_free - now) * m->rate / NS_PER_SEC + len > m->queue) {
+	if (m->rate != 0 && e->wire_free > now && net_queue(e, now) + len > m->queue) {
 		e->stats.queue_full++;
 		return "LOST (queue)";
 	}
@@ -167,13 +171,20 @@ static void spoil(struct net *n, struct link_frame *f)
 	f->bytes[from + bit / 8] ^= (uint8_t)(1u << bit % 8);
 }
 
+static bool congested(struct net *n, struct link_end *e, tas_ns now)
+{
+	if (e->model.mark_above != 0 && net_queue(e, now) > e->model.mark_above)
+		return true;
+	return e->model.mark != 0 && rand_chance_ppm(&n->rand, e->model.mark);
+}
+
 /* RFC 3168 5: a router marks what says that its ends know what to make of it. */
-static bool marks(struct net *n, struct link_end *e, const uint8_t *bytes)
+static bool marks(struct net *n, struct link_end *e, const uint8_t *bytes, tas_ns now)
 {
 	const uint8_t *ip = bytes + RTE_ETHER_HDR_LEN;
 	unsigned ecn = is_v4(bytes) ? ip[1] & 3u : ip[1] >> 4 & 3u;
 
-	if (e->model.mark == 0 || !is_ip(bytes) || ecn == 0 || !rand_chance_ppm(&n->rand, e->model.mark))
+	if (!is_ip(bytes) || ecn == 0 || !congested(n, e, now))
 		return false;
 	e->stats.marked++;
 	return true;
@@ -230,7 +241,7 @@ void net_send(struct net *n, unsigned from, const uint8_t *bytes, uint32_t len, 
 		return;
 	}
 	fate = "";
-	if (marks(n, e, bytes)) {
+	if (marks(n, e, bytes, now)) {
 		bytes = marked(bytes, len);
 		fate = "MARKED";
 	}

@@ -26,6 +26,7 @@ struct link_model {
 	tas_ns reorder_by;         /* so much later at most: others pass */
 	uint64_t rate;             /* bytes a second; 0: no limit */
 	uint32_t queue;            /* bytes that may wait for the wire under a rate */
+	uint32_t mark_above;       /* more than so many wait: what is ECN-capable is marked; 0: never */
 	tas_ns down_every;         /* a flap about so often; 0: never */
 	tas_ns down_for;
 };
@@ -72,6 +73,8 @@ void net_end(struct net *n);
 void net_send(struct net *n, unsigned from, const uint8_t *bytes, uint32_t len, tas_ns now);
 /* Delivers what is due; how many frames. */
 unsigned net_deliver(struct net *n, tas_ns now);
+/* Bytes that wait for the wire of an uplink with a rate. */
+uint32_t net_queue(const struct link_end *e, tas_ns now);
 /* When the next is due. */
 tas_ns net_deadline(const struct net *n);
 

@@ -86,7 +86,7 @@ static void the_header_says_what_the_region_holds(void **state)
 	for (unsigned i = 0; i < RIG_CORES; i++)
 		assert_int_equal(h->core_line[i].asleep, 1); /* nobody looks yet: ring the bell aloud */
 	assert_int_equal(r->fp.apps[app].live, 0);
-	assert_string_equal(h->congestion, "cubic newreno dctcp ");
+	assert_string_equal(h->congestion, "cubic newreno dctcp bbr timely const-rate ");
 	rig_end(r);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_pace.c - the wheel of flows that wait until they may send. */
+/* test_pace.c - the wheel of flows that wait until they may send, and how exact their pace is. */
 #include "fastpath/pace.h"
 
 #include <setjmp.h>
@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "include/base/rand.h"
+#include "slowpath/cc.h"
 
 enum { FLOWS = 64 };
 
@@ -93,6 +94,113 @@ static void every_flow_comes_out_once_however_long_the_pause(void **state)
 	assert_int_equal(r->wheel.waiting, 0);
 }
 
+/* --- how exact the pace is --- */
+
+enum { SEGMENT = 1448, QUOTA = 16, SENDS_MAX = 1 << 20 };
+
+/* A core with flows that always have data, in virtual time; of flow 0 when it sent each segment. */
+struct sender {
+	struct rig *r;
+	struct tas_rand rand;
+	tas_ns now, next[FLOWS];
+	uint32_t pace_q16[FLOWS];
+	unsigned flows;
+	uint32_t pass_ns; /* passes take up to twice that */
+	tas_ns *sent;
+	uint32_t nsent;
+};
+
+/* A turn, as tcp_tx() has it: true if the quota ended it. */
+static bool sends(struct sender *s, uint32_t id)
+{
+	for (unsigned n = 0; n < QUOTA; n++) {
+		if (s->next[id] > s->now) {
+			pace_turn(&s->r->wheel, s->now);
+			pace_insert(&s->r->wheel, s->r->cold, id, s->next[id]);
+			return false;
+		}
+		if (id == 0 && s->nsent < SENDS_MAX)
+			s->sent[s->nsent++] = s->now;
+		s->next[id] = pace_after(s->next[id], s->now, ((uint64_t)SEGMENT * s->pace_q16[id]) >> 16);
+	}
+	return true;
+}
+
+static void pass(struct sender *s, bool ready[FLOWS])
+{
+	uint32_t id;
+
+	while ((id = pace_pop(&s->r->wheel, s->r->cold, s->now)) != FLOW_NONE)
+		ready[id] = true;
+	for (id = 0; id < s->flows; id++)
+		ready[id] = ready[id] && sends(s, id);
+	s->now += 1000 + rand_below(&s->rand, 2 * s->pass_ns);
+}
+
+/* Every span of max(10 ms, 20 segments) has what the rate sends in that time, to 5 %. */
+static void check_spans(const struct sender *s, uint64_t rate, tas_ns until)
+{
+	tas_ns span = max_u64(10 * NS_PER_MS, 20ull * SEGMENT * NS_PER_SEC / rate);
+	double expected = (double)rate * (double)span / 1e9;
+	uint32_t end = 0;
+
+	for (uint32_t i = 0; i < s->nsent && s->sent[i] + span < until; i++) {
+		double bytes;
+
+		while (end < s->nsent && s->sent[end] <= s->sent[i] + span)
+			end++;
+		bytes = (double)(end - i - 1) *
+			SEGMENT; /* the one with which it begins belongs to the span before */
+		assert_true(bytes > 0.95 * expected - 1 && bytes < 1.05 * expected + 1);
+	}
+}
+
+static void run_at(struct rig *r, uint64_t rate, unsigned flows, uint32_t pass_ns)
+{
+	struct sender s = { .r = r, .now = NS_PER_SEC, .flows = flows, .pass_ns = pass_ns };
+	tas_ns until = s.now + max_u64(200 * NS_PER_MS, 100ull * SEGMENT * NS_PER_SEC / rate);
+	bool ready[FLOWS];
+
+	rand_seed(&s.rand, rate + pass_ns);
+	pace_init(&r->wheel);
+	s.sent = calloc(SENDS_MAX, sizeof(*s.sent));
+	for (unsigned i = 0; i < flows; i++) {
+		ready[i] = true;
+		s.next[i] = s.now;
+		s.pace_q16[i] = cc_pace_q16(i == 0 ? rate : 100000 + rand_below(&s.rand, 20000000));
+	}
+	while (s.now < until)
+		pass(&s, ready);
+	assert_true(s.nsent < SENDS_MAX);
+	check_spans(&s, rate, until);
+	free(s.sent);
+}
+
+static void the_pace_is_exact_to_five_percent_from_a_megabit_to_ten_gigabit(void **state)
+{
+	static const uint64_t mbit[] = { 1, 3, 10, 30, 100, 300, 1000, 3000, 10000 };
+
+	for (unsigned i = 0; i < ARRAY_LEN(mbit); i++)
+		for (uint32_t pass_ns = 200; pass_ns <= 50000; pass_ns *= 6) {
+			/* with longer passes the turn of a flow, and not its pace, is the limit */
+			if (pass_ns * mbit[i] > QUOTA * SEGMENT * 8000 / 2)
+				break;
+			run_at(*state, mbit[i] * CC_BYTES_S_PER_MBIT, 1, pass_ns);
+			run_at(*state, mbit[i] * CC_BYTES_S_PER_MBIT, FLOWS, pass_ns);
+		}
+}
+
+static void who_had_nothing_to_send_gets_no_credit(void **state)
+{
+	tas_ns now = NS_PER_SEC;
+
+	(void)state;
+	assert_true(pace_after(now - PACE_CREDIT_NS, now, 1000) == now + 1000);
+	assert_true(pace_after(now - PACE_CREDIT_NS + 1, now, 1000) == now - PACE_CREDIT_NS + 1001);
+	assert_true(pace_after(now, now, 1000) == now + 1000);
+	assert_true(pace_after(0, now, 1000) == now + 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +210,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_lies_beyond_the_wheel_comes_out_early, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_flow_comes_out_once_however_long_the_pause, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			the_pace_is_exact_to_five_percent_from_a_megabit_to_ten_gigabit, setup, teardown),
+		cmocka_unit_test(who_had_nothing_to_send_gets_no_credit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

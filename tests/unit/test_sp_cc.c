@@ -39,23 +39,25 @@ TEST(application_may_choose_another_algorithm) /* TCP_CONGESTION */
 {
 	assert_int_equal(flow_of(connected(.congestion = "cubic"))->cc, CC_CUBIC);
 	assert_int_equal(flow_of(connected(.congestion = "dctcp"))->cc, CC_DCTCP);
+	assert_int_equal(flow_of(connected(.congestion = "bbr"))->cc, CC_BBR);
+	assert_int_equal(flow_of(connected(.congestion = "timely"))->cc, CC_TIMELY);
 	assert_int_equal(flow_of(connected())->cc, CC_NEWRENO);
 }
 
 TEST(algorithm_that_there_is_none_of_is_refused) /* the library then leaves the socket to the kernel */
 {
-	struct peer *p = peer_new(.congestion = "bbr");
+	struct peer *p = peer_new(.congestion = "vegas");
 
 	assert_int_equal(app_connects(p), ENOENT);
-	strcpy(rig.options.congestion, "bbr");
+	strcpy(rig.options.congestion, "vegas");
 	assert_int_equal(app_listens(0, RIG_PORT, 16), ENOENT);
 	strcpy(rig.options.congestion, "dctcp");
 	assert_int_equal(app_listens(0, RIG_PORT, 16), 0);
-	strcpy(rig.options.congestion, "bbr");
+	strcpy(rig.options.congestion, "vegas");
 	assert_int_equal(app_listens(0, RIG_PORT, 16), ENOENT);
 	p = established();
 	assert_int_equal(flow_of(p)->cc, CC_DCTCP);
-	assert_int_equal(app_sets(p, .congestion = "bbr", .tos = 4), ENOENT);
+	assert_int_equal(app_sets(p, .congestion = "vegas", .tos = 4), ENOENT);
 	assert_int_equal(flow_of(p)->cc, CC_DCTCP);
 }
 
@@ -351,7 +353,7 @@ static void rate_survives(const char *congestion, bool no_ts)
 
 TEST(rate_survives_spurious_timeouts) /* the research prototype's went down to zero, and stayed there */
 {
-	static const char *const algorithm[] = { "cubic", "newreno", "dctcp" };
+	static const char *const algorithm[] = { "cubic", "newreno", "dctcp", "bbr", "timely", "const-rate" };
 
 	for (unsigned i = 0; i < ARRAY_LEN(algorithm); i++) {
 		rate_survives(algorithm[i], false);

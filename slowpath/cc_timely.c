@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cc_timely.c - TIMELY (Mittal et al., SIGCOMM 2015): the rate follows the gradient of round-trip times, so
+ * that queues stay short without marks. It grows by a step, or by five when round trips have not grown for a
+ * while (HAI); it falls in proportion to how fast they grow, or to how far they are above T_high.
+ *
+ * The paper's thresholds (50 and 500 us) are of a network of 20 us round trips; here they stand for what may
+ * be queued, above the least round trip of the flow, or a part of that on longer paths. Its step, 10 Mbit/s,
+ * is at most a segment a round trip. Three things the paper leaves open: a flow begins in slow start, until
+ * round trips pass T_low; losses, which it does not expect, halve the rate; and the window is what the rate
+ * sends in two round trips, so that a path that has become silent is not flooded. */
+#include <math.h>
+#include <stddef.h>
+
+#include "include/base/compiler.h"
+#include "slowpath/cc.h"
+
+enum {
+	TIMELY_LOW_US = 30, /* 50 and 500 us less the paper's 20 */
+	TIMELY_HIGH_US = 480,
+	TIMELY_LOW_DIVISOR = 8,
+	TIMELY_HIGH_DIVISOR = 2,
+	TIMELY_HAI_AFTER = 5,
+	TIMELY_STEP_BYTES_S = 1250000,
+	TIMELY_WINDOWS = 2, /* round trips at the rate */
+	TIMELY_FLOOR_SEGMENTS = 2,
+};
+
+static const double TIMELY_ALPHA = 0.46, TIMELY_BETA = 0.8, TIMELY_LOSS = 0.5;
+
+static void timely_init(struct cc_state *st)
+{
+	st->timely = (struct cc_timely_state){ .least_rtt_us = UINT32_MAX, .slow_start = true };
+}
+
+static double low_us(const struct cc_timely_state *t)
+{
+	return t->least_rtt_us + max_u32(TIMELY_LOW_US, t->least_rtt_us / TIMELY_LOW_DIVISOR);
+}
+
+static double high_us(const struct cc_timely_state *t)
+{
+	return t->least_rtt_us + max_u32(TIMELY_HIGH_US, t->least_rtt_us / TIMELY_HIGH_DIVISOR);
+}
+
+static double step(const struct cc_timely_state *t, const struct cc_sample *s)
+{
+	return fmin(TIMELY_STEP_BYTES_S, s->mss * 1e6 / fmax(t->least_rtt_us, 1));
+}
+
+/* (Algorithm 1 of the paper) */
+static void timely_rtt(struct cc_timely_state *t, const struct cc_sample *s, bool may_grow)
+{
+	double rtt_us = s->min_rtt_us, gradient;
+
+	if (t->last_rtt_us == 0)
+		t->last_rtt_us = s->min_rtt_us;
+	t->diff_us += TIMELY_ALPHA * (rtt_us - t->last_rtt_us - t->diff_us);
+	t->last_rtt_us = s->min_rtt_us;
+	gradient = t->diff_us / fmax(t->least_rtt_us, 1);
+	t->falling = gradient <= 0 || rtt_us < low_us(t) ? t->falling + 1 : 0;
+	if (rtt_us > high_us(t) && rtt_us >= low_us(t))
+		t->rate *= 1 - TIMELY_BETA * (1 - high_us(t) / rtt_us);
+	else if (rtt_us >= low_us(t) && gradient > 0)
+		t->rate *= fmax(1 - TIMELY_BETA * gradient, 0.5);
+	else if (may_grow)
+		t->rate += step(t, s) *
+			(rtt_us >= low_us(t) && t->falling >= TIMELY_HAI_AFTER ? TIMELY_HAI_AFTER : 1);
+}
+
+static void timely_begin(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
+{
+	struct cc_timely_state *t = &st->timely;
+
+	*out = cc_keep(s);
+	if (s->srtt_us == 0)
+		return;
+	t->rate = s->cwnd * 1e6 / s->srtt_us;
+	t->least_rtt_us = s->srtt_us;
+	out->rate_bytes_s = (uint64_t)(2 * t->rate);
+	out->interval_us = s->srtt_us;
+}
+
+static void timely_slow_start(struct cc_timely_state *t, const struct cc_sample *s)
+{
+	double rounds = fmin((double)s->interval_ns / 1e3 / fmax(s->srtt_us, 1), 2);
+
+	if (s->min_rtt_us != UINT32_MAX && s->min_rtt_us > low_us(t))
+		t->slow_start = false;
+	else if (s->acked > 0 && (s->paced || s->cwnd_limited))
+		t->rate *= pow(2, rounds);
+}
+
+static void timely_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
+{
+	struct cc_timely_state *t = &st->timely;
+	double rtt_us = max_u32(s->srtt_us, 1), floor;
+
+	*out = cc_keep(s);
+	if (t->rate == 0)
+		t->rate = s->cwnd * 1e6 / rtt_us;
+	if (s->min_rtt_us != UINT32_MAX)
+		t->least_rtt_us = min_u32(t->least_rtt_us, s->min_rtt_us);
+	if (t->slow_start)
+		timely_slow_start(t, s);
+	else if (s->min_rtt_us != UINT32_MAX && s->timeouts == 0)
+		timely_rtt(t, s, s->paced || s->cwnd_limited);
+	if (s->recoveries > 0 || s->timeouts > 0 || s->marked > 0) {
+		t->rate *= TIMELY_LOSS;
+		t->slow_start = false;
+		out->answers_marks = s->marked > 0;
+	}
+	floor = TIMELY_FLOOR_SEGMENTS * s->mss * 1e6 / rtt_us;
+	t->rate = fmin(fmax(t->rate, floor), 1e12);
+	out->rate_bytes_s = (uint64_t)t->rate;
+	out->cwnd = cc_clamp_cwnd((uint64_t)(TIMELY_WINDOWS * t->rate * rtt_us / 1e6), 4 * s->mss);
+	if (s->in_loss) /* slow start until what was lost is there (RFC 5681 3.1) */
+		out->cwnd = min_u32(out->cwnd, cc_clamp_cwnd(s->cwnd + s->acked, s->mss));
+	out->interval_us = s->srtt_us;
+}
+
+const struct cc_ops cc_timely = {
+	.name = "timely",
+	.beta_q8 = 0,
+	.follows = true,
+	.init = timely_init,
+	.begin = timely_begin,
+	.update = timely_update,
+};

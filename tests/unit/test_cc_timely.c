@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_cc_timely.c - Algorithm 1 of the paper, and what it leads to. */
+#include "slowpath/cc.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "include/base/compiler.h"
+
+enum { MSS = 1448, BASE_US = 20 };
+
+static struct cc_state st;
+static struct cc_decision d;
+
+/* An interval in which round trips took so long. */
+static double after(uint32_t rtt_us)
+{
+	struct cc_sample s = { .now = NS_PER_SEC,
+		.interval_ns = 100 * NS_PER_US,
+		.acked = 10 * MSS,
+		.mss = MSS,
+		.srtt_us = rtt_us,
+		.min_rtt_us = rtt_us,
+		.cwnd = 100 * MSS,
+		.ssthresh = CC_SSTHRESH_NONE,
+		.paced = true };
+
+	cc_timely.update(&st, &s, &d);
+	return (double)d.rate_bytes_s;
+}
+
+static int setup(void **state)
+{
+	struct cc_sample s = { .mss = MSS, .cwnd = 10 * MSS, .srtt_us = BASE_US, .min_rtt_us = UINT32_MAX };
+
+	(void)state;
+	cc_timely.init(&st);
+	cc_timely.begin(&st, &s, &d);
+	after(BASE_US + 31); /* ends the slow start */
+	return 0;
+}
+
+static void below_t_low_the_rate_grows_by_a_step(void **state)
+{
+	double before = after(BASE_US);
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		double rate = after(BASE_US + i % 29); /* whatever the gradient */
+
+		assert_true(rate == before + 1250000);
+		before = rate;
+	}
+}
+
+static void above_t_high_it_falls_towards_it(void **state)
+{
+	double before = after(1000);
+
+	(void)state;
+	assert_true(after(1000) < before * (1 - 0.8 * (1 - 500. / 1000)) + 1);
+	assert_true(after(1000) > 0);
+}
+
+static void growing_round_trips_reduce_it_and_falling_ones_raise_it(void **state)
+{
+	double before, rate;
+
+	(void)state;
+	for (uint32_t us = 60; us < 80; us++)
+		before = after(us);
+	rate = after(81);
+	assert_true(rate < before);
+	for (uint32_t us = 100; us > 70; us--)
+		before = after(us);
+	assert_true(after(69) == before + 5 * 1250000); /* for a while: five steps at once */
+}
+
+static void in_slow_start_it_doubles_each_round_trip(void **state)
+{
+	double before;
+
+	setup(state);
+	st.timely.slow_start = true;
+	before = after(BASE_US);
+	assert_true(after(BASE_US) > 1.9 * before);
+}
+
+static void a_loss_halves_it(void **state)
+{
+	double before = after(BASE_US);
+	struct cc_sample s = { .mss = MSS,
+		.srtt_us = BASE_US,
+		.min_rtt_us = UINT32_MAX,
+		.recoveries = 1,
+		.acked = MSS,
+		.cwnd = 10 * MSS,
+		.interval_ns = 100000 };
+
+	(void)state;
+	cc_timely.update(&st, &s, &d);
+	assert_true(
+		(double)d.rate_bytes_s <= before / 2 + 1 || d.rate_bytes_s == 2ull * MSS * 1000000 / BASE_US);
+}
+
+/* A link whose round trips grow by what is sent beyond its rate. */
+static void the_queue_of_a_link_stays_short_and_the_link_full(void **state)
+{
+	double rate = 1.25e9, queue = 0, sum = 0, delivered = 0, dt = 40e-6; /* 10 Gbit/s */
+	struct cc_sample s = { .mss = MSS, .ssthresh = CC_SSTHRESH_NONE, .paced = true };
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		double sent = (double)d.rate_bytes_s * dt,
+		       out = queue + sent < rate * dt ? queue + sent : rate * dt;
+
+		queue += sent - out;
+		s.acked = (uint64_t)out;
+		s.interval_ns = (tas_ns)(dt * 1e9);
+		s.srtt_us = s.min_rtt_us = (uint32_t)(BASE_US + queue / rate * 1e6);
+		s.cwnd = d.cwnd;
+		cc_timely.update(&st, &s, &d);
+		if (i >= 10000) {
+			sum += queue / rate;
+			delivered += out;
+		}
+	}
+	assert_true(delivered / (rate * dt * 10000) > 0.9);
+	assert_true(sum / 10000 < 500e-6);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(below_t_low_the_rate_grows_by_a_step, setup),
+		cmocka_unit_test_setup(above_t_high_it_falls_towards_it, setup),
+		cmocka_unit_test_setup(growing_round_trips_reduce_it_and_falling_ones_raise_it, setup),
+		cmocka_unit_test_setup(in_slow_start_it_doubles_each_round_trip, setup),
+		cmocka_unit_test_setup(a_loss_halves_it, setup),
+		cmocka_unit_test_setup(the_queue_of_a_link_stays_short_and_the_link_full, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
