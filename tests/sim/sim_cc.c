@@ -58,6 +58,8 @@ static void host_begin(struct run *r, unsigned i)
 	struct link_model *m = &r->net.end[i].model;
 
 	conf_defaults(&conf);
+	conf.tcp.mtu_probing =
+		false; /* losses in a row would make segments smaller, in which windows are counted */
 	conf.port.mtu = 1500;
 	conf.fastpath.cores_max = conf.fastpath.cores_min = 1;
 	conf.port.rx_descriptors = conf.port.tx_descriptors = 4096;
