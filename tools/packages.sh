@@ -9,6 +9,7 @@ packages_build=(build-essential git meson ninja-build pkg-config libdpdk-dev lib
 packages_fuzz=(clang libclang-rt-14-dev llvm) # llvm: names in what the sanitizers say
 packages_lint=(clang-format cppcheck shellcheck)
 packages_run=(iproute2 iputils-ping ethtool nftables procps python3)
+packages_judge=(tshark)
 packages_servers=(redis-server redis-tools memcached nginx-light wrk curl iperf3)
 
 packages_missing() { # PACKAGE...

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# timeout: 14400
+# alone: rates are compared
+# The whole table: tasd against Linux over the same link (lib_link.sh), in turns, the same seed for both of a
+# pair. Losses in both directions; the sender's algorithm on both sides, and tasd's default against this
+# kernel's. The receiver counts what comes in some seconds from the first byte on.
+#
+# Environment: GOODPUT_RAW=FILE also keeps the runs there, as TSV (columns: goodput_pairs in lib_link.sh);
+# GOODPUT_PAIRS, GOODPUT_TIME (10s), GOODPUT_ALGORITHMS, GOODPUT_LOSSES, GOODPUT_WAYS and GOODPUT_LINKS (spec
+# of the link without losses) choose a part of the table; GOODPUT_FLOOR: the least median, in per cent.
+# shellcheck disable=SC2119
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_link.sh"
+
+PAIRS=${GOODPUT_PAIRS:-5} TIME=${GOODPUT_TIME:-10s} FLOOR_PERCENT=${GOODPUT_FLOOR:-100}
+read -ra ways <<<"${GOODPUT_WAYS:-get put}"
+read -ra losses <<<"${GOODPUT_LOSSES:-0 0.1 1 3 5}"
+read -ra links <<<"${GOODPUT_LINKS:-delay=100us,rate=100M,queue=100K delay=25ms,rate=50M,queue=300K}"
+
+read -ra algorithms <<<"${GOODPUT_ALGORITHMS:-reno cubic cubic:$(sysctl -n net.ipv4.tcp_congestion_control)}"
+raw=$WORK/goodput.tsv
+
+link_make
+link_tasd_start memory.rx_buffer=4M memory.tx_buffer=4M memory.app_memory_max=2G
+link_start 1 delay=10us delay=10us
+goodput_serve "${algorithms[@]}"
+say "algorithm way to-client to-server: per cent of Linux (median, least, most), Mb/s of tasd, of Linux"
+for link in "${links[@]}"; do
+	for loss in "${losses[@]}"; do
+		for algorithm in "${algorithms[@]}"; do
+			for way in "${ways[@]}"; do
+				: >"$WORK/part.tsv"
+				goodput_pairs "$WORK/part.tsv" "$PAIRS" "$TIME" "$way" "$algorithm" \
+					"$link,loss=$loss" "$link,loss=$loss"
+				cat "$WORK/part.tsv" >>"$raw"
+				goodput_table "$WORK/part.tsv"
+				[ -z "${GOODPUT_RAW-}" ] || cp "$raw" "$GOODPUT_RAW"
+			done
+		done
+	done
+done
+below=$(goodput_table "$raw" | awk -F '\t' -v floor="$FLOOR_PERCENT" '$5 < floor' | wc -l)
+[ "$below" -eq 0 ] || fail "in $below settings less than $FLOOR_PERCENT % of Linux's goodput"
