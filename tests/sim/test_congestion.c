@@ -210,7 +210,8 @@ static void at_worst(const char *name, double seconds)
 	cc_scene_run(&s, &out);
 	rule(f.least_cwnd >= MSS && f.least_rate > 15000 && f.stood < 15 * NS_PER_SEC &&
 			(double)out.delivered[0] > 1.5 * seconds * MSS,
-		"%s at 20 %% loss both ways: window >= %.1f segments, pace >= %.0f kB/s, %.1f kB/s got through",
+		"%s at 20 %% loss both ways: window >= %.1f segments, pace >= %.0f kB/s, "
+		"%.1f kB/s got through",
 		name, (double)f.least_cwnd / MSS, f.least_rate < 1e17 ? f.least_rate / 1e3 : 0,
 		(double)out.delivered[0] / 1e3 / seconds);
 }
