@@ -45,7 +45,8 @@ link_make
 count() { link_count ba "$1"; } # NAME: at the end of the last link
 
 # A machine that is busy may lose frames before the link and behind it, when what was late comes at once: what
-# the link itself did is compared with what it got. That it does the same with the same seed, --self-test knows.
+# the link itself did is compared with what it got. That it does the same with the same seed, --self-test
+# knows.
 assert_conserved() { # LOST MORE: of what it got
 	assert_eq "frames out" "$(count out)" $(($(count in) - $1 + $2))
 	[ "$(count in)" -ge $((FRAMES / 2)) ] || fail "only $(count in) frames came to the link"

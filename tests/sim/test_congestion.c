@@ -6,8 +6,9 @@
  *   test_congestion NAME               all rules of one algorithm
  *   test_congestion --plots DIR        DIR/congestion-NAME.svg for each algorithm
  *   test_congestion --table            goodput of each at several losses and round trips, as Markdown
- *   test_congestion --scene NAMES MBIT RTT_MS LOSS% SECONDS QUEUE_BDP EVERY_MS [BLACKOUT_AT_S [MARK_KB]]
- *                                      one scene, NAMES as "bbr,cubic", a line for each interval * timeout: 600 */
+ *   test_congestion --scene NAMES MBIT RTT_MS LOSS% SECONDS QUEUE_BDP EVERY_MS [BLACKOUT_S [MARK_KB]]
+ *                                      one scene, NAMES as "bbr,cubic", a line for each interval
+ * timeout: 600 */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,8 +193,8 @@ static bool floor_see(void *arg, tas_ns at)
 	return true;
 }
 
-/* A fifth of everything is lost, both ways: slow, but never still for longer than a backed-off timer (which in
- * the quick run there is no time to see). */
+/* A fifth of everything is lost, both ways: slow, but never still for longer than a backed-off timer, for
+ * which the quick run has no time. */
 static void at_worst(const char *name, double seconds)
 {
 	struct cc_scene s = scene_of(10, 20, 1);
