@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_peer.c - a host of ours and one that shares no line with it (sim_peer.h), so that the stack is not
- * only tested against itself. * timeout: 600 */
+ * only tested against itself.
+ * timeout: 600 */
 #include "tests/sim/sim_main.h"
 
 int main(int argc, char **argv)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_two_hosts.c - whole hosts exchange data in virtual time, over networks that lose, repeat, reorder and
  * spoil. See sim_main.h for arguments, sim_draw.h for what a seed stands for, sim_oracle.h for what must
- * hold. * timeout: 600 */
+ * hold.
+ * timeout: 600 */
 #include "tests/sim/sim_main.h"
 
 int main(int argc, char **argv)
