@@ -53,12 +53,18 @@ static void lose_first(struct flow *f, struct flow_cold *k)
 	k->lost_to = max_u64(k->lost_to, min_u64(f->tx_una + f->mss, hole));
 }
 
+/* beta of the window; or of what is in the network, where application or peer gave no more to send, and the
+ * window may be of other times (RFC 5681 3.1 (4), RFC 9438 4.6). While data waits for the window, less may be
+ * in the network than it allows: behind the last recovery, or for the pace. Then that is no reason to reduce
+ * by more than beta, as in Linux. */
 static uint32_t reduced(const struct flow *f, const struct flow_cold *k)
 {
+	bool waits = f->tx_avail > f->tx_inflight && f->snd_wnd >= f->tx_inflight + f->mss;
+	uint32_t window = waits ? f->cwnd : min_u32(f->cwnd, f->tx_inflight);
+
 	if (k->beta_q8 == 0)
 		return max_u32(f->cwnd, 2u * f->mss);
-	return max_u32((uint32_t)((uint64_t)min_u32(f->cwnd, f->tx_inflight) * k->beta_q8 / 256),
-		2u * f->mss);
+	return max_u32((uint32_t)((uint64_t)window * k->beta_q8 / 256), 2u * f->mss);
 }
 
 static void recovery_begin(struct tcp t)
@@ -286,7 +292,8 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 	TAS_ASSERT(f->tx_inflight > 0);
 	spurious_on_timeout(t,
 		(f->flags & FLOW_RECOVERY) || ((f->flags & FLOW_LOSS) && k->undo.from != f->tx_una));
-	if (!(f->flags & FLOW_LOSS))
+	/* once for a window of data, as Linux; but with beta 0 the recovery did not reduce */
+	if (!(f->flags & FLOW_LOSS) && (!(f->flags & FLOW_RECOVERY) || k->beta_q8 == 0))
 		k->ssthresh = reduced(f, k);
 	if (k->sacked.n > 0 && ranges_all(&k->sacked)[0].from == f->tx_una)
 		k->sacked.n = 0; /* the peer took back what it had SACKed (RFC 2018 8) */

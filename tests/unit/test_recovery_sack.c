@@ -179,6 +179,44 @@ TEST(recovery_reduces_the_window_once_for_a_window_of_data) /* RFC 6675 5; by ha
 	assert_int_equal(counted(CNT_TCP_FAST_RECOVERIES), 2);
 }
 
+/* Ten segments in the network; the window allows `cwnd` of them, and `waiting` are not sent. The first is
+ * lost. */
+static struct peer *loses_first(uint32_t cwnd, uint32_t waiting)
+{
+	struct peer *p = sack(1);
+
+	acked_to(p, 1);
+	flow_of(p)->cwnd = cold_of(p)->ssthresh = 10 * MSS;
+	cold_of(p)->beta_q8 = 128;
+	app_writes(p, (10 + waiting) * MSS);
+	assert_int_equal(overlook(), 10);
+	flow_of(p)->cwnd = cwnd * MSS;
+	acked_to(p, 1, { AT(2), AT(6) });
+	expect_segment(p, 1);
+	overlook();
+	return p;
+}
+
+TEST(while_data_waits_the_window_is_reduced_and_not_what_is_in_the_network) /* RFC 9438 4.6, as Linux */
+{
+	assert_int_equal(cold_of(loses_first(20, 30))->ssthresh, 10 * MSS);
+}
+
+TEST(where_the_window_was_not_the_limit_what_is_in_the_network_is_reduced) /* RFC 5681 3.1 (4) */
+{
+	assert_int_equal(cold_of(loses_first(20, 0))->ssthresh, 5 * MSS);
+}
+
+TEST(timeout_in_a_recovery_reduces_no_more) /* once for a window of data, as Linux */
+{
+	struct peer *p = loses_first(20, 30);
+
+	wait_ms(1000);
+	overlook();
+	assert_true(counted(CNT_TCP_TIMEOUTS) > 0);
+	assert_int_equal(cold_of(p)->ssthresh, 10 * MSS);
+}
+
 TEST(cubic_keeps_seven_tenths_of_the_window) /* RFC 9438 4.6 */
 {
 	struct peer *p;
@@ -227,6 +265,9 @@ int main(void)
 		RIG_TEST(lost_retransmission_is_found),
 		RIG_TEST(three_short_segments_above_are_enough),
 		RIG_TEST(recovery_reduces_the_window_once_for_a_window_of_data),
+		RIG_TEST(while_data_waits_the_window_is_reduced_and_not_what_is_in_the_network),
+		RIG_TEST(where_the_window_was_not_the_limit_what_is_in_the_network_is_reduced),
+		RIG_TEST(timeout_in_a_recovery_reduces_no_more),
 		RIG_TEST(cubic_keeps_seven_tenths_of_the_window),
 		RIG_TEST(resent_bytes_are_counted),
 		RIG_TEST(what_was_sacked_lets_new_data_go),
