@@ -306,9 +306,12 @@ struct flow_cold {
 	uint32_t undone;                 /* recoveries and timeouts that were taken back, */
 	uint32_t undone_of;              /* and how many of both there were when one last was */
 	uint32_t prr_flight;             /* outstanding when it began */
-	uint64_t tail_end;               /* where the stream ended when a tail loss probe went */
-	bool tail_probed;                /* one did, and nothing behind tail_end is known yet */
-	bool tail_resent;                /* it was the last segment once more, and no new one */
+	uint64_t recovery_from;          /* `delivered` when it began */
+	uint64_t recovery_delivered;     /* delivered during the fast recoveries before it */
+	uint64_t steady_delivered; /* delivered outside of fast recoveries, up to this one or the last */
+	uint64_t tail_end;         /* where the stream ended when a tail loss probe went */
+	bool tail_probed;          /* one did, and nothing behind tail_end is known yet */
+	bool tail_resent;          /* it was the last segment once more, and no new one */
 	struct rack rack;
 	struct flow_undo undo;
 	struct path_probe path;

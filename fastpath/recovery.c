@@ -78,8 +78,18 @@ static void recovery_begin(struct tcp t)
 	k->recoveries++;
 	k->prr_delivered = k->prr_out = 0;
 	k->prr_flight = f->tx_inflight;
+	k->recovery_from = k->delivered;
+	k->steady_delivered = k->delivered - k->recovery_delivered;
 	f->flags |= FLOW_RECOVERY | (f->flags & FLOW_ECN ? FLOW_CWR : 0);
 	count(t.c, CNT_TCP_FAST_RECOVERIES, 1);
+}
+
+/* Fast recovery is over, one way or the other. */
+static void recovery_leave(struct flow *f, struct flow_cold *k)
+{
+	if (f->flags & FLOW_RECOVERY)
+		k->recovery_delivered += k->delivered - k->recovery_from;
+	f->flags &= ~(uint32_t)FLOW_RECOVERY;
 }
 
 /* Only the probe of the path is lost, or a part of it: that says something of the path's size, and nothing of
@@ -98,7 +108,7 @@ static void resend_all_below(struct tcp t, uint64_t to)
 	spurious_never(t.k);
 	t.f->dup_acks = 0;
 	t.f->flags |= FLOW_LOSS;
-	t.f->flags &= ~(uint32_t)FLOW_RECOVERY;
+	recovery_leave(t.f, t.k);
 	t.k->recover = t.k->lost_to = to;
 }
 
@@ -114,7 +124,8 @@ static void recovery_end(struct tcp t)
 {
 	if ((t.f->flags & FLOW_RECOVERY) && t.k->beta_q8 != 0)
 		t.f->cwnd = t.k->ssthresh;
-	t.f->flags &= ~(uint32_t)(FLOW_RECOVERY | FLOW_LOSS);
+	recovery_leave(t.f, t.k);
+	t.f->flags &= ~(uint32_t)FLOW_LOSS;
 	t.f->dup_acks = 0;
 	t.k->lost_to = t.f->tx_una;
 	rack_recovered(&t.k->rack);
@@ -302,7 +313,7 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 	f->cwnd = f->mss;
 	f->dup_acks = 0;
 	f->flags |= FLOW_LOSS | (f->flags & FLOW_ECN ? FLOW_CWR : 0);
-	f->flags &= ~(uint32_t)FLOW_RECOVERY;
+	recovery_leave(f, k);
 	k->recover = k->lost_to = flow_tx_nxt(f);
 	k->timeouts++;
 	k->timeout_delivered = k->delivered;

@@ -84,6 +84,7 @@ static void undo(struct tcp t)
 	k->ssthresh = max_u32(k->ssthresh, k->undo.ssthresh);
 	if (f->flags & (FLOW_RECOVERY | FLOW_LOSS))
 		rack_recovered(&k->rack);
+	/* not counted as a recovery: what it delivered grows the window as if it had not been */
 	f->flags &= ~(uint32_t)(FLOW_RECOVERY | FLOW_LOSS | FLOW_CWR);
 	f->dup_acks = 0;
 	k->lost_to = f->tx_una;

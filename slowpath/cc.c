@@ -101,8 +101,10 @@ uint64_t cc_rate(const struct cc_sample *s, const struct cc_decision *d)
 /* Below a millisecond windows go as acknowledgements and quota let them: a window then is a few dozen
  * segments at 10 Gbit/s, which any switch holds, and the gaps between paced segments would be shorter than
  * a pass of a core that has other work, so that pacing would cost rate and spread nothing. Above, a burst
- * of a window is a megabyte and worth spreading. */
+ * of a window is a megabyte and worth spreading; but one that every connection may begin with (RFC 6928)
+ * needs none. Spread, each of few segments would wait for the receiver's delayed acknowledgement, for want
+ * of a second one close behind it. */
 uint64_t cc_window_rate(const struct cc_sample *s, const struct cc_decision *d)
 {
-	return s->srtt_us < CC_PACE_MIN_RTT_US ? 0 : cc_rate(s, d);
+	return s->srtt_us < CC_PACE_MIN_RTT_US || d->cwnd <= CC_BURST * s->mss ? 0 : cc_rate(s, d);
 }

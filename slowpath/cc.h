@@ -7,11 +7,13 @@
  * floor of each algorithm in docs/congestion.md.
  *
  * Who does what: the fast path reduces at once, at the start of recovery cwnd = ssthresh = max(2 mss,
- * min(cwnd, in flight) * beta_q8 / 256), at a timeout ssthresh likewise and cwnd = 1 mss. Whatever is slower
- * than that happens here, once per control interval: growth, and the answer to marks (ECE), by RFC 3168 for
- * newreno, cubic and bbr, by RFC 8257 for dctcp. Algorithms that follow a model of the path (bbr, timely,
- * const-rate) have beta_q8 = 0: the fast path leaves the window alone but at a timeout, and they judge losses
- * by what they know.
+ * W * beta_q8 / 256), at a timeout ssthresh likewise and cwnd = 1 mss; W is cwnd, or what is in flight if
+ * that is less and nothing waits for the window. Whatever is slower than that happens here, once per control
+ * interval: growth, and the answer to marks (ECE), by RFC 3168 for newreno, cubic and bbr, by RFC 8257 for
+ * dctcp. Intervals are two round trips at least where marks are answered, and else a half or a quarter: so
+ * late growth may be. Algorithms that follow a model of the path (bbr, timely, const-rate) have beta_q8 = 0:
+ * the fast path leaves the window alone but at a timeout, and they judge losses by what they know; bbr and
+ * timely say themselves how often they are asked.
  *
  * Owner: whoever holds the flow's lock. Pure: no clock, no memory but the state handed in. */
 #ifndef TAS_SLOWPATH_CC_H
@@ -22,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "include/base/compiler.h"
 #include "include/base/time.h"
 #include "slowpath/hystart.h"
 
@@ -43,8 +46,10 @@ struct cc_sample {
 	uint32_t timeouts;
 	bool undone; /* what the fast path had reduced proved to be in vain: cwnd is what it was */
 	uint64_t before_timeout; /* bytes of `acked` that came before the last of them */
-	uint32_t srtt_us;        /* 0 = none yet */
-	uint32_t min_rtt_us;     /* UINT32_MAX = no sample */
+	uint64_t recovering; /* bytes of `acked` that grow nothing, as fast recoveries go: see cc_flow.c */
+	uint64_t held;       /* bytes of earlier intervals that may grow the window now */
+	uint32_t srtt_us;    /* 0 = none yet */
+	uint32_t min_rtt_us; /* UINT32_MAX = no sample */
 	uint32_t mss;
 	uint32_t inflight;
 	uint32_t cwnd; /* as it stands in the flow, reductions by the fast path included */
@@ -68,7 +73,7 @@ struct cc_sample {
 struct cc_decision {
 	uint32_t cwnd, ssthresh;
 	uint64_t rate_bytes_s; /* 0 = not paced */
-	uint64_t interval_us;  /* until the next call, if that is not two round trips; 0 */
+	uint64_t interval_us;  /* until the next call; 0 = what suits a window (cc_flow_due()) */
 	bool answers_marks;    /* it was reduced for them: the peer is to hear of it (CWR) */
 };
 
@@ -167,16 +172,25 @@ static inline struct cc_decision cc_keep(const struct cc_sample *s)
 	return (struct cc_decision){ .cwnd = s->cwnd, .ssthresh = s->ssthresh };
 }
 
-/* How many of the acknowledged bytes may grow the window: none while recovery lasts, none unless the window
- * was the limit, none from before a timeout. Each recovery that began and ended in the interval takes the
- * window that was in the network then and what was acknowledged meanwhile, at most three of what the window
- * is now. That the rest counts keeps a flow with steady losses growing though the slow path comes late and
- * finds a recovery in every interval. */
+/* How many of the acknowledged bytes may grow the window: none while recovery lasts (they are held for what
+ * comes after it), none unless the window was the limit, none from before a timeout or from a recovery. */
 static inline uint64_t cc_growth_bytes(const struct cc_sample *s)
 {
-	uint64_t spent = s->before_timeout + 3ull * s->cwnd * s->recoveries;
+	uint64_t bytes = s->acked + s->held, spent = s->before_timeout + s->recovering;
 
-	return !s->cwnd_limited || s->in_recovery || s->acked <= spent ? 0 : s->acked - spent;
+	return !s->cwnd_limited || s->in_recovery || bytes <= spent ? 0 : bytes - spent;
+}
+
+/* What `bytes`, acknowledged in an interval before the last of its `recoveries` and during none, may still
+ * grow. Had they come in time, what they added to the window would have been multiplied by beta once for
+ * each recovery after it; and the window they are compared with now is smaller by beta, too. */
+static inline uint64_t cc_growth_before(uint64_t bytes, uint32_t recoveries, uint32_t beta_q8)
+{
+	uint64_t left_q8 = 0;
+
+	for (uint32_t i = min_u32(recoveries, 16); i > 0; i--)
+		left_q8 = (256 + left_q8) * beta_q8 / 256;
+	return recoveries == 0 ? 0 : bytes / recoveries * left_q8 / 256 * beta_q8 / 256;
 }
 
 static inline uint32_t cc_clamp_cwnd(uint64_t cwnd, uint32_t floor)
@@ -200,8 +214,9 @@ void cc_reduce(const struct cc_sample *s, uint32_t beta_q8, struct cc_decision *
 /* Window per round trip with some room: 2 in slow start, which doubles it within one; 1.2 after, so that
  * window and acknowledgements set the speed and not the pacer (Linux's ratios). 0 without an RTT. */
 uint64_t cc_rate(const struct cc_sample *s, const struct cc_decision *d);
-/* The same for algorithms that need no pacing: 0 below CC_PACE_MIN_RTT_US. */
+/* The same for algorithms that need no pacing: 0 below CC_PACE_MIN_RTT_US, and up to CC_BURST segments. */
 #define CC_PACE_MIN_RTT_US 1000
+enum { CC_BURST = 10 };
 uint64_t cc_window_rate(const struct cc_sample *s, const struct cc_decision *d);
 
 #endif

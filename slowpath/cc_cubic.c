@@ -82,7 +82,8 @@ static uint32_t cubic_avoidance(struct cc_cubic_state *c, const struct cc_sample
 {
 	double cwnd = (double)from / s->mss, acked = (double)bytes / s->mss;
 	unsigned steps = (unsigned)fmin(fmax(ceil(4 * acked / cwnd), 1), CUBIC_STEPS_MAX);
-	double time_s = (double)s->interval_ns / (double)NS_PER_SEC * ((double)bytes / (double)s->acked);
+	double time_s = (double)s->interval_ns / (double)NS_PER_SEC *
+		((double)bytes / (double)max_u64(s->acked, bytes));
 	double dt_s = time_s / steps, rtt_s = s->srtt_us / 1e6;
 
 	if (c->phase != CUBIC_RUNNING)
@@ -101,7 +102,7 @@ static void cubic_slow_start(struct cc_cubic_state *c, const struct cc_sample *s
 	if (s->ssthresh >= CC_SSTHRESH_NONE)
 		verdict = hystart_round(&c->hystart, s->min_rtt_us, s->srtt_us, s->interval_ns / NS_PER_US);
 	if (verdict == HYSTART_LEAVE)
-		out->ssthresh = out->cwnd;
+		out->ssthresh = max_u32(out->cwnd, 2 * s->mss);
 	else if (verdict == HYSTART_CONSERVATIVE)
 		*acked /= HYSTART_CSS_DIVISOR;
 	out->cwnd = cc_slow_start(out->cwnd, out->ssthresh, acked);

@@ -2,13 +2,28 @@
 /* cc_flow.c - see cc_flow.h. */
 #include "slowpath/cc_flow.h"
 
-enum { PACE_SLOW_NS = 1 << 16 }; /* a byte, at the slowest pace that flow.pace_q16 can say */
+enum {
+	PACE_SLOW_NS = 1 << 16, /* a byte, at the slowest pace that flow.pace_q16 can say */
+	SMALL_WINDOW = 16,      /* segments: a fraction of one matters, so it is looked for more often */
+};
+
+/* Of the first `delivered` bytes that were delivered, those outside of fast recoveries: exact behind the
+ * begin of the last one, which is all that an interval asks for. */
+static uint64_t steady_of(const struct flow *f, const struct flow_cold *k, uint64_t delivered)
+{
+	if (delivered < k->recovery_from)
+		return k->steady_delivered - min_u64(k->recovery_from - delivered, k->steady_delivered);
+	if (f->flags & FLOW_RECOVERY)
+		return k->steady_delivered;
+	return max_u64(k->steady_delivered, delivered - min_u64(k->recovery_delivered, delivered));
+}
 
 void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum cc_algorithm alg,
 	uint32_t initial_segments, tas_ns now)
 {
 	*c = (struct cc_flow){
 		.delivered = k->delivered,
+		.steady = steady_of(f, k, k->delivered),
 		.marked = k->marked,
 		.lost = k->lost,
 		.recoveries = k->recoveries,
@@ -35,10 +50,11 @@ static void pace_set(const struct cc_flow *c, struct flow *f, struct flow_cold *
 	k->pace_slow_ns = (uint32_t)min_u64(max_u64(slow_ns, PACE_SLOW_NS), UINT32_MAX);
 }
 
-void cc_flow_wake(struct cc_flow *c, const struct flow_cold *k, tas_ns now)
+void cc_flow_wake(struct cc_flow *c, const struct flow *f, const struct flow_cold *k, tas_ns now)
 {
 	c->since = now;
 	c->delivered = k->cc_from;
+	c->steady = steady_of(f, k, k->cc_from);
 	c->rate_from = k->delivered;
 	c->rate_us = ns_to_us32(now);
 	c->sent = k->bytes_out;
@@ -46,9 +62,34 @@ void cc_flow_wake(struct cc_flow *c, const struct flow_cold *k, tas_ns now)
 
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns)
 {
-	uint64_t us = c->interval_us != 0 ? c->interval_us : 2 * (f->srtt_us >> 3);
+	uint32_t srtt_us = f->srtt_us >> 3;
+	uint64_t us = srtt_us / (f->cwnd <= SMALL_WINDOW * f->mss ? 4 : 2);
 
+	if (c->interval_us != 0)
+		us = c->interval_us;
+	else if ((f->flags & FLOW_ECN) || cc_ops_of(f->cc)->beta_q8 == 0)
+		us = 2ull * srtt_us;
 	return c->since + max_u64(us * NS_PER_US, min_interval_ns);
+}
+
+/* Of the interval's bytes, those that may grow the window. */
+static uint64_t steady_growth(const struct cc_flow *c, const struct flow *f, const struct flow_cold *k)
+{
+	uint64_t now = steady_of(f, k, k->delivered), all = now - min_u64(c->steady, now), before = 0;
+
+	if (k->recoveries != c->recoveries)
+		before = min_u64(k->steady_delivered - min_u64(c->steady, k->steady_delivered), all);
+	return min_u64(all - before + cc_growth_before(before, k->recoveries - c->recoveries, k->beta_q8),
+		k->delivered - c->delivered);
+}
+
+/* The window was the limit in this interval, or a round trip ago: shorter intervals may pass between
+ * bursts that fill it (RFC 7661 4.3 asks what was in the network within a round trip, as Linux does). */
+static bool cwnd_limited(const struct cc_flow *c, const struct flow *f, const struct flow_cold *k, tas_ns now)
+{
+	return (f->flags & (FLOW_CWND_LIMITED | FLOW_LOSS)) ||
+		(k->beta_q8 != 0 && c->limited_at != 0 &&
+			now - c->limited_at <= (f->srtt_us >> 3) * NS_PER_US);
 }
 
 /* Not negative: another core, with a younger clock, may have taken the acknowledgement. */
@@ -66,13 +107,16 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 	bool undone = k->undone != c->undone && k->undone_of == k->recoveries + k->timeouts;
 	uint32_t timeouts = undone ? 0 : k->timeouts - c->timeouts;
 	bool in_recovery = (f->flags & FLOW_RECOVERY) != 0;
+	uint64_t acked = k->delivered - c->delivered;
 	/* where proportional rate reduction leads */
 	uint32_t cwnd = in_recovery && k->beta_q8 != 0 ? k->ssthresh : f->cwnd;
 
 	return (struct cc_sample){
 		.now = now,
 		.interval_ns = now > c->since ? now - c->since : 0,
-		.acked = k->delivered - c->delivered,
+		.acked = acked,
+		.recovering = timeouts == 0 && !undone ? acked - steady_growth(c, f, k) : 0,
+		.held = timeouts == 0 ? c->held : 0,
 		.marked = k->marked - c->marked,
 		.lost = k->lost - c->lost,
 		.recoveries = undone ? 0 : k->recoveries - c->recoveries,
@@ -87,7 +131,7 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.inflight = f->tx_inflight,
 		.cwnd = cwnd,
 		.ssthresh = k->ssthresh,
-		.cwnd_limited = (f->flags & (FLOW_CWND_LIMITED | FLOW_LOSS)) != 0,
+		.cwnd_limited = cwnd_limited(c, f, k, now),
 		.in_recovery = in_recovery,
 		.in_loss = (f->flags & FLOW_LOSS) != 0,
 		.paced = (k->cc_seen & CC_SEEN_PACED) != 0,
@@ -146,6 +190,7 @@ void cc_flow_pace(struct cc_flow *c, struct flow *f, struct flow_cold *k)
 static void interval_begin(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
 {
 	c->delivered = k->delivered;
+	c->steady = steady_of(f, k, k->delivered);
 	c->marked = k->marked;
 	c->lost = k->lost;
 	c->recoveries = k->recoveries;
@@ -157,9 +202,19 @@ static void interval_begin(struct cc_flow *c, struct flow *f, struct flow_cold *
 	}
 	c->sent = k->bytes_out;
 	c->since = now;
+	if (f->flags & FLOW_CWND_LIMITED)
+		c->limited_at = now;
 	k->min_rtt_us = UINT32_MAX;
 	k->cc_seen = 0;
 	f->flags &= ~(uint32_t)FLOW_CWND_LIMITED;
+}
+
+/* For after the recovery; algorithms with beta 0 wait for none. */
+static uint64_t held_for_later(const struct cc_sample *s, const struct flow_cold *k)
+{
+	if (!s->in_recovery || !s->cwnd_limited || k->beta_q8 == 0)
+		return 0;
+	return s->held + s->acked - s->before_timeout - s->recovering;
 }
 
 /* Is there a reason to look at the flow again, though nothing of it may be heard until then? */
@@ -182,6 +237,7 @@ bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_
 		return false;
 	ops->update(&c->state, &s, &d);
 	decide(c, f, k, &d);
+	c->held = held_for_later(&s, k);
 	interval_begin(c, f, k, now);
 	return again;
 }

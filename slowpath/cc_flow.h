@@ -16,12 +16,15 @@
 struct cc_flow {
 	struct cc_state state;
 	uint64_t delivered, marked, lost; /* totals at the last visit */
+	uint64_t steady;                  /* delivered outside of fast recoveries, at the last visit */
+	uint64_t held;                    /* bytes that may grow the window when recovery is over */
 	uint32_t recoveries, timeouts, undone;
 	uint64_t rate_from;     /* `delivered` where the interval's rate sample begins, */
 	uint32_t rate_us;       /* and when that was */
 	uint64_t sent;          /* bytes_out at the last visit */
+	tas_ns limited_at;      /* when the window was last seen to have been the limit */
 	tas_ns since;           /* when the interval began */
-	uint64_t interval_us;   /* the algorithm's wish; 0: two round trips */
+	uint64_t interval_us;   /* the algorithm's wish; 0: see cc_flow_due() */
 	uint64_t const_bytes_s; /* tasd.conf's for const-rate */
 	uint64_t max_bytes_s; /* the application's limit (SO_MAX_PACING_RATE), which a new one keeps; or 0 */
 	uint32_t pace_q16;    /* the pace without it */
@@ -41,10 +44,10 @@ void cc_flow_pace(struct cc_flow *c, struct flow *f, struct flow_cold *k);
 
 /* The flow became active (FLOW_EV_CC): an interval begins, with what was acknowledged since then. Visit it
  * again at cc_flow_due(). */
-void cc_flow_wake(struct cc_flow *c, const struct flow_cold *k, tas_ns now);
+void cc_flow_wake(struct cc_flow *c, const struct flow *f, const struct flow_cold *k, tas_ns now);
 
-/* When the current interval ends: after two round trips or what the algorithm wants, but not less than
- * min_interval_ns. */
+/* When the current interval ends: after what the algorithm wants; or else half a round trip, of a small
+ * window a quarter, with ECN or for algorithms with beta 0 two; but not less than min_interval_ns. */
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns);
 
 /* The interval is over: sets cwnd, ssthresh and pace, and begins the next one. False if

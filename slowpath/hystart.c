@@ -25,19 +25,30 @@ static enum hystart_verdict css_round(struct hystart *h, uint32_t rtt_us, uint32
 	return h->css_rtts_x16 >= 16 * HYSTART_CSS_ROUNDS ? HYSTART_LEAVE : HYSTART_CONSERVATIVE;
 }
 
+static enum hystart_verdict round_over(struct hystart *h, uint32_t min_rtt_us, uint32_t srtt_us,
+	uint64_t round_us)
+{
+	if (h->baseline_rtt_us != 0)
+		return css_round(h, min_rtt_us, srtt_us, round_us);
+	if (min_rtt_us == UINT32_MAX || !is_delayed(h, min_rtt_us))
+		return HYSTART_GROW;
+	h->baseline_rtt_us = min_rtt_us;
+	h->css_rtts_x16 = 0;
+	return HYSTART_CONSERVATIVE;
+}
+
 enum hystart_verdict hystart_round(struct hystart *h, uint32_t min_rtt_us, uint32_t srtt_us,
 	uint64_t round_us)
 {
-	enum hystart_verdict verdict = HYSTART_GROW;
-
-	if (h->baseline_rtt_us != 0) {
-		verdict = css_round(h, min_rtt_us, srtt_us, round_us);
-	} else if (min_rtt_us != UINT32_MAX && is_delayed(h, min_rtt_us)) {
-		h->baseline_rtt_us = min_rtt_us;
-		h->css_rtts_x16 = 0;
-		verdict = HYSTART_CONSERVATIVE;
-	}
 	if (min_rtt_us != UINT32_MAX)
-		h->last_rtt_us = min_rtt_us;
-	return verdict;
+		h->round_rtt_us = h->round_rtt_us != 0 ? min_u32(h->round_rtt_us, min_rtt_us) : min_rtt_us;
+	h->round_us += (uint32_t)min_u64(round_us, UINT32_MAX - h->round_us);
+	if (h->round_us < srtt_us)
+		return h->verdict;
+	min_rtt_us = h->round_rtt_us != 0 ? h->round_rtt_us : UINT32_MAX;
+	h->verdict = round_over(h, min_rtt_us, srtt_us, h->round_us);
+	if (h->round_rtt_us != 0)
+		h->last_rtt_us = h->round_rtt_us;
+	h->round_us = h->round_rtt_us = 0;
+	return h->verdict;
 }

@@ -61,7 +61,7 @@ void sp_cc_add(struct sp *sp, uint32_t id)
 		return;
 	n->cc_slot = sp->cc_count;
 	sp->cc_list[sp->cc_count++] = id;
-	cc_flow_wake(&n->cc, &sp->fp->cold[id], sp->now);
+	cc_flow_wake(&n->cc, &sp->fp->flows[id], &sp->fp->cold[id], sp->now);
 	due_at(sp, id);
 }
 

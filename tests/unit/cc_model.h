@@ -21,8 +21,10 @@ struct model_flow {
 	uint32_t cwnd, ssthresh;
 	double recovery_until_s, update_at_s, since_s;
 	struct cc_sample sums;
-	double acked, marked; /* of the interval */
-	double total;         /* bytes delivered since the start or the last model_forget() */
+	double acked, marked;         /* of the interval */
+	double steady_before, steady; /* of `acked`, outside of recoveries: before the last one, and since */
+	uint64_t held;
+	double total; /* bytes delivered since the start or the last model_forget() */
 };
 
 struct model {
@@ -54,10 +56,15 @@ static inline void model_update(struct model *m, struct model_flow *f)
 {
 	struct cc_sample s = f->sums;
 	struct cc_decision d;
+	double steady;
 
 	s.now = (tas_ns)(m->now_s * 1e9);
 	s.interval_ns = (tas_ns)((m->now_s - f->since_s) * 1e9);
 	s.acked = (uint64_t)f->acked;
+	s.held = f->held;
+	steady = f->steady +
+		(double)cc_growth_before((uint64_t)f->steady_before, s.recoveries, f->ops->beta_q8);
+	s.recovering = s.acked - min_u64((uint64_t)steady, s.acked);
 	s.marked = (uint64_t)f->marked;
 	s.srtt_us = (uint32_t)(model_rtt_s(m) * 1e6);
 	s.mss = MODEL_MSS;
@@ -69,6 +76,9 @@ static inline void model_update(struct model *m, struct model_flow *f)
 	f->cwnd = d.cwnd;
 	f->ssthresh = d.ssthresh;
 	f->acked -= (double)s.acked; /* what is less than a byte stays */
+	f->held = s.in_recovery ? s.held + s.acked - s.recovering : 0;
+	f->steady = s.in_recovery ? 0 : f->acked;
+	f->steady_before = 0;
 	f->marked = 0;
 	f->since_s = m->now_s;
 	f->update_at_s = m->now_s + 2 * model_rtt_s(m);
@@ -83,8 +93,16 @@ static inline void model_lose(struct model *m, struct model_flow *f)
 	f->ssthresh = max_u32((uint32_t)((uint64_t)f->cwnd * f->ops->beta_q8 / 256), 2 * MODEL_MSS);
 	f->cwnd = f->ssthresh;
 	f->sums.recoveries++;
+	f->steady_before += f->steady;
+	f->steady = 0;
 	f->recovery_until_s = m->now_s + model_rtt_s(m);
 	m->losses++;
+}
+
+static inline void model_acked(const struct model *m, struct model_flow *f, double bytes)
+{
+	f->acked += bytes;
+	f->steady += m->now_s < f->recovery_until_s ? 0 : bytes;
 }
 
 static inline void model_flow_step(struct model *m, struct model_flow *f, double dt_s, double rtt_s,
@@ -92,7 +110,7 @@ static inline void model_flow_step(struct model *m, struct model_flow *f, double
 {
 	double sent = f->cwnd / rtt_s * dt_s * share;
 
-	f->acked += sent;
+	model_acked(m, f, sent);
 	f->total += sent;
 	if (m->queue > m->mark_above)
 		f->marked += sent;
@@ -171,7 +189,7 @@ static inline double model_random_loss(const struct cc_ops *ops, uint32_t rtt_us
 
 	rand_seed(&r, 1);
 	for (unsigned round = 1; round <= ROUNDS; round++) {
-		f->acked += f->cwnd;
+		model_acked(&m, f, f->cwnd);
 		for (uint32_t i = 0; i < f->cwnd / MODEL_MSS; i++)
 			if (rand_chance_ppm(&r, loss_ppm))
 				model_lose(&m, f);

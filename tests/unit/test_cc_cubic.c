@@ -52,6 +52,7 @@ static uint32_t lose_at(uint32_t w, uint32_t rtt_us)
 	struct cc_sample s = sample(left, left, rtt_us, 2);
 
 	s.recoveries = 1;
+	s.recovering = s.acked;
 	assert_int_equal(update(&s).cwnd, left);
 	return left;
 }
@@ -303,6 +304,8 @@ static void the_window_stays_within_its_bounds_whatever_comes(void **state)
 		s = sample(cwnd, ssthresh, bits & 1 ? 0 : 200000000, 1 + i % 100);
 		s.recoveries = bits >> 1 & 1;
 		s.timeouts = bits >> 2 & 1;
+		s.recovering = bits & 2 ? s.acked / 2 : 0;
+		s.held = bits & 1 ? s.acked : 0;
 		s.marked = bits & 8 ? s.acked : 0;
 		s.acked = bits & 16 ? UINT64_MAX / 4 : s.acked;
 		s.cwnd_limited = bits >> 5 & 1;

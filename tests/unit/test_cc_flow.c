@@ -40,10 +40,15 @@ static void a_new_connection_has_the_initial_window_and_no_threshold(void **stat
 	assert_int_equal(k.min_rtt_us, UINT32_MAX);
 }
 
-static void the_interval_is_two_round_trips_but_not_less_than_configured(void **state)
+static void the_interval_is_half_a_round_trip_but_not_less_than_configured(void **state)
 {
 	(void)state;
-	cc_flow_wake(&c, &k, 5 * NS_PER_SEC);
+	cc_flow_wake(&c, &f, &k, 5 * NS_PER_SEC);
+	f.cwnd = 17 * MSS;
+	assert_true(cc_flow_due(&c, &f, 100 * NS_PER_US) == 5 * NS_PER_SEC + 250 * NS_PER_US);
+	f.cwnd = 16 * MSS; /* of a small window, a quarter */
+	assert_true(cc_flow_due(&c, &f, 100 * NS_PER_US) == 5 * NS_PER_SEC + 125 * NS_PER_US);
+	f.flags |= FLOW_ECN; /* marks are answered once in a round trip */
 	assert_true(cc_flow_due(&c, &f, 200 * NS_PER_US) == 5 * NS_PER_SEC + NS_PER_MS);
 	assert_true(cc_flow_due(&c, &f, 10 * NS_PER_MS) == 5 * NS_PER_SEC + 10 * NS_PER_MS);
 	f.srtt_us = 0;
@@ -79,6 +84,20 @@ static void what_the_fast_path_notes_for_an_interval_is_taken_and_cleared(void *
 	assert_true(c.since == 3 * NS_PER_SEC);
 }
 
+static void what_the_window_limited_a_round_trip_ago_still_counts(void **state)
+{
+	(void)state;
+	f.flags |= FLOW_CWND_LIMITED;
+	k.delivered += MSS;
+	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	k.delivered += MSS;
+	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC + 250 * NS_PER_US));
+	assert_int_equal(f.cwnd, 12 * MSS);
+	k.delivered += MSS;
+	assert_false(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC + 501 * NS_PER_US));
+	assert_int_equal(f.cwnd, 12 * MSS);
+}
+
 static void a_flow_to_which_nothing_happened_is_idle(void **state)
 {
 	(void)state;
@@ -90,7 +109,7 @@ static void a_flow_to_which_nothing_happened_is_idle(void **state)
 	k.delivered += 5 * MSS; /* what came while nobody looked */
 	k.cc_from = k.delivered;
 	k.delivered += MSS; /* the acknowledgement that wakes it is of the next interval */
-	cc_flow_wake(&c, &k, 10 * NS_PER_SEC);
+	cc_flow_wake(&c, &f, &k, 10 * NS_PER_SEC);
 	assert_true(cc_flow_update(&c, &f, &k, 10 * NS_PER_SEC + NS_PER_MS));
 	assert_int_equal(f.cwnd, 11 * MSS);
 }
@@ -123,34 +142,120 @@ static void what_is_acknowledged_after_a_timeout_grows_the_window_at_once(void *
 	assert_int_equal(f.cwnd, 2 * MSS);
 }
 
+/* As the fast path begins and ends fast recovery, but for the window. */
+static void recovery(bool begins)
+{
+	if (begins) {
+		k.recovery_from = k.delivered;
+		k.steady_delivered = k.delivered - k.recovery_delivered;
+		k.recoveries++;
+		f.flags |= FLOW_RECOVERY;
+	} else {
+		k.recovery_delivered += k.delivered - k.recovery_from;
+		f.flags &= ~(uint32_t)FLOW_RECOVERY;
+	}
+	k.ssthresh = f.cwnd * 4;
+}
+
+static bool update(unsigned s)
+{
+	f.flags |= FLOW_CWND_LIMITED;
+	return cc_flow_update(&c, &f, &k, s * NS_PER_SEC);
+}
+
 static void what_was_taken_back_did_not_happen(void **state)
 {
 	(void)state;
+	recovery(true);
 	k.ssthresh = 5 * MSS;
-	k.recoveries++;
 	k.timeouts++;
 	k.delivered += 21 * MSS;
 	k.timeout_delivered = k.delivered;
 	k.undone++;
 	k.undone_of = k.recoveries + k.timeouts;
-	f.flags |= FLOW_CWND_LIMITED;
-	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	f.flags &= ~(uint32_t)FLOW_RECOVERY;
+	assert_true(update(2));
 	assert_int_equal(f.cwnd, 12 * MSS); /* avoidance, of all that was acknowledged */
-	k.recoveries++;                     /* and what did happen since, counts */
+	recovery(true);                     /* and what did happen since, counts */
 	k.undone++;
 	k.delivered += 20 * MSS;
-	f.flags |= FLOW_CWND_LIMITED;
-	assert_true(cc_flow_update(&c, &f, &k, 3 * NS_PER_SEC));
+	recovery(false);
+	assert_true(update(3));
 	assert_int_equal(f.cwnd, 12 * MSS);
+}
+
+/* A recovery over several visits, and then it was in vain: all of the last one grows the window. */
+static void what_a_recovery_in_vain_delivered_grows_the_window(void **state)
+{
+	(void)state;
+	recovery(true);
+	k.delivered += 4 * MSS;
+	assert_true(update(2));
+	assert_int_equal(f.cwnd, 10 * MSS);
+	k.delivered += 3 * MSS;
+	k.undone++;
+	k.undone_of = k.recoveries + k.timeouts;
+	f.flags &= ~(uint32_t)FLOW_RECOVERY;
+	assert_true(update(3));
+	assert_int_equal(f.cwnd, 13 * MSS);
+	k.delivered += MSS;
+	assert_true(update(4));
+	assert_int_equal(f.cwnd, 14 * MSS);
 }
 
 static void during_recovery_the_window_stays(void **state)
 {
 	(void)state;
-	f.flags |= FLOW_RECOVERY | FLOW_CWND_LIMITED;
+	recovery(true);
 	k.delivered += 4 * MSS;
-	assert_true(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC));
+	assert_true(update(2));
 	assert_int_equal(f.cwnd, 10 * MSS);
+}
+
+/* Slow start, which grows by each byte: of 16 segments acknowledged before the recovery, 4 are left of (with
+ * newreno's half); of the 8 during it, none; of the 2 after it, all. However many visits there are. */
+static void only_what_recovery_did_not_deliver_grows_the_window(void **state)
+{
+	(void)state;
+	for (unsigned visits = 0; visits < 4; visits++) {
+		setup(NULL);
+		k.delivered += 16 * MSS;
+		recovery(true);
+		k.delivered += 4 * MSS;
+		if (visits & 1)
+			assert_true(update(2));
+		k.delivered += 4 * MSS;
+		if (visits & 2)
+			assert_true(update(3));
+		assert_int_equal(f.cwnd, 10 * MSS);
+		recovery(false);
+		k.delivered += 2 * MSS;
+		assert_true(update(4));
+		assert_int_equal(f.cwnd, (10 + 4 + 2) * MSS);
+		k.delivered += MSS;
+		assert_true(update(5));
+		assert_int_equal(f.cwnd, (10 + 4 + 2 + 1) * MSS);
+	}
+}
+
+/* A visit in recovery that finds nothing acknowledged ends the looking; what wakes it again is delivered by
+ * then. */
+static void a_flow_that_was_idle_in_recovery_grows_by_no_more_than_was_acknowledged(void **state)
+{
+	(void)state;
+	recovery(true);
+	k.delivered += 2 * MSS;
+	assert_true(update(2));
+	assert_false(update(3));
+	k.delivered += 3 * MSS; /* SACKed */
+	k.cc_from = k.delivered;
+	cc_flow_wake(&c, &f, &k, 4 * NS_PER_SEC);
+	k.delivered += MSS;
+	assert_true(update(5));
+	recovery(false);
+	k.delivered += MSS;
+	assert_true(update(6));
+	assert_int_equal(f.cwnd, 11 * MSS);
 }
 
 static void marks_reduce_the_flow(void **state)
@@ -168,8 +273,14 @@ static void the_pace_is_set_with_the_window(void **state)
 	(void)state;
 	f.srtt_us = 10000 << 3;
 	k.delivered += MSS;
+	f.cwnd = 11 * MSS;
 	assert_false(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC)); /* the application is the limit, and yet: */
-	assert_int_equal(f.pace_q16, cc_pace_q16(10 * MSS * 100 * 2)); /* slow start: two windows in 10 ms */
+	assert_int_equal(f.pace_q16, cc_pace_q16(11 * MSS * 100 * 2)); /* slow start: two windows in 10 ms */
+	k.delivered += MSS;
+	f.cwnd = 10 * MSS;
+	cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC);
+	assert_int_equal(f.pace_q16, 0); /* so much may go at once */
+	f.cwnd = 11 * MSS;
 	f.srtt_us = 100 << 3;
 	k.delivered += MSS;
 	cc_flow_update(&c, &f, &k, 3 * NS_PER_SEC);
@@ -180,15 +291,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_new_connection_has_the_initial_window_and_no_threshold, setup),
-		cmocka_unit_test_setup(the_interval_is_two_round_trips_but_not_less_than_configured, setup),
+		cmocka_unit_test_setup(the_interval_is_half_a_round_trip_but_not_less_than_configured, setup),
 		cmocka_unit_test_setup(each_byte_counts_once, setup),
 		cmocka_unit_test_setup(what_the_fast_path_notes_for_an_interval_is_taken_and_cleared, setup),
+		cmocka_unit_test_setup(what_the_window_limited_a_round_trip_ago_still_counts, setup),
 		cmocka_unit_test_setup(a_flow_to_which_nothing_happened_is_idle, setup),
 		cmocka_unit_test_setup(a_timeout_is_seen_once_and_slow_start_goes_on_without_being_asked,
 			setup),
 		cmocka_unit_test_setup(what_is_acknowledged_after_a_timeout_grows_the_window_at_once, setup),
 		cmocka_unit_test_setup(what_was_taken_back_did_not_happen, setup),
+		cmocka_unit_test_setup(what_a_recovery_in_vain_delivered_grows_the_window, setup),
 		cmocka_unit_test_setup(during_recovery_the_window_stays, setup),
+		cmocka_unit_test_setup(only_what_recovery_did_not_deliver_grows_the_window, setup),
+		cmocka_unit_test_setup(
+			a_flow_that_was_idle_in_recovery_grows_by_no_more_than_was_acknowledged, setup),
 		cmocka_unit_test_setup(marks_reduce_the_flow, setup),
 		cmocka_unit_test_setup(the_pace_is_set_with_the_window, setup),
 	};
