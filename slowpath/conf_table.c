@@ -114,7 +114,7 @@ const struct conf_key conf_keys[] = {
 	{ KEY(memory, unaccepted_max), SIZE(0, 1024 * G, "64M"),
 		.help = "Memory for what arrives on connections that no process has accepted yet; one "
 			"listener may take a quarter." },
-	{ KEY(memory, dpdk_memory), SIZE(64 * M, 1024 * G, "256M"),
+	{ KEY(memory, dpdk_memory), SIZE(64 * M, 1024 * G, "384M"),
 		.help = "Memory given to DPDK, for packets and tables." },
 
 	{ KEY(tcp, congestion), TEXT(CONF_WORD, "cubic newreno dctcp bbr timely const-rate", "cubic"),

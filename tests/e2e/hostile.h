@@ -7,8 +7,8 @@
 /* Arguments are those after the word that names the offence. */
 typedef int hostile_offence(int argc, char **argv);
 
-hostile_offence hostile_scribble, hostile_harmless;       /* hostile_scribble.c */
-hostile_offence hostile_bell, hostile_flags, hostile_pry; /* hostile_bell.c */
+hostile_offence hostile_scribble, hostile_harmless;                      /* hostile_scribble.c */
+hostile_offence hostile_visit, hostile_bell, hostile_flags, hostile_pry; /* hostile_bell.c */
 hostile_offence hostile_holes, hostile_seal, hostile_stall, hostile_wake, hostile_dear; /* hostile_memory.c */
 hostile_offence hostile_control, hostile_greedy, hostile_flood;  /* hostile_control.c */
 hostile_offence hostile_torrent, hostile_chatter, hostile_hoard; /* hostile_busy.c */

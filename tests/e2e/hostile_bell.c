@@ -37,6 +37,13 @@ static void begin(const char *peer, const char *port)
 		raw_die("no connection to begin with");
 }
 
+/* What others do before they offend, and no more. */
+int hostile_visit(int argc TAS_UNUSED, char **argv)
+{
+	begin(argv[0], argv[1]);
+	return 0;
+}
+
 /* --- one field wrong --- */
 
 static uint64_t rx_end(void) { return atomic_load(&o.f.shm->rx_end); }

@@ -216,7 +216,7 @@ groups_end
 
 say "holes"
 group offender bash -c 'while :; do "$0" holes '$CLI_IP' 7; done' "$offender"
-again_and_again harmless valid
+group harmless bash -c 'while :; do "$0" visit '$CLI_IP' 7; done' "$offender"
 compare "who punches holes" offender harmless
 groups_end
 

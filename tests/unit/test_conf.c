@@ -333,7 +333,7 @@ static void dpdk_memory_holds_the_tables_of_all_flows(void **state)
 	load_ok(BASE "[memory]\nflows_max = 4194304\ndpdk_memory = 16G\n");
 	load_wrong(BASE "[memory]\nflows_max = 4194304\ndpdk_memory = 3G\n", 7,
 		"3G is too little for flows_max=4194304 and apps_max=512; allowed: at least ");
-	load_wrong(BASE "[memory]\nflows_max = 1000000\n", 6, "256M is too little for flows_max=1000000");
+	load_wrong(BASE "[memory]\nflows_max = 1000000\n", 6, "384M is too little for flows_max=1000000");
 	load_ok(BASE "[memory]\ndpdk_memory = 128M\nflows_max = 16384\n");
 }
 

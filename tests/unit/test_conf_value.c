@@ -81,7 +81,7 @@ static const struct {
 	{ "memory", "app_flows_max", "32768", LIST("64", "1048576"), LIST("32", "96", "2097152", INT_JUNK) },
 	{ "memory", "app_contexts_max", "128", LIST("1", "1024"), LIST("0", "1025", INT_JUNK) },
 	{ "memory", "unaccepted_max", "64M", LIST("0", "1M", "1024G"), LIST("1025G", SIZE_JUNK) },
-	{ "memory", "dpdk_memory", "256M", LIST("64M", "1024G"), LIST("63M", "256", "1025G", SIZE_JUNK) },
+	{ "memory", "dpdk_memory", "384M", LIST("64M", "1024G"), LIST("63M", "256", "1025G", SIZE_JUNK) },
 	{ "tcp", "congestion", "cubic", LIST("cubic", "newreno", "dctcp", "bbr", "timely", "const-rate"),
 		LIST("", "vegas", "Cubic", "reno") },
 	{ "tcp", "const_rate", "100", LIST("1", "400000"), LIST("", "0", "400001", "fast") },
@@ -186,7 +186,7 @@ static void defaults_are_what_the_table_says(void **state)
 	assert_int_equal(c.slowpath.cpu, -1);
 	assert_int_equal(c.memory.rx_buffer, 128 * 1024);
 	assert_true(c.memory.app_memory_max == 1ull << 30);
-	assert_true(c.memory.dpdk_memory == 256ull << 20);
+	assert_true(c.memory.dpdk_memory == 384ull << 20);
 	assert_string_equal(c.tcp.congestion, "cubic");
 	assert_true(c.tcp.timestamps && c.tcp.sack && c.tcp.window_scaling);
 	assert_false(c.tcp.ecn);

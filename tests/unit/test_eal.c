@@ -131,11 +131,11 @@ static void hugepages_auto_takes_them_only_if_all_memory_fits(void **state)
 
 	(void)state;
 	r->machine.huge_free = r->conf.memory.dpdk_memory - 1;
-	assert_has(made(r, NULL, 0), "--no-huge --no-shconf -m 256 ");
+	assert_has(made(r, NULL, 0), "--no-huge --no-shconf -m 384 ");
 	assert_has_not(r->line, "--in-memory"); /* EAL refuses the two together */
 	r = rig();
 	r->machine.huge_free = r->conf.memory.dpdk_memory;
-	assert_has(made(r, NULL, 0), "--in-memory -m 256 ");
+	assert_has(made(r, NULL, 0), "--in-memory -m 384 ");
 	assert_has_not(r->line, "--no-huge");
 }
 
@@ -157,7 +157,7 @@ static void hugepages_on_without_enough_names_the_remedy(void **state)
 	r->conf.memory.hugepages = CONF_ON;
 	r->machine.huge_free = 8 << 20;
 	assert_has(refused(r),
-		"needs 256 MiB in free huge pages, and there are 8: sysctl -w vm.nr_hugepages=128");
+		"needs 384 MiB in free huge pages, and there are 8: sysctl -w vm.nr_hugepages=192");
 	r->machine.huge_page_size = 0;
 	assert_has(refused(r), "no huge pages: set hugepages = off");
 }
