@@ -42,9 +42,12 @@ def outcome(call, *args):
 
 
 def events(fd, timeout_ms):
+    """Linux notes an error first, and then that the socket is closed: who looks between sees only ERR."""
     p = select.poll()
     p.register(fd, select.POLLIN | select.POLLOUT | select.POLLRDHUP)
-    found = p.poll(timeout_ms)
+    found, begin = p.poll(timeout_ms), time.monotonic()
+    while found and found[0][1] == select.POLLERR and time.monotonic() - begin < 1:
+        found = p.poll(0)
     names = ["IN", "OUT", "ERR", "HUP", "RDHUP"]
     return " ".join(n for n in names if found and found[0][1] & getattr(select, "POLL" + n)) or "-"
 
