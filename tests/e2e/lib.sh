@@ -129,6 +129,15 @@ port_answers() { # PORT
 	in_cli timeout 1 bash -c "exec 3<>/dev/tcp/$TASD_IP/$1"
 }
 
+# iperf3 -s --forceflush, spawned under this name, has no listener for a moment after each client; so before each
+# client one waits here until it says that it listens for the next. (A connection made to ask it is a client.)
+declare -A e2e_iperf3_clients
+iperf3_ready() { # NAME
+	e2e_iperf3_clients[$1]=$((${e2e_iperf3_clients[$1]:-0} + 1))
+	wait_for 20 "iperf3, for client ${e2e_iperf3_clients[$1]}" \
+		grep -q "^Server listening on .*(test #${e2e_iperf3_clients[$1]})" "$WORK/$1.log"
+}
+
 e2e_gone() { ! alive "$1"; }
 
 e2e_until() { # SECONDS COMMAND...

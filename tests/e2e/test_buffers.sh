@@ -58,13 +58,14 @@ wait_for 10 "none but idle connections, with what they had" all_small $PORT
 stop $idle
 
 say "one connection in each direction"
-serve iperf3 iperf3 -s
+serve iperf3 iperf3 -s --forceflush
 server=$SPAWNED
-wait_for 10 "iperf3" port_answers 5201
+iperf3_ready iperf3
 spawn "$CLI" up iperf3 -c $TASD_IP -t 60
 wait_for 50 "the receive buffer to grow" grown_to rx 5201 $((2 * FIRST))
 stop "$SPAWNED"
 wait_for 10 "iperf3's end" no_flows 5201
+iperf3_ready iperf3
 spawn "$CLI" down iperf3 -c $TASD_IP -t 60 -R
 wait_for 50 "the transmit buffer to grow" grown_to tx 5201 $((2 * FIRST))
 [ "$(largest tx 5201)" -le $MOST ] || fail "a transmit buffer of $(largest tx 5201) bytes"
@@ -73,6 +74,7 @@ stop "$SPAWNED"
 
 say "not where the program says how large it is"
 wait_for 10 "iperf3's end" no_flows 5201
+iperf3_ready iperf3
 before=$(counters rings_grown)
 carried_begin
 spawn "$CLI" set iperf3 -c $TASD_IP -t 60 -w 32K

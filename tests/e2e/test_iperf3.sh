@@ -22,15 +22,16 @@ print(got["bytes"])' "$WORK/iperf.json"
 
 ns_make
 tasd_start
-serve iperf3 iperf3 -s
+serve iperf3 iperf3 -s --forceflush
 server=$SPAWNED
-wait_for 10 "iperf3" port_answers 5201
 for arguments in "-n 50M" "-n 50M -R" "-n 80M -P 8" "-n 80M -P 8 -R"; do
 	say "iperf3 $arguments"
+	iperf3_ready iperf3
 	carried_begin
 	# shellcheck disable=SC2086
 	bytes=$(run $arguments)
-	[ "$bytes" -ge 50000000 ] || fail "only $bytes bytes"
+	# The end is told by another connection, and does not wait for what is in buffers.
+	[ "$bytes" -ge 40000000 ] || fail "only $bytes bytes"
 	assert_carried "$bytes"
 done
 stop "$server"

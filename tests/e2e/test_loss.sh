@@ -58,7 +58,9 @@ assert_floor() { # WAY IPERF3-ARGUMENTS...
 	local i ours linux
 
 	for ((i = 0; i < TURNS; i++)); do
+		iperf3_ready tasd-iperf3
 		move "tasd-$1" $TASD_IP "${@:2}"
+		iperf3_ready linux-iperf3
 		move "linux-$1" $LINUX_IP -p 5202 -C cubic "${@:2}"
 	done
 	ours=$(mbit_s "tasd-$1") linux=$(mbit_s "linux-$1")
@@ -74,10 +76,8 @@ e2e_device "$CLI" cli1
 ip -n "$SRV" address add $LINUX_IP/24 dev srv1
 ip -n "$CLI" address add 10.79.0.2/24 dev cli1
 tasd_start
-serve tasd-iperf3 iperf3 -s
-spawn "$SRV" linux-iperf3 iperf3 -s -p 5202
-wait_for 10 "iperf3 through tasd" port_answers 5201
-wait_for 10 "iperf3 through Linux" in_cli bash -c "exec 3<>/dev/tcp/$LINUX_IP/5202"
+serve tasd-iperf3 iperf3 -s --forceflush
+spawn "$SRV" linux-iperf3 iperf3 -s -p 5202 --forceflush
 lose
 carried_begin
 assert_floor download -R

@@ -18,8 +18,8 @@ ns_make
 tasd_start
 spawn "$CLI" http sh -c "cd '$WORK/www' && exec python3 -m http.server 8000"
 spawn "$CLI" redis redis-server --port 6379 --save '' --protected-mode no --dir "$WORK"
-spawn "$CLI" iperf3 iperf3 -s
-for port in 8000 6379 5201; do
+spawn "$CLI" iperf3 iperf3 -s --forceflush
+for port in 8000 6379; do
 	wait_for 20 "the server of port $port" listens $port
 done
 
@@ -56,6 +56,7 @@ assert_carried $((2 * 3000000))
 say "iperf3 in both directions, one and four streams"
 for arguments in "-n 50M" "-n 50M -R" "-n 50M -P 4" "-n 50M -P 4 -R"; do
 	read -ra words <<<"$arguments"
+	iperf3_ready iperf3
 	carried_begin
 	under_tas timeout 60 iperf3 -c $CLI_IP -J "${words[@]}" >"$WORK/iperf.json" ||
 		fail "iperf3 $arguments: $(cat "$WORK/iperf.json")"
