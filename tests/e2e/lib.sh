@@ -130,7 +130,7 @@ port_answers() { # PORT
 }
 
 # iperf3 -s --forceflush, spawned under this name, has no listener for a moment after each client; so before
-# each client one waits here until it listens for the next, as it says. (A connection made to ask is a client.)
+# each client one waits here until it listens for the next. (A connection made to ask it is a client, too.)
 declare -A e2e_iperf3_clients
 iperf3_ready() { # NAME
 	e2e_iperf3_clients[$1]=$((${e2e_iperf3_clients[$1]:-0} + 1))
