@@ -106,15 +106,18 @@ struct cc_bbr_state {
 	uint32_t prior_bytes, prior_us; /* of its rate sample */
 	uint32_t min_rtt_us;            /* over BBR_MIN_RTT_NS, and over BBR_PROBE_RTT_NS: */
 	uint32_t low_rtt_us;
-	uint32_t hi, lo;     /* bounds of what is in flight, long-term and short-term; UINT32_MAX = none */
-	uint32_t extra[2];   /* acknowledged beyond the bandwidth, at most, in two spans of intervals */
-	uint32_t round_us;   /* since the last round trip of phases with shorter intervals was over */
-	uint32_t wait_us;    /* until the next probe for bandwidth */
-	float noise;         /* losses that are no congestion, of all that is sent */
+	uint32_t hi, lo;   /* bounds of what is in flight, long-term and short-term; UINT32_MAX = none */
+	uint32_t extra[2]; /* acknowledged beyond the bandwidth, at most, in two spans of intervals */
+	uint32_t round_us; /* since the last round trip of phases with shorter intervals was over */
+	uint32_t wait_us;  /* until the next probe for bandwidth */
+	float noise;       /* losses that are no congestion, of all that is sent */
+	float judged,
+		judged_lost; /* segments, and lost ones, since it was last asked whether there are too many */
 	uint8_t phase;       /* of cc_bbr.c */
 	uint8_t flat_rounds; /* without growth of full_bw */
 	uint8_t rounds, up_rounds, extra_age;
 	bool full, awaits_result, timed_out;
+	bool stands; /* even the least round trip of this round was longer than the least: a queue does not end */
 };
 
 struct cc_timely_state {
@@ -202,7 +205,8 @@ static inline uint32_t cc_clamp_cwnd(uint64_t cwnd, uint32_t floor)
 /* Slow start: takes from *acked what it uses until ssthresh is reached (RFC 5681 3.1, counting bytes). */
 uint32_t cc_slow_start(uint32_t cwnd, uint32_t ssthresh, uint64_t *acked);
 /* Congestion avoidance: a segment for each window of bytes; *pending keeps the rest (RFC 5681 3.1, RFC 3465
- * 2.1). */
+ * 2.1). Only whole segments of a window are ever in flight, so that is what counts as one: with 4.5 segments
+ * the growth would otherwise come every second round trip. */
 uint32_t cc_reno_avoidance(uint32_t cwnd, uint32_t mss, uint64_t *pending);
 /* Must the window be reduced because of marks? Once for each window of data, and a loss counts as well:
  * what is marked in the interval after a reduction may have been sent before it (RFC 3168 6.1.2).

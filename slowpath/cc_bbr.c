@@ -23,8 +23,12 @@ enum {
 	BBR_FLOOR_SEGMENTS = 4,
 	BBR_FULL_ROUNDS = 3, /* without growth by a quarter: the pipe is full */
 	BBR_DRAIN_ROUNDS_MAX = 8,
+	BBR_RENO_ROUNDS_MIN = 16,
 	BBR_RENO_ROUNDS_MAX = 63,
 	BBR_EXTRA_SPAN = 5, /* rounds */
+	BBR_JUDGED_SEGMENTS = 32,
+	BBR_ROUND_SEGMENTS = 16,
+	BBR_ROUND_TRIPS = 8,
 	BBR_QUEUE_US = 100, /* round trips that differ by less say nothing of a queue */
 };
 
@@ -84,6 +88,12 @@ static uint32_t bbr_bdp(const struct cc_bbr_state *b, uint64_t bw, double gain)
 		: cc_clamp_cwnd((uint64_t)(gain * (double)bw * b->min_rtt_us / 1e6), 0);
 }
 
+/* The same of the most that was delivered, for comparison with what is in the network: segments are whole. */
+static uint32_t bbr_inflight(const struct cc_bbr_state *b, const struct cc_sample *s, double gain)
+{
+	return bbr_bdp(b, bbr_max_bw(b), gain) + 2 * s->mss;
+}
+
 static bool bbr_in_startup(const struct cc_bbr_state *b) { return b->phase == BBR_STARTUP; }
 
 static void bbr_enter(struct cc_bbr_state *b, enum bbr_phase phase, tas_ns now)
@@ -118,8 +128,12 @@ static uint64_t bbr_delivery_rate(struct cc_bbr_state *b, const struct cc_sample
 /* The least round trip, over ten seconds; and over five, after which it is measured with half a window. */
 static void bbr_rtt(struct cc_bbr_state *b, const struct cc_sample *s)
 {
-	if (s->min_rtt_us <= b->low_rtt_us && s->min_rtt_us != BBR_NONE) {
-		b->low_rtt_us = s->min_rtt_us;
+	uint64_t segment_us = s->mss * 1000000ull / max_u64(bbr_bw(b), 1);
+
+	b->stands = s->min_rtt_us != BBR_NONE &&
+		s->min_rtt_us > b->low_rtt_us + max_u64(b->low_rtt_us / 32, segment_us);
+	if (s->min_rtt_us != BBR_NONE && !b->stands) {
+		b->low_rtt_us = min_u32(b->low_rtt_us, s->min_rtt_us);
 		b->low_rtt_at = s->now;
 	}
 	if (b->low_rtt_us < b->min_rtt_us ||
@@ -153,12 +167,20 @@ static void bbr_noise(struct cc_bbr_state *b, const struct cc_sample *s, const s
 	b->noise = b->noise < BBR_NOISE_MAX ? b->noise : (float)BBR_NOISE_MAX;
 }
 
-/* Are there more losses than such a chance explains? By three standard deviations, for rounds of few segments
- * lose many now and then. */
-static bool bbr_too_many(const struct cc_sample *s, double chance)
+/* Are there more losses than such a chance explains? By three standard deviations, and of so many segments
+ * that this means something: of the few of a short round many are lost now and then, and there are thousands
+ * of such rounds a second. */
+static bool bbr_too_many(struct cc_bbr_state *b, const struct cc_sample *s, double chance)
 {
-	double lost = (double)s->lost / s->mss, expected = chance * (double)(s->acked + s->lost) / s->mss;
+	double lost, expected;
 
+	b->judged += (float)(s->acked + s->lost) / (float)s->mss;
+	b->judged_lost += (float)s->lost / (float)s->mss;
+	if (b->judged < BBR_JUDGED_SEGMENTS)
+		return false;
+	lost = b->judged_lost;
+	expected = chance * b->judged;
+	b->judged = b->judged_lost = 0;
 	return lost > expected + 3 * sqrt(expected);
 }
 
@@ -173,7 +195,7 @@ static struct bbr_round bbr_look(struct cc_bbr_state *b, const struct cc_sample 
 		s->min_rtt_us > b->min_rtt_us + max_u32(b->min_rtt_us / 8, BBR_QUEUE_US);
 	limit = r.queued ? BBR_LOSS + 1.5 * b->noise : BBR_LOSS_UNQUEUED;
 	/* a timeout sends all again, whatever of it was lost */
-	r.congested = s->marked > 0 || (s->timeouts == 0 && !s->in_loss && bbr_too_many(s, limit));
+	r.congested = s->marked > 0 || (s->timeouts == 0 && !s->in_loss && bbr_too_many(b, s, limit));
 	b->round_us += (uint32_t)min_u64(s->interval_ns / NS_PER_US, 1000000);
 	r.is_whole = b->round_us >= s->srtt_us;
 	if (r.is_whole)
@@ -272,7 +294,7 @@ static void bbr_startup(struct cc_bbr_state *b, const struct cc_sample *s, const
 static void bbr_drain(struct cc_bbr_state *b, const struct cc_sample *s, const struct bbr_round *r)
 {
 	b->rounds += r->is_whole;
-	if (s->pipe <= bbr_bdp(b, bbr_max_bw(b), 1) || b->rounds >= BBR_DRAIN_ROUNDS_MAX) {
+	if (s->pipe <= bbr_inflight(b, s, 1) || b->rounds >= BBR_DRAIN_ROUNDS_MAX) {
 		bbr_enter_down(b, s);
 		b->awaits_result = false;
 	}
@@ -283,7 +305,7 @@ static bool bbr_time_to_probe(const struct cc_bbr_state *b, const struct cc_samp
 	uint32_t segments = bbr_bdp(b, bbr_bw(b), 1) / s->mss;
 
 	return s->now - b->phase_at >= b->wait_us * NS_PER_US ||
-		b->rounds >= min_u32(max_u32(segments, BBR_FLOOR_SEGMENTS), BBR_RENO_ROUNDS_MAX);
+		b->rounds >= min_u32(max_u32(segments, BBR_RENO_ROUNDS_MIN), BBR_RENO_ROUNDS_MAX);
 }
 
 /* The round after a probe has what the probe brought. More than before: again at once. */
@@ -303,7 +325,7 @@ static void bbr_probe_result(struct cc_bbr_state *b, const struct cc_sample *s, 
 
 static void bbr_down(struct cc_bbr_state *b, const struct cc_sample *s, const struct bbr_round *r)
 {
-	uint32_t target = bbr_bdp(b, bbr_max_bw(b), 1);
+	uint32_t target = bbr_inflight(b, s, 1);
 
 	if (b->awaits_result) {
 		bbr_probe_result(b, s, r);
@@ -312,7 +334,7 @@ static void bbr_down(struct cc_bbr_state *b, const struct cc_sample *s, const st
 	if (b->hi != BBR_NONE)
 		target = min_u32(target, (uint32_t)(BBR_HEADROOM * b->hi));
 	b->rounds += r->is_whole;
-	if (s->pipe <= target || b->rounds >= BBR_DRAIN_ROUNDS_MAX)
+	if (s->pipe <= target || !b->stands || b->rounds >= BBR_DRAIN_ROUNDS_MAX)
 		b->phase = BBR_CRUISE; /* since when, and how many rounds, goes on */
 }
 
@@ -336,8 +358,8 @@ static void bbr_up(struct cc_bbr_state *b, const struct cc_sample *s, const stru
 		bbr_bound_long_term(b, s);
 	else
 		bbr_raise_bound(b, s, r);
-	if (r->congested || b->rounds >= BBR_FULL_ROUNDS || s->pipe >= bbr_bdp(b, bbr_max_bw(b), 1.25) ||
-		s->dry)
+	if (r->congested || b->rounds >= BBR_FULL_ROUNDS ||
+		s->pipe >= bbr_inflight(b, s, 1.25) + 2 * s->mss || s->dry)
 		bbr_enter_down(b, s);
 }
 
@@ -411,11 +433,24 @@ static uint32_t bbr_cwnd(struct cc_bbr_state *b, const struct cc_sample *s)
 static uint64_t bbr_pace(const struct cc_bbr_state *b, const struct cc_sample *s, uint32_t cwnd)
 {
 	uint64_t floor = (uint64_t)BBR_FLOOR_SEGMENTS * s->mss * 1000000 / max_u32(s->srtt_us, 1);
-	double rate = bbr_gain[b->phase].pace * BBR_MARGIN * (double)bbr_bw(b);
+	/* the bandwidth is of what arrived; what the path loses anyway must leave, too */
+	double rate = bbr_gain[b->phase].pace * (double)bbr_bw(b) / (1 - (double)b->noise);
+
+	if (b->stands) /* else there is nothing for the margin to drain */
+		rate *= BBR_MARGIN;
 
 	if (bbr_in_startup(b))
 		rate = (double)max_u64((uint64_t)rate, 2 * (uint64_t)cwnd * 1000000 / max_u32(s->srtt_us, 1));
 	return max_u64((uint64_t)rate, floor);
+}
+
+/* How long a round is: a round trip, but of few segments several, for one more or less at either end of what
+ * is measured would be much of it. */
+static uint32_t bbr_round_us(const struct cc_bbr_state *b, const struct cc_sample *s)
+{
+	uint64_t some_us = (uint64_t)BBR_ROUND_SEGMENTS * s->mss * 1000000 / max_u64(bbr_bw(b), 1);
+
+	return max_u32(s->srtt_us, (uint32_t)min_u64(some_us, (uint64_t)BBR_ROUND_TRIPS * s->srtt_us));
 }
 
 static void bbr_decide(struct cc_bbr_state *b, const struct cc_sample *s, struct cc_decision *out)
@@ -423,8 +458,7 @@ static void bbr_decide(struct cc_bbr_state *b, const struct cc_sample *s, struct
 	out->cwnd = bbr_cwnd(b, s);
 	out->ssthresh = CC_SSTHRESH_NONE;
 	out->rate_bytes_s = s->srtt_us == 0 ? 0 : bbr_pace(b, s, out->cwnd);
-	out->interval_us = bbr_in_startup(b) ? s->srtt_us / 2 : s->srtt_us;
-	out->interval_us = max_u64(out->interval_us, 1);
+	out->interval_us = max_u64(bbr_in_startup(b) ? s->srtt_us / 2 : bbr_round_us(b, s), 1);
 }
 
 static void bbr_begin(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
