@@ -91,12 +91,14 @@ void list_push_held(struct fp_core *c, uint32_t id)
 void list_push_paced(struct fp_core *c, uint32_t id)
 {
 	struct flow_cold *cold = c->fp->cold;
+	const struct flow *f = &c->fp->flows[id];
 
 	if (cold[id].on_list & LIST_PACED)
 		return;
 	cold[id].on_list |= LIST_PACED;
 	pace_turn(c->pace, c->now);
-	pace_insert(c->pace, cold, id, cold[id].pace_next_ns);
+	pace_insert(c->pace, cold, id,
+		pace_due(cold[id].pace_next_ns, ((uint64_t)f->mss * f->pace_q16) >> 16));
 }
 
 void tcp_ack_soon(struct tcp t)

@@ -25,6 +25,16 @@ static inline tas_ns pace_after(tas_ns next, tas_ns now, uint64_t ns)
 	return (next + PACE_CREDIT_NS > now ? next : now) + ns;
 }
 
+/* A flow waits so long for several segments to be due at once: each wake-up and each burst has its price, and
+ * with segments of a few us there would be one for each slot. Linux's TCP lets a millisecond go at once. */
+#define PACE_GATHER_NS (100 * NS_PER_US)
+
+/* When a flow whose next segment may go at `next`, and takes `ns`, is to be looked at again. */
+static inline tas_ns pace_due(tas_ns next, uint64_t ns)
+{
+	return next + (ns < PACE_GATHER_NS ? PACE_GATHER_NS - ns : 0);
+}
+
 struct pace_wheel {
 	uint64_t tick; /* everything up to this one was taken out */
 	uint32_t waiting;

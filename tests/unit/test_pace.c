@@ -116,7 +116,8 @@ static bool sends(struct sender *s, uint32_t id)
 	for (unsigned n = 0; n < QUOTA; n++) {
 		if (s->next[id] > s->now) {
 			pace_turn(&s->r->wheel, s->now);
-			pace_insert(&s->r->wheel, s->r->cold, id, s->next[id]);
+			pace_insert(&s->r->wheel, s->r->cold, id,
+				pace_due(s->next[id], s->pace_q16[id] * (uint64_t)SEGMENT >> 16));
 			return false;
 		}
 		if (id == 0 && s->nsent < SENDS_MAX)
