@@ -66,9 +66,11 @@ uint32_t cc_slow_start(uint32_t cwnd, uint32_t ssthresh, uint64_t *acked)
 
 uint32_t cc_reno_avoidance(uint32_t cwnd, uint32_t mss, uint64_t *pending)
 {
-	while (*pending >= cwnd && cwnd < CC_CWND_MAX) {
-		*pending -= cwnd;
-		cwnd += mss;
+	for (uint32_t whole; cwnd < CC_CWND_MAX; cwnd += mss) {
+		whole = max_u32(cwnd - cwnd % mss, mss);
+		if (*pending < whole)
+			break;
+		*pending -= whole;
 	}
 	if (cwnd >= CC_CWND_MAX)
 		*pending = 0;

@@ -33,6 +33,7 @@ void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum c
 		.rate_us = ns_to_us32(now),
 		.sent = k->bytes_out,
 		.since = now,
+		.looked = now,
 		.max_bytes_s = c->max_bytes_s,
 		.const_bytes_s = c->const_bytes_s,
 	};
@@ -53,6 +54,7 @@ static void pace_set(const struct cc_flow *c, struct flow *f, struct flow_cold *
 void cc_flow_wake(struct cc_flow *c, const struct flow *f, const struct flow_cold *k, tas_ns now)
 {
 	c->since = now;
+	c->looked = now;
 	c->delivered = k->cc_from;
 	c->steady = steady_of(f, k, k->cc_from);
 	c->rate_from = k->delivered;
@@ -69,7 +71,7 @@ tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_int
 		us = c->interval_us;
 	else if ((f->flags & FLOW_ECN) || cc_ops_of(f->cc)->beta_q8 == 0)
 		us = 2ull * srtt_us;
-	return c->since + max_u64(us * NS_PER_US, min_interval_ns);
+	return c->looked + max_u64(us * NS_PER_US, min_interval_ns);
 }
 
 /* Of the interval's bytes, those that may grow the window. */
@@ -83,13 +85,17 @@ static uint64_t steady_growth(const struct cc_flow *c, const struct flow *f, con
 		k->delivered - c->delivered);
 }
 
-/* The window was the limit in this interval, or a round trip ago: shorter intervals may pass between
- * bursts that fill it (RFC 7661 4.3 asks what was in the network within a round trip, as Linux does). */
+/* The window was the limit within the last round trip: shorter intervals may pass between bursts that fill
+ * it (RFC 7661 4.3 asks what was in the network within a round trip, as Linux does). */
+static bool limited_lately(const struct cc_flow *c, const struct flow *f, const struct flow_cold *k,
+	tas_ns now)
+{
+	return k->beta_q8 != 0 && c->limited_at != 0 && now - c->limited_at <= (f->srtt_us >> 3) * NS_PER_US;
+}
+
 static bool cwnd_limited(const struct cc_flow *c, const struct flow *f, const struct flow_cold *k, tas_ns now)
 {
-	return (f->flags & (FLOW_CWND_LIMITED | FLOW_LOSS)) ||
-		(k->beta_q8 != 0 && c->limited_at != 0 &&
-			now - c->limited_at <= (f->srtt_us >> 3) * NS_PER_US);
+	return (f->flags & (FLOW_CWND_LIMITED | FLOW_LOSS)) || limited_lately(c, f, k, now);
 }
 
 /* Not negative: another core, with a younger clock, may have taken the acknowledgement. */
@@ -231,6 +237,10 @@ bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_
 	bool again = trouble || looks_again(&s, ops->follows);
 	struct cc_decision d;
 
+	c->looked = now;
+	/* Between the bursts of a small window; off the list, what acknowledges the next would not be counted. */
+	if (!trouble && s.acked == 0 && f->tx_inflight > 0 && limited_lately(c, f, k, now))
+		return true;
 	if (!again)
 		f->flags &= ~(uint32_t)FLOW_CC_ACTIVE;
 	if (!trouble && s.acked == 0)

@@ -23,6 +23,7 @@ struct cc_flow {
 	uint32_t rate_us;       /* and when that was */
 	uint64_t sent;          /* bytes_out at the last visit */
 	tas_ns limited_at;      /* when the window was last seen to have been the limit */
+	tas_ns looked;          /* when it was last looked at, though the interval may go on */
 	tas_ns since;           /* when the interval began */
 	uint64_t interval_us;   /* the algorithm's wish; 0: see cc_flow_due() */
 	uint64_t const_bytes_s; /* tasd.conf's for const-rate */

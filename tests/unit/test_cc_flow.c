@@ -98,6 +98,29 @@ static void what_the_window_limited_a_round_trip_ago_still_counts(void **state)
 	assert_int_equal(f.cwnd, 12 * MSS);
 }
 
+/* A small window is sent and acknowledged in bursts, with looks between them that find nothing. */
+static void between_two_bursts_of_a_full_window_a_flow_is_not_forgotten(void **state)
+{
+	tas_ns now = 2 * NS_PER_SEC;
+
+	(void)state;
+	k.delivered += 4 * MSS;
+	f.flags |= FLOW_CWND_LIMITED;
+	f.tx_inflight = 4 * MSS;
+	assert_true(cc_flow_update(&c, &f, &k, now));
+	assert_int_equal(f.cwnd, 14 * MSS);
+	assert_true(cc_flow_update(&c, &f, &k, now + 200 * NS_PER_US));
+	assert_true(cc_flow_due(&c, &f, NS_PER_US) > now + 200 * NS_PER_US);
+	assert_true(cc_flow_update(&c, &f, &k, now + 400 * NS_PER_US));
+	assert_true(f.flags & FLOW_CC_ACTIVE);
+	k.delivered += 3 * MSS;
+	assert_true(cc_flow_update(&c, &f, &k, now + 500 * NS_PER_US));
+	assert_int_equal(f.cwnd, 17 * MSS);
+	/* but what is silent for longer waits for a timer */
+	assert_false(cc_flow_update(&c, &f, &k, now + 5 * NS_PER_MS));
+	assert_false(f.flags & FLOW_CC_ACTIVE);
+}
+
 static void a_flow_to_which_nothing_happened_is_idle(void **state)
 {
 	(void)state;
@@ -295,6 +318,7 @@ int main(void)
 		cmocka_unit_test_setup(each_byte_counts_once, setup),
 		cmocka_unit_test_setup(what_the_fast_path_notes_for_an_interval_is_taken_and_cleared, setup),
 		cmocka_unit_test_setup(what_the_window_limited_a_round_trip_ago_still_counts, setup),
+		cmocka_unit_test_setup(between_two_bursts_of_a_full_window_a_flow_is_not_forgotten, setup),
 		cmocka_unit_test_setup(a_flow_to_which_nothing_happened_is_idle, setup),
 		cmocka_unit_test_setup(a_timeout_is_seen_once_and_slow_start_goes_on_without_being_asked,
 			setup),

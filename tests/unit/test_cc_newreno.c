@@ -66,6 +66,14 @@ static void slow_start_ends_at_ssthresh_and_the_rest_counts_for_avoidance(void *
 	assert_int_equal(grow(15 * MSS, 15 * MSS, 1), 16 * MSS); /* 5 + 10 segments make a window of 15 */
 }
 
+/* Of a window of four segments and a half four are ever in flight. */
+static void a_part_of_a_segment_in_the_window_holds_nothing_up(void **state)
+{
+	(void)state;
+	assert_int_equal(grow(4 * MSS + MSS / 2, 2 * MSS, 4 * MSS - 1), 4 * MSS + MSS / 2);
+	assert_int_equal(grow(4 * MSS + MSS / 2, 2 * MSS, 1), 5 * MSS + MSS / 2);
+}
+
 /* RFC 5681 3.1, equation (3): cwnd += SMSS*SMSS/cwnd for each acknowledged segment. */
 static void avoidance_follows_the_rule_for_each_acknowledgement(void **state)
 {
@@ -274,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(slow_start_grows_by_what_was_acknowledged, setup),
 		cmocka_unit_test_setup(slow_start_ends_at_ssthresh_and_the_rest_counts_for_avoidance, setup),
+		cmocka_unit_test_setup(a_part_of_a_segment_in_the_window_holds_nothing_up, setup),
 		cmocka_unit_test_setup(avoidance_follows_the_rule_for_each_acknowledgement, setup),
 		cmocka_unit_test_setup(how_bytes_are_divided_into_intervals_does_not_matter, setup),
 		cmocka_unit_test_setup(a_window_that_was_not_the_limit_does_not_grow, setup),
