@@ -117,7 +117,7 @@ const struct conf_key conf_keys[] = {
 	{ KEY(memory, dpdk_memory), SIZE(64 * M, 1024 * G, "384M"),
 		.help = "Memory given to DPDK, for packets and tables." },
 
-	{ KEY(tcp, congestion), TEXT(CONF_WORD, "cubic newreno dctcp bbr timely const-rate", "cubic"),
+	{ KEY(tcp, congestion), TEXT(CONF_WORD, "bbr cubic newreno dctcp timely const-rate", "bbr"),
 		.help = "Congestion control, where the application does not choose one." },
 	{ KEY(tcp, const_rate), INT(1, 400000, "Mbit/s", "100"),
 		.help = "At which const-rate sends, where the application does not say it "

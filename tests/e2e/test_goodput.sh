@@ -59,17 +59,18 @@ assert_judged() { # get|put ALGORITHM SPEC
 link_make
 link_tasd_start memory.rx_buffer=4M memory.tx_buffer=4M
 link_start 1 delay=10us delay=10us
-goodput_serve reno cubic
+goodput_serve reno cubic bbr
 
 carried_begin
 short=delay=100us,loss=1,rate=10M,queue=50K
 long=delay=10ms,loss=1,rate=20M,queue=60K
 assert_goodput get reno $short
 assert_goodput get cubic $long
-assert_goodput put cubic $long
-assert_judged get cubic $long
-assert_judged put cubic $long
-assert_carried $((BYTES * (3 * PAIRS + 2)))
+assert_goodput get bbr $long
+assert_goodput put bbr $long
+assert_judged get bbr $long
+assert_judged put bbr $long
+assert_carried $((BYTES * (4 * PAIRS + 2)))
 
 say "a link that takes smaller packets than either end, with frames that come late and twice"
 link_stop

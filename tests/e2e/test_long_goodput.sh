@@ -3,8 +3,8 @@
 # timeout: 14400
 # alone: rates are compared
 # The whole table: tasd against Linux over the same link (lib_link.sh), in turns, the same seed for both of a
-# pair. Losses in both directions; the sender's algorithm on both sides, and tasd's default against this
-# kernel's. The receiver counts what comes in some seconds from the first byte on.
+# pair. Losses in both directions; the sender's algorithm on both sides. bbr is also the default of both. The
+# receiver counts what comes in some seconds from the first byte on.
 #
 # Environment: GOODPUT_RAW=FILE also keeps the runs there, as TSV (columns: goodput_pairs in lib_link.sh);
 # GOODPUT_PAIRS, GOODPUT_TIME (10s), GOODPUT_ALGORITHMS, GOODPUT_LOSSES, GOODPUT_WAYS and GOODPUT_LINKS (spec
@@ -18,7 +18,7 @@ read -ra ways <<<"${GOODPUT_WAYS:-get put}"
 read -ra losses <<<"${GOODPUT_LOSSES:-0 0.1 1 3 5}"
 read -ra links <<<"${GOODPUT_LINKS:-delay=100us,rate=100M,queue=100K delay=25ms,rate=50M,queue=300K}"
 
-read -ra algorithms <<<"${GOODPUT_ALGORITHMS:-reno cubic cubic:$(sysctl -n net.ipv4.tcp_congestion_control)}"
+read -ra algorithms <<<"${GOODPUT_ALGORITHMS:-reno cubic bbr}"
 raw=$WORK/goodput.tsv
 
 link_make

@@ -98,7 +98,7 @@ done
 grep -q "instance $INSTANCE, pid $TASD," "$WORK/status" || fail "status: $(cat "$WORK/status")"
 [ "$(grep -c "^ESTAB .* $TASD_IP:7 .* $CLI_IP:[0-9]* .* echo,pid=" "$WORK/flows")" -ge $CONNECTIONS ] ||
 	fail "flows: $(cat "$WORK/flows")"
-[ "$(grep -c "^	 cubic wscale:.* cwnd:[0-9]" "$WORK/flows")" -ge $CONNECTIONS ] ||
+[ "$(grep -c "^	 bbr wscale:.* cwnd:[0-9]" "$WORK/flows")" -ge $CONNECTIONS ] ||
 	fail "flows: $(cat "$WORK/flows")"
 assert_eq "rows of listeners, apps, cores" "$(cat "$WORK"/{listeners,apps,cores} | wc -l)" 6
 grep -q "^tcp_rx_payload_bytes  *[1-9]" "$WORK/stats" || fail "stats: $(cat "$WORK/stats")"

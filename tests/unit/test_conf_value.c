@@ -82,7 +82,7 @@ static const struct {
 	{ "memory", "app_contexts_max", "128", LIST("1", "1024"), LIST("0", "1025", INT_JUNK) },
 	{ "memory", "unaccepted_max", "64M", LIST("0", "1M", "1024G"), LIST("1025G", SIZE_JUNK) },
 	{ "memory", "dpdk_memory", "384M", LIST("64M", "1024G"), LIST("63M", "256", "1025G", SIZE_JUNK) },
-	{ "tcp", "congestion", "cubic", LIST("cubic", "newreno", "dctcp", "bbr", "timely", "const-rate"),
+	{ "tcp", "congestion", "bbr", LIST("bbr", "cubic", "newreno", "dctcp", "timely", "const-rate"),
 		LIST("", "vegas", "Cubic", "reno") },
 	{ "tcp", "const_rate", "100", LIST("1", "400000"), LIST("", "0", "400001", "fast") },
 	{ "tcp", "rto_min_ms", "200", LIST("1", "120000"), LIST("0", "120001", "200ms", INT_JUNK) },
@@ -187,7 +187,7 @@ static void defaults_are_what_the_table_says(void **state)
 	assert_int_equal(c.memory.rx_buffer, 128 * 1024);
 	assert_true(c.memory.app_memory_max == 1ull << 30);
 	assert_true(c.memory.dpdk_memory == 384ull << 20);
-	assert_string_equal(c.tcp.congestion, "cubic");
+	assert_string_equal(c.tcp.congestion, "bbr");
 	assert_true(c.tcp.timestamps && c.tcp.sack && c.tcp.window_scaling);
 	assert_false(c.tcp.ecn);
 	assert_int_equal(c.tcp.port_range.low, 32768);
