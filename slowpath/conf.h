@@ -20,6 +20,7 @@
 
 enum {
 	CONF_ADDRESSES_MAX = 8,
+	CONF_CONGESTION_ROUTES_MAX = 32,
 	CONF_CPUS_MAX = 1024, /* numbers 0..1023, what a cpu_set_t holds */
 	CONF_ERRORS_MAX = 64, /* kept and printed; further ones are only counted */
 };
@@ -86,9 +87,17 @@ struct conf_ports {
 	uint16_t low, high; /* both included */
 };
 
+/* A name that cc_find() knows, for what is in the prefix. */
+struct conf_congestion_route {
+	struct net_prefix to;
+	char name[16];
+};
+
 struct conf_tcp {
 	char congestion[16]; /* a name that cc_find() knows */
-	uint32_t const_rate; /* Mbit/s */
+	struct conf_congestion_route congestion_to[CONF_CONGESTION_ROUTES_MAX];
+	uint32_t congestion_routes; /* how many of them */
+	uint32_t const_rate;        /* Mbit/s */
 	uint32_t rto_min_ms, rto_max_ms, rto_initial_ms;
 	uint32_t delack_ms, delack_answer_ms;
 	uint32_t time_wait_ms, fin_wait2_ms;

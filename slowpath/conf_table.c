@@ -119,6 +119,11 @@ const struct conf_key conf_keys[] = {
 
 	{ KEY(tcp, congestion), TEXT(CONF_WORD, "bbr cubic newreno dctcp timely const-rate", "bbr"),
 		.help = "Congestion control, where the application does not choose one." },
+	{ KEY(tcp, congestion_to),
+		TEXT(CONF_ROUTE, "a prefix and a choice of congestion (10.0.0.0/8 bbr), up to 32 times", ""),
+		.flags = CONF_REPEATS | CONF_OR_EMPTY,
+		.help = "The same for peers in an IPv4 or IPv6 prefix, instead of `congestion`; the longest "
+			"prefix counts." },
 	{ KEY(tcp, const_rate), INT(1, 400000, "Mbit/s", "100"),
 		.help = "At which const-rate sends, where the application does not say it "
 			"(SO_MAX_PACING_RATE)." },

@@ -26,6 +26,7 @@ enum conf_type {
 	CONF_ADDR6,  /* struct conf_ip */
 	CONF_CPUS,   /* cpu_set_t */
 	CONF_PORTS,  /* struct conf_ports */
+	CONF_ROUTE,  /* struct conf_tcp, which takes several */
 };
 
 enum conf_flags {

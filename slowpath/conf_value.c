@@ -324,6 +324,53 @@ static bool ports_set(const struct value *v)
 	return true;
 }
 
+static bool has_host_bits(const struct net_prefix *p)
+{
+	unsigned high = min_u32(p->len, 64);
+
+	return ((p->addr.q[0] & ~addr_mask64(high)) | (p->addr.q[1] & ~addr_mask64(p->len - high))) != 0;
+}
+
+static bool route_add(const struct value *v, const struct conf_congestion_route *new)
+{
+	struct conf_tcp *t = container_of_(v->field, struct conf_tcp, congestion_to);
+
+	for (uint32_t i = 0; i < t->congestion_routes; i++)
+		if (t->congestion_to[i].to.len == new->to.len &&
+			addr_eq(t->congestion_to[i].to.addr, new->to.addr))
+			return wrong(v, "has a prefix that was given before");
+	if (t->congestion_routes == CONF_CONGESTION_ROUTES_MAX)
+		return wrong(v, "is one prefix too many");
+	t->congestion_to[t->congestion_routes++] = *new;
+	return true;
+}
+
+/* PREFIX NAME */
+static bool route_set(const struct value *v)
+{
+	const struct conf_key *congestion = conf_key_find("tcp", "congestion");
+	size_t len = strcspn(v->text, " \t");
+	const char *name = v->text + len + strspn(v->text + len, " \t");
+	struct conf_congestion_route new = { 0 };
+	char prefix[PREFIX_STRLEN], names[80];
+
+	if (len >= sizeof(prefix))
+		return wrong(v, "does not begin with a prefix");
+	memcpy(prefix, v->text, len);
+	prefix[len] = '\0';
+	if (!prefix_parse(prefix, &new.to) || addr_is_v4(new.to.addr) != (strchr(prefix, ':') == NULL))
+		return wrong(v, "does not begin with a prefix");
+	if (has_host_bits(&new.to))
+		return wrong(v, "has bits behind the length of its prefix");
+	if (word_index(congestion->words, name) < 0) {
+		conf_allowed(congestion, names, sizeof(names));
+		snprintf(v->why, v->why_size, "does not end with one of %s", names);
+		return false;
+	}
+	strlcpy(new.name, name, sizeof(new.name));
+	return route_add(v, &new);
+}
+
 bool conf_value_set(const struct conf_key *k, const char *text, struct tas_conf *out, char *why,
 	size_t why_size)
 {
@@ -343,6 +390,7 @@ bool conf_value_set(const struct conf_key *k, const char *text, struct tas_conf 
 		[CONF_ADDR6] = addr6_set,
 		[CONF_CPUS] = cpus_set,
 		[CONF_PORTS] = ports_set,
+		[CONF_ROUTE] = route_set,
 	};
 	struct value v = { k, text, (char *)out + k->offset, why, why_size };
 

@@ -217,7 +217,7 @@ int options_op_change(void *arg, uint32_t id, const struct ctl_options *options)
 		return error;
 	conn_lock(sp, id);
 	sp->conn[id].opt = *options;
-	sp_cc_switch(sp, id, sp_cc_choose(sp, options->congestion));
+	sp_cc_switch(sp, id, sp_cc_choose(sp, options->congestion, sp->fp->cold[id].key.remote));
 	keep_set(sp, id);
 	options_header(sp, id);
 	options_limits_change(sp, id, sp->conn[id].rx_size > rx_size);

@@ -35,7 +35,7 @@ static void flow_begin(struct sp *sp, uint32_t id, const struct ctl_options *opt
 	struct conn *n = &sp->conn[id];
 
 	options_begin(sp, id, options);
-	n->cc_alg = sp_cc_choose(sp, options->congestion);
+	n->cc_alg = sp_cc_choose(sp, options->congestion, k->key.remote);
 	n->wscale_offered = sp->conf->tcp.window_scaling;
 	f->rcv_wscale = n->wscale_offered ? options_wscale(sp->conf, options) : 0;
 	f->rx_adv = options_first_window(sp->conf, options);

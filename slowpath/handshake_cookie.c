@@ -18,11 +18,10 @@ bool cookie_wanted(const struct sp *sp, const struct listener *l)
 	return l->embryos.count >= sp->conf->tcp.backlog_max || room_is_short(sp);
 }
 
-static struct cookie_options agreed(const struct sp *sp, const struct listener *l, const struct tcp_opts *o,
+static struct cookie_options agreed(const struct sp *sp, uint8_t alg, const struct tcp_opts *o,
 	const struct seg *seg)
 {
 	const struct conf_tcp *t = &sp->conf->tcp;
-	uint8_t alg = sp_cc_choose(sp, l->options.congestion);
 
 	if (!t->timestamps || !(o->has & TCP_HAS_TS))
 		return (struct cookie_options){ .wscale = COOKIE_NO_WSCALE };
@@ -50,17 +49,18 @@ void cookie_answer(struct sp *sp, struct listener *l, const uint8_t *frame, cons
 	const struct rte_ether_hdr *eth = (const struct rte_ether_hdr *)frame;
 	struct tcp_opts theirs, ours = { .has = TCP_HAS_MSS };
 	struct hdr_fields fields = { .flags = RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG };
+	uint8_t alg = sp_cc_choose(sp, l->options.congestion, key->remote);
 	struct cookie_options o;
 	struct hdr_tmpl h;
 
 	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &theirs);
-	o = agreed(sp, l, &theirs, seg);
+	o = agreed(sp, alg, &theirs, seg);
 	fields.seq = cookie_make(&sp->cookies, key, seg->seq, handshake_peer_mss(&theirs, key->remote), &o,
 		sp->now);
 	fields.ack = seq_add(seg->seq, 1);
 	fields.wnd = options_first_window(sp->conf, &l->options);
 	fields.flags |= o.ecn ? RTE_TCP_ECE_FLAG : 0;
-	if (o.ecn && sp_cc_choose(sp, l->options.congestion) == CC_DCTCP)
+	if (o.ecn && alg == CC_DCTCP)
 		fields.ecn = IP_ECN_ECT0;
 	ours.mss = options_mss_of(&l->options, sp_link_mss(sp, key->remote));
 	if (o.timestamps) {

@@ -9,12 +9,31 @@ static tas_ns interval(const struct sp *sp) { return sp->conf->tcp.cc_interval_u
 
 bool sp_cc_known(const char *name) { return name[0] == 0 || cc_find(name) >= 0; }
 
-uint8_t sp_cc_choose(const struct sp *sp, const char *name)
+/* IPv4 lies within ::/0 as it is held, but is not meant. */
+static bool route_is_to(const struct net_prefix *to, struct net_addr peer)
+{
+	return addr_is_v4(to->addr) == addr_is_v4(peer) && prefix_contains(to, peer);
+}
+
+static const char *configured(const struct conf_tcp *t, struct net_addr peer)
+{
+	const struct conf_congestion_route *best = NULL;
+
+	for (uint32_t i = 0; i < t->congestion_routes; i++) {
+		const struct conf_congestion_route *r = &t->congestion_to[i];
+
+		if ((best == NULL || r->to.len > best->to.len) && route_is_to(&r->to, peer))
+			best = r;
+	}
+	return best != NULL ? best->name : t->congestion;
+}
+
+uint8_t sp_cc_choose(const struct sp *sp, const char *name, struct net_addr peer)
 {
 	int alg = name[0] != 0 ? cc_find(name) : -1;
 
 	if (alg < 0)
-		alg = cc_find(sp->conf->tcp.congestion);
+		alg = cc_find(configured(&sp->conf->tcp, peer));
 	return (uint8_t)(alg < 0 ? CC_CUBIC : alg);
 }
 

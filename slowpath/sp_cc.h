@@ -8,12 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "include/net/addr.h"
+
 struct sp;
 
 /* Is there an algorithm of this name, or is it empty? */
 bool sp_cc_known(const char *name);
-/* The algorithm called so, or the configured one if the name is empty or unknown. */
-uint8_t sp_cc_choose(const struct sp *sp, const char *name);
+/* The algorithm called so, or if the name is empty or unknown the one configured for the peer. */
+uint8_t sp_cc_choose(const struct sp *sp, const char *name, struct net_addr peer);
 /* The connection is established with conn.cc_alg. */
 void sp_cc_begin(struct sp *sp, uint32_t id);
 /* The connection goes on with another algorithm, and the window that it has. */

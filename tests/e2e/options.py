@@ -4,7 +4,8 @@
 
 options.py peer SOCKET DEVICE        in the client's namespace: does what it is told over a unix socket, and
                                      notes down the segments that arrive on DEVICE
-options.py subject SOCKET LOCAL PEER under tas-run: sets options on its sockets and looks at what came of it
+options.py subject SOCKET LOCAL PEER TASCTL
+                                     under tas-run: sets options on its sockets and looks at what came of it
 
 Nothing waits for a time: what is to be seen is awaited. What must not be seen is asked for when something
 that comes later was.
@@ -332,6 +333,28 @@ def another_congestion_control(u):
     s.close()
 
 
+def congestion_of(s):
+    return s.getsockopt(TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0")
+
+
+def congestion_control_of_the_peer(u):
+    """tasd.conf says newreno for the peer's address, and the usual one for others."""
+    s, port = u.opened()
+    same("TCP_CONGESTION of a connection", congestion_of(s), b"reno")
+    flows = json.loads(subprocess.check_output(u.tasctl + ["flows", "--json"]))
+    same("tasctl flows", [f["congestion"] for f in flows if f["local"].endswith(":%d" % port)], ["newreno"])
+    s.setsockopt(TCP, socket.TCP_CONGESTION, b"dctcp")
+    same("TCP_CONGESTION once it is chosen", congestion_of(s), b"dctcp")
+    s.close()
+    for chosen, wanted in (((), b"reno"), (((TCP, socket.TCP_CONGESTION, b"cubic"),), b"cubic")):
+        l, port = u.listening(*chosen)
+        u.peer("connect", "a", u.local, port)
+        s = l.accept()[0]
+        same("TCP_CONGESTION of an accepted connection", congestion_of(s), wanted)
+        l.close()
+        s.close()
+
+
 def errors_that_end_nothing(u):
     s, port = u.opened((IP, IP_RECVERR, 1))
     u.peer("run", "nft", "add table ip errors; add chain ip errors in { type filter hook input priority 0; }; "
@@ -357,8 +380,9 @@ def listeners_queue(u):
     l.close()
 
 
-def subject_main(path, local, peer):
+def subject_main(path, local, peer, tasctl):
     u = Subject(path, local, peer)
+    u.tasctl = tasctl.split()
     for check in (
         headers_of_connect,
         headers_of_accept,
@@ -368,6 +392,7 @@ def subject_main(path, local, peer):
         slow,
         buffers_of_an_open_connection,
         another_congestion_control,
+        congestion_control_of_the_peer,
         errors_that_end_nothing,
         listeners_queue,
     ):

@@ -10,8 +10,8 @@
 options=$e2e_root/tests/e2e/options.py
 
 ns_make
-tasd_start
+tasd_start tcp.congestion_to="$CLI_IP/32 newreno"
 spawn "$CLI" peer python3 "$options" peer "$WORK/control" cli0
 wait_for 10 "the peer" test -S "$WORK/control"
-under_tas timeout 120 python3 "$options" subject "$WORK/control" $TASD_IP $CLI_IP
+under_tas timeout 120 python3 "$options" subject "$WORK/control" $TASD_IP $CLI_IP "tasctl -i $INSTANCE"
 [ "$(carried)" -gt 100000 ] || fail "tasd carried only $(carried) bytes"

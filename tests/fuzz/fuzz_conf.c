@@ -35,6 +35,7 @@ static void check_taken(const struct tas_conf *c)
 	assert_int_equal(__builtin_popcount(c->memory.tx_buffer), 1);
 	assert_int_equal(__builtin_popcount(c->memory.app_flows_max), 1);
 	assert_true(c->memory.flows_max > 0 && c->memory.apps_max > 0);
+	assert_true(c->tcp.congestion_routes <= CONF_CONGESTION_ROUTES_MAX);
 	assert_true(c->tcp.rto_min_ms <= c->tcp.rto_max_ms);
 	assert_true(c->tcp.port_range.low <= c->tcp.port_range.high);
 }

@@ -168,6 +168,13 @@ static void a_bad_value_is_named_with_what_is_allowed(void **state)
 	load_wrong(BASE "[memory]\nrx_buffer = 5K\n", 6,
 		"memory.rx_buffer: \"5K\" is not a power of two; allowed: 4K..16M, a power of two");
 	load_wrong("[ip]\naddress=10.0.0.1/24\n[port]\ndevice = eth1\n", 4, "net_af_packet0,iface=eth1");
+	load_wrong(BASE "[tcp]\ncongestion_to = 10.0.0.0/8 vegas\n", 6,
+		"tcp.congestion_to: \"10.0.0.0/8 vegas\" does not end with one of bbr, cubic, newreno, "
+		"dctcp, timely, const-rate; allowed: a prefix and a choice of congestion (10.0.0.0/8 bbr)");
+	load_wrong(BASE "[tcp]\ncongestion_to = 10.0.0.1/8 bbr\n", 6,
+		"\"10.0.0.1/8 bbr\" has bits behind the length of its prefix");
+	load_wrong(BASE "[tcp]\ncongestion_to = 10.0.0.0/8 bbr\ncongestion_to = 10.0.0.0/8 cubic\n", 7,
+		"has a prefix that was given before");
 }
 
 static void an_error_names_the_line_in_which_its_text_begins(void **state)

@@ -84,6 +84,14 @@ static const struct {
 	{ "memory", "dpdk_memory", "384M", LIST("64M", "1024G"), LIST("63M", "256", "1025G", SIZE_JUNK) },
 	{ "tcp", "congestion", "bbr", LIST("bbr", "cubic", "newreno", "dctcp", "timely", "const-rate"),
 		LIST("", "vegas", "Cubic", "reno") },
+	{ "tcp", "congestion_to", "",
+		LIST("", "10.0.0.0/8 bbr", "0.0.0.0/0 const-rate", "10.0.0.1/32 cubic", "10.0.0.1 dctcp",
+			"fd00::/8\t timely", "::/0 newreno", "2001:db8::5 bbr"),
+		LIST("bbr", "10.0.0.0/8", "10.0.0.0/8 ", "10.0.0.0/8 vegas", "10.0.0.0/8 Bbr",
+			"10.0.0.0/8 bbr cubic", "10.0.0.0/33 bbr", "10.0.0.0/-1 bbr", "10.0.0.1/8 bbr",
+			"10.0.0/8 bbr", "10.0.0.0 /8 bbr", "fd00::1/8 bbr", "fd00::/129 bbr", "::1/64 bbr",
+			"::ffff:10.0.0.0/104 bbr", "::ffff:0:0/95 bbr", "bbr 10.0.0.0/8", "10.0.0.0/8,bbr",
+			"2001:0db8:0000:0000:0000:0000:0000:0000:0000:0000/32 bbr") },
 	{ "tcp", "const_rate", "100", LIST("1", "400000"), LIST("", "0", "400001", "fast") },
 	{ "tcp", "rto_min_ms", "200", LIST("1", "120000"), LIST("0", "120001", "200ms", INT_JUNK) },
 	{ "tcp", "rto_max_ms", "120000", LIST("100", "600000"), LIST("99", "600001", INT_JUNK) },
@@ -188,6 +196,7 @@ static void defaults_are_what_the_table_says(void **state)
 	assert_true(c.memory.app_memory_max == 1ull << 30);
 	assert_true(c.memory.dpdk_memory == 384ull << 20);
 	assert_string_equal(c.tcp.congestion, "bbr");
+	assert_int_equal(c.tcp.congestion_routes, 0);
 	assert_true(c.tcp.timestamps && c.tcp.sack && c.tcp.window_scaling);
 	assert_false(c.tcp.ecn);
 	assert_int_equal(c.tcp.port_range.low, 32768);
@@ -254,6 +263,32 @@ static void addresses_add_up_to_eight_and_none_twice(void **state)
 	set_refused(&c, "ip", "address", "10.0.1.1/16");
 }
 
+static void prefixes_for_congestion_add_up_to_32_and_none_twice(void **state)
+{
+	struct tas_conf c;
+	char text[32];
+
+	(void)state;
+	conf_defaults(&c);
+	for (unsigned i = 0; i < CONF_CONGESTION_ROUTES_MAX; i++) {
+		snprintf(text, sizeof(text), "10.%u.0.0/16 bbr", i);
+		set_ok(&c, "tcp", "congestion_to", text);
+		assert_int_equal(c.tcp.congestion_routes, i + 1);
+		assert_true(
+			addr_eq(c.tcp.congestion_to[i].to.addr, addr_v4(htobe32(0x0a000000 + (i << 16)))));
+		assert_int_equal(c.tcp.congestion_to[i].to.len, 112);
+		assert_string_equal(c.tcp.congestion_to[i].name, "bbr");
+	}
+	set_refused(&c, "tcp", "congestion_to", "10.99.0.0/16 bbr");
+	conf_defaults(&c);
+	set_ok(&c, "tcp", "congestion_to", "10.0.0.0/8 bbr");
+	set_refused(&c, "tcp", "congestion_to", "10.0.0.0/8 cubic");
+	set_ok(&c, "tcp", "congestion_to", "10.0.0.0/9 cubic");
+	set_ok(&c, "tcp", "congestion_to", "::/0 dctcp");
+	assert_string_equal(c.tcp.congestion_to[2].name, "dctcp");
+	assert_int_equal(c.tcp.congestion_to[2].to.len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +299,7 @@ int main(void)
 		cmocka_unit_test(values_arrive_in_their_fields),
 		cmocka_unit_test(a_list_of_cpus_names_exactly_these),
 		cmocka_unit_test(addresses_add_up_to_eight_and_none_twice),
+		cmocka_unit_test(prefixes_for_congestion_add_up_to_32_and_none_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

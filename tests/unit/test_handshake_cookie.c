@@ -163,6 +163,24 @@ TEST(options_come_back_in_the_timestamp)
 	expect(p, .seq = 1, .ack = 1, .sack = { { 101, 201 } });
 }
 
+TEST(cookie_is_of_the_prefixes_algorithm) /* RFC 8257 3.5 */
+{
+	struct conf_congestion_route *r = &rig.conf.tcp.congestion_to[rig.conf.tcp.congestion_routes++];
+	struct peer *p;
+
+	assert_true(prefix_parse("10.0.0.2", &r->to));
+	strcpy(r->name, "dctcp");
+	rig.conf.tcp.syn_cookies = CONF_ON;
+	assert_int_equal(app_listens(0, RIG_PORT, 16), 0);
+	p = peer_new(.ecn = true);
+	give(p, .flags = SYN | ECE | CWR);
+	expect(p, .flags = SYN | ACK | ECE, .ack = 1, .ecn = IP_ECN_ECT0);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	assert_int_equal(flow_of(p)->cc, CC_DCTCP);
+	assert_int_equal(flow_of(p)->flags & (FLOW_ECN | FLOW_DCTCP), FLOW_ECN | FLOW_DCTCP);
+}
+
 TEST(without_timestamps_only_the_mss_comes_back)
 {
 	struct peer *p;
@@ -368,6 +386,7 @@ int main(void)
 		RIG_TEST(full_accept_queue_is_no_matter_of_cookies),
 		RIG_TEST(place_of_a_connection_in_time_wait_is_taken_without_a_cookie),
 		RIG_TEST(options_come_back_in_the_timestamp),
+		RIG_TEST(cookie_is_of_the_prefixes_algorithm),
 		RIG_TEST(without_timestamps_only_the_mss_comes_back),
 		RIG_TEST(what_is_off_is_not_offered_by_a_cookie),
 		RIG_TEST(options_of_the_listener_hold),

@@ -2,6 +2,7 @@
 /* test_sp_cc.c - which flows congestion control visits, and when. */
 #include <string.h>
 
+#include "slowpath/sp_cc.h"
 #include "tests/unit/rig_tcp.h"
 
 enum { MSS = 1448 };
@@ -42,6 +43,67 @@ TEST(application_may_choose_another_algorithm) /* TCP_CONGESTION */
 	assert_int_equal(flow_of(connected(.congestion = "bbr"))->cc, CC_BBR);
 	assert_int_equal(flow_of(connected(.congestion = "timely"))->cc, CC_TIMELY);
 	assert_int_equal(flow_of(connected())->cc, CC_NEWRENO);
+}
+
+static void route(const char *to, const char *name)
+{
+	struct conf_tcp *t = &rig.conf.tcp;
+	struct conf_congestion_route *r = &t->congestion_to[t->congestion_routes++];
+
+	assert_true(prefix_parse(to, &r->to));
+	strcpy(r->name, name);
+}
+
+static uint8_t configured_for(const char *peer)
+{
+	struct net_addr a;
+
+	assert_true(addr_parse(peer, &a));
+	return sp_cc_choose(&rig.sp, "", a);
+}
+
+TEST(longest_prefix_that_a_peer_is_in_decides)
+{
+	route("10.0.0.0/8", "dctcp");
+	route("10.1.0.0/16", "cubic");
+	route("10.1.2.3", "timely");
+	route("10.0.0.0/9", "bbr");
+	route("::/0", "bbr"); /* which holds IPv4, too, as it is kept */
+	route("fd00::/8", "dctcp");
+	rig_open();
+	assert_int_equal(configured_for("10.128.0.1"), CC_DCTCP);
+	assert_int_equal(configured_for("10.2.0.1"), CC_BBR);
+	assert_int_equal(configured_for("10.1.2.4"), CC_CUBIC);
+	assert_int_equal(configured_for("10.1.2.3"), CC_TIMELY);
+	assert_int_equal(configured_for("11.0.0.1"), CC_NEWRENO);
+	assert_int_equal(configured_for("2001:db8::1"), CC_BBR);
+	assert_int_equal(configured_for("fdff::1"), CC_DCTCP);
+}
+
+TEST(prefix_of_all_ipv4_says_nothing_of_ipv6)
+{
+	route("0.0.0.0/0", "dctcp");
+	rig_open();
+	assert_int_equal(configured_for("10.2.0.1"), CC_DCTCP);
+	assert_int_equal(configured_for("fd00::1"), CC_NEWRENO);
+}
+
+TEST(what_an_application_chooses_counts_more_than_the_prefix)
+{
+	struct peer *p;
+
+	route("10.0.0.0/24", "timely");
+	assert_int_equal(flow_of(connected(.congestion = "cubic"))->cc, CC_CUBIC);
+	p = connected();
+	assert_int_equal(flow_of(p)->cc, CC_TIMELY);
+	assert_int_equal(app_sets(p, .congestion = "bbr"), 0);
+	assert_int_equal(flow_of(p)->cc, CC_BBR);
+	assert_int_equal(app_sets(p, .tos = 4), 0); /* the configured one again, as nothing is said */
+	assert_int_equal(flow_of(p)->cc, CC_TIMELY);
+	assert_int_equal(flow_of(established())->cc, CC_TIMELY);
+	strcpy(rig.options.congestion, "cubic");
+	assert_int_equal(app_listens(0, RIG_PORT, 16), 0);
+	assert_int_equal(flow_of(established())->cc, CC_CUBIC);
 }
 
 TEST(algorithm_that_there_is_none_of_is_refused) /* the library then leaves the socket to the kernel */
@@ -395,6 +457,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(connection_has_the_configured_algorithm),
 		RIG_TEST(application_may_choose_another_algorithm),
+		RIG_TEST(longest_prefix_that_a_peer_is_in_decides),
+		RIG_TEST(prefix_of_all_ipv4_says_nothing_of_ipv6),
+		RIG_TEST(what_an_application_chooses_counts_more_than_the_prefix),
 		RIG_TEST(algorithm_that_there_is_none_of_is_refused),
 		RIG_TEST(open_connection_goes_on_with_another_algorithm),
 		RIG_TEST(dctcp_marks_all_and_its_successor_only_data),
