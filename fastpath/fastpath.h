@@ -7,7 +7,8 @@
  * (fp_send, core_kick). Functions on a flow are called with its lock held.
  *
  * Between cores and slow path:
- *   punt    core -> slow  packets the fast path does not finish: ARP, ICMP, SYN, RST, FIN, unknown flows
+ *   punt    core -> slow  packets the fast path does not finish: ARP, ICMP, fragments, SYN, RST, FIN, unknown
+ *                         flows
  *   events  core -> slow  flows whose `events` became non-zero; at most once a flow, so it cannot overflow
  *   sends   slow -> core  frames ready for the wire
  *   kicks   any -> core   flows to look at (at most once a flow), applications to mind

@@ -37,6 +37,18 @@ static void punt(struct fp_core *c, struct rte_mbuf *m)
 	c->slow_needs_wake = true;
 }
 
+/* They take no more than half of the room of what is whole. */
+static void punt_fragment(struct fp_core *c, struct rte_mbuf *m)
+{
+	count(c, CNT_RX_FRAGMENTS, 1);
+	if (rte_ring_count(c->fp->punts) < FP_PUNTS_MAX / 2) {
+		punt(c, m);
+		return;
+	}
+	count(c, CNT_RX_PUNT_FULL, 1);
+	rte_pktmbuf_free(m);
+}
+
 /* What is not TCP, or not whole. */
 static void rx_other(struct fp_core *c, struct rte_mbuf *m, enum pkt_kind kind)
 {
@@ -45,6 +57,7 @@ static void rx_other(struct fp_core *c, struct rte_mbuf *m, enum pkt_kind kind)
 	case PKT_ICMP:
 	case PKT_ICMP6:
 	case PKT_OTHER_L4: punt(c, m); return;
+	case PKT_FRAGMENT: punt_fragment(c, m); return;
 	case PKT_BAD_CHECKSUM:
 		count(c, CNT_RX_BAD_CHECKSUM, 1);
 		port_offload_suspect(c->fp->port, m);
@@ -54,7 +67,6 @@ static void rx_other(struct fp_core *c, struct rte_mbuf *m, enum pkt_kind kind)
 		count(c, CNT_RX_BAD_HEADER, 1);
 		port_offload_suspect(c->fp->port, m);
 		break;
-	case PKT_FRAGMENT: count(c, CNT_RX_FRAGMENTS, 1); break;
 	default: count(c, CNT_RX_IGNORED, 1);
 	}
 	rte_pktmbuf_free(m);

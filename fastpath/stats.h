@@ -18,7 +18,10 @@
 	X(RX_BAD_CHECKSUM, "rx_bad_checksum", "packets", "dropped: IP or TCP checksum wrong")               \
 	X(RX_BAD_HEADER, "rx_bad_header", "packets", "dropped: lengths or header fields impossible")        \
 	X(RX_IGNORED, "rx_ignored", "packets", "dropped: not for this service (other protocol or address)") \
-	X(RX_FRAGMENTS, "rx_fragments", "packets", "dropped: fragments, which nobody here puts together")   \
+	X(RX_FRAGMENTS, "rx_fragments", "packets", "fragments of packets received")                         \
+	X(RX_REASSEMBLED, "rx_reassembled", "packets", "put together from fragments")                       \
+	X(RX_FRAGMENTS_LOST, "rx_fragments_dropped", "packets",                                             \
+		"dropped: they overlap, are impossible or too many, or the others did not come")            \
 	X(RX_MARTIAN, "rx_martian", "packets",                                                              \
 		"dropped: TCP from an address that no other host can have, or sent to many on the link")    \
 	X(RX_PUNTED, "rx_punted", "packets", "handed from the fast path to the slow path")                  \

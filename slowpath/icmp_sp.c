@@ -82,15 +82,9 @@ static uint32_t refuse_v6(uint8_t *buf, uint32_t size, const uint8_t *frame, uin
 	return icmp6_write_error(buf, size, ICMP6_PARAMETER_PROBLEM, code, pointer, frame, len);
 }
 
-uint32_t icmp_sp_refuse(struct icmp_sp *s, uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len,
-	const struct flow_key *key, tas_ns now)
+/* The length of the error if there is one and it may go. */
+static uint32_t limited(struct icmp_sp *s, uint32_t answer_len, tas_ns now)
 {
-	uint32_t answer_len;
-
-	if (!route_is_local(s->routes, key->local))
-		return 0;
-	answer_len = addr_is_v4(key->local) ? refuse_v4(buf, size, frame, len)
-					    : refuse_v6(buf, size, frame, len);
 	if (answer_len == 0)
 		return 0;
 	if (!limit_pass(&s->errors, now)) {
@@ -99,6 +93,32 @@ uint32_t icmp_sp_refuse(struct icmp_sp *s, uint8_t *buf, uint32_t size, const ui
 	}
 	s->errors_sent++;
 	return answer_len;
+}
+
+uint32_t icmp_sp_refuse(struct icmp_sp *s, uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len,
+	const struct flow_key *key, tas_ns now)
+{
+	if (!route_is_local(s->routes, key->local))
+		return 0;
+	return limited(s,
+		addr_is_v4(key->local) ? refuse_v4(buf, size, frame, len) : refuse_v6(buf, size, frame, len),
+		now);
+}
+
+/* Of an ICMP message in a fragment nobody knows here whether it is an error (RFC 4443 2.4 (e)). */
+static uint32_t late_v6(uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len)
+{
+	uint32_t at = L3 + (uint32_t)sizeof(struct rte_ipv6_hdr);
+
+	return len <= at || frame[at] == IPPROTO_ICMPV6
+		? 0
+		: icmp6_write_error(buf, size, ICMP6_TIME_EXCEEDED, ICMP6_REASSEMBLY_TIME, 0, frame, len);
+}
+
+uint32_t icmp_sp_late(struct icmp_sp *s, uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len,
+	bool v4, tas_ns now)
+{
+	return limited(s, v4 ? icmp_write_late(buf, size, frame, len) : late_v6(buf, size, frame, len), now);
 }
 
 /* As Linux has it (icmpv6_err_convert). */

@@ -52,6 +52,10 @@ enum icmp_sp_verdict icmp_sp_in(struct icmp_sp *s, uint8_t *frame, uint32_t *len
 uint32_t icmp_sp_refuse(struct icmp_sp *s, uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len,
 	const struct flow_key *key, tas_ns now);
 
+/* A first fragment of a packet that did not become whole in time, sent to an address of ours: the same. */
+uint32_t icmp_sp_late(struct icmp_sp *s, uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len,
+	bool v4, tas_ns now);
+
 /* What an error means for a connection, as Linux has it (RFC 1122 4.2.3.9, 3.2.2). */
 struct icmp_sp_effect {
 	int err;   /* errno of a connection being opened; the soft error of an open one; 0 = nothing */

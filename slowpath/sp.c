@@ -143,6 +143,8 @@ static int parts_take(struct sp *sp, const struct sp_conf *sc)
 		sp->conn[i].neigh = NEIGH_NONE, sp->conn[i].cc_slot = FLOW_NONE;
 	if (timers_init(&sp->timers, flows, sc->now) != 0)
 		return -ENOMEM;
+	if (frags_init(&sp->frags, sp->fp->conf.name, sp->fp->port->mtu, sp->fp->conf.numa_node) != 0)
+		return -ENOMEM;
 	return neigh_init(&sp->neigh, SP_NEIGHBOURS_MAX, &sp->fp->port->mac, &sp->routes, &ops, sc->now);
 }
 
@@ -189,6 +191,7 @@ void sp_destroy(struct sp *sp)
 		neigh_fini(&sp->neigh);
 	if (sp->timers.node != NULL)
 		timers_fini(&sp->timers);
+	frags_fini(&sp->frags);
 	conn_neigh_fini(sp);
 	listeners_free(sp->listeners);
 	free(sp->cc_list);
@@ -250,9 +253,77 @@ static void segment_in(struct sp *sp, const uint8_t *frame, const struct flow_ke
 		tcp_in(sp, frame, key, seg);
 }
 
+static void refuse(struct sp *sp, const uint8_t *frame, uint32_t len, const struct flow_key *key)
+{
+	uint8_t answer[ICMP_SP_ANSWER_MAX];
+
+	len = icmp_sp_refuse(&sp->icmp, answer, sizeof(answer), frame, len, key, sp->now);
+	if (len > 0)
+		out_frame(sp, answer, len);
+}
+
+/* As if it had come so. But neighbour discovery and the like never come in fragments (RFC 6980), and an echo
+ * that is longer than a frame would need them, too. */
+static void whole_in(struct sp *sp, uint8_t *frame, uint32_t len)
+{
+	struct flow_key key;
+	struct seg seg;
+
+	switch (pkt_parse(frame, len, PKT_VERIFIED_IP, &key, &seg)) {
+	case PKT_TCP: segment_in(sp, frame, &key, &seg); break;
+	case PKT_ICMP:
+	case PKT_ICMP6:
+		if (len <= RTE_ETHER_HDR_LEN + (uint32_t)sp->fp->port->mtu)
+			icmp_in(sp, frame, len, &key, &seg);
+		break;
+	case PKT_OTHER_L4: refuse(sp, frame, len, &key); break;
+	case PKT_BAD_CHECKSUM: sp_count(sp, CNT_RX_BAD_CHECKSUM, 1); break;
+	default: sp_count(sp, CNT_RX_BAD_HEADER, 1);
+	}
+}
+
+static void fragment_in(struct sp *sp, const uint8_t *frame, const struct flow_key *key,
+	const struct seg *seg)
+{
+	uint64_t dropped = sp->frags.dropped;
+	uint8_t *whole;
+	uint32_t len;
+
+	if (!route_is_local(&sp->routes, key->local) || !between_two_hosts(sp, frame, key)) {
+		sp_count(sp, CNT_RX_FRAGMENTS_LOST, 1);
+		return;
+	}
+	whole = frag_in(&sp->frags, frame, key, seg, sp->now, &len);
+	sp_count(sp, CNT_RX_FRAGMENTS_LOST, sp->frags.dropped - dropped);
+	if (whole == NULL)
+		return;
+	sp_count(sp, CNT_RX_REASSEMBLED, 1);
+	whole_in(sp, whole, len);
+}
+
+static void on_late(void *arg, const uint8_t *frame, uint32_t len)
+{
+	uint8_t answer[ICMP_SP_ANSWER_MAX];
+	struct sp *sp = arg;
+	bool v4 = frame[RTE_ETHER_HDR_LEN] >> 4 == 4;
+
+	len = icmp_sp_late(&sp->icmp, answer, sizeof(answer), frame, len, v4, sp->now);
+	if (len > 0)
+		out_frame(sp, answer, len);
+}
+
+static unsigned fragments_poll(struct sp *sp)
+{
+	uint64_t dropped = sp->frags.dropped;
+	unsigned n = frags_poll(&sp->frags, sp->now, on_late, sp);
+
+	sp_count(sp, CNT_RX_FRAGMENTS_LOST, sp->frags.dropped - dropped);
+	return n;
+}
+
 static void punt_in(struct sp *sp, struct rte_mbuf *m)
 {
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), answer[ICMP_SP_ANSWER_MAX];
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 	uint32_t len = m->data_len;
 	struct flow_key key;
 	struct seg seg;
@@ -263,11 +334,8 @@ static void punt_in(struct sp *sp, struct rte_mbuf *m)
 	case PKT_ARP: neigh_arp_in(&sp->neigh, frame, len, sp->now); break;
 	case PKT_ICMP: icmp_in(sp, frame, len, &key, &seg); break;
 	case PKT_ICMP6: icmp6_in(sp, frame, len, &key, &seg); break;
-	case PKT_OTHER_L4:
-		len = icmp_sp_refuse(&sp->icmp, answer, sizeof(answer), frame, len, &key, sp->now);
-		if (len > 0)
-			out_frame(sp, answer, len);
-		break;
+	case PKT_FRAGMENT: fragment_in(sp, frame, &key, &seg); break;
+	case PKT_OTHER_L4: refuse(sp, frame, len, &key); break;
 	default: break;
 	}
 	rte_pktmbuf_free(m);
@@ -317,6 +385,7 @@ unsigned sp_poll(struct sp *sp, tas_ns now)
 	sp->fp->slow->now_us = ns_to_us32(now);
 	cost_begin(&sp->apps->cost);
 	work = punts_poll(sp);
+	work += fragments_poll(sp);
 	work += events_poll(sp);
 	work += timers_expire(&sp->timers, now, SP_TIMERS_BURST, on_timer, sp);
 	work += neigh_poll(&sp->neigh, now);
@@ -337,6 +406,7 @@ tas_ns sp_deadline(const struct sp *sp)
 	next = min_u64(min_u64(next, sp->cc_next), listen_deadline(sp));
 	next = min_u64(next, min_u64(apps_deadline(sp->apps, sp->now), core_wakes_due(sp->fp->slow)));
 	next = min_u64(next, min_u64(sp_scale_deadline(sp), ra_next(&sp->ra)));
+	next = min_u64(next, frags_next(&sp->frags));
 	/* slots of flows wait for the cores to pass: look soon, but not at once */
 	return sp->fp->nr_graves > 0 ? min_u64(next, sp->now + 10 * NS_PER_MS) : next;
 }

@@ -52,7 +52,7 @@ static struct ext6 header_skip(const uint8_t *ip, uint8_t type, uint32_t at, uin
 	case EXT6_FRAGMENT:
 		/* offset and M */
 		return (load_be16(ip + at + 2) & 0xfff9) == 0 ? verdict(EXT6_UPPER, 0, 0)
-							      : verdict(EXT6_IS_PIECE, 0, 0);
+							      : verdict(EXT6_IS_PIECE, 0, at);
 	default: return options_skip(ip, at + 2, end);
 	}
 }

@@ -3,8 +3,8 @@
  * Guarantee: reads only ip[0..len), and no more than EXT6_BYTES_MAX of headers, whatever they claim (RFC 8504
  * 5.3 allows limits). Keeps no state.
  *
- * Options are skipped or refused as their types ask; no route through us (RFC 5095); no reassembly: TCP does
- * not need it, and an atomic fragment (RFC 6946) is a whole packet. */
+ * Options are skipped or refused as their types ask; no route through us (RFC 5095); an atomic fragment (RFC
+ * 6946) is a whole packet. */
 #ifndef TAS_NET_EXT6_H
 #define TAS_NET_EXT6_H
 
@@ -24,7 +24,7 @@ enum ext6_header {
 
 enum ext6_verdict {
 	EXT6_UPPER,     /* `proto` begins at `at`, which may be the packet's end */
-	EXT6_IS_PIECE,  /* a fragment of a packet */
+	EXT6_IS_PIECE,  /* a fragment of a packet: its header is at `at` */
 	EXT6_SHORT,     /* the packet ends within a header */
 	EXT6_DROP,      /* to be dropped in silence */
 	EXT6_REFUSE,    /* to be answered by a parameter problem: `code` and `at`, the pointer */

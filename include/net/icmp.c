@@ -109,8 +109,8 @@ static bool icmp_type_is_error(uint8_t type)
 	return type != ICMP4_ECHO_REPLY && type != ICMP4_ECHO_REQUEST && (type < 13 || type > 18);
 }
 
-uint32_t icmp_write_unreachable(uint8_t *buf, uint32_t size, uint8_t code, uint16_t mtu, const uint8_t *frame,
-	uint32_t len)
+static uint32_t icmp_write_error(uint8_t *buf, uint32_t size, uint8_t type, uint8_t code, uint16_t mtu,
+	const uint8_t *frame, uint32_t len)
 {
 	uint32_t off = ICMP_L3 + sizeof(struct rte_ipv4_hdr), quoted, total;
 	uint8_t *icmp = buf + off;
@@ -128,13 +128,24 @@ uint32_t icmp_write_unreachable(uint8_t *buf, uint32_t size, uint8_t code, uint1
 
 	icmp_write_headers(buf, (const struct rte_ether_hdr *)frame, &ip.hdr, total - off, ICMP_TOS_CONTROL);
 	memset(icmp, 0, sizeof(struct rte_icmp_hdr));
-	icmp[0] = ICMP4_UNREACHABLE;
+	icmp[0] = type;
 	icmp[1] = code;
-	if (code == ICMP4_FRAGMENTATION_NEEDED)
-		store_be16(icmp + 6, mtu);
+	store_be16(icmp + 6, mtu);
 	memcpy(icmp + sizeof(struct rte_icmp_hdr), frame + ICMP_L3, quoted);
 	store_u16(icmp + 2, cksum_finish(cksum_partial(icmp, total - off, 0)));
 	return total;
+}
+
+uint32_t icmp_write_unreachable(uint8_t *buf, uint32_t size, uint8_t code, uint16_t mtu, const uint8_t *frame,
+	uint32_t len)
+{
+	return icmp_write_error(buf, size, ICMP4_UNREACHABLE, code,
+		code == ICMP4_FRAGMENTATION_NEEDED ? mtu : 0, frame, len);
+}
+
+uint32_t icmp_write_late(uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len)
+{
+	return icmp_write_error(buf, size, ICMP4_TIME_EXCEEDED, ICMP4_REASSEMBLY_TIME, 0, frame, len);
 }
 
 bool icmp_error_parse(const uint8_t *icmp, uint32_t len, struct icmp_error *out)

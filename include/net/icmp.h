@@ -36,6 +36,7 @@ enum icmp_unreachable {
 	ICMP4_ADMIN_PROHIBITED = 13,
 };
 
+enum { ICMP4_REASSEMBLY_TIME = 1 };                /* code of ICMP4_TIME_EXCEEDED */
 enum { ICMP_ERROR_MAX = RTE_ETHER_HDR_LEN + 576 }; /* the longest error written (RFC 1812 4.3.2.3) */
 
 /* An error about a TCP segment of ours. */
@@ -59,6 +60,9 @@ uint32_t icmp_echo_reply(uint8_t *frame, uint32_t len);
  * fragment, group or unspecified addresses. */
 uint32_t icmp_write_unreachable(uint8_t *buf, uint32_t size, uint8_t code, uint16_t mtu, const uint8_t *frame,
 	uint32_t len);
+
+/* The same for a first fragment whose packet did not become whole in time (RFC 792, RFC 1122 3.3.2). */
+uint32_t icmp_write_late(uint8_t *buf, uint32_t size, const uint8_t *frame, uint32_t len);
 
 /* The ICMP message icmp[0..len) (as seg.payload_off and payload_len of a PKT_ICMP have it): true if it is an
  * error about a TCP segment with at least its ports and sequence number. The checksum is not looked at again.

@@ -135,8 +135,6 @@ static enum pkt_kind pkt_parse_v4(const uint8_t *frame, uint32_t room, unsigned 
 		return PKT_BAD_LENGTH;
 	if (!(verified & PKT_VERIFIED_IP) && cksum_fold(cksum_partial(ip, hdr_len, 0)) != 0xffff)
 		return PKT_BAD_CHECKSUM;
-	if (ip->fragment_offset & htobe16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
-		return PKT_FRAGMENT;
 	if (unlikely(hdr_len > sizeof(*ip)) &&
 		pkt_is_source_routed((const uint8_t *)(ip + 1), hdr_len - (uint32_t)sizeof(*ip)))
 		return PKT_IGNORED;
@@ -144,6 +142,8 @@ static enum pkt_kind pkt_parse_v4(const uint8_t *frame, uint32_t room, unsigned 
 	l4_len = ip_len - hdr_len;
 	pkt_key_v4(key, ip->src_addr, ip->dst_addr, 0);
 	pkt_set_l4(seg, RTE_ETHER_HDR_LEN + hdr_len, l4_len, ip->type_of_service & RTE_IPV4_HDR_ECN_MASK);
+	if (ip->fragment_offset & htobe16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
+		return PKT_FRAGMENT;
 	switch (ip->next_proto_id) {
 	case IPPROTO_TCP:
 		sum = cksum_pseudo_v4(ip->src_addr, ip->dst_addr, IPPROTO_TCP, l4_len);
@@ -159,7 +159,6 @@ static enum pkt_kind pkt_ext_kind(enum ext6_verdict v)
 	switch (v) {
 	case EXT6_REFUSE:
 	case EXT6_REFUSE_ONE: return PKT_OTHER_L4;
-	case EXT6_IS_PIECE: return PKT_FRAGMENT;
 	case EXT6_SHORT: return PKT_BAD_LENGTH;
 	default: return PKT_IGNORED;
 	}
@@ -184,10 +183,12 @@ static enum pkt_kind pkt_parse_v6(const uint8_t *frame, uint32_t room, unsigned 
 	pkt_set_l4(seg, RTE_ETHER_HDR_LEN + sizeof(*ip), l4_len, frame[RTE_ETHER_HDR_LEN + 1] >> 4 & 3);
 	if (unlikely(ip->proto != IPPROTO_TCP && ip->proto != IPPROTO_ICMPV6)) {
 		ext = ext6_skip(frame + RTE_ETHER_HDR_LEN, (uint32_t)sizeof(*ip) + l4_len);
-		if (ext.verdict != EXT6_UPPER)
+		if (ext.verdict != EXT6_UPPER && ext.verdict != EXT6_IS_PIECE)
 			return pkt_ext_kind(ext.verdict);
 		l4_len -= ext.at - (uint32_t)sizeof(*ip);
 		pkt_set_l4(seg, RTE_ETHER_HDR_LEN + ext.at, l4_len, seg->ecn);
+		if (ext.verdict == EXT6_IS_PIECE)
+			return PKT_FRAGMENT;
 	}
 	if (ext.proto != IPPROTO_TCP && ext.proto != IPPROTO_ICMPV6)
 		return PKT_OTHER_L4;

@@ -109,8 +109,9 @@ static inline bool pkt_cksums_right(const struct rte_ipv4_hdr *ip, const uint8_t
 }
 
 /* What the frame is. For PKT_TCP fills key (local: the packet's destination, remote: its source; zone 0) and
- * seg. For PKT_ICMP, PKT_ICMP6 and PKT_OTHER_L4 the addresses of key, ports 0, and of seg payload_off and
- * payload_len (what follows the IP headers), l4_off and ecn. For every other kind neither is to be read.
+ * seg. For PKT_ICMP, PKT_ICMP6, PKT_OTHER_L4 and PKT_FRAGMENT the addresses of key, ports 0, and of seg
+ * payload_off and payload_len (what follows the IP headers; of a fragment in IPv6 its fragment header is the
+ * first of that), l4_off and ecn. For every other kind neither is to be read.
  * `verified`: enum pkt_verified. */
 static inline enum pkt_kind pkt_parse(const uint8_t *frame, uint32_t frame_len, unsigned verified,
 	struct flow_key *key, struct seg *seg)

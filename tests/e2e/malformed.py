@@ -4,8 +4,7 @@
 
 malformed.py DEVICE INSTANCE ADDRESS PORT PEER FRAGMENTS
 
-FRAGMENTS says what becomes of fragments: "counted" by tasd, or "joined" by the kernel, which shows AF_PACKET whole
-packets only.
+FRAGMENTS says who puts fragments together: "tasd", or the "kernel", which shows AF_PACKET whole packets only.
 
 To an echo server at ADDRESS PORT of tasd INSTANCE it keeps one connection open as PEER, an address that no kernel
 has. After each wrong frame the counter that names it, and no other, must have gone up, and the connection must echo
@@ -216,23 +215,37 @@ def wrong_lengths(c):
         dropped(c, f"a TCP header of {doff * 4} bytes", "rx_bad_header", c.frame(**evil, doff=doff))
 
 
+def joined(c, what, number, order):
+    """The next segment in two pieces, in this order."""
+    segment = c.frame(PSH | ACK, data=what)[34:]
+    pieces = frame(segment[:24], fragment=0x2000, number=number), frame(segment[24:], fragment=3, number=number)
+    c.sent += what
+    until("an echo", lambda: c.got == len(c.sent), lambda: [link.send(pieces[i]) for i in order])
+
+
 def fragments(c):
     evil = {"flags": PSH | ACK, "data": b"evil " * 4}
     alone = {"first": 0x2000, "middle": 0x2001, "last": 0x0003}
-    if FRAGMENTS == "counted":
+    if FRAGMENTS == "tasd":
         for what, field in alone.items():
             dropped(c, f"a {what} fragment", "rx_fragments", c.frame(**evil, fragment=field))
-        return
     print("    fragments that do not make a packet, and some that do", flush=True)
     for field in alone.values():
         link.send(c.frame(**evil, fragment=field))
         c.echoes()
-    segment = c.frame(PSH | ACK, data=b"in two pieces")[34:]
-    pieces = frame(segment[:24], fragment=0x2000, number=7), frame(segment[24:], fragment=3, number=7)
-    c.sent += b"in two pieces"
-    for piece in pieces:
-        link.send(piece)
-    until("an echo", lambda: c.got == len(c.sent), lambda: [link.send(piece) for piece in pieces])
+    joined(c, b"in two pieces", 7, (0, 1))
+    joined(c, b"the last one first", 8, (1, 0))
+    print("    fragments that overlap", flush=True)
+    segment = c.frame(PSH | ACK, data=b"evil " * 4)[34:]
+    link.send(frame(segment[:24], fragment=0x2000, number=9))
+    link.send(frame(segment[16:], fragment=2, number=9))
+    c.echoes()
+    if FRAGMENTS == "tasd":
+        print("    5000 first fragments of 50 hosts", flush=True)
+        for i in range(5000):
+            link.send(frame(segment[:24], fragment=0x2000, number=i, src="10.77.0.%d" % (10 + i % 50)))
+        c.echoes()
+        joined(c, b"among many", 10, (0, 1))
 
 
 def strangers(c):

@@ -12,7 +12,7 @@ malformed=$e2e_root/tests/e2e/malformed.py
 tap=tap-$$
 
 # From a namespace where the kernel knows tasd's hardware address.
-suffers() { # NAMESPACE DEVICE FRAGMENTS
+suffers() { # NAMESPACE DEVICE WHO-JOINS-FRAGMENTS
 	ip netns exec "$1" timeout 150 python3 "$malformed" "$2" "$INSTANCE" $TASD_IP 7 10.77.0.3 "$3"
 	alive "$server" || fail "the echo server is gone"
 	alive "$TASD" || fail "tasd is gone"
@@ -32,7 +32,7 @@ say "net_af_packet"
 tasd_start
 echo_start
 wait_for 10 "the echo server" port_answers 7
-suffers "$CLI" cli0 joined
+suffers "$CLI" cli0 kernel
 
 say "net_tap"
 tasd_start port.device="net_tap0,iface=$tap"
@@ -42,4 +42,4 @@ ip -n "$SRV" address add "$CLI_IP/24" dev "$tap"
 ip -n "$SRV" link set "$tap" up
 echo_start
 wait_for 10 "the echo server" tap_answers
-suffers "$SRV" "$tap" counted
+suffers "$SRV" "$tap" tasd

@@ -141,6 +141,8 @@ void frame_begin(struct wire_frame *f, bool v6, unsigned src, unsigned dst, uint
 	if (odd >> 6 == 3 && (odd & 15) > 12)
 		f->b[0] = 0x33;
 	(v6 ? headers_v6 : headers_v4)(f, src, dst, odd, s != NULL ? s : &none);
+	if ((odd & 15) == 7 && s != NULL)
+		f->cut = 0x10000u | step_u16(s);
 }
 
 static uint16_t l4_sum(const struct wire_frame *f, uint32_t len)
@@ -176,7 +178,10 @@ void frame_end(struct wire_frame *f, uint32_t len)
 		put16(f->b + L3 + 10, 0);
 		put16(f->b + L3 + 10, (uint16_t)~naive_sum(f->b + L3, (f->b[L3] & 15u) * 4));
 	}
-	host_give(f->b, f->l4 + len);
+	if (f->cut != 0)
+		wire_in_fragments(f, len);
+	else
+		host_give(f->b, f->l4 + len);
 }
 
 /* --- segments --- */

@@ -27,12 +27,14 @@ struct wire_frame {
 	bool v6;
 	uint8_t proto, hops, bad; /* bad: what frame_end() leaves wrong */
 	uint32_t l4;              /* where what the IP headers carry begins */
+	uint32_t cut;             /* how it comes in fragments; 0: whole */
 };
 
 struct wire {
 	struct wire_conn conn[WIRE_CONNS];
-	bool silent;  /* nobody answers a solicitation */
-	bool hostile; /* payload may be anything */
+	bool silent;      /* nobody answers a solicitation */
+	bool hostile;     /* payload may be anything */
+	uint16_t packets; /* that came in fragments: their numbers */
 };
 extern struct wire wire;
 
@@ -79,6 +81,8 @@ void wire_arp(struct step *s);
 void wire_nd(struct step *s, struct input *in);
 void wire_raw(struct step *s, struct input *in);
 void wire_packet(struct step *s, struct input *in);
+/* In fragments, of which one may be missing, come twice or overlap its neighbours. */
+void wire_in_fragments(const struct wire_frame *f, uint32_t l4_len);
 /* The host asks for a neighbour. */
 void wire_solicited(const uint8_t *frame, uint32_t len);
 

@@ -7,6 +7,8 @@
 #include "tests/fuzz/wire.h"
 #include "tests/unit/net_frames.h"
 
+enum { L3 = 14 };
+
 /* A segment of the host as a router quotes it; returns its length. */
 static uint32_t put_quote(uint8_t *q, const struct wire_conn *c, uint32_t seq, uint8_t proto)
 {
@@ -172,6 +174,54 @@ void wire_solicited(const uint8_t *b, uint32_t len)
 	m[4] = 0x60;
 	memcpy(m + 8, b + 62, 16);
 	frame_end(&f, 24 + put_link_layer(m + 24, 2, 2));
+}
+
+/* --- fragments --- */
+
+/* The bytes [from, to) of what follows the IP header, which has no options, or extension headers. */
+static void give_part(const struct wire_frame *f, uint32_t from, uint32_t to, bool last)
+{
+	uint8_t b[WIRE_FRAME_MAX + 8], *data = b + f->l4;
+
+	memcpy(b, f->b, f->l4);
+	if (f->v6) {
+		memset(data, 0, 8);
+		data[0] = b[L3 + 6];
+		b[L3 + 6] = 44;
+		put16(b + L3 + 4, 8 + to - from);
+		put16(data + 2, from | !last);
+		put16(data + 6, wire.packets);
+		data += 8;
+	} else {
+		put16(b + L3 + 2, f->l4 - L3 + to - from);
+		put16(b + L3 + 4, wire.packets);
+		put16(b + L3 + 6, (last ? 0 : 0x2000u) | from / 8);
+		put16(b + L3 + 10, 0);
+		put16(b + L3 + 10, (uint16_t)~naive_sum(b + L3, f->l4 - L3));
+	}
+	memcpy(data, f->b + f->l4 + from, to - from);
+	host_give(b, (uint32_t)(data - b) + to - from);
+}
+
+void wire_in_fragments(const struct wire_frame *f, uint32_t len)
+{
+	uint32_t unit = 8 * (1 + (f->cut & 31)), n = (len + unit - 1) / unit;
+	uint32_t odd_one = f->cut >> 5 & 7, how = f->cut >> 8 & 7;
+
+	wire.packets += how == 7 ? 0 : 1;
+	for (uint32_t i = 0; i < n && n <= 16; i++) {
+		uint32_t k = f->cut & 0x800 ? n - 1 - i : i, from = k * unit, to = min_u32(from + unit, len);
+
+		if (k == odd_one && how == 1)
+			continue;
+		if (k == odd_one && how == 2)
+			from -= from >= 8 ? 8 : 0;
+		if (k == odd_one && how == 3)
+			to = min_u32(to + 8, len);
+		give_part(f, from, to, to == len);
+		if (k == odd_one && how == 4)
+			give_part(f, from, to, to == len);
+	}
 }
 
 /* --- any bytes --- */

@@ -111,9 +111,9 @@ static void a_fragment_is_a_piece_unless_it_is_the_whole(void **state) /* RFC 69
 	packet[IP6 + 1] = 0xff; /* reserved: no length here */
 	expect(EXT6_UPPER, 0, IP6 + 8);
 	packet[IP6 + 3] = 1; /* more fragments */
-	expect(EXT6_IS_PIECE, 0, 0);
+	expect(EXT6_IS_PIECE, 0, IP6);
 	packet[IP6 + 3] = 8; /* one that is not the first */
-	expect(EXT6_IS_PIECE, 0, 0);
+	expect(EXT6_IS_PIECE, 0, IP6);
 	packet[IP6 + 3] = 6; /* reserved bits */
 	expect(EXT6_UPPER, 0, IP6 + 8);
 }

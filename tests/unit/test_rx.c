@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "include/net/nd.h"
 #include "tests/unit/net_frames.h"
 #include "tests/unit/rig_tcp.h"
 
@@ -99,19 +100,134 @@ TEST(tcp_header_shorter_than_it_can_be_is_dropped)
 	dropped(CNT_RX_BAD_HEADER);
 }
 
-TEST(fragments_are_dropped_under_their_name) /* and not taken for what their first bytes look like */
+/* The part of f that these bytes behind the IP header are, as a fragment arrives. */
+static void give_part(uint32_t from, uint32_t n, bool more)
+{
+	uint8_t part[RIG_FRAME_MAX];
+
+	memcpy(part, f, TCP);
+	memcpy(part + TCP, f + TCP + from, n);
+	put16(part + IP + 2, 20 + n);
+	put16(part + IP + 6, (more ? 0x2000u : 0) | from / 8);
+	put16(part + IP + 10, 0);
+	put16(part + IP + 10, (uint16_t)~naive_sum(part + IP, 20));
+	give_frame(part, TCP + n);
+}
+
+static void give_parts(void)
+{
+	give_part(64, len - TCP - 64, false);
+	give_part(0, 64, true);
+	rig_run();
+}
+
+TEST(segment_in_fragments_is_taken) /* RFC 1122 3.3.2 */
 {
 	frame_begin();
-	put16(f + IP + 6, 0x2000); /* more fragments */
-	frame_reseal(f, len);
-	dropped(CNT_RX_FRAGMENTS);
+	give_parts();
+	expect(p, .seq = 1, .ack = 101);
+	app_reads(p, 100);
+	assert_int_equal(counted(CNT_RX_FRAGMENTS), 2);
+	assert_int_equal(counted(CNT_RX_REASSEMBLED), 1);
+	assert_int_equal(counted(CNT_RX_FRAGMENTS_LOST), 0);
+	len = peer_frame(p, (struct rig_seg){ .flags = FIN | ACK, .seq = 101, .ack = 1, .len = 500 }, f);
+	give_parts();
+	expect(p, .seq = 1, .ack = 602);
+	app_reads(p, 500);
+}
+
+TEST(checksum_of_a_packet_in_fragments_is_looked_at)
+{
+	frame_begin();
+	f[len - 1] ^= 1;
+	give_parts();
+	assert_int_equal(counted(CNT_RX_BAD_CHECKSUM), 1);
+	assert_int_equal(app_unread(p), 0);
+	silence();
+}
+
+TEST(fragments_that_are_not_for_us_are_not_kept)
+{
+	frame_begin();
+	f[IP + 19] = 77; /* to 10.0.0.77 */
+	give_parts();
+	f[IP + 19] = 1;
+	f[IP + 15] = 1; /* from ourselves */
+	give_parts();
+	assert_int_equal(counted(CNT_RX_FRAGMENTS_LOST), 4);
+	assert_int_equal(counted(CNT_RX_REASSEMBLED), 0);
+	silence();
+}
+
+TEST(sender_of_a_packet_that_never_became_whole_is_told) /* RFC 1122 3.3.2 */
+{
+	const uint8_t *b;
+
+	frame_begin();
+	give_part(0, 64, true);
+	rig_run();
+	wait_ms(29000);
+	silence();
+	wait_ms(3000);
+	assert_int_equal(rig.sent_tail - rig.sent_head, 1);
+	b = rig.sent[rig.sent_head % RIG_FRAMES].b;
+	assert_int_equal(b[IP + 9], 1);
+	assert_int_equal(b[TCP], 11);
+	assert_int_equal(b[TCP + 1], 1);
+	assert_memory_equal(b + TCP + 8 + 20, f + TCP, 64);
 	overlook();
-	put16(f + IP + 6, 0x0001); /* a later one */
-	frame_reseal(f, len);
+	give_part(64, len - TCP - 64, false); /* of one whose first fragment is missing there is none */
+	rig_run();
+	wait_ms(40000);
+	silence();
+	assert_int_equal(counted(CNT_RX_FRAGMENTS_LOST), 2);
+}
+
+/* The same solicitation, whole and then cut. */
+TEST(neighbour_discovery_in_fragments_is_dropped) /* RFC 6980 5 */
+{
+	const struct rte_ether_addr theirs = { { 2, 0, 0, 0, 0, 2 } };
+	struct net_addr us, host;
+	uint8_t part[RIG_FRAME_MAX];
+
+	rig.conf.ip.addresses6 = 1;
+	assert_true(prefix_parse("fd00::1/64", &rig.conf.ip.address6[0]));
+	assert_true(addr_parse("fd00::1", &us) && addr_parse("fd00::2", &host));
+	rig_open();
+	overlook();
+	frame_begin();
+	overlook();
+	len = nd_write_solicitation(f, sizeof(f), &theirs, host, &rig.port.mac, us);
 	give_frame(f, len);
 	rig_run();
-	assert_int_equal(counted(CNT_RX_FRAGMENTS), 2);
-	assert_int_equal(counted(CNT_RX_IGNORED), 0);
+	assert_int_equal(rig.sent_tail - rig.sent_head, 1);
+	overlook();
+	for (uint32_t from = 0; from < 32; from += 16) {
+		memcpy(part, f, 54);
+		memset(part + 54, 0, 8);
+		put16(part + IP + 4, 8 + 16);
+		part[IP + 6] = 44;
+		part[54] = 58;
+		part[57] = (uint8_t)(from | (from == 0));
+		memcpy(part + 62, f + 54 + from, 16);
+		give_frame(part, 62 + 16);
+	}
+	rig_run();
+	assert_int_equal(counted(CNT_RX_REASSEMBLED), 1);
+	silence();
+}
+
+TEST(fragments_take_half_of_the_punts_at_most)
+{
+	frame_begin();
+	for (unsigned i = 0; i < FP_PUNTS_MAX; i++) {
+		give_part(8 * (i % 8), 8, true);
+		core_poll(rig.fp.core[0], rig.now);
+	}
+	assert_int_equal(counted(CNT_RX_FRAGMENTS), FP_PUNTS_MAX);
+	assert_int_equal(counted(CNT_RX_PUNT_FULL), FP_PUNTS_MAX / 2);
+	assert_int_equal(rte_ring_count(rig.fp.punts), FP_PUNTS_MAX / 2);
+	rig_run();
 	silence();
 }
 
@@ -254,7 +370,12 @@ int main(void)
 		RIG_TEST(ip_header_shorter_than_it_can_be_is_dropped),
 		RIG_TEST(tcp_header_beyond_the_packet_is_dropped),
 		RIG_TEST(tcp_header_shorter_than_it_can_be_is_dropped),
-		RIG_TEST(fragments_are_dropped_under_their_name),
+		RIG_TEST(segment_in_fragments_is_taken),
+		RIG_TEST(checksum_of_a_packet_in_fragments_is_looked_at),
+		RIG_TEST(fragments_that_are_not_for_us_are_not_kept),
+		RIG_TEST(sender_of_a_packet_that_never_became_whole_is_told),
+		RIG_TEST(neighbour_discovery_in_fragments_is_dropped),
+		RIG_TEST(fragments_take_half_of_the_punts_at_most),
 		RIG_TEST(runts_are_dropped),
 		RIG_TEST(padding_is_not_payload),
 		RIG_TEST(ip_options_are_passed_over),
