@@ -160,6 +160,20 @@ void conn_end(struct sp *sp, uint32_t id, int error)
 	f->state = TCP_CLOSED; /* conn_unlock() does the rest */
 }
 
+void conn_address_gone(struct sp *sp, struct net_addr addr)
+{
+	for (uint32_t id = 0; id < sp->fp->conf.flows_max; id++) {
+		const struct flow *f = &sp->fp->flows[id];
+
+		if (f->state == TCP_FREE || f->state == TCP_CLOSED ||
+			!addr_eq(sp->fp->cold[id].key.local, addr))
+			continue;
+		conn_lock(sp, id);
+		conn_end(sp, id, ECONNABORTED);
+		conn_unlock(sp, id);
+	}
+}
+
 void conn_abort(struct sp *sp, uint32_t id, int error)
 {
 	struct flow *f = &sp->fp->flows[id];

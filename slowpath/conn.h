@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "include/net/addr.h"
 #include "include/net/icmp.h"
 #include "include/net/seg.h"
 #include "slowpath/app.h"
@@ -56,6 +57,9 @@ int conn_op_info(void *sp, uint32_t flow, struct ctl_info *info);
 /* An ICMP error about a segment of ours; believed only if that is in flight (RFC 5927 4.1). Takes the lock.
  */
 void conn_icmp_error(struct sp *sp, const struct icmp_error *error);
+
+/* An address of ours is ours no longer: connections from it end, in silence. Takes the locks. */
+void conn_address_gone(struct sp *sp, struct net_addr addr);
 
 /* Arms the timer for what the state wants. */
 void conn_timer_arm(struct sp *sp, uint32_t id);

@@ -12,7 +12,6 @@
 #include "slowpath/tcp_out.h"
 
 enum {
-	HOPS = 64,
 	MSS_LEAST = 88, /* TCP_MIN_MSS of Linux: less cannot be asked for */
 };
 
@@ -170,12 +169,15 @@ uint16_t options_mss(const struct sp *sp, uint32_t id, uint32_t mss)
 	return options_mss_of(&sp->conn[id].opt, mss);
 }
 
-void options_class(const struct ctl_options *o, struct hdr_tmpl *h)
+void options_class(const struct sp *sp, const struct ctl_options *o, struct hdr_tmpl *h)
 {
-	if (hdr_tmpl_is_v4(h))
-		hdr_tmpl_set_class(h, o->ttl != 0 ? o->ttl : HOPS, o->tos);
+	bool v4 = hdr_tmpl_is_v4(h);
+	uint8_t usual = sp_hops(sp, v4);
+
+	if (v4)
+		hdr_tmpl_set_class(h, o->ttl != 0 ? o->ttl : usual, o->tos);
 	else
-		hdr_tmpl_set_class(h, o->hops != 0 ? (uint8_t)(o->hops - 1) : HOPS, o->tclass);
+		hdr_tmpl_set_class(h, o->hops != 0 ? (uint8_t)(o->hops - 1) : usual, o->tclass);
 }
 
 void options_header(struct sp *sp, uint32_t id)
@@ -184,7 +186,7 @@ void options_header(struct sp *sp, uint32_t id)
 	struct flow *f = &sp->fp->flows[id];
 	bool fragments = sp->conn[id].opt.flags & CTL_OPTION_FRAGMENTS;
 
-	options_class(&sp->conn[id].opt, h);
+	options_class(sp, &sp->conn[id].opt, h);
 	if (!hdr_tmpl_is_v4(h))
 		return;
 	if (fragments == ((f->flags & FLOW_FRAGMENTS) != 0))

@@ -35,7 +35,7 @@ void options_header(struct sp *sp, uint32_t id);
 uint16_t options_first_window(const struct tas_conf *conf, const struct ctl_options *o);
 uint8_t options_wscale(const struct tas_conf *conf, const struct ctl_options *o);
 uint16_t options_mss_of(const struct ctl_options *o, uint32_t mss);
-void options_class(const struct ctl_options *o, struct hdr_tmpl *h);
+void options_class(const struct sp *sp, const struct ctl_options *o, struct hdr_tmpl *h);
 
 /* CTL_OPTIONS, as struct app_ops wants it; arg is struct sp. Takes the lock. */
 int options_op_change(void *sp, uint32_t id, const struct ctl_options *options);

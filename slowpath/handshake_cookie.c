@@ -71,7 +71,7 @@ void cookie_answer(struct sp *sp, struct listener *l, const uint8_t *frame, cons
 		ours.wscale = options_wscale(sp->conf, &l->options);
 	}
 	hdr_tmpl_init(&h, &sp->fp->port->mac, &eth->src_addr, key, 0, 0, false);
-	options_class(&l->options, &h);
+	options_class(sp, &l->options, &h);
 	flood_note(sp, l);
 	sp_count(sp, CNT_TCP_COOKIES_SENT, 1);
 	out_segment(sp, &h, &fields, &ours);

@@ -17,7 +17,7 @@ enum {
 	TIMERS_BURST = 256,
 };
 
-#define ANNOUNCE_APART_NS (2 * NS_PER_SEC) /* RFC 5227 1.1, ANNOUNCE_INTERVAL */
+#define PROBE_NS NS_PER_SEC /* RFC 4862 5.4; two of them are ANNOUNCE_INTERVAL of RFC 5227 1.1 */
 
 /* --- packets that wait --- */
 
@@ -133,6 +133,8 @@ int neigh_init(struct neigh *n, uint32_t max, const struct rte_ether_addr *mac, 
 		.bucket_mask = buckets - 1,
 		.requests = limit_of(FRAMES_PER_S, FRAMES_BURST),
 		.replies = limit_of(FRAMES_PER_S, FRAMES_BURST),
+		.reachable6_ns = NEIGH_REACHABLE_NS,
+		.retry6_ns = NEIGH_RETRY_NS,
 		.defences = { .apart_ns = NEIGH_DEFEND_NS },
 	};
 	n->entry = calloc(max, sizeof(*n->entry));
@@ -175,13 +177,13 @@ static void event(struct neigh *n, uint32_t id, enum neigh_event what)
 	n->ops.event(n->ops.arg, what, id, e->addr, &e->mac);
 }
 
-/* Asks for the neighbour and comes back in a second to see. What the limit held back is not counted a try. */
+/* Asks for the neighbour and comes back later to see. What the limit held back is not counted a try. */
 static void request_send(struct neigh *n, uint32_t id, bool to_everyone, tas_ns now)
 {
 	struct neigh_entry *e = &n->entry[id];
 	struct net_addr src;
 
-	timer_arm(&n->timers, id, now + NEIGH_RETRY_NS);
+	timer_arm(&n->timers, id, now + (addr_is_v4(e->addr) ? NEIGH_RETRY_NS : n->retry6_ns));
 	if (!limit_pass(&n->requests, now))
 		return;
 	e->tries++;
@@ -192,6 +194,13 @@ static void request_send(struct neigh *n, uint32_t id, bool to_everyone, tas_ns 
 		neigh_arp_request(n, src, to_everyone ? NULL : &e->mac, e->addr);
 	else
 		neigh_nd_solicit(n, src, to_everyone ? NULL : &e->mac, e->addr);
+}
+
+static void reachable(struct neigh *n, uint32_t id, tas_ns now)
+{
+	tas_ns time = addr_is_v4(n->entry[id].addr) ? NEIGH_REACHABLE_NS : n->reachable6_ns;
+
+	state_set(n, id, NEIGH_REACHABLE, now + time);
 }
 
 static void search_begin(struct neigh *n, uint32_t id, tas_ns now)
@@ -316,7 +325,7 @@ void neigh_confirm(struct neigh *n, uint32_t id, tas_ns now)
 	case NEIGH_REACHABLE:
 	case NEIGH_STALE:
 	case NEIGH_DELAY:
-	case NEIGH_PROBE: state_set(n, id, NEIGH_REACHABLE, now + NEIGH_REACHABLE_NS); break;
+	case NEIGH_PROBE: reachable(n, id, now); break;
 	default: break; /* what came from there came before we lost it */
 	}
 }
@@ -337,7 +346,7 @@ void neigh_learn(struct neigh *n, uint32_t id, const struct rte_ether_addr *mac,
 	e->mac = *mac;
 	e->has_mac = true;
 	if (confirmed)
-		state_set(n, id, NEIGH_REACHABLE, now + NEIGH_REACHABLE_NS);
+		reachable(n, id, now);
 	else if (changed || looked_for)
 		doubt(n, id, now);
 	if (changed)
@@ -372,30 +381,89 @@ bool neigh_was_asked(const struct neigh *n, uint32_t id)
 	return n->entry[id].state == NEIGH_INCOMPLETE || n->entry[id].state == NEIGH_PROBE;
 }
 
+void neigh_times(struct neigh *n, tas_ns reachable_ns, tas_ns retry_ns)
+{
+	n->reachable6_ns = reachable_ns != 0 ? reachable_ns : n->reachable6_ns;
+	n->retry6_ns = retry_ns != 0 ? retry_ns : n->retry6_ns;
+}
+
 /* --- our own addresses --- */
 
-static void announce(struct neigh *n, tas_ns now)
+/* Where it stands among address6, or how many there are. */
+static uint32_t find6(const struct neigh *n, struct net_addr addr)
+{
+	uint32_t i = 0;
+
+	while (i < n->tentative + n->checked && !addr_eq(n->address6[i], addr))
+		i++;
+	return i;
+}
+
+bool neigh_is_tentative(const struct neigh *n, struct net_addr addr) { return find6(n, addr) < n->tentative; }
+
+static void forget6(struct neigh *n, uint32_t i)
+{
+	if (i < n->tentative)
+		n->tentative--;
+	else
+		n->checked--;
+	for (; i < n->tentative + n->checked; i++)
+		n->address6[i] = n->address6[i + 1];
+}
+
+/* Asks whether another has it; at the front of the list. */
+static void question(struct neigh *n, struct net_addr addr)
+{
+	if (find6(n, addr) < n->tentative + n->checked)
+		return;
+	TAS_ASSERT(n->tentative + n->checked < ROUTE_ADDRESSES_MAX);
+	for (uint32_t i = n->tentative + n->checked; i > 0; i--)
+		n->address6[i] = n->address6[i - 1];
+	n->address6[0] = addr;
+	n->tentative++;
+	neigh_nd_probe(n, addr);
+}
+
+static void announce(struct neigh *n, bool v4, bool v6)
 {
 	for (uint32_t i = 0; i < n->routes->addresses; i++) {
 		struct net_addr a = n->routes->address[i].addr;
 
-		if (addr_is_v4(a))
+		if (v4 && addr_is_v4(a))
 			neigh_arp_announce(n, a);
-		else
+		else if (v6 && !addr_is_v4(a))
 			neigh_nd_announce(n, a);
 	}
-	n->announcements--;
-	timer_arm(&n->timers, n->max, n->announcements > 0 ? now + ANNOUNCE_APART_NS : TAS_NS_NEVER);
 }
 
 void neigh_announce(struct neigh *n, tas_ns now)
 {
-	n->announcements = 2;
+	for (uint32_t i = n->tentative + n->checked; i-- > 0;)
+		if (!route_is_local(n->routes, n->address6[i]))
+			forget6(n, i);
 	neigh_mld_report(n, true);
 	for (uint32_t i = 0; i < n->routes->addresses; i++)
 		if (!addr_is_v4(n->routes->address[i].addr))
-			neigh_nd_probe(n, n->routes->address[i].addr);
-	announce(n, now);
+			question(n, n->routes->address[i].addr);
+	announce(n, true, false);
+	n->announcements = 2;
+	timer_arm(&n->timers, n->max, now + PROBE_NS);
+}
+
+/* Nobody has said within a second that an address is another's; so all is told, and once more. */
+static void announce_more(struct neigh *n, tas_ns now)
+{
+	n->checked += n->tentative;
+	n->tentative = 0;
+	announce(n, n->announcements == 1, true);
+	n->announcements--;
+	timer_arm(&n->timers, n->max, n->announcements > 0 ? now + PROBE_NS : TAS_NS_NEVER);
+}
+
+void neigh_duplicate(struct neigh *n, struct net_addr addr, const struct rte_ether_addr *mac)
+{
+	forget6(n, find6(n, addr));
+	n->ops.duplicate(n->ops.arg, addr, mac);
 }
 
 void neigh_conflict(struct neigh *n, struct net_addr addr, const struct rte_ether_addr *mac, tas_ns now)
@@ -414,7 +482,7 @@ static void on_timer(void *arg, uint32_t index, tas_ns now)
 	struct neigh *n = arg;
 
 	if (index == n->max)
-		announce(n, now);
+		announce_more(n, now);
 	else
 		entry_timer(n, index, now);
 }

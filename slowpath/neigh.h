@@ -4,8 +4,8 @@
  * Guarantee: bounded; only entries that no flow holds are ever evicted, stale or failed ones first, others
  * only for one that we look for. An entry is made only because we look for a host, or because a host of our
  * subnets asks for us (RFC 826's merge flag): announcements, and answers nobody asked for, only renew what is
- * there, at most once a second for each neighbour. At most one request a second goes to a neighbour, and all
- * requests and all answers together are limited.
+ * there, at most once a second for each neighbour. At most one request a second goes to a neighbour (in IPv6
+ * routers may say another time), and all requests and all answers together are limited.
  * Owner: the slow path. No clock, no OS: frames and news leave by callbacks.
  *
  *                                         request of a host for us -> STALE
@@ -71,6 +71,8 @@ struct neigh_ops {
 		const struct rte_ether_addr *mac);
 	/* Another host uses our address: for the log. At most once in NEIGH_DEFEND_NS. */
 	void (*conflict)(void *arg, struct net_addr addr, const struct rte_ether_addr *mac);
+	/* Another host had the address of IPv6 before us: it must not be ours (RFC 4862 5.4.5). */
+	void (*duplicate)(void *arg, struct net_addr addr, const struct rte_ether_addr *mac);
 	void *arg;
 };
 
@@ -94,7 +96,10 @@ struct neigh {
 	const struct routes *routes;
 	struct rte_ether_addr mac; /* ours */
 	uint32_t max, used, free;
-	uint32_t announcements; /* still to be sent */
+	uint32_t announcements;                        /* still to be sent */
+	tas_ns reachable6_ns, retry6_ns;               /* of IPv6: usual, or what a router says */
+	uint32_t tentative, checked;                   /* how many: of IPv6 those we just asked for, */
+	struct net_addr address6[ROUTE_ADDRESSES_MAX]; /* these first, and those nobody had */
 	uint32_t bucket_mask;
 	uint32_t *bucket;
 	struct neigh_entry *entry; /* [max] */
@@ -108,9 +113,12 @@ int neigh_init(struct neigh *n, uint32_t max, const struct rte_ether_addr *mac, 
 /* Queued packets are dropped by ops.output. */
 void neigh_fini(struct neigh *n);
 
-/* Tells the network our addresses: now and once more two seconds later (RFC 5227 2.3). Of IPv6 it asks, too,
- * whether others have them. */
+/* Tells the network our addresses: now and once more two seconds later (RFC 5227 2.3). Of IPv6 it asks first
+ * whether others have new ones (RFC 4862 5.4), and tells a second later; they are used meanwhile (RFC 4429).
+ */
 void neigh_announce(struct neigh *n, tas_ns now);
+/* Of IPv6, as a router says (RFC 4861 6.3.4). 0: as before. */
+void neigh_times(struct neigh *n, tas_ns reachable_ns, tas_ns retry_ns);
 
 enum neigh_result {
 	NEIGH_KNOWN, /* *mac is set */

@@ -15,6 +15,10 @@ bool neigh_was_asked(const struct neigh *n, uint32_t id);
 void neigh_learn(struct neigh *n, uint32_t id, const struct rte_ether_addr *mac, bool confirmed, tas_ns now);
 /* A host asks for us, and says its own address: learned, in a new entry if need be. */
 void neigh_asks(struct neigh *n, struct net_addr addr, const struct rte_ether_addr *mac, tas_ns now);
+/* Did we ask just now whether another has our address? */
+bool neigh_is_tentative(const struct neigh *n, struct net_addr addr);
+/* One has it (RFC 4862 5.4.5). Only of a tentative one. */
+void neigh_duplicate(struct neigh *n, struct net_addr addr, const struct rte_ether_addr *mac);
 /* Another host uses our address: keep it, say so once in a while, tell the operator (RFC 5227 2.4 (c), RFC
  * 4862 5.4.4 leaves it open). */
 void neigh_conflict(struct neigh *n, struct net_addr addr, const struct rte_ether_addr *mac, tas_ns now);
@@ -30,7 +34,7 @@ void neigh_nd_solicit(struct neigh *n, struct net_addr src, const struct rte_eth
 void neigh_arp_announce(struct neigh *n, struct net_addr addr);
 void neigh_nd_announce(struct neigh *n, struct net_addr addr);
 /* Does anybody use the address that is ours from now on (RFC 4862 5.4)? We use it meanwhile, as RFC 4429 has
- * it: who answers is reported as a conflict. */
+ * it. */
 void neigh_nd_probe(struct neigh *n, struct net_addr addr);
 
 #endif

@@ -25,7 +25,7 @@ void neigh_nd_announce(struct neigh *n, struct net_addr addr)
 	alignas(8) uint8_t frame[ND_FRAME_MAX];
 
 	nd_send(n, frame,
-		nd_write_advertisement(frame, sizeof(frame), &n->mac, addr, NULL, addr_all_nodes()));
+		nd_write_advertisement(frame, sizeof(frame), &n->mac, addr, NULL, addr_all_nodes(), true));
 }
 
 static void answer(struct neigh *n, const struct nd_msg *m, tas_ns now)
@@ -34,16 +34,21 @@ static void answer(struct neigh *n, const struct nd_msg *m, tas_ns now)
 
 	if (!limit_pass(&n->replies, now))
 		return;
-	/* back to where it came from: who asks without saying its hardware address may not be known here */
+	/* back to where it came from: who asks without saying its hardware address may not be known here; and
+	 * overriding nobody as long as another may have it (RFC 4429 3.3) */
 	nd_send(n, frame,
 		nd_write_advertisement(frame, sizeof(frame), &n->mac, m->target,
-			m->has_mac ? &m->mac : &m->eth_src, m->src));
+			m->has_mac ? &m->mac : &m->eth_src, m->src, !neigh_is_tentative(n, m->target)));
 }
 
 static void solicitation_in(struct neigh *n, const struct nd_msg *m, tas_ns now)
 {
 	if (!route_is_local(n->routes, m->target))
 		return;
+	if (addr_is_any(m->src) && neigh_is_tentative(n, m->target)) { /* both ask (RFC 4862 5.4.3) */
+		neigh_duplicate(n, m->target, &m->eth_src);
+		return;
+	}
 	if (addr_is_any(m->src) || route_is_local(n->routes, m->src)) { /* it means to have it, too */
 		neigh_conflict(n, m->target, &m->eth_src, now);
 		return;
@@ -61,7 +66,10 @@ static void advertisement_in(struct neigh *n, const struct nd_msg *m, tas_ns now
 	bool same;
 
 	if (route_is_local(n->routes, m->target)) {
-		neigh_conflict(n, m->target, &m->eth_src, now);
+		if (neigh_is_tentative(n, m->target)) /* RFC 4862 5.4.4 */
+			neigh_duplicate(n, m->target, &m->eth_src);
+		else
+			neigh_conflict(n, m->target, &m->eth_src, now);
 		return;
 	}
 	if (id == NEIGH_NONE)

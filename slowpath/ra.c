@@ -2,6 +2,8 @@
 /* ra.c - see ra.h. */
 #include "slowpath/ra.h"
 
+#include <rte_hash_crc.h>
+
 #include "include/base/compiler.h"
 
 static tas_ns after(tas_ns now, uint32_t lifetime_s)
@@ -112,6 +114,24 @@ static bool prefix_in(struct ra *r, const struct nd_prefix *p, tas_ns now)
 	return true;
 }
 
+/* --- what it says of the link --- */
+
+static uint32_t within(uint32_t ms, uint32_t least, uint32_t most)
+{
+	return ms == 0 ? 0 : min_u32(max_u32(ms, least), most);
+}
+
+/* RFC 4861 6.3.4: from half to one and a half of the time that is said, another part for each host, so that
+ * they do not all ask at once. */
+static void times_in(struct ra *r, const struct nd_msg *m)
+{
+	uint64_t reachable = within(m->reachable_ms, RA_REACHABLE_LEAST_MS, RA_REACHABLE_MOST_MS) * NS_PER_MS;
+	uint32_t part = rte_hash_crc(&r->neigh->mac, sizeof(r->neigh->mac), 0) & 0xffff;
+
+	neigh_times(r->neigh, reachable / 2 + (reachable >> 16) * part,
+		within(m->retrans_ms, RA_RETRANS_LEAST_MS, RA_RETRANS_MOST_MS) * NS_PER_MS);
+}
+
 bool ra_in(struct ra *r, const struct nd_msg *m, tas_ns now)
 {
 	bool came = false;
@@ -125,6 +145,9 @@ bool ra_in(struct ra *r, const struct nd_msg *m, tas_ns now)
 		came |= prefix_in(r, &m->prefix[i], now);
 	if (m->mtu >= IP6_MTU_MIN)
 		r->mtu = m->mtu;
+	if (m->hops != 0)
+		r->hops = m->hops;
+	times_in(r, m);
 	deadline_find(r);
 	return came;
 }

@@ -22,12 +22,18 @@ enum {
 };
 #define RA_SOLICITATION_APART_NS (4 * NS_PER_SEC)
 #define RA_TWO_HOURS_S 7200u
+/* What routers say of neighbours is taken for so much at least (as Linux), and at most (RFC 4861 6.2.1). */
+#define RA_REACHABLE_LEAST_MS 100u
+#define RA_RETRANS_LEAST_MS 10u
+#define RA_REACHABLE_MOST_MS 3600000u
+#define RA_RETRANS_MOST_MS 60000u
 
 struct ra {
 	struct routes *routes;
 	struct neigh *neigh;
 	bool on, gateway_is_fixed;
 	uint32_t mtu; /* of the link, as a router says; 0: as the port has it */
+	uint8_t hops; /* of what is sent, likewise; 0: as usual */
 	uint32_t routers, prefixes;
 	struct {
 		struct net_addr addr;

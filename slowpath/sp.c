@@ -50,6 +50,21 @@ static void on_neigh_conflict(void *arg, struct net_addr addr, const struct rte_
 		RTE_ETHER_ADDR_BYTES(mac), text);
 }
 
+/* What was opened from it meanwhile is nobody's. */
+static void on_neigh_duplicate(void *arg, struct net_addr addr, const struct rte_ether_addr *mac)
+{
+	struct sp *sp = arg;
+	char text[ADDR_STRLEN];
+
+	addr_format(addr, text, sizeof(text));
+	tas_log(TAS_LOG_ERROR,
+		"another host (" RTE_ETHER_ADDR_PRT_FMT
+		") has our address %s, which is given up: give one of the two another and start tasd again",
+		RTE_ETHER_ADDR_BYTES(mac), text);
+	route_remove_address(&sp->routes, addr);
+	conn_address_gone(sp, addr);
+}
+
 /* --- start and end --- */
 
 struct app_ops sp_app_ops(struct sp *sp)
@@ -131,6 +146,7 @@ static int parts_take(struct sp *sp, const struct sp_conf *sc)
 		.output = on_neigh_output,
 		.event = on_neigh_event,
 		.conflict = on_neigh_conflict,
+		.duplicate = on_neigh_duplicate,
 		.arg = sp };
 	uint32_t flows = sp->fp->conf.flows_max;
 

@@ -44,6 +44,7 @@ enum {
 	SP_CC_BURST = 10000, /* flows congestion control visits in one pass */
 	SP_NEIGHBOURS_MAX = 4096,
 	SP_RSTS_PER_S = 10000, /* for segments that belong to no connection */
+	SP_HOPS = 64,
 	SP_SECRETS_LEN = ISN_SECRET_LEN + PORTS_SECRET_LEN + CHALLENGE_SECRET_LEN + COOKIE_SECRET_LEN,
 };
 
@@ -150,6 +151,12 @@ static inline uint32_t sp_link_mss(const struct sp *sp, struct net_addr remote)
 	if (addr_is_v4(remote))
 		return mtu - 40;
 	return (sp->ra.mtu != 0 ? min_u32(mtu, sp->ra.mtu) : mtu) - 60;
+}
+
+/* Through how many routers a segment may go, where nobody says. */
+static inline uint8_t sp_hops(const struct sp *sp, bool v4)
+{
+	return v4 || sp->ra.hops == 0 ? SP_HOPS : sp->ra.hops;
 }
 
 static inline void sp_count(struct sp *sp, enum tas_counter c, uint64_t n) { sp->fp->slow->counter[c] += n; }

@@ -166,7 +166,8 @@ void out_rst_for(struct sp *sp, const uint8_t *frame, const struct flow_key *key
 		fields.ack = seq_add(seg->seq, seg_seq_len(seg));
 		fields.flags |= RTE_TCP_ACK_FLAG;
 	}
-	hdr_tmpl_init(&h, &sp->fp->port->mac, &eth->src_addr, key, 64, 0, false);
+	hdr_tmpl_init(&h, &sp->fp->port->mac, &eth->src_addr, key, sp_hops(sp, addr_is_v4(key->remote)), 0,
+		false);
 	sp_count(sp, CNT_TCP_TX_RSTS, 1);
 	out_segment(sp, &h, &fields, NULL);
 }

@@ -88,7 +88,7 @@ struct ctl_options {
 	int32_t linger2_s;       /* TCP_LINGER2; 0: as tasd is configured; -1: RST at once */
 	uint32_t notsent_lowat;  /* TCP_NOTSENT_LOWAT; 0: none */
 	uint32_t window_clamp;   /* TCP_WINDOW_CLAMP; 0: none */
-	uint16_t hops;           /* IPV6_UNICAST_HOPS plus one; 0: 64 */
+	uint16_t hops;           /* IPV6_UNICAST_HOPS plus one; 0: 64, or as routers say */
 	uint16_t max_seg;        /* TCP_MAXSEG: in our SYN, and of what we send; 0: as the port has it */
 	char congestion[16];     /* one of abi_header.congestion, or ENOENT; empty: configured default */
 };

@@ -110,7 +110,10 @@ bool nd_parse(const uint8_t *frame, const struct seg *seg, struct nd_msg *out)
 		return false;
 	*out = m;
 	if (m.type == ICMP6_ROUTER_ADVERTISEMENT) {
+		out->hops = icmp[4];
 		out->router_lifetime_s = load_be16(icmp + 6);
+		out->reachable_ms = load_be32(icmp + 8);
+		out->retrans_ms = load_be32(icmp + 12);
 		return addr_is_link_local6(m.src);
 	}
 	memcpy(&out->target, icmp + 8, sizeof(out->target));
@@ -173,14 +176,14 @@ uint32_t nd_write_solicitation(uint8_t *buf, uint32_t size, const struct rte_eth
 }
 
 uint32_t nd_write_advertisement(uint8_t *buf, uint32_t size, const struct rte_ether_addr *my_mac,
-	struct net_addr target, const struct rte_ether_addr *to_mac, struct net_addr dst)
+	struct net_addr target, const struct rte_ether_addr *to_mac, struct net_addr dst, bool override)
 {
 	bool group = addr_is_multicast(dst);
 	struct icmp6_to h = { .src_mac = *my_mac, .src = target, .dst = dst, .hops = HOPS };
 	uint8_t fixed[NS_LEN] = { ICMP6_ADVERTISEMENT };
 
 	h.dst_mac = group ? nd_multicast_mac(dst) : *to_mac;
-	fixed[4] = NA_OVERRIDE | (group ? 0 : NA_SOLICITED);
+	fixed[4] = (override ? NA_OVERRIDE : 0) | (group ? 0 : NA_SOLICITED);
 	memcpy(fixed + 8, &target, sizeof(target));
 	return write_message(buf, size, &h, fixed, sizeof(fixed), OPT_TARGET);
 }

@@ -40,7 +40,9 @@ struct nd_msg {
 
 	/* router advertisement */
 	uint16_t router_lifetime_s;
-	uint32_t mtu; /* 0: not said */
+	uint8_t hops; /* for what is sent; 0: not said, as of the others */
+	uint32_t reachable_ms, retrans_ms;
+	uint32_t mtu;
 	uint32_t prefixes;
 	struct nd_prefix prefix[ND_PREFIXES_MAX];
 };
@@ -67,9 +69,10 @@ static inline struct net_addr addr_all_routers(void)
  * to be confirmed (to not NULL). src any: is anybody using target, which is to be ours (RFC 4862 5.4.2)? */
 uint32_t nd_write_solicitation(uint8_t *buf, uint32_t size, const struct rte_ether_addr *my_mac,
 	struct net_addr src, const struct rte_ether_addr *to, struct net_addr target);
-/* target is at my_mac: an answer to one host at to_mac, or, dst being a group, to all of it. */
+/* target is at my_mac: an answer to one host at to_mac, or, dst being a group, to all of it. override: even
+ * if they know another address of it. */
 uint32_t nd_write_advertisement(uint8_t *buf, uint32_t size, const struct rte_ether_addr *my_mac,
-	struct net_addr target, const struct rte_ether_addr *to_mac, struct net_addr dst);
+	struct net_addr target, const struct rte_ether_addr *to_mac, struct net_addr dst, bool override);
 /* Which routers are there? src: our link-local address. */
 uint32_t nd_write_router_solicitation(uint8_t *buf, uint32_t size, const struct rte_ether_addr *my_mac,
 	struct net_addr src);

@@ -114,13 +114,15 @@ touch "$WORK/seen"
 wait $!
 alive "$TASD" || fail "tasd is gone"
 
-say "addresses and a router from advertisements"
+say "an address that Linux has is given up"
 tasd_stop
-tasd_conf ip.autoconf6=on
-sed -i '/^address6/d' "$WORK/tasd.conf"
+tasd_conf ip.autoconf6=on ip.address6=$CLI_IP6/64
 spawn "$SRV" tasd2 tasd -c "$WORK/tasd.conf" --foreground
 TASD=$SPAWNED
 wait_for 20 "the next tasd" tasctl -i "$INSTANCE" status
+wait_for 20 "word of it" grep -q "has our address $CLI_IP6, which is given up" "$WORK/tasd2.log"
+
+say "addresses and a router from advertisements"
 cat <<'T' >"$WORK/ra.py"
 import socket, struct
 s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)

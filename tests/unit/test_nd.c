@@ -61,7 +61,7 @@ static void solicit(const struct rte_ether_addr *to)
 static void advertise(struct net_addr dst)
 {
 	memset(&f, 0, sizeof(f));
-	take(nd_write_advertisement(f.b, sizeof(f.b), &host_mac, host, &our_mac, dst));
+	take(nd_write_advertisement(f.b, sizeof(f.b), &host_mac, host, &our_mac, dst, true));
 }
 
 static void a_solicitation_goes_to_the_group_of_its_target(void **state)
@@ -131,6 +131,9 @@ static void an_announcement_goes_to_all_and_answers_nobody(void **state)
 	assert_true(parse(&m));
 	assert_true(!m.solicited && m.override);
 	assert_true(is_wrong_after(ICMP + 4, 0x60)); /* solicited, to a group (RFC 4861 7.1.2) */
+	take(nd_write_advertisement(f.b, sizeof(f.b), &host_mac, host, &our_mac, ours, false));
+	assert_true(parse(&m));
+	assert_true(m.solicited && !m.override);
 }
 
 static void what_may_come_from_beyond_a_router_is_ignored(void **state)
@@ -166,7 +169,7 @@ static void short_ones_are_ignored(void **state)
 static void router_advertisement(void)
 {
 	static const uint8_t body[] = { ICMP6_ROUTER_ADVERTISEMENT, 0, 0, 0, 64, 0, 0x07, 0x08, /* 1800 s */
-		0, 0, 0, 0, 0, 0, 0, 0,                                                         /* */
+		0, 0, 0x27, 0x10, 0, 0, 0x01, 0xf4,                             /* 10 s, 500 ms */
 		1, 1, 2, 0, 0, 0, 0, 0xfe,                                      /* its address */
 		5, 1, 0, 0, 0, 0, 0x05, 0x78,                                   /* MTU 1400 */
 		3, 4, 64, 0xc0, 0, 0, 0x0e, 0x10, 0, 0, 0x07, 0x08, 0, 0, 0, 0, /* prefix */
@@ -187,7 +190,10 @@ static void a_router_says_what_the_link_is_like(void **state)
 	(void)state;
 	router_advertisement();
 	assert_true(parse(&m));
+	assert_int_equal(m.hops, 64);
 	assert_int_equal(m.router_lifetime_s, 1800);
+	assert_int_equal(m.reachable_ms, 10000);
+	assert_int_equal(m.retrans_ms, 500);
 	assert_int_equal(m.mtu, 1400);
 	assert_true(m.has_mac);
 	assert_int_equal(m.prefixes, 1);

@@ -81,7 +81,7 @@ static void look_away(void) { out.frames = out.packets = out.events = out.confli
 
 static int setup(void **state)
 {
-	struct neigh_ops ops = { on_send, on_output, on_event, on_conflict, &out };
+	struct neigh_ops ops = { on_send, on_output, on_event, on_conflict, NULL, &out };
 	struct net_prefix p = prefix_v4(htobe32(OURS), 24);
 
 	(void)state;

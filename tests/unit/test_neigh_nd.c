@@ -20,7 +20,7 @@ static struct routes routes;
 static struct neigh n;
 static struct net_addr ours, host, link_local;
 static struct {
-	unsigned frames, events, conflicts;
+	unsigned frames, events, conflicts, duplicates;
 	struct nd_msg last; /* frame */
 	bool is_report;
 	struct rte_ether_addr to;
@@ -59,9 +59,21 @@ static void on_conflict(void *arg, struct net_addr addr, const struct rte_ether_
 	out.conflicts++;
 }
 
+/* As the slow path does. */
+static void on_duplicate(void *arg, struct net_addr addr, const struct rte_ether_addr *mac)
+{
+	(void)arg;
+	assert_true(addr_eq(addr, ours) && rte_is_same_ether_addr(mac, &mac_a));
+	assert_true(route_remove_address(&routes, addr));
+	out.duplicates++;
+}
+
 static int setup(void **state)
 {
-	struct neigh_ops ops = { .send = on_send, .event = on_event, .conflict = on_conflict };
+	struct neigh_ops ops = { .send = on_send,
+		.event = on_event,
+		.conflict = on_conflict,
+		.duplicate = on_duplicate };
 	struct net_prefix p = { .len = 64 };
 
 	(void)state;
@@ -247,15 +259,125 @@ static void another_with_our_address_is_reported(void **state) /* RFC 4862 5.4.3
 	assert_int_equal(n.used, 0);
 }
 
+static void polled(tas_ns from, tas_ns until)
+{
+	for (tas_ns now = from; now <= until; now += S / 10)
+		neigh_poll(&n, now);
+}
+
 static void at_the_start_we_join_ask_and_tell(void **state) /* RFC 3810, RFC 4862 5.4, RFC 4861 7.2.6 */
 {
 	(void)state;
 	neigh_announce(&n, 0);
-	assert_int_equal(out.frames, 1 + 2 + 2); /* a report; for each address a question and a statement */
+	assert_int_equal(out.frames, 1 + 2); /* a report; for each address a question */
+	assert_int_equal(out.last.type, ICMP6_SOLICITATION);
+	assert_true(addr_is_any(out.last.src));
+	polled(0, S - S / 10);
+	assert_int_equal(out.frames, 3);
+	polled(S, S + S / 2); /* nobody has them */
+	assert_int_equal(out.frames, 3 + 2);
 	assert_int_equal(out.last.type, ICMP6_ADVERTISEMENT);
 	assert_true(addr_eq(out.last.dst, addr_all_nodes()) && out.last.override && !out.last.solicited);
-	neigh_poll(&n, 3 * S);
+	polled(S + S / 2, 10 * S);
 	assert_int_equal(out.frames, 5 + 2);
+}
+
+static void told_by_its_owner(tas_ns now)
+{
+	struct nd_msg m = { .type = ICMP6_ADVERTISEMENT, .src = ours, .target = ours, .eth_src = mac_a };
+
+	neigh_nd_in(&n, &m, now);
+}
+
+static void address_that_another_had_before_is_given_up(void **state) /* RFC 4862 5.4.4, 5.4.5 */
+{
+	(void)state;
+	neigh_announce(&n, 0);
+	told_by_its_owner(S / 2);
+	assert_int_equal(out.duplicates, 1);
+	assert_int_equal(out.conflicts, 0);
+	assert_false(route_is_local(&routes, ours));
+	assert_true(route_is_local(&routes, link_local));
+	out.frames = 0;
+	polled(S / 2, 10 * S);
+	assert_int_equal(out.frames, 2); /* the other one is told, twice */
+	assert_true(addr_eq(out.last.target, link_local));
+	told_by_its_owner(11 * S);
+	solicited_by(host, &mac_b, true, 11 * S);
+	assert_int_equal(out.frames, 2);
+	assert_int_equal(out.duplicates + out.conflicts, 1);
+}
+
+static void address_that_another_asks_for_at_the_same_time_is_given_up(void **state) /* RFC 4862 5.4.3 */
+{
+	(void)state;
+	neigh_announce(&n, 0);
+	solicited_by(addr_any(), &our_mac, false, S / 2); /* our own question comes back */
+	assert_int_equal(out.duplicates, 0);
+	solicited_by(addr_any(), &mac_a, false, S / 2);
+	assert_int_equal(out.duplicates, 1);
+	assert_false(route_is_local(&routes, ours));
+}
+
+static void address_that_nobody_had_within_a_second_is_kept(void **state)
+{
+	(void)state;
+	neigh_announce(&n, 0);
+	solicited_by(host, &mac_b, true, S / 2); /* it is used meanwhile (RFC 4429 3.3) */
+	assert_true(out.last.solicited && !out.last.override);
+	polled(0, S + S / 10);
+	told_by_its_owner(S + S / 10);
+	assert_int_equal(out.duplicates, 0);
+	assert_int_equal(out.conflicts, 1);
+	solicited_by(host, &mac_b, true, 2 * S);
+	assert_true(out.last.solicited && out.last.override);
+	neigh_announce(&n, 20 * S); /* for another one: what is ours already is not asked for again */
+	assert_true(out.is_report);
+	told_by_its_owner(20 * S + S / 2);
+	assert_int_equal(out.duplicates, 0);
+	assert_true(route_is_local(&routes, ours));
+}
+
+static void address_that_comes_later_is_asked_for_alone(void **state)
+{
+	struct net_prefix p = { .len = 64 };
+
+	(void)state;
+	neigh_announce(&n, 0);
+	polled(0, 10 * S);
+	assert_true(route_remove_address(&routes, link_local));
+	assert_true(addr_parse("2001:db8:5::1", &p.addr));
+	assert_int_equal(route_add_address(&routes, &p), 0);
+	out.frames = 0;
+	neigh_announce(&n, 20 * S);
+	assert_int_equal(out.frames, 1 + 1);
+	assert_true(addr_eq(out.last.target, p.addr) && out.last.type == ICMP6_SOLICITATION);
+	polled(20 * S, 30 * S);
+	p.addr = link_local; /* and one that comes again, too */
+	assert_int_equal(route_add_address(&routes, &p), 0);
+	out.frames = 0;
+	neigh_announce(&n, 40 * S);
+	assert_int_equal(out.frames, 1 + 1);
+	assert_true(addr_eq(out.last.target, link_local));
+}
+
+static void times_of_a_router_count(void **state) /* RFC 4861 6.3.4, 7.2.2, 7.3.3 */
+{
+	uint32_t id;
+
+	(void)state;
+	neigh_times(&n, 5 * S, S / 10);
+	resolve(0, &id);
+	assert_int_equal(out.frames, 1);
+	neigh_poll(&n, S / 10 + S / 20);
+	assert_int_equal(out.frames, 2);
+	advertised(&mac_a, true, true, S);
+	neigh_hold(&n, id);
+	neigh_poll(&n, 5 * S);
+	assert_int_equal(n.entry[id].state, NEIGH_REACHABLE);
+	neigh_poll(&n, 6 * S + S / 10);
+	assert_int_equal(n.entry[id].state, NEIGH_PROBE);
+	neigh_release(&n, id);
 }
 
 static void groups_are_told_when_asked_for(void **state)
@@ -283,6 +405,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(answers_are_limited, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_with_our_address_is_reported, setup, teardown),
 		cmocka_unit_test_setup_teardown(at_the_start_we_join_ask_and_tell, setup, teardown),
+		cmocka_unit_test_setup_teardown(address_that_another_had_before_is_given_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(address_that_another_asks_for_at_the_same_time_is_given_up,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(address_that_nobody_had_within_a_second_is_kept, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(address_that_comes_later_is_asked_for_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(times_of_a_router_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(groups_are_told_when_asked_for, setup, teardown),
 	};
 

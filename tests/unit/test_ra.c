@@ -227,6 +227,58 @@ static void the_links_mtu_is_heeded(void **state)
 	assert_int_equal(ra.mtu, 1400);
 }
 
+static void the_links_hop_limit_is_heeded(void **state) /* RFC 4861 6.3.4 */
+{
+	struct nd_msg m = said(router, 1800, 0);
+
+	(void)state;
+	hear(m, 0);
+	assert_int_equal(ra.hops, 0);
+	m.hops = 33;
+	hear(m, 0);
+	m.hops = 0; /* says nothing */
+	hear(m, 0);
+	assert_int_equal(ra.hops, 33);
+}
+
+static void hear_times(uint32_t reachable_ms, uint32_t retrans_ms)
+{
+	struct nd_msg m = said(router, 1800, 0);
+
+	m.reachable_ms = reachable_ms;
+	m.retrans_ms = retrans_ms;
+	hear(m, 0);
+}
+
+static void the_links_times_are_heeded(void **state) /* RFC 4861 6.3.4 */
+{
+	tas_ns reachable;
+
+	(void)state;
+	hear_times(10000, 500);
+	reachable = neigh.reachable6_ns;
+	assert_true(reachable >= 5 * S && reachable <= 15 * S);
+	assert_int_equal(neigh.retry6_ns, S / 2);
+	hear_times(0, 0);
+	assert_true(neigh.reachable6_ns == reachable);
+	assert_int_equal(neigh.retry6_ns, S / 2);
+	neigh.mac.addr_bytes[5] ^= 1; /* another host takes another part */
+	hear_times(10000, 0);
+	assert_true(neigh.reachable6_ns != reachable);
+	assert_true(neigh.reachable6_ns >= 5 * S && neigh.reachable6_ns <= 15 * S);
+}
+
+static void times_that_would_harm_are_not_taken_as_they_are(void **state)
+{
+	(void)state;
+	hear_times(1, 1);
+	assert_true(neigh.reachable6_ns >= RA_REACHABLE_LEAST_MS / 2 * NS_PER_MS);
+	assert_int_equal(neigh.retry6_ns, RA_RETRANS_LEAST_MS * NS_PER_MS);
+	hear_times(UINT32_MAX, UINT32_MAX);
+	assert_true(neigh.reachable6_ns <= 5400 * S);
+	assert_true(neigh.retry6_ns == 60 * S);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +295,9 @@ int main(void)
 		cmocka_unit_test_setup(a_fixed_gateway_stays, setup),
 		cmocka_unit_test_setup(off_it_ignores_everything, setup),
 		cmocka_unit_test_setup(the_links_mtu_is_heeded, setup),
+		cmocka_unit_test_setup(the_links_hop_limit_is_heeded, setup),
+		cmocka_unit_test_setup(the_links_times_are_heeded, setup),
+		cmocka_unit_test_setup(times_that_would_harm_are_not_taken_as_they_are, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

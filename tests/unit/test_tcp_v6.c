@@ -136,6 +136,44 @@ TEST(link_narrower_than_1280_is_refused) /* RFC 8200 5 */
 	assert_non_null(strstr(err, "1279"));
 }
 
+static uint8_t hops_of(const struct peer *p) { return cold_of(p)->hdr.bytes[14 + 7]; }
+
+TEST(hop_limit_is_the_links_unless_the_application_says_it) /* RFC 4861 6.3.4 */
+{
+	struct ctl_connect m;
+	struct peer p;
+
+	two_families();
+	assert_int_equal(connects(&p, NULL, "fd00::2", &m), 0);
+	assert_int_equal(hops_of(&p), 64);
+	rig.sp.ra.hops = 33;
+	assert_int_equal(connects(&p, NULL, "fd00::2", &m), 0);
+	assert_int_equal(hops_of(&p), 33);
+	assert_int_equal(app_sets(&p, .hops = 10 + 1), 0);
+	assert_int_equal(hops_of(&p), 10);
+	assert_int_equal(connects(&p, NULL, "10.0.0.2", &m), 0);
+	assert_int_equal(cold_of(&p)->hdr.bytes[14 + 8], 64);
+}
+
+TEST(address_that_another_host_had_is_given_up_with_its_connections) /* RFC 4862 5.4.5 */
+{
+	const struct rte_ether_addr mac = { { 2, 0, 0, 0, 0, 0xa } };
+	struct nd_msg taken = { .type = ICMP6_ADVERTISEMENT, .eth_src = mac };
+	struct ctl_connect m;
+	struct peer p, four;
+
+	two_families();
+	taken.src = taken.target = addr("fd00::1");
+	assert_int_equal(connects(&p, NULL, "fd00::2", &m), 0);
+	assert_int_equal(connects(&four, NULL, "10.0.0.2", &m), 0);
+	neigh_nd_in(&rig.sp.neigh, &taken, rig.now);
+	rig_run();
+	assert_int_equal(events_of(&p), ABI_EV_RESET);
+	assert_int_equal(rec_of(&p)->error, ECONNABORTED);
+	assert_int_equal(events_of(&four), 0);
+	assert_int_equal(connects(&p, NULL, "fd00::2", &m), ENETUNREACH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +182,8 @@ int main(void)
 		RIG_TEST(route_chooses_the_local_address_unless_it_is_given),
 		RIG_TEST(nobody_connects_to_what_is_no_host),
 		RIG_TEST(link_narrower_than_1280_is_refused),
+		RIG_TEST(hop_limit_is_the_links_unless_the_application_says_it),
+		RIG_TEST(address_that_another_host_had_is_given_up_with_its_connections),
 	};
 
 	return RIG_MAIN(tests);
