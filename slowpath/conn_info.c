@@ -135,12 +135,13 @@ int conn_op_info(void *arg, uint32_t flow, struct ctl_info *info)
 	return 0;
 }
 
-/* IP_RECVERR: the application hears of it at once, though the connection goes on. */
+/* IP_RECVERR, IPV6_RECVERR: the application hears of it at once, though the connection goes on. */
 static void error_tell(struct sp *sp, uint32_t id, int error)
 {
+	bool v4 = addr_is_v4(sp->fp->cold[id].key.remote);
 	uint16_t number = ++sp->conn[id].errors;
 
-	if (sp->conn[id].opt.flags & CTL_OPTION_RECVERR)
+	if (sp->conn[id].opt.flags & (v4 ? CTL_OPTION_RECVERR : CTL_OPTION_RECVERR6))
 		app_notify(sp->fp->slow, &sp->fp->flows[id], ABI_EV_ERROR,
 			(uint32_t)error | (uint32_t)number << 16);
 }

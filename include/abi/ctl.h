@@ -97,6 +97,7 @@ struct ctl_options {
 #define CTL_OPTION_THIN_LINEAR 4 /* TCP_THIN_LINEAR_TIMEOUTS */
 #define CTL_OPTION_LATE_ACKS 8   /* TCP_QUICKACK is 0 */
 #define CTL_OPTION_RECVERR 16    /* IP_RECVERR */
+#define CTL_OPTION_RECVERR6 32   /* IPV6_RECVERR */
 #define CTL_OPTION_ANY_PATH 2    /* IP_MTU_DISCOVER: what ICMP says of the path's MTU is not heeded */
 
 struct ctl_listen {

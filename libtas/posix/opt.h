@@ -71,6 +71,7 @@ enum opt_slot {
 	OPT_V6ONLY,
 	OPT_TCLASS,
 	OPT_HOPS,
+	OPT_RECVERR6,
 	OPT_SLOTS,
 };
 

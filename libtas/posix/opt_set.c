@@ -47,6 +47,7 @@ static void apply(struct file *f, enum opt_slot slot)
 	case OPT_MTU_DISCOVER:
 	case OPT_MAXSEG:
 	case OPT_RECVERR:
+	case OPT_RECVERR6:
 	case OPT_QUICKACK:
 	case OPT_NOTSENT_LOWAT:
 	case OPT_PACING:

@@ -84,6 +84,7 @@ void opt_fill(struct file *f, struct ctl_options *o)
 		.flags = mtu_discover_flags(f) |
 			(opt_int(f, OPT_THIN_LINEAR, 0) != 0 ? CTL_OPTION_THIN_LINEAR : 0) |
 			(opt_int(f, OPT_RECVERR, 0) != 0 ? CTL_OPTION_RECVERR : 0) |
+			(opt_int(f, OPT_RECVERR6, 0) != 0 ? CTL_OPTION_RECVERR6 : 0) |
 			(opt_int(f, OPT_QUICKACK, 1) == 0 ? CTL_OPTION_LATE_ACKS : 0),
 	};
 	congestion_fill(f, o->congestion);

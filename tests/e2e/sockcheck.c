@@ -10,7 +10,7 @@
 #include <sys/un.h>
 
 const char *check_group = "start";
-struct in_addr check_local, check_remote;
+struct host check_local, check_remote;
 static FILE *control;
 
 static void stop(const char *what)
@@ -92,16 +92,37 @@ void peer_shows(const char *format, ...)
 
 /* --- sockets --- */
 
-struct sockaddr_in address(struct in_addr ip, int port)
+bool host_read(const char *text, struct host *host)
 {
-	return (struct sockaddr_in){ .sin_family = AF_INET,
-		.sin_addr = ip,
-		.sin_port = htons((uint16_t)port) };
+	*host = (struct host){ .family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET, .text = text };
+	return inet_pton(host->family, text, &host->v6) == 1;
+}
+
+union name address(struct host host, int port)
+{
+	union name name = { 0 };
+
+	name.any.sa_family = (sa_family_t)host.family;
+	name.v4.sin_port = htons((uint16_t)port);
+	if (host.family == AF_INET)
+		name.v4.sin_addr = host.v4;
+	else
+		name.v6.sin6_addr = host.v6;
+	return name;
+}
+
+bool is_of(const union name *name, struct host host)
+{
+	union name wanted = address(host, port_of(name));
+
+	return name->any.sa_family == host.family &&
+		(host.family == AF_INET ? memcmp(&name->v4, &wanted.v4, sizeof(wanted.v4))
+					: memcmp(&name->v6, &wanted.v6, sizeof(wanted.v6))) == 0;
 }
 
 int new_socket(int flags)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | flags, 0);
+	int fd = socket(check_local.family, SOCK_STREAM | flags, 0);
 
 	if (fd < 0)
 		stop("socket");
@@ -110,7 +131,7 @@ int new_socket(int flags)
 
 int new_listener(int flags, int *port)
 {
-	struct sockaddr_in name = address(check_local, 0);
+	union name name = address(check_local, 0);
 	socklen_t size = sizeof(name);
 	int fd = new_socket(flags);
 
@@ -120,7 +141,7 @@ int new_listener(int flags, int *port)
 		stop("listen");
 	if (getsockname(fd, (struct sockaddr *)&name, &size) != 0)
 		stop("getsockname");
-	*port = ntohs(name.sin_port);
+	*port = port_of(&name);
 	return fd;
 }
 
@@ -128,7 +149,7 @@ int accepted(int flags)
 {
 	int port, listener = new_listener(0, &port), fd;
 
-	if (strcmp(peer("connect 1 %s %d", inet_ntoa(check_local), port), "0") != 0)
+	if (strcmp(peer("connect 1 %s %d", check_local.text, port), "0") != 0)
 		stop("the peer cannot connect");
 	fd = accept4(listener, NULL, NULL, flags);
 	if (fd < 0)
@@ -140,7 +161,7 @@ int accepted(int flags)
 int connected(void)
 {
 	int port = atoi(peer("listen")), fd = new_socket(0);
-	struct sockaddr_in to = address(check_remote, port);
+	union name to = address(check_remote, port);
 
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
 		stop("connect");
@@ -275,7 +296,7 @@ static int subject_main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
-	if (inet_aton(argv[3], &check_local) == 0 || inet_aton(argv[4], &check_remote) == 0)
+	if (!host_read(argv[3], &check_local) || !host_read(argv[4], &check_remote))
 		return 2;
 	control_open(argv[2]);
 	for (unsigned i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
@@ -292,9 +313,9 @@ static int subject_main(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct in_addr remote;
+	struct host remote;
 
-	if (argc == 4 && strcmp(argv[1], "peer") == 0 && inet_aton(argv[3], &remote) != 0)
+	if (argc == 4 && strcmp(argv[1], "peer") == 0 && host_read(argv[3], &remote))
 		return peer_main(argv[2], remote);
 	if (argc >= 5 && strcmp(argv[1], "subject") == 0)
 		return subject_main(argc, argv);

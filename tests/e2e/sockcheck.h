@@ -32,9 +32,26 @@
 
 enum { PATIENCE_MS = 5000, TEXT = 256 };
 
-extern const char *check_group;     /* first word of every line */
-extern struct in_addr check_local;  /* where the subject listens */
-extern struct in_addr check_remote; /* where the peer listens */
+/* A host by its address, of either family. */
+struct host {
+	int family;
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+	};
+	const char *text;
+};
+
+/* A socket's name. The port is at the same place in both families. */
+union name {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+extern const char *check_group;  /* first word of every line */
+extern struct host check_local;  /* where the subject listens */
+extern struct host check_remote; /* where the peer listens */
 
 /* Prints a call's result: a number, or the name of errno if it is -1. Returns it. */
 long show(const char *call, long result);
@@ -47,12 +64,17 @@ const char *peer(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same, and prints the answer. */
 void peer_shows(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Sockets of the subject; they exit with a message on failure. */
+/* The address that a text says; false if it is none. */
+bool host_read(const char *text, struct host *host);
+
+/* Sockets of the subject, of check_local's family; they exit with a message on failure. */
 int new_socket(int flags);
 int new_listener(int flags, int *port);
 int accepted(int flags); /* a connection that the peer (its number 1) opened */
 int connected(void);     /* one that the subject opened to the peer (1) */
-struct sockaddr_in address(struct in_addr ip, int port);
+union name address(struct host host, int port);
+bool is_of(const union name *name, struct host host); /* whatever its port */
+static inline int port_of(const union name *name) { return ntohs(name->v4.sin_port); }
 
 /* Waits until poll says one of the events. */
 void settle(int fd, short events);
@@ -99,6 +121,6 @@ void check_corners(void);
 void check_vfork(void);
 
 /* The other side; ends when the control connection does. */
-int peer_main(const char *path, struct in_addr remote);
+int peer_main(const char *path, struct host remote);
 
 #endif

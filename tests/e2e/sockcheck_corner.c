@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls that move nothing, at ends, by number, and between pipes and sockets. */
-#include <arpa/inet.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
@@ -8,11 +7,11 @@
 
 static void named(const char *when, int fd)
 {
-	struct sockaddr_in name = { 0 };
+	union name name = { 0 };
 	socklen_t size = sizeof(name);
 
 	show(when, getpeername(fd, (struct sockaddr *)&name, &size));
-	show("the peer's address", name.sin_addr.s_addr == check_remote.s_addr);
+	show("the peer's address", is_of(&name, check_remote));
 }
 
 static void names_at_the_end(void)

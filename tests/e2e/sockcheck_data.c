@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Names of sockets, and moving bytes. */
-#include <arpa/inet.h>
 #include <limits.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -13,7 +12,7 @@ enum { BIG = 3000000 };
 /* Whatever number says "as many as there may be", at first and again, of a listener that then accepts. */
 static void listen_with(const char *call, int backlog)
 {
-	struct sockaddr_in name = address(check_local, 0);
+	union name name = address(check_local, 0);
 	socklen_t size = sizeof(name);
 	int fd = new_socket(0);
 
@@ -21,8 +20,7 @@ static void listen_with(const char *call, int backlog)
 	getsockname(fd, (struct sockaddr *)&name, &size);
 	show(call, listen(fd, backlog));
 	show("again", listen(fd, backlog));
-	show_text("peer connects",
-		peer("connect 1 %s %d", inet_ntoa(check_local), (int)ntohs(name.sin_port)));
+	show_text("peer connects", peer("connect 1 %s %d", check_local.text, port_of(&name)));
 	settle(fd, POLLIN);
 	show("it is accepted", close(accept(fd, NULL, NULL)));
 	close(fd);
@@ -30,7 +28,7 @@ static void listen_with(const char *call, int backlog)
 
 void check_names(void)
 {
-	struct sockaddr_in name;
+	union name name;
 	socklen_t size = sizeof(name);
 	int port, listener = new_listener(SOCK_NONBLOCK, &port), second = new_socket(0), fd;
 
@@ -47,7 +45,7 @@ void check_names(void)
 	show("recv on a listener", recv(listener, &name, 1, 0));
 	show("accept on a new socket", accept(second, NULL, NULL));
 	show("listen again", listen(listener, 5));
-	show_text("peer connects", peer("connect 1 %s %d", inet_ntoa(check_local), port));
+	show_text("peer connects", peer("connect 1 %s %d", check_local.text, port));
 	settle(listener, POLLIN);
 	show_events("listener with one", 0, events_now(listener));
 	show("accept4 with wrong flags", accept4(listener, NULL, NULL, 1));
@@ -59,11 +57,10 @@ void check_names(void)
 	show("accept again", accept(listener, NULL, NULL));
 	size = sizeof(name);
 	show("getpeername", getpeername(fd, (struct sockaddr *)&name, &size));
-	show("the peer's address", name.sin_addr.s_addr == check_remote.s_addr);
+	show("the peer's address", is_of(&name, check_remote));
 	size = sizeof(name);
 	show("getsockname", getsockname(fd, (struct sockaddr *)&name, &size));
-	show("own address and port",
-		name.sin_addr.s_addr == check_local.s_addr && ntohs(name.sin_port) == port);
+	show("own address and port", is_of(&name, check_local) && port_of(&name) == port);
 	show("bind of a connection", bind(fd, (struct sockaddr *)&name, sizeof(name)));
 	show("listen on a connection", listen(fd, 1));
 	show("accept on a connection", accept(fd, NULL, NULL));

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How connections end, and what their sockets say then; waiting, and interrupted waiting; opening. */
-#include <arpa/inet.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/time.h>
@@ -9,7 +8,7 @@
 
 static void after_end(int fd)
 {
-	struct sockaddr_in name;
+	union name name;
 	socklen_t size = sizeof(name);
 	int error = 0;
 	char byte;
@@ -357,7 +356,7 @@ static int free_port(void)
 
 static void refused(void)
 {
-	struct sockaddr_in to = address(check_remote, free_port());
+	union name to = address(check_remote, free_port());
 	int fd = new_socket(0), error = 0;
 	socklen_t size = sizeof(error);
 
@@ -379,7 +378,7 @@ static void refused(void)
 
 void check_connect(void)
 {
-	struct sockaddr_in to, name;
+	union name to, name;
 	socklen_t size = sizeof(name);
 	int fd, port;
 	char data[10];
@@ -394,10 +393,10 @@ void check_connect(void)
 	show("connect again", connect(fd, (struct sockaddr *)&to, sizeof(to)));
 	show("and again", connect(fd, (struct sockaddr *)&to, sizeof(to)));
 	show("getpeername", getpeername(fd, (struct sockaddr *)&name, &size));
-	show("the port", name.sin_port == to.sin_port);
+	show("the port", port_of(&name) == port_of(&to));
 	size = sizeof(name);
 	show("getsockname", getsockname(fd, (struct sockaddr *)&name, &size));
-	show("own address", name.sin_addr.s_addr == check_local.s_addr);
+	show("own address", is_of(&name, check_local));
 	peer_shows("accept 1");
 	pattern_fill(data, 0, 10);
 	show("write", write(fd, data, 10));
@@ -411,7 +410,7 @@ void check_connect(void)
 	close(fd);
 	fd = new_socket(0);
 	show("connect with a short address", connect(fd, (struct sockaddr *)&to, 4));
-	to.sin_family = AF_INET6;
+	to.any.sa_family = (sa_family_t)(AF_INET + AF_INET6 - check_local.family);
 	show("connect of another family", connect(fd, (struct sockaddr *)&to, sizeof(to)));
 	close(fd);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* poll, select, epoll, alone and beside descriptors of the kernel. */
-#include <arpa/inet.h>
 #include <sys/select.h>
 
 #include "tests/e2e/sockcheck.h"
@@ -292,17 +291,17 @@ static void openings(void)
 {
 	int set = epoll_create1(EPOLL_CLOEXEC), port, listener = new_listener(SOCK_NONBLOCK, &port),
 	    fd = new_socket(SOCK_NONBLOCK);
-	struct sockaddr_in to;
+	union name to;
 
 	show("add a listener", control(set, EPOLL_CTL_ADD, listener, EPOLLIN, 1));
 	wait_shows("idle", set, 0);
-	peer("connect 1 %s %d", inet_ntoa(check_local), port);
+	peer("connect 1 %s %d", check_local.text, port);
 	wait_shows("a connection", set, PATIENCE_MS);
 	wait_shows("still", set, 0);
 	close(accept(listener, NULL, NULL));
 	wait_shows("accepted", set, 0);
 	show("to edges", control(set, EPOLL_CTL_MOD, listener, EPOLLIN | EPOLLET, 2));
-	peer("connect 2 %s %d", inet_ntoa(check_local), port);
+	peer("connect 2 %s %d", check_local.text, port);
 	wait_shows("a connection", set, PATIENCE_MS);
 	wait_shows("not again", set, SOON_MS);
 	close(accept(listener, NULL, NULL));

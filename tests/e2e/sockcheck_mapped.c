@@ -29,11 +29,11 @@ static void names_of(int fd, int local_port, int remote_port)
 
 	show("getsockname", getsockname(fd, (struct sockaddr *)&name, &size));
 	show("its size", size);
-	show("own name, mapped", same(&name, check_local, local_port));
+	show("own name, mapped", same(&name, check_local.v4, local_port));
 	size = sizeof(name);
 	show("getpeername", getpeername(fd, (struct sockaddr *)&name, &size));
 	show("its size", size);
-	show("the peer's name, mapped", same(&name, check_remote, remote_port));
+	show("the peer's name, mapped", same(&name, check_remote.v4, remote_port));
 	size = 20;
 	memset(&name, 0x55, sizeof(name));
 	show("getpeername, cut", getpeername(fd, (struct sockaddr *)&name, &size));
@@ -52,17 +52,17 @@ static int socket6(int v6only)
 static void refusals(int port)
 {
 	struct sockaddr_storage long4 = { 0 };
-	struct sockaddr_in to4 = address(check_remote, port);
-	struct sockaddr_in6 to6 = mapped(check_remote, port);
+	union name to4 = address(check_remote, port);
+	struct sockaddr_in6 to6 = mapped(check_remote.v4, port);
 	int fd = socket6(0), four = new_socket(0), only = socket6(1);
 
-	memcpy(&long4, &to4, sizeof(to4));
-	show("connect of AF_INET6 to AF_INET", connect(fd, (struct sockaddr *)&to4, sizeof(to4)));
+	memcpy(&long4, &to4.v4, sizeof(to4.v4));
+	show("connect of AF_INET6 to AF_INET", connect(fd, (struct sockaddr *)&to4, sizeof(to4.v4)));
 	show("the same, long", connect(fd, (struct sockaddr *)&long4, sizeof(struct sockaddr_in6)));
-	show("bind of AF_INET6 to AF_INET", bind(fd, (struct sockaddr *)&to4, sizeof(to4)));
+	show("bind of AF_INET6 to AF_INET", bind(fd, (struct sockaddr *)&to4, sizeof(to4.v4)));
 	show("connect of AF_INET to AF_INET6", connect(four, (struct sockaddr *)&to6, sizeof(to6)));
 	show("connect of IPv6 alone to a mapped one", connect(only, (struct sockaddr *)&to6, sizeof(to6)));
-	to6 = mapped(check_local, 0);
+	to6 = mapped(check_local.v4, 0);
 	show("bind of IPv6 alone to a mapped one", bind(only, (struct sockaddr *)&to6, sizeof(to6)));
 	close(fd);
 	close(four);
@@ -71,7 +71,7 @@ static void refusals(int port)
 
 static void opening(int port)
 {
-	struct sockaddr_in6 to = mapped(check_remote, port);
+	struct sockaddr_in6 to = mapped(check_remote.v4, port);
 	int fd = socket6(0);
 
 	show("connect to a mapped one", connect(fd, (struct sockaddr *)&to, sizeof(to)));
@@ -88,7 +88,7 @@ static void opening(int port)
 
 static void accepting(bool wildcard)
 {
-	struct sockaddr_in6 at = mapped(check_local, 0), from = { 0 };
+	struct sockaddr_in6 at = mapped(check_local.v4, 0), from = { 0 };
 	socklen_t size = sizeof(at);
 	int listener = socket6(0), fd, port;
 
@@ -98,13 +98,14 @@ static void accepting(bool wildcard)
 	show("listen", listen(listener, 5));
 	show("getsockname", getsockname(listener, (struct sockaddr *)&at, &size));
 	port = ntohs(at.sin6_port);
-	show("its address", wildcard ? IN6_IS_ADDR_UNSPECIFIED(&at.sin6_addr) : same(&at, check_local, port));
-	show_text("peer connects", peer("connect 1 %s %d", inet_ntoa(check_local), port));
+	show("its address",
+		wildcard ? IN6_IS_ADDR_UNSPECIFIED(&at.sin6_addr) : same(&at, check_local.v4, port));
+	show_text("peer connects", peer("connect 1 %s %d", check_local.text, port));
 	size = sizeof(from);
 	fd = accept(listener, (struct sockaddr *)&from, &size);
 	show("accept", fd >= 0);
 	show("its size", size);
-	show("from", same(&from, check_remote, -1));
+	show("from", same(&from, check_remote.v4, -1));
 	names_of(fd, port, ntohs(from.sin6_port));
 	close(fd);
 	close(listener);
@@ -120,7 +121,7 @@ static void refusing_by_default(void)
 	show("bind", bind(listener, (struct sockaddr *)&at, sizeof(at)));
 	show("listen", listen(listener, 5));
 	show("getsockname", getsockname(listener, (struct sockaddr *)&at, &size));
-	show_text("peer connects", peer("connect 1 %s %d", inet_ntoa(check_local), ntohs(at.sin6_port)));
+	show_text("peer connects", peer("connect 1 %s %d", check_local.text, ntohs(at.sin6_port)));
 	close(listener);
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Options, what is told of a socket, control data. */
-#include <arpa/inet.h>
 
 #include "tests/e2e/sockcheck.h"
 
@@ -117,7 +116,7 @@ void check_options(void)
 	round_trip(listener);
 	setsockopt(listener, IPPROTO_TCP, TCP_KEEPIDLE, &(int){ 44 }, sizeof(int));
 	setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	peer("connect 1 %s %d", inet_ntoa(check_local), port);
+	peer("connect 1 %s %d", check_local.text, port);
 	fd = accept(listener, NULL, NULL);
 	show("inherited TCP_KEEPIDLE", getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &value, &size));
 	show("value", value);
@@ -184,6 +183,15 @@ static const struct round_trip tuning[] = {
 	{ IPPROTO_IP, IP_FREEBIND, "IP_FREEBIND", 1 },
 	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, "IP_BIND_ADDRESS_NO_PORT", 1 },
 	{ IPPROTO_IP, IP_TRANSPARENT, "IP_TRANSPARENT", 0 },
+	{ IPPROTO_IPV6, IPV6_TCLASS, "IPV6_TCLASS", 0x53 },
+	{ IPPROTO_IPV6, IPV6_TCLASS, "IPV6_TCLASS", 256 },
+	{ IPPROTO_IPV6, IPV6_TCLASS, "IPV6_TCLASS", -1 },
+	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, "IPV6_UNICAST_HOPS", 77 },
+	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, "IPV6_UNICAST_HOPS", 256 },
+	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, "IPV6_UNICAST_HOPS", -1 },
+	{ IPPROTO_IPV6, IPV6_RECVERR, "IPV6_RECVERR", 7 },
+	{ IPPROTO_IPV6, IPV6_RECVERR, "IPV6_RECVERR", 0 },
+	{ IPPROTO_IPV6, 9999, "an unknown one", 1 },
 };
 
 static void identity(int fd)
@@ -276,7 +284,7 @@ void check_tuning(void)
 
 	tune("a listener", listener);
 	info_of_listener(listener);
-	peer("connect 1 %s %d", inet_ntoa(check_local), port);
+	peer("connect 1 %s %d", check_local.text, port);
 	settle(listener, POLLIN);
 	info_of_listener(listener);
 	fd = accept(listener, NULL, NULL);

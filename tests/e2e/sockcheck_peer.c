@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The peer: does what it is told, one line at a time, on up to SOCKETS connections. */
-#include <arpa/inet.h>
 #include <sys/un.h>
 
 #include "tests/e2e/sockcheck.h"
@@ -10,7 +9,7 @@ enum { SOCKETS = 64 };
 static int listener = -1;
 static int sockets[SOCKETS];
 static size_t sent[SOCKETS], received[SOCKETS];
-static struct in_addr own;
+static struct host own;
 
 static void answer(FILE *to, long result)
 {
@@ -22,14 +21,14 @@ static void answer(FILE *to, long result)
 
 static long do_listen(void)
 {
-	struct sockaddr_in name = address(own, 0);
+	union name name = address(own, 0);
 	socklen_t size = sizeof(name);
 
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	listener = socket(own.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(listener, (struct sockaddr *)&name, sizeof(name)) != 0 || listen(listener, 16) != 0 ||
 		getsockname(listener, (struct sockaddr *)&name, &size) != 0)
 		return -1;
-	return ntohs(name.sin_port);
+	return port_of(&name);
 }
 
 static long do_unlisten(void)
@@ -53,10 +52,16 @@ static void install(unsigned i, int fd)
 
 static long do_connect(unsigned i, const char *ip, int port)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct host host;
+	union name to;
+	int fd;
 
-	inet_aton(ip, &to.sin_addr);
+	if (!host_read(ip, &host)) {
+		errno = EINVAL;
+		return -1;
+	}
+	to = address(host, port);
+	fd = socket(host.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
 		close(fd);
 		return -1;
@@ -183,7 +188,7 @@ static long obey(const char *line)
 	return -1;
 }
 
-int peer_main(const char *path, struct in_addr remote)
+int peer_main(const char *path, struct host remote)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

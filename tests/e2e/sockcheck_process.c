@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copies of descriptors, copies of processes, threads. */
-#include <arpa/inet.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
@@ -142,7 +141,7 @@ static void child_that_accepts(void)
 		_exit(fd >= 0 && write(fd, "", 1) == 1 ? 7 : 1);
 	}
 	close(listener);
-	show_text("peer connects", peer("connect 1 %s %d", inet_ntoa(check_local), port));
+	show_text("peer connects", peer("connect 1 %s %d", check_local.text, port));
 	peer_shows("recv 1 2");
 	show("child accepted", WEXITSTATUS(ended(child)));
 }
@@ -296,12 +295,12 @@ static void one_listener_for_two_threads(void)
 	p = (struct pollfd){ .fd = shared_fd, .events = POLLIN };
 	busy_begin(&busy);
 	usleep(20000);
-	show_text("peer connects", peer("connect 1 %s %d", inet_ntoa(check_local), port));
+	show_text("peer connects", peer("connect 1 %s %d", check_local.text, port));
 	show("the busy one has its event", read(took_one[0], &byte, 1));
 	fd = accept(shared_fd, NULL, NULL);
 	show("accept", fd >= 0);
 	close(fd);
-	show_text("peer connects", peer("connect 2 %s %d", inet_ntoa(check_local), port));
+	show_text("peer connects", peer("connect 2 %s %d", check_local.text, port));
 	for (int i = 0; i < PATIENCE_MS && n == 0; i++, usleep(1000))
 		n = poll(&p, 1, 0); /* without waiting, so that nothing is asked for */
 	show("poll sees the next", n);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sockets that several descriptors or several processes have: what one of them does holds for all, and only
  * the last close ends anything. */
-#include <arpa/inet.h>
 #include <sched.h>
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -218,20 +217,20 @@ void check_beside(void)
 
 static int bound(int *port)
 {
-	struct sockaddr_in name = address(check_local, 0);
+	union name name = address(check_local, 0);
 	socklen_t size = sizeof(name);
 	int fd = new_socket(0);
 
 	if (bind(fd, (struct sockaddr *)&name, sizeof(name)) != 0)
 		exit(1);
 	getsockname(fd, (struct sockaddr *)&name, &size);
-	*port = ntohs(name.sin_port);
+	*port = port_of(&name);
 	return fd;
 }
 
 static void connect_and_accept(int fd, int port)
 {
-	show_text("peer connects", peer("connect 1 %s %d", inet_ntoa(check_local), port));
+	show_text("peer connects", peer("connect 1 %s %d", check_local.text, port));
 	settle(fd, POLLIN);
 	show("accept", close(accept(fd, NULL, NULL)));
 }
@@ -258,7 +257,7 @@ static void listen_twice(void)
 
 static int second_socket(int fd)
 {
-	struct sockaddr_in name;
+	union name name;
 	socklen_t size = sizeof(name);
 	int other = new_socket(0), one = 1;
 
@@ -364,7 +363,7 @@ static void options_by_child(void)
 	let_act();
 	if (read(ready[0], &byte, 1) != 1)
 		exit(1);
-	show_text("peer connects", peer("connect 1 %s %d", inet_ntoa(check_local), port));
+	show_text("peer connects", peer("connect 1 %s %d", check_local.text, port));
 	show("the child's options are its connections'", result_of(child));
 	peer_shows("recv 1 2");
 	close(fd);

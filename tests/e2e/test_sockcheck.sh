@@ -8,8 +8,10 @@
 
 groups=(names mapped transfer messages ends waits connect options tuning poll epoll epoll_sets descriptors
 	processes inherited lingering beside listeners shared vfork corners threads breaks streams standard)
+groups6=(names transfer messages ends waits connect options tuning poll epoll epoll_sets descriptors corners)
 check=$BUILD/tests/e2e/sockcheck
 KERNEL_IP=10.78.0.1 KERNEL_PEER_IP=10.78.0.2
+TASD_IP6=fd00:77::1 CLI_IP6=fd00:77::2 KERNEL_IP6=fd00:78::1 KERNEL_PEER_IP6=fd00:78::2
 
 kernel_link() {
 	ip link add k0 netns "$SRV" type veth peer name k1 netns "$CLI"
@@ -17,6 +19,10 @@ kernel_link() {
 	ip -n "$CLI" address add $KERNEL_PEER_IP/24 dev k1
 	ip -n "$SRV" link set k0 up
 	ip -n "$CLI" link set k1 up
+	ip -n "$SRV" -6 address add $KERNEL_IP6/64 dev k0 nodad
+	ip -n "$CLI" -6 address add $KERNEL_PEER_IP6/64 dev k1 nodad
+	in_cli sysctl -q -w net.ipv6.conf.cli0.disable_ipv6=0 net.ipv6.conf.cli0.accept_dad=0
+	ip -n "$CLI" -6 address add $CLI_IP6/64 dev cli0 nodad
 	in_srv sysctl -q -w net.ipv6.bindv6only=1 # what a socket says of itself counts for more
 }
 
@@ -34,7 +40,11 @@ ns_make
 kernel_link
 spawn "$CLI" peer "$check" peer "$WORK/control" $CLI_IP
 spawn "$CLI" kernel-peer "$check" peer "$WORK/kernel-control" $KERNEL_PEER_IP
-wait_for 5 "the peers" test -S "$WORK/control" -a -S "$WORK/kernel-control"
+spawn "$CLI" peer6 "$check" peer "$WORK/control6" $CLI_IP6
+spawn "$CLI" kernel-peer6 "$check" peer "$WORK/kernel-control6" $KERNEL_PEER_IP6
+for control in control kernel-control control6 kernel-control6; do
+	wait_for 5 "the peers" test -S "$WORK/$control"
+done
 
 say "the kernel's sockets, alone and under tas-run without tasd"
 for group in "${groups[@]}"; do
@@ -44,10 +54,19 @@ for group in "${groups[@]}"; do
 	same "$group" kernel without
 done
 
-tasd_start
+tasd_start ip.address6=$TASD_IP6/64
 for group in "${groups[@]}"; do
 	say "$group: $(grep -c = "$WORK/kernel-$group.txt") results"
 	subject tasd "$group" "$WORK/control" $TASD_IP $CLI_IP tas-run -i "$INSTANCE" --
 	same "$group" kernel tasd
 done
 [ "$(carried)" -gt 3300000 ] || fail "tasd carried only $(carried) bytes"
+
+say "the same over IPv6"
+carried_begin
+for group in "${groups6[@]}"; do
+	subject kernel6 "$group" "$WORK/kernel-control6" $KERNEL_IP6 $KERNEL_PEER_IP6
+	subject tasd6 "$group" "$WORK/control6" $TASD_IP6 $CLI_IP6 tas-run -i "$INSTANCE" --
+	same "$group" kernel6 tasd6
+done
+assert_carried 3300000

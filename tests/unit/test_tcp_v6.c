@@ -98,6 +98,37 @@ TEST(path_is_never_taken_for_narrower_than_1280) /* RFC 8201 4 */
 	assert_int_equal(flow_of(&p)->mss, 1220);
 }
 
+static void unreachable(struct peer *p)
+{
+	struct icmp_error e = { .key = cold_of(p)->key,
+		.seq = flow_tx_seq(flow_of(p), flow_of(p)->tx_una),
+		.type = 1, /* RFC 4443 3.1 */
+		.code = 3,
+		.v6 = true };
+
+	conn_icmp_error(&rig.sp, &e);
+	rig_run();
+}
+
+TEST(error_about_data_is_told_to_who_wants_to_know_of_ipv6) /* IPV6_RECVERR of Linux */
+{
+	struct ctl_connect m;
+	struct peer p;
+
+	two_families();
+	assert_int_equal(connects(&p, NULL, "fd00::2", &m), 0);
+	answered(&p, "", 0);
+	app_writes(&p, 100);
+	assert_int_equal(app_sets(&p, .flags = CTL_OPTION_RECVERR), 0); /* of IPv4 */
+	unreachable(&p);
+	assert_int_equal(events_of(&p) & ABI_EV_ERROR, 0);
+	assert_int_equal(app_sets(&p, .flags = CTL_OPTION_RECVERR6), 0);
+	unreachable(&p);
+	assert_int_equal(events_of(&p) & (ABI_EV_ERROR | ABI_EV_RESET), ABI_EV_ERROR);
+	assert_int_equal(rec_of(&p)->error & 0xffff, EHOSTUNREACH);
+	overlook();
+}
+
 TEST(route_chooses_the_local_address_unless_it_is_given) /* RFC 9293 3.9.1.1, MUST-43, MUST-44 */
 {
 	struct ctl_connect m;
@@ -179,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(peer_without_an_mss_gets_1220_bytes),
 		RIG_TEST(path_is_never_taken_for_narrower_than_1280),
+		RIG_TEST(error_about_data_is_told_to_who_wants_to_know_of_ipv6),
 		RIG_TEST(route_chooses_the_local_address_unless_it_is_given),
 		RIG_TEST(nobody_connects_to_what_is_no_host),
 		RIG_TEST(link_narrower_than_1280_is_refused),
