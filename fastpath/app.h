@@ -69,6 +69,13 @@ static inline struct abi_flow_rec *app_rec(const struct app *a, uint32_t rec)
 	return &app_rec_chunk(a, rec / ABI_REC_CHUNK)[rec % ABI_REC_CHUNK];
 }
 
+static inline struct abi_flow_urgent *app_urgent(const struct app *a, uint32_t rec)
+{
+	struct abi_rec_chunk *chunk = (struct abi_rec_chunk *)(void *)app_rec_chunk(a, rec / ABI_REC_CHUNK);
+
+	return &chunk->urgent[rec % ABI_REC_CHUNK];
+}
+
 static inline char *app_page(const struct app *a, uint32_t page) { return a->base + ((uint64_t)page << 12); }
 
 #endif

@@ -256,7 +256,10 @@ static TAS_NOINLINE void ring_is_full(struct tcp t)
 
 static void bell_options(struct tcp t, const struct abi_bell *b)
 {
-	enum { RARE_OPTIONS = ABI_BELL_WANT_SPACE | ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS };
+	enum {
+		RARE_OPTIONS = ABI_BELL_WANT_SPACE | ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS |
+			ABI_BELL_URGENT
+	};
 	struct flow *f = t.f;
 
 	if (b->flags & ABI_BELL_OPTIONS) {
@@ -272,6 +275,8 @@ static void bell_options(struct tcp t, const struct abi_bell *b)
 	}
 	if (b->flags & (ABI_BELL_QUICK_ACKS | ABI_BELL_LATE_ACKS))
 		bell_acks(t, b->flags);
+	if (b->flags & ABI_BELL_URGENT)
+		urgent_out(t);
 }
 
 static void bell_end(struct tcp t, const struct abi_bell *b)

@@ -284,6 +284,10 @@ static inline tas_ns core_wakes_due(const struct fp_core *c)
 {
 	return c->late_head == APP_NONE ? TAS_NS_NEVER : c->late_at;
 }
+/* What the record of the flow's home says of urgent data, for who takes over its positions; and what another
+ * record is to say of the peer's. */
+void flow_urgent_take(struct fp_core *c, uint32_t id);
+void flow_urgent_give(const struct flow_urgent *u, struct abi_flow_urgent *shm);
 /* To be called by the slow path when its pass ends: wakes contexts, cores and sends what the pass queued. */
 void core_flush(struct fp_core *c);
 /* An application attached (its slot is live): every core begins to look at its bells. */

@@ -93,6 +93,7 @@ enum flow_flags {
 	FLOW_RX_LIMITED = 1 << 29,   /* cold.rx_limit and rx_clamp hold */
 	FLOW_TX_LIMITED = 1 << 30,   /* cold.tx_limit and notsent_lowat hold */
 };
+#define FLOW_URGENT (1u << 31) /* the last of them: una has not reached cold.urgent.tx_end */
 
 /* Why the slow path should look at a flow (flow.events): the fast path sets bits and pushes the flow at most
  * once. */
@@ -260,6 +261,16 @@ struct path_probe {
 	bool lost;   /* and something of it went again */
 };
 
+/* As abi_flow_urgent has it (urgent.c). */
+struct flow_urgent {
+	uint64_t at;          /* stream offset of the peer's urgent byte, */
+	uint64_t from, to;    /* and where who stood at one that was not known goes on */
+	uint32_t count;       /* 0: there was none; else even */
+	uint32_t byte;        /* ABI_URGENT_THERE and the byte */
+	uint32_t seen, taken; /* what the former home of the flow had said */
+	uint64_t tx_end;      /* behind the last urgent byte of our stream: with FLOW_URGENT */
+};
+
 struct flow_cold {
 	/* what congestion control and statistics see; totals since installation, so that readers take
 	 * differences */
@@ -347,6 +358,7 @@ struct flow_cold {
 	uint32_t rx_tune_us; /* when the application had read so far that rx_tune_at was set */
 	uint64_t rx_tune_at; /* half a ring further: reached within a round trip, the slow path hears of it.
 			       * 0: not measured yet; FLOW_TUNE_NEVER: of no interest */
+	struct flow_urgent urgent;
 };
 
 static inline uint64_t flow_tx_nxt(const struct flow *f) { return f->tx_una + f->tx_inflight; }

@@ -34,6 +34,7 @@
 	X(TCP_RX_PAWS, "tcp_rx_paws", "segments", "dropped: timestamp older than the last (PAWS)")          \
 	X(TCP_RX_DUP_ACKS, "tcp_rx_duplicate_acks", "segments", "duplicate acknowledgements received")      \
 	X(TCP_RX_DSACKS, "tcp_rx_dsacks", "segments", "reports of peers that something came twice")         \
+	X(TCP_RX_URGENT, "tcp_rx_urgent", "pointers", "announcements of urgent data")                       \
 	X(TCP_RX_CE, "tcp_rx_ce", "segments", "arrived marked: congestion on their way (ECN)")              \
 	X(TCP_RX_ECE, "tcp_rx_ece", "segments", "acknowledgements that echoed congestion of ours (ECN)")    \
 	X(TCP_RX_CHALLENGE, "tcp_challenge_acks", "segments", "challenge acknowledgements sent (RFC 5961)") \

@@ -140,8 +140,12 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	f->tx_avail -= payload;
 	f->snd_wnd -= min_u32(acked, f->snd_wnd);
 	k->delivered += acked - had_sacked;
-	if (unlikely(f->flags & FLOW_ECN))
-		ecn_ack_in(t, seg, acked);
+	if (unlikely(f->flags & (FLOW_ECN | FLOW_URGENT))) {
+		if (f->flags & FLOW_ECN)
+			ecn_ack_in(t, seg, acked);
+		if (f->flags & FLOW_URGENT)
+			urgent_acked(t);
+	}
 	count(t.c, CNT_TCP_TX_PAYLOAD, payload);
 	if (k->sacked.n > 0)
 		ranges_trim_below(&k->sacked, f->tx_una);
@@ -240,6 +244,13 @@ static enum ack_result ack_refuse(struct tcp t, const struct seg *seg)
 		tcp_ack_soon(t);
 	}
 	return ACK_REFUSED;
+}
+
+bool tcp_ack_believed(struct tcp t, const struct seg *seg)
+{
+	int32_t ahead = seq_dist(flow_tx_seq(t.f, t.f->tx_una), seg->ack);
+
+	return ahead <= (int64_t)t.f->tx_inflight && ahead >= -(int64_t)t.k->max_snd_wnd;
 }
 
 enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *frame)

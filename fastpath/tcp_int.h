@@ -48,6 +48,8 @@ enum ack_result {
 
 /* RFC 9293 3.10.7.4, fifth: acknowledgement, SACK, window. */
 enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *frame);
+/* Would it not be refused? */
+bool tcp_ack_believed(struct tcp t, const struct seg *seg);
 
 /* --- recovery.c: what is deemed lost, and how much is still in the network --- */
 
@@ -128,6 +130,17 @@ void ecn_mark(struct tcp t, struct hdr_fields *h, bool new_data);
 void ecn_data_in(struct tcp t, const struct seg *seg);
 /* `acked` bytes were acknowledged. */
 void ecn_ack_in(struct tcp t, const struct seg *seg, uint32_t acked);
+
+/* --- urgent.c: urgent data --- */
+
+/* A segment with URG arrived, whose acknowledgement is believed; before its payload is taken. */
+void urgent_in(struct tcp t, const struct seg *seg, const uint8_t *frame, int32_t head);
+/* The application's tx_end was set. */
+void urgent_out(struct tcp t);
+/* Of a flow with FLOW_URGENT: something was acknowledged. */
+void urgent_acked(struct tcp t);
+/* The urgent pointer of what is sent from `off` on; 0: no URG. */
+uint16_t urgent_pointer(struct tcp t, uint64_t off);
 
 /* --- tcp_ack.c: space in the transmit ring --- */
 

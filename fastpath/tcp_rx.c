@@ -293,6 +293,16 @@ static inline uint64_t fin_off(struct tcp t, const struct seg *seg)
 	return seq_offset_near(f->rx_nxt, flow_rx_seq(f, f->rx_nxt), seq_add(seg->seq, seg->payload_len));
 }
 
+/* URG is rare enough for a way of its own, which costs the others nothing. False: there is no more to do. */
+static TAS_NOINLINE bool rx_unusual(struct tcp t, const struct seg *seg, const uint8_t *frame, int32_t head)
+{
+	if (!(seg->flags & RTE_TCP_ACK_FLAG))
+		return false;
+	if (tcp_ack_believed(t, seg))
+		urgent_in(t, seg, frame, head);
+	return true;
+}
+
 enum rx_verdict tcp_rx(struct fp_core *c, uint32_t id, const struct seg *seg, const uint8_t *frame)
 {
 	struct tcp t = tcp_of(c, id);
@@ -311,7 +321,8 @@ enum rx_verdict tcp_rx(struct fp_core *c, uint32_t id, const struct seg *seg, co
 		answer(t, seg, head);
 		return RX_DONE;
 	}
-	if (unlikely(!(seg->flags & RTE_TCP_ACK_FLAG)))
+	if (unlikely((seg->flags & (RTE_TCP_ACK_FLAG | RTE_TCP_URG_FLAG)) != RTE_TCP_ACK_FLAG) &&
+		!rx_unusual(t, seg, frame, head))
 		return RX_DONE;
 	if (unlikely(tcp_ack_in(t, seg, frame) == ACK_REFUSED))
 		return RX_DONE;

@@ -130,13 +130,19 @@ static inline uint32_t payload_copy(struct tcp t, uint8_t *to, uint64_t off, uin
 	return s;
 }
 
-/* What few flows want of their IP headers. */
-static TAS_NOINLINE void ip_header_special(struct tcp t, struct hdr_fields *fields, bool new_data)
+/* What few flows want of their headers. */
+static TAS_NOINLINE void header_special(struct tcp t, struct hdr_fields *fields, uint64_t off, bool new_data)
 {
 	if (t.f->flags & FLOW_ECN)
 		ecn_mark(t, fields, new_data);
 	if (t.f->flags & FLOW_FRAGMENTS)
 		hdr_tmpl_next_id(&t.k->hdr, 1);
+	if (t.f->flags & FLOW_URGENT) {
+		uint16_t pointer = urgent_pointer(t, off);
+
+		hdr_tmpl_set_urgent(&t.k->hdr, pointer);
+		fields->flags |= pointer != 0 ? RTE_TCP_URG_FLAG : 0;
+	}
 }
 
 /* The headers of an acknowledgement with SACK blocks; returns their length. */
@@ -168,8 +174,8 @@ static bool segment_out(struct tcp t, uint64_t off, uint32_t len, uint8_t flags)
 		return false;
 	frame = rte_pktmbuf_mtod(m, uint8_t *);
 	fields = fields_with_ack(t, off, flags);
-	if (unlikely(t.f->flags & (FLOW_ECN | FLOW_FRAGMENTS)))
-		ip_header_special(t, &fields, len > 0 && off == flow_tx_nxt(t.f));
+	if (unlikely(t.f->flags & (FLOW_ECN | FLOW_FRAGMENTS | FLOW_URGENT)))
+		header_special(t, &fields, off, len > 0 && off == flow_tx_nxt(t.f));
 	if (unlikely((t.f->flags & FLOW_OOO) && (t.f->flags & FLOW_SACK) && len == 0)) {
 		hdr_len = sack_out(t, frame, &fields, offload);
 	} else {
@@ -259,16 +265,16 @@ static bool send_new(struct tcp t, uint32_t len)
 	return true;
 }
 
-/* May a segment that is not full go? Nagle as Minshall changed it (hold only behind another small one),
- * MSG_MORE, and silly-window avoidance (RFC 9293 3.8.6.2.1). `rest`: everything unsent, which len is all of
- * unless the window cut it. */
+/* May a segment that is not full go? Urgent data and a FIN wait for nothing, as in Linux; else Nagle as
+ * Minshall changed it (hold only behind another small one), MSG_MORE, and silly-window avoidance (RFC 9293
+ * 3.8.6.2.1). `rest`: everything unsent, which len is all of unless the window cut it. */
 static bool small_may_go(struct tcp t, uint32_t len, uint32_t rest)
 {
 	const struct flow *f = t.f;
 
 	if (len < rest)
 		return len >= t.k->max_snd_wnd / 2;
-	if (f->flags & FLOW_TX_FIN)
+	if (f->flags & (FLOW_TX_FIN | FLOW_URGENT))
 		return true;
 	if (f->flags & FLOW_MORE)
 		return false;
@@ -408,8 +414,9 @@ static uint32_t tso_allowed(struct tcp t)
 	struct flow *f = t.f;
 	uint32_t seg = tso_seg(t), pipe, len;
 
-	/* with ECN not: a port may repeat CWR on every segment (RFC 3168 6.1.2 wants it on one) */
-	if ((f->flags & (FLOW_RECOVERY | FLOW_LOSS | FLOW_ECN)) || !hdr_tmpl_is_v4(&t.k->hdr))
+	/* with ECN not: a port may repeat CWR on every segment (RFC 3168 6.1.2 wants it on one), and urgent
+	 * pointers differ */
+	if ((f->flags & (FLOW_RECOVERY | FLOW_LOSS | FLOW_ECN | FLOW_URGENT)) || !hdr_tmpl_is_v4(&t.k->hdr))
 		return 0;
 	if (new_allowed(t) < f->mss)
 		return 0;
@@ -591,7 +598,9 @@ void tcp_send_probe(struct fp_core *c, uint32_t id)
 
 /* A window too small for a polite segment is used after all (RFC 9293 3.8.6.2.1, override timeout); a closed
  * one is probed as Linux does: an empty segment with a sequence number just used is answered with the window
- * as it is. So is whether the peer is there at all, with nothing to send (RFC 1122 4.2.3.6). */
+ * as it is. So is whether the peer is there at all, with nothing to send (RFC 1122 4.2.3.6). That there is
+ * urgent data a closed window does not hide: a peer that would not look at a number of the past finds it in
+ * one that is next. */
 void tcp_probe_out(struct fp_core *c, uint32_t id)
 {
 	struct tcp t = tcp_of(c, id);
@@ -601,8 +610,13 @@ void tcp_probe_out(struct fp_core *c, uint32_t id)
 		return;
 	if (rest > 0 && t.f->tx_inflight == 0 && t.f->snd_wnd > 0)
 		send_new(t, min_u32(min_u32(rest, t.f->mss), t.f->snd_wnd));
-	else if (segment_out(t, t.f->tx_una - 1, 0, 0) && rest > 0)
-		count(c, CNT_TCP_ZERO_WINDOW_PROBES, 1);
+	else {
+		if ((t.f->flags & FLOW_URGENT) && rest > 0 && core_tx_room(c) > 1 &&
+			urgent_pointer(t, t.f->tx_una) != 0)
+			segment_out(t, t.f->tx_una, 0, 0);
+		if (segment_out(t, t.f->tx_una - 1, 0, 0) && rest > 0)
+			count(c, CNT_TCP_ZERO_WINDOW_PROBES, 1);
+	}
 }
 
 void tcp_send_tail_probe(struct fp_core *c, uint32_t id)

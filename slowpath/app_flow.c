@@ -9,8 +9,8 @@
 
 #define NO_REC COVER_NO_FLOWS /* ends a list of records */
 
-enum { CHUNK_PAGES = ABI_REC_CHUNK * sizeof(struct abi_flow_rec) / REGION_PAGE };
-static_assert(CHUNK_PAGES * REGION_PAGE == ABI_REC_CHUNK * sizeof(struct abi_flow_rec), "whole pages");
+enum { CHUNK_PAGES = sizeof(struct abi_rec_chunk) / REGION_PAGE };
+static_assert(CHUNK_PAGES * REGION_PAGE == sizeof(struct abi_rec_chunk), "whole pages");
 
 /* --- pages of the region --- */
 
@@ -161,6 +161,14 @@ static void rec_free(struct app_slot *s, uint32_t rec)
 	s->nr_recs--;
 }
 
+static void urgent_fill(const struct flow_urgent *u, struct abi_flow_urgent *shm)
+{
+	atomic_store_explicit(&shm->seen, u->seen, memory_order_relaxed);
+	atomic_store_explicit(&shm->taken, u->taken, memory_order_relaxed);
+	atomic_store_explicit(&shm->tx_end, u->tx_end, memory_order_relaxed);
+	flow_urgent_give(u, shm);
+}
+
 /* What the application reads when it is told of the flow for the first time. */
 void app_rec_fill(struct apps *as, uint32_t flow, uint32_t listener)
 {
@@ -192,6 +200,7 @@ void app_rec_fill(struct apps *as, uint32_t flow, uint32_t listener)
 	r->tx_off = (uint64_t)f->tx_page * REGION_PAGE;
 	r->rx_size = flow_rx_size(f);
 	r->tx_size = flow_tx_size(f);
+	urgent_fill(&as->fp->cold[flow].urgent, app_urgent(&as->fp->apps[f->app], f->rec));
 	/* pairs with the acquire in the library: whoever sees the generation sees the rest */
 	atomic_store_explicit(&r->gen, f->gen, memory_order_release);
 }

@@ -159,6 +159,7 @@ static void positions_take(struct apps *as, uint32_t flow, uint64_t rx_read, uin
 	}
 	if (!(f->flags & (FLOW_TX_FIN | FLOW_FIN_DONE)) && more <= flow_tx_size(f) - f->tx_avail)
 		f->tx_avail += (uint32_t)more;
+	flow_urgent_take(as->fp->slow, flow);
 }
 
 static uint64_t rx_read_of(const struct flow *f)
@@ -285,7 +286,6 @@ static void record_renew(struct apps *as, uint32_t flow, uint32_t ring_gen, uint
 {
 	struct place home = home_of(as, flow);
 	struct abi_flow_rec *shm = shm_at(as, home.app, home.rec);
-
 	uint32_t *known = &as->fp->cold[flow].rec_events;
 
 	events |= *known & ~(uint32_t)(ABI_EV_ACCEPT | ABI_EV_MOVED);

@@ -39,7 +39,7 @@
 #include "include/net/addr.h"
 
 #define ABI_MAGIC 0x3167657264736174ull /* "tasdreg1", little endian */
-#define ABI_MAJOR 2
+#define ABI_MAJOR 3
 #define ABI_MINOR 0
 
 enum {
@@ -72,7 +72,8 @@ enum abi_bell_flags {
 		1 << 10, /* TCP_QUICKACK is set: acknowledge what was not, and the next at once */
 	ABI_BELL_LATE_ACKS = 1 << 11, /* it is 0 from now on: acknowledgements wait for an answer. After
 					* QUICK_ACKS, if both are there */
-	ABI_BELL_ALL = (1 << 12) - 1,
+	ABI_BELL_URGENT = 1 << 12,    /* abi_flow_urgent.tx_end was set */
+	ABI_BELL_ALL = (1 << 13) - 1,
 };
 
 /* app -> tasd. Copied once by tasd, then checked. */
@@ -143,7 +144,13 @@ enum abi_flow_events {
 				* `ring_gen` changes with it */
 	ABI_EV_GROW_RX = 1 << 7, /* a larger ring of that kind may be had, and is worth it: CTL_GROW brings */
 	ABI_EV_GROW_TX = 1 << 8, /* it. Not sticky; `ring_gen` changes when they are set or set again */
+	ABI_EV_URGENT = 1 << 9,  /* the peer sent an urgent pointer: abi_flow_urgent. `ring_gen` changes
+				  * with each, before an rx_end past it is stored: who loads rx_end and then
+				  * finds `ring_gen` as it was reads no byte that follows a mark */
 };
+
+/* abi_flow_urgent.byte: it came, and is the low 8 bits. It may be there before rx_end is past it. */
+#define ABI_URGENT_THERE 0x100u
 
 /* The state of a flow as its application may know it. Line 0 is written by whoever holds the flow's lock, in
  * tasd, on every change; the library reads each field once. Line 1 is set before the flow's first
@@ -158,7 +165,7 @@ struct abi_flow_rec {
 			  EHOSTUNREACH ...), else 0 */
 	_Atomic uint32_t gen; /* generation of the flow in this record; 0 while the record is free. Stored
 				   last on install */
-	_Atomic uint32_t ring_gen; /* bumped when a payload ring was replaced */
+	_Atomic uint32_t ring_gen; /* bumped when a payload ring was replaced, and see ABI_EV_URGENT */
 	uint32_t flow;             /* handle for abi_bell.flow */
 	_Atomic uint32_t tx_nxt;   /* low half of the stream offset up to which was sent; of flows with
 				    * TCP_NOTSENT_LOWAT or a transmit ring of which less is used */
@@ -180,6 +187,27 @@ struct abi_flow_rec {
 };
 static_assert(sizeof(struct abi_flow_rec) == 2 * CACHE_LINE, "two lines");
 
+/* Urgent data of a flow. What tasd writes belongs together while `count` is the same before and after, and
+ * even. */
+struct abi_flow_urgent {
+	alignas(CACHE_LINE) _Atomic uint64_t at; /* stream offset of the urgent byte announced last */
+	/* Linux skips an urgent byte that was not read inline when another is announced while the reader
+	 * stands at it: who stood at `from` when the library last looked, goes on at `to` */
+	_Atomic uint64_t from, to;
+	_Atomic uint32_t count; /* grows by 2 with each pointer; odd while these fields change */
+	_Atomic uint32_t byte;  /* ABI_URGENT_THERE and the byte */
+	/* written by the application */
+	_Atomic uint32_t seen;   /* `count` of the pointer that the reader knows, */
+	_Atomic uint32_t taken;  /* and of that whose byte was read out of band */
+	_Atomic uint64_t tx_end; /* stream offset behind the last byte that was sent as urgent */
+};
+static_assert(sizeof(struct abi_flow_urgent) == CACHE_LINE, "one line");
+
+struct abi_rec_chunk {
+	struct abi_flow_rec rec[ABI_REC_CHUNK];
+	struct abi_flow_urgent urgent[ABI_REC_CHUNK];
+};
+
 /* At offset 0 of the region; written by tasd before the application maps it. */
 struct abi_header {
 	uint64_t magic;
@@ -196,9 +224,10 @@ struct abi_header {
 	uint64_t region_size;
 	char congestion[64]; /* names of congestion control that ctl_options.congestion may have, with a space
 			      * behind each */
-	_Atomic uint64_t rec_chunk_off[ABI_REC_CHUNKS_MAX]; /* record i: rec_chunk_off[i / ABI_REC_CHUNK] + i
-							     * % ABI_REC_CHUNK records; 0 until a flow of that
-							     * chunk exists */
+	_Atomic uint64_t rec_chunk_off[ABI_REC_CHUNKS_MAX]; /* record i: number i % ABI_REC_CHUNK of the
+							     * abi_rec_chunk at rec_chunk_off[i /
+							     * ABI_REC_CHUNK]; 0 until a flow of that chunk
+							     * exists */
 	struct abi_core_line core_line[ABI_CORES_MAX];
 	/* bit i: some of the records from ABI_KEPT_GROUP * i on keep a bell. Set by the application, cleared
 	 * by tasd before it looks at them */

@@ -90,6 +90,15 @@ void hdr_tmpl_set_whole(struct hdr_tmpl *t);
 /* Without DF: before each segment by 1; after one that the port cut into n by n - 1. */
 void hdr_tmpl_next_id(struct hdr_tmpl *t, uint32_t n);
 
+/* The urgent pointer of what is written from now on, with or without URG; 0: none. */
+static inline void hdr_tmpl_set_urgent(struct hdr_tmpl *t, uint16_t pointer)
+{
+	uint8_t *tcp = t->bytes + t->l2_len + t->l3_len;
+
+	store_be16(tcp + offsetof(struct rte_tcp_hdr, tcp_urp), pointer);
+	t->l4_sum = cksum_add(cksum_add(t->pseudo_sum, load_u32(tcp)), htobe16(pointer));
+}
+
 static inline bool hdr_tmpl_is_v4(const struct hdr_tmpl *t)
 {
 	return t->l3_len == sizeof(struct rte_ipv4_hdr);

@@ -145,7 +145,8 @@ uint32_t peer_frame(struct peer *p, struct rig_seg s, uint8_t b[RIG_FRAME_MAX])
 	t[12] = (uint8_t)(hdr / 4 << 4);
 	t[13] = s.flags;
 	put16(t + 14, wnd);
-	put32(t + 16, 0);
+	put16(t + 16, 0);
+	put16(t + 18, s.urgent);
 	for (uint32_t i = 0; i < s.len; i++)
 		t[hdr + i] = peer_byte(s.seq - 1 + i);
 	frame_reseal(b, L4 + hdr + s.len);
@@ -248,7 +249,8 @@ static const struct rig_seg *parse(const struct rig_frame *f, struct peer *p)
 		.ip_id = (uint16_t)get16(f->b + 18),
 		.seq = get32(t + 4) - p->iss,
 		.ack = t[13] & ACK ? get32(t + 8) - p->irs : 0,
-		.len = f->len - L4 - hdr };
+		.len = f->len - L4 - hdr,
+		.urgent = (uint16_t)get16(t + 18) };
 	take_options(t + 20, hdr - 20, p, &s);
 	/* RFC 9293 3.2 (MUST-65), RFC 7323 2.2, RFC 2018 2 */
 	assert_true((s.flags & SYN) || (s.mss == 0 && !s.has_wscale && !s.has_sack_perm));
@@ -278,7 +280,7 @@ const struct rig_seg *next_segment(struct peer *p)
 static bool as_wanted(const struct rig_seg *want, const struct rig_seg *got)
 {
 	return ((want->flags ^ got->flags) & ~PSH) == 0 && want->ecn == got->ecn && want->seq == got->seq &&
-		want->ack == got->ack && want->len == got->len &&
+		want->ack == got->ack && want->len == got->len && want->urgent == got->urgent &&
 		memcmp(want->sack, got->sack, sizeof(want->sack)) == 0;
 }
 

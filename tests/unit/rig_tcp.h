@@ -26,7 +26,7 @@
 
 #include "slowpath/sp.h"
 
-enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, ECE = 64, CWR = 128 }; /* of the TCP header */
+enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32, ECE = 64, CWR = 128 }; /* of the TCP header */
 
 enum {
 	RIG_APPS = 6,
@@ -49,10 +49,11 @@ struct rig_span {
 };
 
 /* A segment, given or expected. What is not named is 0: in give() flags 0 mean ACK, and what opens or ends no
- * connection carries timestamps if they were agreed on. In expect() flags, ecn, seq, ack, len and sack must
- * be as given (flags 0: ACK; PSH does not matter). What expect() returns has every field. */
+ * connection carries timestamps if they were agreed on. In expect() flags, ecn, seq, ack, len, urgent and
+ * sack must be as given (flags 0: ACK; PSH does not matter). What expect() returns has every field. */
 struct rig_seg {
 	uint32_t seq, ack, len;
+	uint16_t urgent; /* pointer */
 	uint8_t flags;
 	uint8_t ecn;             /* of the IP header: enum ip_ecn; expected with the rest of IP_TOS */
 	struct rig_span sack[4]; /* ended by {0, 0} */

@@ -283,7 +283,8 @@ static void a_record_is_free_before_its_rings_are(void **state)
 	struct app_rig *r = rig_new();
 	uint16_t app = rig_app(r);
 	struct app_slot *s = &r->apps.slot[app];
-	uint32_t before = s->pool.free_pages - 32 /* records, once */, flow = rig_attached_flow(r, app);
+	uint32_t records = sizeof(struct abi_rec_chunk) / REGION_PAGE; /* once */
+	uint32_t before = s->pool.free_pages - records, flow = rig_attached_flow(r, app);
 	struct abi_flow_rec *rec = rig_rec(r, flow);
 
 	(void)state;

@@ -132,7 +132,7 @@ static void app_make(struct rig *r)
 		 chunks = (r->flows + ABI_REC_CHUNK - 1) / ABI_REC_CHUNK;
 	uint64_t at = 0, rings = (uint64_t)r->flows * 2 * r->ring_size;
 
-	a->size = rings + (64ull << 20) + chunks * ABI_REC_CHUNK * sizeof(struct abi_flow_rec);
+	a->size = rings + (64ull << 20) + chunks * sizeof(struct abi_rec_chunk);
 	a->base = r->shared ? mmap(NULL, a->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)
 			    : aligned_alloc(4096, a->size);
 	if (a->base == NULL || a->base == MAP_FAILED)
@@ -140,7 +140,7 @@ static void app_make(struct rig *r)
 	memset(a->base, 0, a->size);
 	a->header = region_take(a, &at, sizeof(*a->header));
 	for (uint32_t i = 0; i < chunks; i++)
-		a->rec_chunk[i] = region_take(a, &at, ABI_REC_CHUNK * sizeof(struct abi_flow_rec));
+		a->rec_chunk[i] = region_take(a, &at, sizeof(struct abi_rec_chunk));
 	header_fill(r, slots, chunks);
 	a->notify_mask = slots - 1;
 	context_make(r, &at, slots);
