@@ -108,24 +108,50 @@ static TAS_NOINLINE int ring_change(struct tas_ctx *c, struct tas_sock *s, struc
 	return error;
 }
 
-static inline int rx_enter(struct tas_ctx *c, struct tas_sock *s)
-{
-	int error = lib_sock_ours(c, s, 0);
-
-	if (likely(error == 0))
-		error = lib_sock_enter(c, s, &s->rx_lock, 0);
-	if (likely(error == 0) &&
-		unlikely(atomic_load_explicit(&s->rec->ring_gen, memory_order_acquire) != s->rx_gen))
-		error = ring_change(c, s, &s->rx_lock, rx_ring_load, ABI_EV_GROW_RX);
-	return error;
-}
-
 /* Bytes from the first unread one on. */
 static inline uint64_t rx_avail(const struct tas_sock *s)
 {
 	/* pairs with tasd's release: the bytes before rx_end are there */
 	return atomic_load_explicit(&s->rec->rx_end, memory_order_acquire) -
 		atomic_load_explicit(&s->rx_read, memory_order_relaxed);
+}
+
+enum { RX_MARK = 1 }; /* from rx_enter: there is, or was, a mark that the reader has not passed */
+
+/* The ring is another one, or there is urgent data. */
+static TAS_NOINLINE int rx_change(struct tas_ctx *c, struct tas_sock *s, uint64_t *avail)
+{
+	int error = ring_change(c, s, &s->rx_lock, rx_ring_load, ABI_EV_GROW_RX);
+	struct lib_urgent u;
+
+	if (error != 0)
+		return error;
+	*avail = rx_avail(s);
+	return lib_urgent_look(s, &u) && (u.active || u.count != u.seen) ? RX_MARK : 0;
+}
+
+/* 0, RX_MARK, or -errno without the lock. */
+static inline int rx_enter(struct tas_ctx *c, struct tas_sock *s, uint64_t *avail)
+{
+	int error = lib_sock_ours(c, s, 0);
+
+	if (likely(error == 0))
+		error = lib_sock_enter(c, s, &s->rx_lock, 0);
+	if (unlikely(error != 0))
+		return error;
+	*avail = rx_avail(s);
+	/* after it: see ABI_EV_URGENT */
+	if (unlikely(atomic_load_explicit(&s->rec->ring_gen, memory_order_acquire) != s->rx_gen))
+		error = rx_change(c, s, avail);
+	return error;
+}
+
+int lib_rx_enter(struct tas_ctx *c, struct tas_sock *s)
+{
+	uint64_t avail;
+	int error = rx_enter(c, s, &avail);
+
+	return error < 0 ? error : 0;
 }
 
 static inline void rx_consume(struct tas_ctx *c, struct tas_sock *s, size_t n)
@@ -142,6 +168,16 @@ static inline void rx_consume(struct tas_ctx *c, struct tas_sock *s, size_t n)
 		lib_publish(s);
 	if (unlikely(n != 0 && (read - told >= worth || end - told > s->rx_mask + 1ull - worth)))
 		lib_bell(c, s, ABI_BELL_POSITIONS);
+}
+
+void lib_rx_consume(struct tas_ctx *c, struct tas_sock *s, size_t n) { rx_consume(c, s, n); }
+
+/* What a read would give. */
+static size_t rx_readable(const struct tas_sock *s)
+{
+	struct lib_urgent u;
+
+	return lib_urgent_look(s, &u) ? lib_urgent_readable(s, &u) : rx_avail(s);
 }
 
 /* The pending error, which this call tells. */
@@ -162,7 +198,7 @@ static TAS_NOINLINE ssize_t rx_nothing(struct tas_sock *s)
 
 	lib_sock_look(s);
 	events = atomic_load_explicit(&s->rec->events, memory_order_acquire);
-	if (rx_avail(s) != 0)
+	if (rx_readable(s) != 0)
 		return -EINTR;
 	error = error_take(s);
 	if (error != 0)
@@ -182,6 +218,41 @@ static TAS_NOINLINE ssize_t rx_leave_empty(struct tas_ctx *c, struct tas_sock *s
 	return result;
 }
 
+/* With rx_lock, after RX_MARK: what may be read up to the mark or from it on. */
+static uint64_t mark_take(struct tas_ctx *c, struct tas_sock *s, unsigned flags, uint32_t *hole)
+{
+	struct lib_urgent u;
+
+	if (!lib_urgent_look(s, &u))
+		return rx_avail(s);
+	lib_urgent_take(c, s, &u);
+	return lib_urgent_limit(c, s, &u, (flags & TAS_PEEK) != 0, hole);
+}
+
+/* After RX_MARK. */
+static TAS_NOINLINE ssize_t recv_at_mark(struct tas_ctx *c, struct tas_sock *s, void *buf, size_t len,
+	unsigned flags)
+{
+	uint32_t hole = 0;
+	uint64_t avail = mark_take(c, s, flags, &hole);
+	uint32_t edges = lib_urgent_edges(s);
+	size_t n = len < avail ? len : avail;
+	ssize_t result;
+
+	if (avail == 0) {
+		result = rx_leave_empty(c, s);
+		lib_urgent_tell(s, edges);
+		return result == -EINTR ? tas_recv(c, s, buf, len, flags) : result;
+	}
+	ring_get(buf, s->rx_ring, s->rx_mask, atomic_load_explicit(&s->rx_read, memory_order_relaxed) + hole,
+		n);
+	if (!(flags & TAS_PEEK))
+		rx_consume(c, s, n);
+	lib_sock_leave(c, s, &s->rx_lock);
+	lib_urgent_tell(s, edges);
+	return (ssize_t)n;
+}
+
 ssize_t tas_recv(struct tas_ctx *c, struct tas_sock *s, void *buf, size_t len, unsigned flags)
 {
 	uint64_t avail;
@@ -190,10 +261,9 @@ ssize_t tas_recv(struct tas_ctx *c, struct tas_sock *s, void *buf, size_t len, u
 
 	if (unlikely(len == 0))
 		return lib_sock_ours(c, s, 0);
-	error = rx_enter(c, s);
+	error = rx_enter(c, s, &avail);
 	if (unlikely(error != 0))
-		return error;
-	avail = rx_avail(s);
+		return error == RX_MARK ? recv_at_mark(c, s, buf, len, flags) : error;
 	if (unlikely(avail == 0)) {
 		ssize_t result = rx_leave_empty(c, s);
 
@@ -207,24 +277,35 @@ ssize_t tas_recv(struct tas_ctx *c, struct tas_sock *s, void *buf, size_t len, u
 	return (ssize_t)n;
 }
 
-ssize_t tas_rx_begin(struct tas_ctx *c, struct tas_sock *s, size_t offset, struct tas_span span[2])
+/* With TAS_PEEK a byte that is taken out of the stream is passed over, and not consumed. */
+static ssize_t rx_begin(struct tas_ctx *c, struct tas_sock *s, size_t offset, struct tas_span span[2],
+	unsigned flags)
 {
-	int error = rx_enter(c, s);
 	uint64_t avail;
+	uint32_t hole = 0;
+	int error = rx_enter(c, s, &avail);
 
-	if (unlikely(error != 0))
-		return error;
-	avail = rx_avail(s);
+	if (unlikely(error != 0)) {
+		if (error != RX_MARK)
+			return error;
+		avail = mark_take(c, s, flags, &hole);
+	}
 	if (unlikely(avail <= offset)) {
 		ssize_t result = avail == 0 ? rx_leave_empty(c, s) : -EAGAIN;
 
 		if (avail != 0)
 			lib_sock_leave(c, s, &s->rx_lock);
-		return result == -EINTR ? tas_rx_begin(c, s, offset, span) : result;
+		return result == -EINTR ? rx_begin(c, s, offset, span, flags) : result;
 	}
+	offset += hole;
 	ring_spans(s->rx_ring, s->rx_mask, atomic_load_explicit(&s->rx_read, memory_order_relaxed) + offset,
-		avail - offset, span);
-	return (ssize_t)(avail - offset);
+		avail - offset + hole, span);
+	return (ssize_t)(avail - offset + hole);
+}
+
+ssize_t tas_rx_begin(struct tas_ctx *c, struct tas_sock *s, size_t offset, struct tas_span span[2])
+{
+	return rx_begin(c, s, offset, span, 0);
 }
 
 void tas_rx_end(struct tas_ctx *c, struct tas_sock *s, size_t consumed)
@@ -304,13 +385,19 @@ static inline uint64_t tx_space(struct tas_sock *s, int64_t wanted)
 
 /* The n bytes behind tx_end are filled. `full`: there was more to send. False: another process took the flow
  * meanwhile, perhaps without them. */
-static inline bool tx_commit(struct tas_ctx *c, struct tas_sock *s, size_t n, unsigned flags, bool full)
+static __attribute__((always_inline)) inline bool tx_commit(struct tas_ctx *c, struct tas_sock *s, size_t n,
+	unsigned flags, bool full, bool urgent)
 {
 	uint32_t bell = ABI_BELL_POSITIONS | ABI_BELL_OPTIONS | (flags & TAS_MORE ? ABI_BELL_MORE : 0);
 
 	if (unlikely(full)) {
 		atomic_store_explicit(&s->want_out, 1, memory_order_relaxed);
 		bell |= ABI_BELL_WANT_SPACE;
+	}
+	if (urgent) { /* before the positions: tasd finds it with them, whichever way it learns of them */
+		atomic_store_explicit(&lib_urgent_of(s)->tx_end,
+			atomic_load_explicit(&s->tx_end, memory_order_relaxed) + n, memory_order_release);
+		bell |= ABI_BELL_URGENT;
 	}
 	atomic_store_explicit(&s->tx_end, atomic_load_explicit(&s->tx_end, memory_order_relaxed) + n,
 		memory_order_release);
@@ -387,7 +474,7 @@ ssize_t tas_send(struct tas_ctx *c, struct tas_sock *s, const void *buf, size_t 
 		return refused;
 	n = len < space ? len : space;
 	ring_put(s->tx_ring, s->tx_mask, atomic_load_explicit(&s->tx_end, memory_order_relaxed), buf, n);
-	if (unlikely(!tx_commit(c, s, n, flags, n < len))) {
+	if (unlikely(!tx_commit(c, s, n, flags, n < len, false))) {
 		ssize_t went = tx_moved(c, s, n);
 
 		return went == -EINTR ? tas_send(c, s, buf, len, flags) : went;
@@ -410,7 +497,7 @@ ssize_t tas_tx_begin(struct tas_ctx *c, struct tas_sock *s, struct tas_span span
 
 bool tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned flags)
 {
-	if (filled != 0 && unlikely(!tx_commit(c, s, filled, flags, tx_space(s, 1) == filled)))
+	if (filled != 0 && unlikely(!tx_commit(c, s, filled, flags, tx_space(s, 1) == filled, false)))
 		return false;
 	lib_sock_leave(c, s, &s->tx_lock);
 	return true;
@@ -473,7 +560,7 @@ ssize_t tas_readv(struct tas_ctx *c, struct tas_sock *s, const struct iovec *iov
 
 	if (vector_len(iov, iovcnt, skip) == 0)
 		return tas_recv(c, s, NULL, 0, flags);
-	avail = tas_rx_begin(c, s, 0, span);
+	avail = rx_begin(c, s, 0, span, flags);
 	if (avail <= 0)
 		return avail;
 	n = vector_move(iov, iovcnt, skip, span, true);
@@ -481,8 +568,8 @@ ssize_t tas_readv(struct tas_ctx *c, struct tas_sock *s, const struct iovec *iov
 	return (ssize_t)n;
 }
 
-ssize_t tas_writev(struct tas_ctx *c, struct tas_sock *s, const struct iovec *iov, int iovcnt, size_t skip,
-	unsigned flags)
+static __attribute__((always_inline)) inline ssize_t writev_as(struct tas_ctx *c, struct tas_sock *s,
+	const struct iovec *iov, int iovcnt, size_t skip, unsigned flags, bool urgent)
 {
 	size_t len = vector_len(iov, iovcnt, skip), n;
 	struct tas_span span[2];
@@ -497,29 +584,64 @@ ssize_t tas_writev(struct tas_ctx *c, struct tas_sock *s, const struct iovec *io
 	ring_spans(s->tx_ring, s->tx_mask, atomic_load_explicit(&s->tx_end, memory_order_relaxed), space,
 		span);
 	n = vector_move(iov, iovcnt, skip, span, false);
-	if (unlikely(!tx_commit(c, s, n, flags, n < len))) {
+	if (unlikely(!tx_commit(c, s, n, flags, n < len, urgent))) {
 		ssize_t went = tx_moved(c, s, n);
 
-		return went == -EINTR ? tas_writev(c, s, iov, iovcnt, skip, flags) : went;
+		if (went != -EINTR)
+			return went;
+		return urgent ? tas_writev_urgent(c, s, iov, iovcnt, skip, flags)
+			      : tas_writev(c, s, iov, iovcnt, skip, flags);
 	}
 	lib_sock_leave(c, s, &s->tx_lock);
 	return (ssize_t)n;
 }
 
+ssize_t tas_writev(struct tas_ctx *c, struct tas_sock *s, const struct iovec *iov, int iovcnt, size_t skip,
+	unsigned flags)
+{
+	return writev_as(c, s, iov, iovcnt, skip, flags, false);
+}
+
+ssize_t tas_writev_urgent(struct tas_ctx *c, struct tas_sock *s, const struct iovec *iov, int iovcnt,
+	size_t skip, unsigned flags)
+{
+	return writev_as(c, s, iov, iovcnt, skip, flags, true);
+}
+
 /* --- how much --- */
 
-static bool here(struct tas_sock *s)
+bool lib_sock_here(struct tas_sock *s)
 {
 	if (atomic_load_explicit(&s->stamp, memory_order_acquire) != lib_stamp(s->t))
 		return s->listener == NULL && tas_sock_inherited(s) && lib_adopt_try(s);
 	return !lib_moved(s) || lib_pull_try(s);
 }
 
-size_t tas_rx_bytes(struct tas_sock *s) { return here(s) ? rx_avail(s) : 0; }
+size_t tas_rx_bytes(struct tas_sock *s)
+{
+	struct lib_urgent u;
+
+	if (!lib_sock_here(s))
+		return 0;
+	if (likely(!lib_urgent_look(s, &u)))
+		return rx_avail(s);
+	return u.active && !lib_urgent_inline(s) ? min_u64(u.end - u.read, u.ahead) : u.end - u.read;
+}
+
+bool tas_rx_enough(struct tas_sock *s, size_t n)
+{
+	struct lib_urgent u;
+
+	if (!lib_sock_here(s))
+		return false;
+	if (likely(!lib_urgent_look(s, &u)))
+		return rx_avail(s) >= n;
+	return lib_urgent_readable(s, &u) >= (u.active && u.ahead > 0 ? min_u64(n, u.ahead) : n);
+}
 
 size_t tas_tx_bytes(struct tas_sock *s)
 {
-	if (!here(s))
+	if (!lib_sock_here(s))
 		return 0;
 	return atomic_load_explicit(&s->tx_end, memory_order_relaxed) -
 		atomic_load_explicit(&s->rec->tx_una, memory_order_acquire);

@@ -158,6 +158,7 @@ static void positions_set(struct tas_sock *s, const struct ctl_adopt *a)
 	atomic_store(&s->seen_rx, a->rx_read);
 	atomic_store(&s->want_out, 0);
 	s->seen_events = s->looked_events = 0;
+	atomic_store(&s->urgent_at, URGENT_NOWHERE);
 	if (a->flags & CTL_ADOPT_TX_SHUT)
 		atomic_fetch_or(&s->state, STATE_TX_SHUT);
 	atomic_store(&s->rec->rx_read, a->rx_read);

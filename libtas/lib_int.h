@@ -45,6 +45,7 @@ enum {
 	FDS_MAX = 4096, /* descriptors of the library and the layer above */
 	WHY_SIZE = 200,
 	CHECK_NS = 10 * 1000 * 1000,
+	URGENT_BATCH = 8,
 };
 
 #define STAMP_LISTENER 0x80000000u /* in tas_sock.stamp; 0: closed */
@@ -73,6 +74,8 @@ struct lib_rings {
 	_Atomic uint32_t sleepers;
 	_Atomic int fd; /* eventfd that tasd writes */
 	alignas(CACHE_LINE) struct lib_lock drain_lock;
+	uint32_t nr_urgent; /* TAS_EV_URGENT is told of these, when drain_lock is left */
+	struct tas_sock *urgent[URGENT_BATCH];
 	_Atomic uint32_t draining; /* odd while notifications are looked at */
 	struct lib_notes notes[ABI_CORES_MAX + 1];
 	struct lib_bells bells[ABI_CORES_MAX];
@@ -182,7 +185,10 @@ struct tas_sock {
 	struct tas_sock *next; /* in the free list or an accept queue */
 	struct net_addr local, remote;
 
-	struct lib_listener *listener; /* NULL: a flow */
+	struct lib_listener *listener;  /* NULL: a flow */
+	_Atomic uint64_t urgent_at;     /* the mark that abi_flow_urgent.seen is about, or URGENT_NOWHERE */
+	_Atomic uint32_t urgent_told;   /* urgent_count, and 1 if its byte was there */
+	_Atomic uint32_t urgent_inline; /* SO_OOBINLINE */
 };
 static_assert(sizeof(struct tas_sock) == 5 * CACHE_LINE,
 	"receiving, sending, and three lines that are rarely touched");
@@ -206,6 +212,7 @@ struct lib_listener {
 };
 
 #define FORKS_SHARED UINT32_MAX
+#define URGENT_NOWHERE UINT64_MAX
 
 #define CLOSING_PLAIN 1u
 #define CLOSING_ABORT 2u
@@ -379,6 +386,63 @@ static inline struct abi_flow_rec *lib_rec(const struct lib_att *a, uint32_t ind
 		return NULL;
 	return (struct abi_flow_rec *)(void *)(a->base + off) + index % ABI_REC_CHUNK;
 }
+
+/* --- lib_urgent.c --- */
+
+static inline struct abi_flow_urgent *lib_urgent_of(const struct tas_sock *s)
+{
+	uint32_t i = s->rec_index % ABI_REC_CHUNK;
+
+	return &((struct abi_rec_chunk *)(void *)(s->rec - i))->urgent[i];
+}
+
+struct lib_urgent {
+	uint64_t read, end;    /* where the reader is, and the end of what was received */
+	uint64_t at, from, to; /* as in the record */
+	uint64_t ahead;        /* bytes from the reader to the mark */
+	uint32_t count, seen, byte;
+	bool active; /* there is a mark, and the reader is not past it */
+	bool there;  /* its byte arrived, */
+	bool taken;  /* and was read out of band */
+};
+
+static inline bool lib_urgent_inline(const struct tas_sock *s)
+{
+	return atomic_load_explicit(&s->urgent_inline, memory_order_relaxed) != 0;
+}
+
+void lib_urgent_read(const struct tas_sock *s, struct lib_urgent *u);
+/* How it is now; false: never was there any urgent data. Without rx_lock it may be old. */
+static inline bool lib_urgent_look(const struct tas_sock *s, struct lib_urgent *u)
+{
+	if (likely(!(atomic_load_explicit(&s->rec->events, memory_order_acquire) & ABI_EV_URGENT)))
+		return false;
+	lib_urgent_read(s, u);
+	return true;
+}
+/* With rx_lock: the reader knows it. Reads come by the slow way again if the mark is not passed. */
+void lib_urgent_take(struct tas_ctx *c, struct tas_sock *s, struct lib_urgent *u);
+/* After that: bytes that one read may give, which begin *hole bytes behind the first unread one. */
+uint64_t lib_urgent_limit(struct tas_ctx *c, struct tas_sock *s, struct lib_urgent *u, bool peek,
+	uint32_t *hole);
+uint64_t lib_urgent_readable(const struct tas_sock *s, const struct lib_urgent *u);
+/* TAS_EV_PRI and TAS_EV_URGENT, each once. */
+uint32_t lib_urgent_edges(struct tas_sock *s);
+/* Tells of them: who reads without ever waiting hears of urgent data so, after the lock was left. */
+void lib_urgent_tell(struct tas_sock *s, uint32_t edges);
+/* What a socket with ABI_EV_URGENT is ready for, besides. */
+uint32_t lib_urgent_ready(const struct tas_sock *s, uint32_t ready);
+/* Tells the layer above. */
+void lib_tell(struct tas_sock *s, uint32_t edges);
+
+/* --- lib_data.c --- */
+
+/* Enters rx_lock, with the ring at hand: 0 or -errno. */
+int lib_rx_enter(struct tas_ctx *c, struct tas_sock *s);
+/* With rx_lock: n bytes were read. */
+void lib_rx_consume(struct tas_ctx *c, struct tas_sock *s, size_t n);
+/* Is it ours, and at home here, or can be at once? Then its record may be looked at. */
+bool lib_sock_here(struct tas_sock *s);
 
 /* --- lib_sock.c --- */
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lib_notify.c - notifications: from rings to sockets to the layer above (see include/abi/abi.h). */
+#include <string.h>
+
 #include "libtas/lib_int.h"
 #include "libtas/lib_os.h"
 
 enum { DRAIN_BATCH = 32 };
 
-static void tell(struct tas_sock *s, uint32_t edges)
+void lib_tell(struct tas_sock *s, uint32_t edges)
 {
 	void (*on_event)(struct tas_sock *, void *, uint32_t) = s->t->on_event;
 
@@ -32,7 +34,7 @@ static bool mark_reset(struct tas_sock *s, uint32_t error)
 void lib_sock_reset(struct tas_sock *s, uint32_t error)
 {
 	if (mark_reset(s, error))
-		tell(s, TAS_EV_IN | TAS_EV_OUT | TAS_EV_ERR | TAS_EV_HUP | TAS_EV_RDHUP);
+		lib_tell(s, TAS_EV_IN | TAS_EV_OUT | TAS_EV_ERR | TAS_EV_HUP | TAS_EV_RDHUP);
 }
 
 /* ABI_EV_ERROR was there: is it again? One that is pending stands. */
@@ -82,7 +84,7 @@ void lib_sock_look(struct tas_sock *s)
 
 	if (unlikely(events & ABI_EV_ERROR))
 		error_look(s);
-	fresh &= ~(uint32_t)(ABI_EV_MOVED | ABI_EV_GROW_RX | ABI_EV_GROW_TX);
+	fresh &= ~(uint32_t)(ABI_EV_MOVED | ABI_EV_GROW_RX | ABI_EV_GROW_TX | ABI_EV_URGENT);
 	if (likely(fresh == 0))
 		return;
 	take_events(s, fresh);
@@ -110,8 +112,23 @@ static TAS_NOINLINE uint32_t want_out_look(struct tas_ctx *c, struct tas_sock *s
 	return 0;
 }
 
+/* What few connections have. With `r` its drain_lock is held: then it is told of urgent data when that is
+ * left, as a signal may come of it. */
+static TAS_NOINLINE uint32_t rare_look(struct lib_rings *r, struct tas_sock *s, uint32_t events)
+{
+	uint32_t edges = events & ABI_EV_ERROR ? error_look(s) : 0;
+
+	if (events & ABI_EV_URGENT)
+		edges |= lib_urgent_edges(s);
+	if (!(edges & TAS_EV_URGENT) || r == NULL || r->nr_urgent == URGENT_BATCH)
+		return edges;
+	r->urgent[r->nr_urgent++] = s;
+	return edges & ~(uint32_t)TAS_EV_URGENT;
+}
+
 /* Edges, from what the record says and what was told before. */
-static void sock_update(struct tas_ctx *c, struct tas_sock *s, const struct abi_flow_rec *rec)
+static void sock_update(struct tas_ctx *c, struct lib_rings *r, struct tas_sock *s,
+	const struct abi_flow_rec *rec)
 {
 	uint32_t events = atomic_load_explicit(&rec->events, memory_order_acquire), edges = 0;
 	uint64_t rx_end = atomic_load_explicit(&rec->rx_end, memory_order_relaxed);
@@ -123,18 +140,18 @@ static void sock_update(struct tas_ctx *c, struct tas_sock *s, const struct abi_
 	}
 	if (unlikely(fresh != 0)) {
 		atomic_fetch_or_explicit(&s->seen_events,
-			fresh & ~(uint32_t)(ABI_EV_MOVED | ABI_EV_GROW_RX | ABI_EV_GROW_TX),
+			fresh & ~(uint32_t)(ABI_EV_MOVED | ABI_EV_GROW_RX | ABI_EV_GROW_TX | ABI_EV_URGENT),
 			memory_order_relaxed);
 		edges |= take_events(s, fresh);
 	}
-	if (unlikely(events & ABI_EV_ERROR))
-		edges |= error_look(s);
+	if (unlikely(events & (ABI_EV_ERROR | ABI_EV_URGENT)))
+		edges |= rare_look(r, s, events);
 	if (unlikely(atomic_load_explicit(&s->want_out, memory_order_relaxed) != 0))
 		edges |= want_out_look(c, s);
-	tell(s, edges);
+	lib_tell(s, edges);
 }
 
-void lib_sock_update(struct tas_ctx *c, struct tas_sock *s) { sock_update(c, s, s->rec); }
+void lib_sock_update(struct tas_ctx *c, struct tas_sock *s) { sock_update(c, NULL, s, s->rec); }
 
 bool lib_sock_context(struct tas_sock *s, struct lib_rings *r)
 {
@@ -201,9 +218,9 @@ static TAS_NOINLINE void new_flow(struct tas_ctx *c, struct lib_rings *r, uint32
 		lib_sock_free(s);
 		return;
 	}
-	sock_update(c, s, rec);
+	sock_update(c, r, s, rec);
 	queue_push(l->listener, s);
-	tell(l, TAS_EV_IN);
+	lib_tell(l, TAS_EV_IN);
 }
 
 static void record_look(struct tas_ctx *c, struct lib_rings *r, uint32_t index)
@@ -220,7 +237,7 @@ static void record_look(struct tas_ctx *c, struct lib_rings *r, uint32_t index)
 		new_flow(c, r, index, rec);
 	else if (likely(atomic_load_explicit(&slot->gen, memory_order_relaxed) ==
 			 atomic_load_explicit(&rec->gen, memory_order_relaxed)))
-		sock_update(c, s, rec);
+		sock_update(c, r, s, rec);
 }
 
 /* --- rings --- */
@@ -289,6 +306,20 @@ bool lib_drain_pending(struct lib_rings *r)
 	return i < rings;
 }
 
+/* Leaves drain_lock, and tells of urgent data. Memory of sockets is never unmapped: one that was closed in
+ * this moment is a closed one. */
+static TAS_NOINLINE void urgent_leave(struct tas_ctx *c, struct lib_rings *r)
+{
+	struct tas_sock *urgent[URGENT_BATCH];
+	uint32_t n = r->nr_urgent;
+
+	memcpy(urgent, r->urgent, n * sizeof(*urgent));
+	r->nr_urgent = 0;
+	lib_lock_leave(&c->t->os, &r->drain_lock);
+	for (uint32_t i = 0; i < n; i++)
+		lib_tell(urgent[i], TAS_EV_URGENT);
+}
+
 unsigned lib_drain(struct tas_ctx *c, struct lib_rings *r)
 {
 	uint32_t running;
@@ -301,7 +332,10 @@ unsigned lib_drain(struct tas_ctx *c, struct lib_rings *r)
 	for (uint32_t i = 0; i <= r->att->cores; i++)
 		n += drain_ring(c, r, &r->notes[i]);
 	atomic_store_explicit(&r->draining, running + 1, memory_order_release); /* pairs with word_pass */
-	lib_lock_leave(&c->t->os, &r->drain_lock);
+	if (unlikely(r->nr_urgent != 0))
+		urgent_leave(c, r);
+	else
+		lib_lock_leave(&c->t->os, &r->drain_lock);
 	return n;
 }
 

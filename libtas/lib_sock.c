@@ -153,6 +153,7 @@ void lib_flow_init(struct tas_sock *s, struct lib_att *a, uint32_t rec_index, ui
 	s->flow = flow;
 	s->gen = gen;
 	s->rx_gen = s->tx_gen = ~s->rec->ring_gen; /* whatever the rings are, they are news */
+	atomic_store_explicit(&s->urgent_at, URGENT_NOWHERE, memory_order_relaxed);
 	atomic_store_explicit(&s->rings, notified, memory_order_relaxed);
 }
 
@@ -268,7 +269,8 @@ static uint32_t ready_by_state(const struct tas_sock *s, uint32_t state)
 
 uint32_t tas_ready(struct tas_sock *s)
 {
-	uint32_t ready, state;
+	uint32_t ready, state, events;
+	bool has_bytes;
 
 	if (unlikely(!flow_here(s)))
 		return ready_elsewhere(s);
@@ -279,14 +281,17 @@ uint32_t tas_ready(struct tas_sock *s)
 	ready = ready_by_state(s, state);
 	if (!(state & STATE_CONNECTED))
 		return ready;
-	if (atomic_load_explicit(&s->rec->rx_end, memory_order_acquire) !=
-		atomic_load_explicit(&s->rx_read, memory_order_relaxed))
-		ready |= TAS_EV_IN;
 	if (lib_sock_has_space(s))
 		ready |= TAS_EV_OUT;
-	if (atomic_load_explicit(&s->rec->events, memory_order_relaxed) & ABI_EV_TX_DONE)
+	/* before `events`: see ABI_EV_URGENT */
+	has_bytes = atomic_load_explicit(&s->rec->rx_end, memory_order_acquire) !=
+		atomic_load_explicit(&s->rx_read, memory_order_relaxed);
+	events = atomic_load_explicit(&s->rec->events, memory_order_relaxed);
+	if (events & ABI_EV_TX_DONE)
 		ready |= TAS_EV_TX_DONE;
-	return ready;
+	if (unlikely(events & ABI_EV_URGENT))
+		return lib_urgent_ready(s, ready);
+	return has_bytes ? ready | TAS_EV_IN : ready;
 }
 
 bool tas_sock_over(struct tas_sock *s)

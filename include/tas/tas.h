@@ -59,12 +59,15 @@ enum {
 
 enum tas_events {
 	TAS_EV_IN = 0x0001,    /* POLLIN: bytes, end of stream, error, or a connection to accept */
+	TAS_EV_PRI = 0x0002,   /* POLLPRI: the urgent byte is there, and was not read out of band */
 	TAS_EV_OUT = 0x0004,   /* POLLOUT: a quarter of the transmit ring is free, or sending fails at once */
 	TAS_EV_ERR = 0x0008,   /* POLLERR: tas_error would return something */
 	TAS_EV_HUP = 0x0010,   /* POLLHUP: both directions ended, or the connection is gone */
 	TAS_EV_RDHUP = 0x2000, /* POLLRDHUP: the peer sent its FIN, or TAS_SHUT_RD */
 	TAS_EV_CONNECTED = 0x010000, /* edge: an active open completed; level: the flow is or was connected */
 	TAS_EV_TX_DONE = 0x020000,   /* everything sent, the FIN too, is acknowledged (for lingering) */
+	TAS_EV_URGENT = 0x040000,    /* edge: the peer announced urgent data (for SIGURG). Told with no lock
+				      * held, so that a signal may be raised there */
 };
 
 /* --- an instance --- */
@@ -279,8 +282,23 @@ ssize_t tas_tx_begin(struct tas_ctx *c, struct tas_sock *s, struct tas_span span
 bool tas_tx_end(struct tas_ctx *c, struct tas_sock *s, size_t filled, unsigned flags);
 ssize_t tas_tx_moved(struct tas_ctx *c, struct tas_sock *s, size_t filled);
 
-size_t tas_rx_bytes(struct tas_sock *s); /* FIONREAD */
-size_t tas_tx_bytes(struct tas_sock *s); /* SIOCOUTQ: not acknowledged yet */
+/* Urgent data, as Linux has it: one byte, which is taken out of the stream unless it is to stay inline. A
+ * read ends at the mark, where that byte is or was; the next one passes it. */
+
+/* MSG_OOB: 1 and the byte; 0: it will not come; -EAGAIN: it is announced; -EINVAL: there is none, it was
+ * read, or is inline. TAS_PEEK. */
+ssize_t tas_recv_urgent(struct tas_ctx *c, struct tas_sock *s, void *buf, unsigned flags);
+/* As tas_writev; the last byte written is urgent. */
+ssize_t tas_writev_urgent(struct tas_ctx *c, struct tas_sock *s, const struct iovec *iov, int iovcnt,
+	size_t skip, unsigned flags);
+/* Bytes before the mark; 0: the reader is at it; SIZE_MAX: there is none. */
+size_t tas_mark(struct tas_sock *s);
+/* SO_OOBINLINE */
+void tas_set_oobinline(struct tas_sock *s, bool on);
+
+size_t tas_rx_bytes(struct tas_sock *s);          /* FIONREAD: up to the mark, if that byte is not inline */
+bool tas_rx_enough(struct tas_sock *s, size_t n); /* so many can be read, or all up to a mark */
+size_t tas_tx_bytes(struct tas_sock *s);          /* SIOCOUTQ: not acknowledged yet */
 
 /* TCP_NODELAY: on sends what Nagle held back. TCP_CORK: off sends what it held back. */
 void tas_set_nodelay(struct tas_ctx *c, struct tas_sock *s, bool on);

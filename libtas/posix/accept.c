@@ -43,6 +43,8 @@ static int install(const struct accepting *a, struct tas_sock *s)
 	opt_inherit(l, f);
 	file_flag(f, file_flags(l) & FILE_CORK, true);
 	tas_preset(s, file_has(f, FILE_NODELAY), file_has(f, FILE_CORK));
+	if (unlikely(file_has(f, FILE_OOBINLINE)))
+		tas_set_oobinline(s, true);
 	file_accelerate(f, s, FILE_FLOW);
 	fd_put_in(fd, f);
 	return fd;

@@ -56,6 +56,7 @@ static int start(struct file *f, const struct target *t)
 	file_accelerate(f, s, FILE_FLOW);
 	if (file_has(f, FILE_CORK))
 		tas_set_cork(inst_ctx(), s, true);
+	tas_set_oobinline(s, file_has(f, FILE_OOBINLINE));
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/fork.h"
 #include "libtas/posix/inst.h"
+#include "libtas/posix/owner.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
 #include "libtas/posix/stay.h"
@@ -380,7 +381,7 @@ static int wait_sleep_once(struct ep_wait *w)
 
 static int wait_mixed(struct ep_wait *w)
 {
-	bool poll_only = w->deadline == 0;
+	bool poll_only = w->deadline == 0, slept = false;
 	int n, error = 0;
 
 	for (;;) {
@@ -393,7 +394,8 @@ static int wait_mixed(struct ep_wait *w)
 			return error;
 		if (w->deadline != TAS_NS_NEVER && inst_clock() >= w->deadline)
 			return collect(w, true);
-		error = wait_sleep_once(w);
+		error = owner_interrupted() && slept ? -EINTR : wait_sleep_once(w);
+		slept = true;
 		if (error > 0)
 			return error; /* events */
 	}

@@ -7,6 +7,7 @@
 #include "libtas/posix/epset.h"
 #include "libtas/posix/inst.h"
 #include "libtas/posix/opt.h"
+#include "libtas/posix/owner.h"
 #include "libtas/posix/wait.h"
 
 static struct px_pool file_pool = PX_POOL_OF(struct file, pooled);
@@ -46,6 +47,7 @@ struct file *file_new(enum file_kind kind, int family)
 	atomic_store_explicit(&f->opts, NULL, memory_order_relaxed);
 	f->family = (uint8_t)family;
 	f->secret = 0;
+	atomic_store_explicit(&f->owner, 0, memory_order_relaxed);
 	atomic_store_explicit(&f->kind, (uint8_t)kind, memory_order_relaxed);
 	atomic_store_explicit(&f->refs, forks_tag() | 1, memory_order_release);
 	return f;
@@ -187,7 +189,7 @@ static uint32_t flow_ready(struct file *f)
 
 	if (unlikely(file_has(f, FILE_LOWAT)) && s != NULL &&
 		!(ready & (TAS_EV_RDHUP | TAS_EV_ERR | TAS_EV_HUP)) &&
-		tas_rx_bytes(s) < (size_t)opt_int(f, OPT_RCVLOWAT, 1))
+		!tas_rx_enough(s, (size_t)opt_int(f, OPT_RCVLOWAT, 1)))
 		ready &= ~(uint32_t)TAS_EV_IN;
 	return ready;
 }
@@ -286,5 +288,7 @@ void file_on_event(struct tas_sock *s, void *user, uint32_t edges)
 		edges |= READ_BITS;
 	if (edges & TAS_EV_OUT)
 		edges |= WRITE_BITS;
+	if (unlikely(edges & TAS_EV_URGENT))
+		owner_signal(f);
 	file_tell(f, edges);
 }

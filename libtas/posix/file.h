@@ -59,6 +59,7 @@ enum file_flags {
 		1 << 11, /* the kernel descriptor is a copy of the anchor: nothing may be changed there */
 	FILE_SHUT_RD = 1 << 12,
 	FILE_SHUT_WR = 1 << 13,
+	FILE_OOBINLINE = 1 << 14,
 };
 
 struct file {
@@ -83,6 +84,7 @@ struct file {
 	/* listener: TSC when the kernel had no connection for accept; 0: it may have one */
 	_Atomic uint64_t kernel_empty;
 	_Atomic bool kernel_gave; /* listener: the last connection; the next is tasd's, if it has one */
+	_Atomic uint64_t owner;   /* who gets SIGURG (owner.h): type << 32 | pid */
 	uint64_t secret; /* bound: of the listener that it may become (tas_listen_opt); 0: not drawn */
 };
 static_assert(offsetof(struct file, waiters) == CACHE_LINE, "what every call touches is one line");

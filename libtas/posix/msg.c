@@ -35,6 +35,12 @@ static ssize_t recv_message(struct file *f, struct msghdr *msg, int flags)
 		msg->msg_namelen = 0; /* a stream names no sender */
 	msg->msg_controllen = 0;
 	msg->msg_flags = 0;
+	if ((flags & (MSG_OOB | MSG_ERRQUEUE)) == MSG_OOB) {
+		if (got > 0)
+			msg->msg_flags = MSG_OOB;
+		else if (io_length(msg->msg_iov, (int)msg->msg_iovlen) == 0)
+			msg->msg_flags = MSG_OOB | MSG_TRUNC;
+	}
 	return got;
 }
 

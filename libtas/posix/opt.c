@@ -53,7 +53,7 @@ void opt_inherit(struct file *from, struct file *to)
 		atomic_fetch_add(&o->refs, 1);
 	opts_put(atomic_exchange(&to->opts, o));
 	atomic_fetch_or(&to->flags,
-		file_flags(from) & (FILE_NODELAY | FILE_LINGER | FILE_TIMEOUT | FILE_LOWAT));
+		file_flags(from) & (FILE_NODELAY | FILE_LINGER | FILE_TIMEOUT | FILE_LOWAT | FILE_OOBINLINE));
 }
 
 void opt_drop(struct file *f) { opts_put(atomic_exchange(&f->opts, NULL)); }

@@ -29,6 +29,12 @@ static void apply(struct file *f, enum opt_slot slot)
 		if (flow)
 			tas_set_cork(inst_ctx(), file_sock(f), on);
 		break;
+	case OPT_OOBINLINE:
+		on = opt_int(f, slot, 0) != 0;
+		file_flag(f, FILE_OOBINLINE, on);
+		if (flow)
+			tas_set_oobinline(file_sock(f), on);
+		break;
 	case OPT_KEEPIDLE:
 	case OPT_KEEPINTVL:
 	case OPT_KEEPCNT:

@@ -9,6 +9,7 @@
 #include "libtas/posix/epset.h"
 #include "libtas/posix/fdtab.h"
 #include "libtas/posix/inst.h"
+#include "libtas/posix/owner.h"
 #include "libtas/posix/px.h"
 #include "libtas/posix/real.h"
 #include "libtas/posix/stay.h"
@@ -309,6 +310,7 @@ static int sleep_in_stay(struct polling *p)
 
 static int wait_loop(struct polling *p)
 {
+	bool slept = false;
 	int error = 0, ready;
 
 	for (;;) {
@@ -320,7 +322,8 @@ static int wait_loop(struct polling *p)
 			return ready;
 		if (error != 0 || last)
 			return error;
-		error = sleep_in_stay(p);
+		error = owner_interrupted() && slept ? -EINTR : sleep_in_stay(p);
+		slept = true;
 	}
 }
 

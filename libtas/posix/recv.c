@@ -110,6 +110,14 @@ static bool error_pending(const struct receiving *r)
 	return r->done > 0 && (s == NULL || tas_ready(s) & TAS_EV_ERR);
 }
 
+/* Linux ends a read at the mark of urgent data, however much is wanted. */
+static bool at_mark(const struct receiving *r, bool peek)
+{
+	struct tas_sock *s = file_sock(r->f);
+
+	return r->done > 0 && s != NULL && tas_mark(s) == (peek ? r->done : 0);
+}
+
 static ssize_t failed(const struct receiving *r, ssize_t error)
 {
 	if (r->done == 0)
@@ -129,7 +137,7 @@ static ssize_t receive_more(struct receiving *r)
 
 		if (got > 0)
 			r->done = peek ? (size_t)got : r->done + (size_t)got;
-		if (got == 0 || r->done >= r->target || error_pending(r))
+		if (got == 0 || r->done >= r->target || error_pending(r) || at_mark(r, peek))
 			return (ssize_t)r->done;
 		if (got > 0 && !peek)
 			continue;
@@ -170,6 +178,26 @@ static ssize_t receive_nothing(struct file *f, int flags)
 	return error;
 }
 
+/* Never waits, as in Linux. */
+static ssize_t receive_urgent(struct file *f, const struct iovec *iov, int count, int flags)
+{
+	struct tas_sock *s = file_sock(f);
+	char byte;
+	ssize_t got = s == NULL ? -EBADF
+				: tas_recv_urgent(inst_ctx(), s, &byte, flags & MSG_PEEK ? TAS_PEEK : 0);
+	int i = 0;
+
+	if (got <= 0)
+		return got;
+	while (i < count && iov[i].iov_len == 0)
+		i++;
+	if (i == count)
+		return 0; /* it is gone nevertheless */
+	if (!(flags & MSG_TRUNC))
+		*(char *)iov[i].iov_base = byte;
+	return 1;
+}
+
 ssize_t io_recv(struct file *f, const struct iovec *iov, int count, int flags)
 {
 	struct receiving r = { .f = f, .iov = iov, .count = count, .flags = flags };
@@ -177,10 +205,10 @@ ssize_t io_recv(struct file *f, const struct iovec *iov, int count, int flags)
 
 	if (total < 0)
 		return -EINVAL;
-	if (flags & MSG_OOB)
-		return -EINVAL; /* as Linux without urgent data: tasd has none */
 	if (flags & MSG_ERRQUEUE)
 		return -EAGAIN;
+	if (flags & MSG_OOB)
+		return receive_urgent(f, iov, count, flags);
 	if (total == 0)
 		return receive_nothing(f, flags);
 	r.total = (size_t)total;

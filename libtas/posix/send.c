@@ -55,8 +55,13 @@ static ssize_t send_all(struct file *f, const struct iovec *iov, int count, size
 
 	for (;;) {
 		struct tas_sock *s = file_sock(f);
-		ssize_t put = s == NULL ? -EBADF : tas_writev(inst_ctx(), s, iov, count, done, more);
+		ssize_t put = -EBADF;
 		int error;
+
+		if (s != NULL) /* Linux calls the end of each part that finds room urgent, too */
+			put = unlikely(flags & MSG_OOB)
+				? tas_writev_urgent(inst_ctx(), s, iov, count, done, more)
+				: tas_writev(inst_ctx(), s, iov, count, done, more);
 
 		done += put > 0 ? (size_t)put : 0;
 		/* what went out counts; an error that is pending belongs to the next call */
@@ -80,10 +85,6 @@ ssize_t io_send(struct file *f, const struct iovec *iov, int count, int flags)
 
 	if (total < 0)
 		return -EINVAL;
-	if (flags & MSG_OOB) {
-		inst_unsupported("send with MSG_OOB", flags);
-		return -EOPNOTSUPP;
-	}
 	if (total == 0) /* nothing to send: but a broken connection says so */
 		sent = file_sock(f) != NULL ? tas_send(inst_ctx(), file_sock(f), "", 0, 0) : -EBADF;
 	else

@@ -6,6 +6,7 @@
 
 #include "libtas/posix/inst.h"
 #include "libtas/posix/opt.h"
+#include "libtas/posix/owner.h"
 #include "libtas/posix/real.h"
 #include "libtas/posix/stay.h"
 
@@ -154,7 +155,7 @@ static bool true_now(struct file *f, const struct wait_for *what)
 	if (s == NULL)
 		return true; /* no longer what it was; the caller looks again */
 	ready = tas_ready(s);
-	if (what->min_bytes > 1 && !(ready & end) && tas_rx_bytes(s) < what->min_bytes)
+	if (what->min_bytes > 1 && !(ready & end) && !tas_rx_enough(s, what->min_bytes))
 		ready &= ~(uint32_t)TAS_EV_IN;
 	return (ready & (what->events | TAS_EV_ERR | TAS_EV_HUP)) != 0;
 }
@@ -195,9 +196,13 @@ static int sleep_once(struct file_wait *w)
 static int wait_loop(struct file_wait *w)
 {
 	tas_ns deadline = w->what.deadline;
+	bool slept = false;
 	int error = 0;
 
 	while (!w->kernel_ready && !true_now(w->f, &w->what)) {
+		if (owner_interrupted() && slept && error == 0)
+			error = -EINTR;
+		slept = true;
 		if (error != 0)
 			return error;
 		if (deadline != TAS_NS_NEVER && inst_clock() >= deadline)

@@ -85,7 +85,7 @@ static long do_accept(unsigned i)
 	return fd < 0 ? -1 : 0;
 }
 
-static long do_send(unsigned i, size_t n)
+static long send_as(unsigned i, size_t n, int flags)
 {
 	static unsigned char data[1 << 16];
 
@@ -94,7 +94,7 @@ static long do_send(unsigned i, size_t n)
 		ssize_t put;
 
 		pattern_fill(data, sent[i], part);
-		put = send(sockets[i], data, part, MSG_NOSIGNAL);
+		put = send(sockets[i], data, part, MSG_NOSIGNAL | flags);
 		if (put < 0)
 			return -1;
 		sent[i] += (size_t)put;
@@ -126,6 +126,41 @@ static long do_recv(unsigned i, size_t n)
 	return (long)done;
 }
 
+/* The urgent byte. */
+static long do_take_urgent(unsigned i)
+{
+	struct pollfd p = { .fd = sockets[i], .events = POLLPRI };
+	unsigned char byte;
+
+	if (poll(&p, 1, PATIENCE_MS) != 1) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
+	return recv(sockets[i], &byte, 1, MSG_OOB) == 1 ? byte : -1;
+}
+
+/* Is the next byte the urgent one, once that came? */
+static long do_mark(unsigned i)
+{
+	int n = -1;
+
+	return ioctl(sockets[i], SIOCATMARK, &n) == 0 ? n : -1;
+}
+
+static long do_inline(unsigned i)
+{
+	int on = 1;
+
+	return setsockopt(sockets[i], SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+}
+
+/* Bytes that were taken out of the stream. */
+static long do_skip(unsigned i, size_t n)
+{
+	received[i] += n;
+	return 0;
+}
+
 static long do_reset(unsigned i)
 {
 	struct linger hard = { 1, 0 };
@@ -155,6 +190,23 @@ static long reset_all(void)
 	return 0;
 }
 
+/* -1 and ENOSYS: another command. */
+static long obey_urgent(const char *verb, unsigned i, size_t n)
+{
+	if (strcmp(verb, "oob") == 0)
+		return send_as(i, n, MSG_OOB);
+	if (strcmp(verb, "takeoob") == 0)
+		return do_take_urgent(i);
+	if (strcmp(verb, "mark") == 0)
+		return do_mark(i);
+	if (strcmp(verb, "inline") == 0)
+		return do_inline(i);
+	if (strcmp(verb, "skip") == 0)
+		return do_skip(i, n);
+	errno = ENOSYS;
+	return -1;
+}
+
 static long obey(const char *line)
 {
 	char verb[32] = "", ip[64];
@@ -173,7 +225,7 @@ static long obey(const char *line)
 	if (strcmp(verb, "accept") == 0)
 		return do_accept(i);
 	if (strcmp(verb, "send") == 0)
-		return do_send(i, n);
+		return send_as(i, n, 0);
 	if (strcmp(verb, "recv") == 0)
 		return do_recv(i, n);
 	if (strcmp(verb, "shut") == 0)
@@ -184,8 +236,7 @@ static long obey(const char *line)
 		return do_reset(i);
 	if (strcmp(verb, "reset") == 0)
 		return reset_all();
-	errno = ENOSYS;
-	return -1;
+	return obey_urgent(verb, i, n);
 }
 
 int peer_main(const char *path, struct host remote)

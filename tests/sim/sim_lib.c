@@ -213,6 +213,7 @@ static int lib_accept(struct sim_proc *p, unsigned ctx, void *listener, void **s
 	if (rc != 0)
 		return rc;
 	tas_sock_addrs(s, NULL, NULL, remote, remote_port);
+	tas_set_oobinline(s, true); /* the peer's urgent bytes are bytes of its stream */
 	*sock = s;
 	return 0;
 }
@@ -233,6 +234,7 @@ static int lib_connect(struct sim_proc *p, unsigned ctx, const struct sim_open *
 		return rc;
 	tas_sock_set_user(s, user);
 	tas_sock_addrs(s, NULL, local_port, NULL, NULL);
+	tas_set_oobinline(s, true);
 	*sock = s;
 	return 0;
 }

@@ -86,6 +86,11 @@ static inline struct abi_flow_rec *rig_rec(struct rig *r, uint32_t i)
 	return (struct abi_flow_rec *)(void *)(r->base + r->header->rec_chunk_off[0]) + i;
 }
 
+static inline struct abi_flow_urgent *rig_urgent(struct rig *r, uint32_t i)
+{
+	return &((struct abi_rec_chunk *)(void *)rig_rec(r, 0))->urgent[i];
+}
+
 static inline void rig_region_make(struct rig *r)
 {
 	if (r->shared && (r->memfd = memfd_create("rig", MFD_CLOEXEC)) >= 0 &&
@@ -111,7 +116,7 @@ static inline void rig_region_make(struct rig *r)
 		.notify_slots = RIG_FLOWS,
 		.region_size = RIG_REGION,
 		.congestion = "cubic newreno dctcp " };
-	r->header->rec_chunk_off[0] = rig_carve(r, RIG_FLOWS * sizeof(struct abi_flow_rec));
+	r->header->rec_chunk_off[0] = rig_carve(r, sizeof(struct abi_rec_chunk));
 }
 
 /* --- answers --- */
@@ -274,6 +279,7 @@ static inline uint32_t rig_flow(struct rig *r, uint32_t rec, uint32_t gen, uint3
 	uint64_t rx = f->rx_off, tx = f->tx_off;
 
 	memset((void *)f, 0, sizeof(*f));
+	memset((void *)rig_urgent(r, rec), 0, sizeof(struct abi_flow_urgent));
 	f->rx_off = rx != 0 ? rx : rig_carve(r, RIG_RING);
 	f->tx_off = tx != 0 ? tx : rig_carve(r, RIG_RING);
 	f->rx_size = f->tx_size = RIG_RING;
@@ -321,6 +327,24 @@ static inline void rig_deliver(struct rig *r, uint32_t rec, size_t n)
 	for (size_t i = 0; i < n; i++)
 		ring[(end + i) % RIG_RING] = (uint8_t)((end + i) * 7);
 	atomic_store_explicit(&f->rx_end, end + n, memory_order_release);
+}
+
+/* An urgent pointer to the n-th byte from here, which has not come. */
+static inline void rig_pointer(struct rig *r, uint32_t rec, size_t n)
+{
+	struct abi_flow_rec *f = rig_rec(r, rec);
+	struct abi_flow_urgent *u = rig_urgent(r, rec);
+	uint64_t at = f->rx_end + n - 1;
+
+	if (u->seen == u->count)
+		u->from = u->to = at;
+	else if (u->to == u->at && f->rx_end > u->at)
+		u->to++;
+	u->at = at;
+	u->byte = 0;
+	u->count += 2;
+	atomic_fetch_or(&f->events, ABI_EV_URGENT);
+	f->ring_gen++;
 }
 
 static inline void rig_event(struct rig *r, uint32_t rec, uint32_t events, uint32_t error)

@@ -31,7 +31,7 @@ static void what_fits_is_taken(void **state)
 	assert_errno(px_writev(fd, v, -1), EINVAL);
 	assert_errno(px_writev(fd, v, 1025), EINVAL);
 	assert_int_equal(px_write(fd, data, 0), 0);
-	assert_errno(px_send(fd, data, 1, MSG_OOB), EOPNOTSUPP);
+	assert_errno(px_send(fd, data, 1, MSG_OOB), EAGAIN);
 }
 
 static void bytes_stand_in_the_ring_as_given(void **state)
@@ -50,6 +50,12 @@ static void bytes_stand_in_the_ring_as_given(void **state)
 	assert_true(rig_bell(&r, 0, 0, &b));
 	assert_int_equal(b.flags & (ABI_BELL_OPTIONS | ABI_BELL_MORE), ABI_BELL_OPTIONS | ABI_BELL_MORE);
 	assert_memory_equal(ring, "hello!", 6);
+	assert_int_equal(px_send(fd, "??", 2, MSG_OOB), 2);
+	assert_true(rig_bell(&r, 0, 0, &b));
+	assert_int_equal(b.flags & ABI_BELL_URGENT, ABI_BELL_URGENT);
+	assert_int_equal(rig_urgent(&r, 1)->tx_end, 8);
+	assert_int_equal(px_send(fd, "", 0, MSG_OOB), 0);
+	assert_false(rig_bell(&r, 0, 0, &b));
 }
 
 /* The options that tasd hears of with the first bytes of an accepted connection. */

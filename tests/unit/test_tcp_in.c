@@ -167,17 +167,6 @@ TEST(timestamp_of_a_blind_guess_is_not_taken) /* RFC 5961 5: or PAWS would shut 
 	app_reads(p, 10);
 }
 
-TEST(urgent_data_are_data) /* the research prototype sent such a flow to the slow path for ever */
-{
-	struct peer *p = established();
-	uint64_t punted = counted(CNT_RX_PUNTED);
-
-	give(p, .flags = ACK | 32, .seq = 1, .ack = 1, .len = 10);
-	expect(p, .seq = 1, .ack = 11);
-	app_reads(p, 10);
-	assert_int_equal(counted(CNT_RX_PUNTED), punted);
-}
-
 TEST(old_data_after_close_are_only_acknowledged) /* what comes again is no reason for a reset */
 {
 	struct peer *p = established();
@@ -511,7 +500,6 @@ int main(void)
 		RIG_TEST(challenges_of_one_tell_nothing_about_another),
 		RIG_TEST(challenges_of_all_connections_are_limited),
 		RIG_TEST(timestamp_of_a_blind_guess_is_not_taken),
-		RIG_TEST(urgent_data_are_data),
 		RIG_TEST(old_data_after_close_are_only_acknowledged),
 		RIG_TEST(time_wait_holds_no_memory_of_the_application),
 		RIG_TEST(fin_again_in_time_wait_is_acknowledged_and_restarts_it),
