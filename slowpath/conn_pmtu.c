@@ -52,10 +52,10 @@ static void search_ends(struct sp *sp, uint32_t id)
 	m->next = sp->now + PMTU_EXPIRES;
 }
 
+/* One that is on its way stays known to recovery: that it is lost is no congestion, whoever said so first. */
 static void probe_over(struct sp *sp, uint32_t id)
 {
 	sp->conn[id].pmtu.probe = 0;
-	sp->fp->cold[id].path = (struct path_probe){ 0 };
 	sp->fp->cold[id].path_size = 0;
 }
 

@@ -267,6 +267,31 @@ TEST(router_that_speaks_of_a_probe_ends_it)
 	run(p, 1348, 20, 0); /* it is still on its way */
 	assert_false(run(p, 1348, 5000, 1348));
 	assert_int_equal(flow_of(p)->mss, 1348);
+	assert_int_equal(counted(CNT_TCP_FAST_RECOVERIES), 0); /* RFC 4821 7.6.2: its loss is no congestion */
+	app_aborts(p);
+	overlook();
+}
+
+TEST(probe_that_did_not_go_yet_does_not_go_after_a_router_spoke)
+{
+	struct peer *p = bulk();
+
+	run(p, MSS, 20, 0);
+	fill(p);
+	too_big(p, 1400, una);
+	p->wnd = 1408; /* less than a probe needs */
+	run(p, 1348, 100, 0);
+	pmtu_state(p)->next = rig.now;
+	for (unsigned i = 0; pmtu_state(p)->probe == 0; i++) {
+		assert_true(i < 1000);
+		run(p, 1348, 1, 0);
+	}
+	assert_int_equal(cold_of(p)->path_size, MSS);
+	fill(p);
+	too_big(p, 1300, una);
+	assert_int_equal(flow_of(p)->mss, 1248);
+	p->wnd = 40000;
+	assert_false(run(p, 1248, 500, 1348));
 	app_aborts(p);
 	overlook();
 }
@@ -289,6 +314,23 @@ TEST(next_connection_begins_with_what_is_known) /* RFC 1191 6.1, 6.3: for ten mi
 	assert_int_equal(flow_of(q)->mss, MSS);
 }
 
+TEST(what_is_known_is_tried_anew_when_it_is_old) /* RFC 1191 6.3 */
+{
+	struct peer *p = sending(established(.nodelay = true), 2);
+
+	too_big(p, 1400, 1);
+	app_aborts(p);
+	overlook();
+	p = bulk();
+	assert_int_equal(flow_of(p)->mss, 1348);
+	assert_in_range(pmtu_state(p)->next - rig.now, 599 * NS_PER_SEC, 600 * NS_PER_SEC);
+	pmtu_state(p)->next = rig.now;
+	assert_true(run(p, MSS, 3000, MSS - 1));
+	assert_int_equal(flow_of(p)->mss, MSS);
+	app_aborts(p);
+	overlook();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,7 +344,9 @@ int main(void)
 		RIG_TEST(outage_is_no_black_hole_for_long),
 		RIG_TEST(larger_segments_are_tried_ten_minutes_after_a_router_spoke),
 		RIG_TEST(router_that_speaks_of_a_probe_ends_it),
+		RIG_TEST(probe_that_did_not_go_yet_does_not_go_after_a_router_spoke),
 		RIG_TEST(next_connection_begins_with_what_is_known),
+		RIG_TEST(what_is_known_is_tried_anew_when_it_is_old),
 	};
 
 	return RIG_MAIN(tests);
