@@ -188,6 +188,13 @@ static void after_a_timeout_the_curve_begins_at_its_plateau(void **state)
 	assert_true(fabs(cwnd / (double)MSS - (C * pow(5, 3) + 700)) < 20);
 }
 
+static void what_slow_start_leaves_counts_for_avoidance(void **state)
+{
+	(void)state;
+	/* one segment up to ssthresh; of the other eight, in a window of ten, what Reno would make */
+	assert_in_range(run_interval(9 * MSS, 10 * MSS, 10000, 1), 10 * MSS + 700, 10 * MSS + 800);
+}
+
 /* RFC 9438 4.9: what was reduced for nothing, and is as it was, is no smaller maximum. */
 static void a_reduction_that_was_taken_back_leaves_the_maximum(void **state)
 {
@@ -372,6 +379,7 @@ int main(void)
 			setup),
 		cmocka_unit_test_setup(it_never_grows_by_more_than_half_in_a_round_trip, setup),
 		cmocka_unit_test_setup(a_flow_that_did_not_get_back_makes_room, setup),
+		cmocka_unit_test_setup(what_slow_start_leaves_counts_for_avoidance, setup),
 		cmocka_unit_test_setup(a_reduction_that_was_taken_back_leaves_the_maximum, setup),
 		cmocka_unit_test_setup(after_a_timeout_the_curve_begins_at_its_plateau, setup),
 		cmocka_unit_test_setup(time_without_need_for_the_window_is_not_counted, setup),

@@ -310,6 +310,70 @@ static void the_pace_is_set_with_the_window(void **state)
 	assert_int_equal(f.pace_q16, 0);
 }
 
+/* The delivery rate's time is from one delivery to another, and not from one visit to another. */
+static void the_rate_is_of_the_time_between_deliveries(void **state)
+{
+	const struct cc_bbr_state *b = &c.state.bbr;
+
+	(void)state;
+	f.srtt_us = 10000 << 3;
+	cc_flow_switch(&c, &f, &k, CC_BBR, NS_PER_SEC);
+	k.delivered += 10 * MSS;
+	k.bytes_out += 10 * MSS;
+	k.delivered_us = 1010000;
+	assert_true(cc_flow_update(&c, &f, &k, NS_PER_SEC + 12 * NS_PER_MS));
+	assert_int_equal(b->max_bw[0], 1000000);
+	k.delivered += 20 * MSS;
+	k.bytes_out += 20 * MSS;
+	k.delivered_us = 1020000;
+	assert_true(cc_flow_update(&c, &f, &k, NS_PER_SEC + 22 * NS_PER_MS));
+	assert_int_equal(b->max_bw[0], 2000000);
+	assert_int_equal(b->prior_bytes, 20 * MSS);
+	assert_int_equal(b->sent_rate, 2000000);
+	assert_true(cc_flow_due(&c, &f, 0) == NS_PER_SEC + 22 * NS_PER_MS + c.interval_us * NS_PER_US);
+	k.lost += MSS; /* nothing is delivered: no sample */
+	assert_true(cc_flow_update(&c, &f, &k, NS_PER_SEC + 32 * NS_PER_MS));
+	assert_int_equal(b->prior_us, 10000);
+	k.bytes_out += 500 * MSS; /* while nobody looked */
+	k.delivered += 500 * MSS;
+	k.cc_from = k.delivered;
+	cc_flow_wake(&c, &f, &k, 10 * NS_PER_SEC); /* the time in which it was idle is not counted */
+	k.delivered += 5 * MSS;
+	k.bytes_out += 5 * MSS;
+	k.delivered_us = 10005000;
+	cc_flow_update(&c, &f, &k, 10 * NS_PER_SEC + 10 * NS_PER_MS);
+	assert_int_equal(b->prior_us, 5000);
+	assert_int_equal(b->prior_bytes, 5 * MSS);
+	assert_int_equal(b->sent_rate, 500000);
+	k.delivered += MSS;
+	k.delivered_us = 10004000; /* by a core with a younger clock */
+	cc_flow_update(&c, &f, &k, 10 * NS_PER_SEC + 20 * NS_PER_MS);
+	assert_int_equal(b->prior_us, 5000);
+}
+
+static void the_pace_is_the_slowest_that_is_wanted(void **state)
+{
+	(void)state;
+	c.const_bytes_s = 1000000;
+	cc_flow_switch(&c, &f, &k, CC_CONST_RATE, NS_PER_SEC);
+	assert_int_equal(f.pace_q16, cc_pace_q16(1000000));
+	assert_int_equal(f.cwnd, CC_CWND_MAX);
+	c.max_bytes_s = 500000; /* the application's word counts, */
+	cc_flow_pace(&c, &f, &k);
+	assert_int_equal(f.pace_q16, cc_pace_q16(500000));
+	assert_int_equal(k.pace_slow_ns, 1 << 16);
+	c.max_bytes_s = 10000; /* also if that is slower than the field can say */
+	cc_flow_pace(&c, &f, &k);
+	assert_int_equal(f.pace_q16, UINT32_MAX);
+	assert_int_equal(k.pace_slow_ns, 100000);
+	c.max_bytes_s = 0;
+	cc_flow_pace(&c, &f, &k);
+	assert_int_equal(f.pace_q16, cc_pace_q16(1000000));
+	c.max_bytes_s = 2000000; /* others are only bounded by it */
+	cc_flow_switch(&c, &f, &k, CC_NEWRENO, NS_PER_SEC);
+	assert_int_equal(f.pace_q16, cc_pace_q16(2000000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +395,8 @@ int main(void)
 			a_flow_that_was_idle_in_recovery_grows_by_no_more_than_was_acknowledged, setup),
 		cmocka_unit_test_setup(marks_reduce_the_flow, setup),
 		cmocka_unit_test_setup(the_pace_is_set_with_the_window, setup),
+		cmocka_unit_test_setup(the_rate_is_of_the_time_between_deliveries, setup),
+		cmocka_unit_test_setup(the_pace_is_the_slowest_that_is_wanted, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

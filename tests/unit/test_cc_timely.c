@@ -132,6 +132,169 @@ static void the_queue_of_a_link_stays_short_and_the_link_full(void **state)
 	assert_true(sum / 10000 < 500e-6);
 }
 
+/* --- what the paper leaves open --- */
+
+/* A flow of 10 ms round trips begins. */
+static void far_away(void)
+{
+	struct cc_sample s = { .mss = MSS, .cwnd = 10 * MSS, .srtt_us = 10000, .min_rtt_us = UINT32_MAX };
+
+	cc_timely.init(&st);
+	cc_timely.begin(&st, &s, &d);
+}
+
+static struct cc_sample of_10_ms(void)
+{
+	return (struct cc_sample){ .now = NS_PER_SEC,
+		.interval_ns = 10 * NS_PER_MS,
+		.acked = 10 * MSS,
+		.mss = MSS,
+		.srtt_us = 10000,
+		.min_rtt_us = 10000,
+		.cwnd = 100 * MSS,
+		.ssthresh = CC_SSTHRESH_NONE,
+		.paced = true };
+}
+
+static void it_begins_with_a_window_in_a_round_trip_and_a_pace_of_twice_that(void **state)
+{
+	struct cc_sample s = of_10_ms();
+
+	(void)state;
+	far_away();
+	assert_int_equal(d.cwnd, 10 * MSS);
+	assert_int_equal(d.rate_bytes_s, 2 * 10 * MSS * 100);
+	assert_int_equal(d.interval_us, 10000);
+	s.interval_ns = 100 * NS_PER_MS; /* however late it is asked, by four at most */
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 4 * 10 * MSS * 100);
+	assert_int_equal(d.cwnd, 2 * 4 * 10 * MSS); /* two round trips at that rate */
+	assert_int_equal(d.interval_us, 10000);
+	s.interval_ns = 10 * NS_PER_MS;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 8 * 10 * MSS * 100);
+}
+
+static void slow_start_grows_only_what_the_rate_holds_back(void **state)
+{
+	struct cc_sample s = of_10_ms();
+
+	(void)state;
+	far_away();
+	s.paced = false;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 10 * MSS * 100);
+	s.cwnd_limited = true;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 20 * MSS * 100);
+	s.acked = 0;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 20 * MSS * 100);
+	s.acked = MSS;
+	s.min_rtt_us = 10000 + 10000 / 8; /* T_low of a long path: an eighth more */
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 40 * MSS * 100);
+	s.min_rtt_us++;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 40 * MSS * 100);
+	assert_false(st.timely.slow_start);
+}
+
+static void its_step_is_a_segment_in_a_round_trip_at_most(void **state)
+{
+	struct cc_sample s = of_10_ms();
+
+	(void)state;
+	far_away();
+	st.timely.slow_start = false;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, (10 + 1) * MSS * 100);
+	far_away();
+	st.timely.slow_start = false;
+	s.min_rtt_us = 13000; /* the first says nothing of a gradient */
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, (10 + 1) * MSS * 100);
+	s.paced = false; /* and nothing if nobody waits for it */
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, (10 + 1) * MSS * 100);
+}
+
+static void t_high_of_a_long_path_is_half_more(void **state)
+{
+	struct cc_sample s = of_10_ms();
+
+	(void)state;
+	far_away();
+	st.timely.slow_start = false;
+	st.timely.last_rtt_us = 15000; /* so that the gradient does not count */
+	s.min_rtt_us = 15000;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, (10 + 1) * MSS * 100);
+	s.min_rtt_us = 20000;
+	st.timely.last_rtt_us = 20000;
+	cc_timely.update(&st, &s, &d);
+	assert_in_range(d.rate_bytes_s, 11 * MSS * 80 - 1, 11 * MSS * 80); /* 1 - 0.8 * (1 - 15 / 20) */
+}
+
+static void losses_and_marks_halve_it_and_end_slow_start(void **state)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		struct cc_sample s = of_10_ms();
+
+		(void)state;
+		far_away();
+		s.paced = false;
+		s.recoveries = i == 0;
+		s.timeouts = i == 1;
+		s.marked = i == 2;
+		cc_timely.update(&st, &s, &d);
+		assert_int_equal(d.rate_bytes_s, 5 * MSS * 100);
+		assert_false(st.timely.slow_start);
+		assert_int_equal(d.answers_marks, i == 2);
+		for (unsigned n = 0; n < 3; n++)
+			cc_timely.update(&st, &s, &d);
+		assert_int_equal(d.rate_bytes_s, 2 * MSS * 100); /* not less than two segments */
+		assert_int_equal(d.cwnd, 4 * MSS);
+	}
+}
+
+static void after_a_timeout_the_window_grows_from_a_segment(void **state)
+{
+	struct cc_sample s = of_10_ms();
+
+	(void)state;
+	far_away();
+	s.in_loss = true;
+	s.timeouts = 1;
+	s.cwnd = MSS;
+	s.acked = 0;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.cwnd, MSS);
+	s.timeouts = 0;
+	s.acked = 2 * MSS;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.cwnd, 3 * MSS);
+	s.in_loss = false;
+	cc_timely.update(&st, &s, &d);
+	assert_true(d.cwnd >= 10 * MSS);
+}
+
+static void without_a_round_trip_it_waits_for_one(void **state)
+{
+	struct cc_sample s = { .mss = MSS, .cwnd = 10 * MSS, .min_rtt_us = UINT32_MAX };
+
+	(void)state;
+	cc_timely.init(&st);
+	cc_timely.begin(&st, &s, &d);
+	assert_int_equal(d.cwnd, 10 * MSS);
+	assert_int_equal(d.rate_bytes_s, 0);
+	s = of_10_ms();
+	s.cwnd = 20 * MSS;
+	s.paced = false;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 20 * MSS * 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +304,13 @@ int main(void)
 		cmocka_unit_test_setup(in_slow_start_it_doubles_each_round_trip, setup),
 		cmocka_unit_test_setup(a_loss_halves_it, setup),
 		cmocka_unit_test_setup(the_queue_of_a_link_stays_short_and_the_link_full, setup),
+		cmocka_unit_test(it_begins_with_a_window_in_a_round_trip_and_a_pace_of_twice_that),
+		cmocka_unit_test(slow_start_grows_only_what_the_rate_holds_back),
+		cmocka_unit_test(its_step_is_a_segment_in_a_round_trip_at_most),
+		cmocka_unit_test(t_high_of_a_long_path_is_half_more),
+		cmocka_unit_test(losses_and_marks_halve_it_and_end_slow_start),
+		cmocka_unit_test(after_a_timeout_the_window_grows_from_a_segment),
+		cmocka_unit_test(without_a_round_trip_it_waits_for_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,12 @@ static void round_trips_are_counted_not_time_and_not_calls(void **state)
 	assert_int_equal(hystart_round(&h, 60000, 60000, 2 * 60000), HYSTART_CONSERVATIVE);
 	assert_int_equal(hystart_round(&h, 60000, 60000, 2 * 60000), HYSTART_CONSERVATIVE);
 	assert_int_equal(hystart_round(&h, 60000, 60000, 2 * 60000), HYSTART_LEAVE);
+
+	setup(NULL); /* four of 1.2 are not five */
+	round_of(50000);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(hystart_round(&h, 60000, 60000, 72000), HYSTART_CONSERVATIVE);
+	assert_int_equal(hystart_round(&h, 60000, 60000, 72000), HYSTART_LEAVE);
 }
 
 static void a_delay_that_goes_away_was_jitter(void **state)

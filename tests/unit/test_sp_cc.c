@@ -452,6 +452,23 @@ TEST(window_after_a_syn_lost_twice_is_one_segment) /* RFC 5681 3.1; Linux forgiv
 	}
 }
 
+/* Else a model of the path would take the application's pace for the path's. */
+TEST(flow_that_has_sent_all_is_seen_to_be_dry)
+{
+	struct peer *p = established(.nodelay = true, .congestion = "bbr");
+
+	flow_of(p)->flags |= FLOW_CC_ACTIVE;
+	cold_of(p)->cc_seen = 0;
+	app_writes(p, 20 * RIG_MSS);
+	assert_true(flow_of(p)->tx_avail > flow_of(p)->tx_inflight);
+	assert_false(cold_of(p)->cc_seen & CC_SEEN_DRY);
+	give(p, .seq = 1, .ack = AT(10));
+	while (flow_of(p)->tx_avail > flow_of(p)->tx_inflight)
+		wait_ms(1);
+	assert_true(cold_of(p)->cc_seen & CC_SEEN_DRY);
+	overlook();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -477,6 +494,7 @@ int main(void)
 		RIG_TEST(window_is_paced_over_long_paths),
 		RIG_TEST(rate_survives_spurious_timeouts),
 		RIG_TEST(window_after_a_syn_lost_twice_is_one_segment),
+		RIG_TEST(flow_that_has_sent_all_is_seen_to_be_dry),
 	};
 
 	return RIG_MAIN(tests);
