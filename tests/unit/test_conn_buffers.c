@@ -36,6 +36,17 @@ TEST(application_hears_of_space_when_little_is_unsent) /* half of TCP_NOTSENT_LO
 	overlook();
 }
 
+TEST(application_sees_what_is_sent_before_it_is_acknowledged) /* SIOCOUTQNSD, TCP_NOTSENT_LOWAT */
+{
+	struct peer *p;
+
+	rig.options.notsent_lowat = 8 * RIG_MSS;
+	p = established(.nodelay = true);
+	app_writes(p, 5 * RIG_MSS);
+	assert_int_equal(overlook(), 5);
+	assert_int_equal(rec_of(p)->tx_nxt, 5 * RIG_MSS);
+}
+
 TEST(application_hears_of_space_that_a_limit_was_in_the_way_of)
 {
 	struct peer *p;
@@ -311,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(application_hears_of_space_when_little_is_unsent),
+		RIG_TEST(application_sees_what_is_sent_before_it_is_acknowledged),
 		RIG_TEST(application_hears_of_space_that_a_limit_was_in_the_way_of),
 		RIG_TEST(less_of_the_transmit_ring_is_worth_a_quarter_of_that),
 		RIG_TEST(quickack_acknowledges_at_once_what_was_not),

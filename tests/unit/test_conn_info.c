@@ -213,6 +213,43 @@ TEST(too_big_segments_that_were_lost_before_are_sent_again_in_smaller_ones) /* a
 	assert_int_equal(rec_of(p)->tx_una, 3 * MSS);
 }
 
+TEST(too_big_segments_that_were_sent_again_before_go_once_more_in_smaller_ones)
+{
+	struct peer *p = sending(established(.nodelay = true), 10);
+	const struct rig_seg *s;
+
+	acked_to(p, 0, { AT(1), AT(5) });
+	expect_segment(p, 0);
+	silence();
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, 1);
+	s = next_segment(p);
+	assert_non_null(s);
+	assert_int_equal(s->seq, 1);
+	assert_int_equal(s->len, PIECE);
+	overlook();
+}
+
+/* RFC 5682 sends new data to learn from; but what is too big is lost for sure. */
+TEST(too_big_segments_are_sent_again_though_a_timeout_is_examined)
+{
+	struct peer *p = sending(established(.nodelay = true, .no_sack = true), 10);
+	const struct rig_seg *s;
+
+	app_writes(p, 10 * MSS);
+	wait_sent(1000);
+	expect_segment(p, 0);
+	acked_to(p, 1);
+	expect_segment(p, 10);
+	expect_segment(p, 11);
+	silence();
+	give_icmp(p, UNREACHABLE, TOO_BIG, 1400, AT(1));
+	s = next_segment(p);
+	assert_non_null(s);
+	assert_int_equal(s->seq, AT(1));
+	assert_int_equal(s->len, PIECE);
+	overlook();
+}
+
 TEST(too_big_is_not_heeded_by_who_does_not_want_it) /* IP_PMTUDISC_DONT, _INTERFACE, _OMIT of Linux */
 {
 	struct peer *p = established(.nodelay = true);
@@ -348,6 +385,49 @@ static struct ctl_info told_of(const struct peer *p)
 	return i;
 }
 
+TEST(connection_tells_what_was_agreed_on_and_measured)
+{
+	struct peer *p = established(.nodelay = true, .rtt_ms = 20);
+	struct ctl_info i = told_of(p);
+
+	assert_int_equal(i.rtt_us, 20000);
+	assert_int_equal(i.rttvar_us, 10000);
+	assert_int_equal(i.rto_us, 220000);
+	assert_int_equal(i.min_rtt_us, 0); /* of data */
+	assert_int_equal(i.cwnd_bytes, 10 * MSS);
+	assert_int_equal(i.ssthresh_bytes, CC_SSTHRESH_NONE);
+	assert_int_equal(i.pacing_rate_bytes_s, 0);
+	assert_int_equal(i.snd_wnd, 1 << 20);
+	assert_int_equal(i.rcv_wnd, 65535);
+	assert_int_equal(i.rcv_wscale, 2);
+	assert_int_equal(i.rcv_mss, 536); /* nothing came yet */
+	assert_int_equal(i.adv_mss, 1460);
+	assert_int_equal(i.pmtu, 1500);
+	assert_int_equal(i.window_limit, 1 << 17);
+	assert_int_equal(i.ack_delay_us, 4000);
+	assert_int_equal(i.rx_size, 1 << 17);
+	assert_int_equal(i.tx_size, 1 << 17);
+	assert_int_equal(i.late_acks, 0);
+	app_writes(p, 12 * MSS);
+	overlook();
+	i = told_of(p);
+	assert_int_equal(i.unacked_bytes, 10 * MSS);
+	assert_int_equal(i.unsent_bytes, 2 * MSS);
+	assert_int_equal(i.bytes_sent, 10 * MSS);
+	assert_int_equal(i.segs_out, 10);
+	assert_int_equal(i.segs_in, 0);
+	wait_ms(30);
+	acked_to(p, 10);
+	flow_of(p)->pace_q16 = 1 << 16; /* a nanosecond a byte */
+	flow_of(p)->flags |= FLOW_PINGPONG;
+	i = told_of(p);
+	assert_int_equal(i.segs_in, 1);
+	assert_int_equal(i.min_rtt_us, 30000);
+	assert_int_equal(i.pacing_rate_bytes_s, 1000000000);
+	assert_int_equal(i.late_acks, 1);
+	overlook();
+}
+
 TEST(connection_tells_what_became_of_its_segments) /* the words of Linux's tcp_info */
 {
 	struct peer *p = sending(established(.nodelay = true), 8);
@@ -368,6 +448,8 @@ TEST(connection_tells_what_became_of_its_segments) /* the words of Linux's tcp_i
 	assert_int_equal(i.sacked_bytes, 3 * MSS);
 	assert_int_equal(i.lost_bytes, 3 * MSS);
 	assert_int_equal(i.resent_bytes, resent * MSS);
+	assert_int_equal(i.bytes_retransmitted, resent * MSS);
+	assert_int_equal(i.retransmits, resent);
 	assert_int_equal(i.delivered_bytes, 4 * MSS);
 	wait_ms(1000);
 	i = told_of(p);
@@ -394,6 +476,15 @@ TEST(connection_tells_how_long_ago_something_happened)
 	i = told_of(p);
 	assert_int_equal(i.data_received_ms, 20);
 	assert_int_equal(i.heard_ms, 20);
+	overlook();
+	p = established(.nodelay = true); /* a byte is data, too */
+	app_writes(p, 1);
+	expect(p, .seq = 1, .ack = 1, .len = 1);
+	give(p, .seq = 1, .ack = 1, .len = 1);
+	wait_ms(20);
+	i = told_of(p);
+	assert_int_equal(i.data_sent_ms, 20);
+	assert_int_equal(i.data_received_ms, 20);
 	overlook();
 }
 
@@ -452,12 +543,15 @@ int main(void)
 		RIG_TEST(too_big_segments_are_sent_again_to_a_peer_without_sack),
 		RIG_TEST(what_fitted_in_spite_of_too_big_ones_is_not_sent_again),
 		RIG_TEST(too_big_segments_that_were_lost_before_are_sent_again_in_smaller_ones),
+		RIG_TEST(too_big_segments_that_were_sent_again_before_go_once_more_in_smaller_ones),
+		RIG_TEST(too_big_segments_are_sent_again_though_a_timeout_is_examined),
 		RIG_TEST(too_big_is_not_heeded_by_who_does_not_want_it),
 		RIG_TEST(too_big_is_believed_only_about_what_is_in_flight),
 		RIG_TEST(too_small_a_path_is_not_believed),
 		RIG_TEST(connection_tells_about_itself),
 		RIG_TEST(statistics_of_a_reused_slot_begin_at_zero),
 		RIG_TEST(telling_takes_no_lock),
+		RIG_TEST(connection_tells_what_was_agreed_on_and_measured),
 		RIG_TEST(connection_tells_what_became_of_its_segments),
 		RIG_TEST(connection_tells_how_long_ago_something_happened),
 		RIG_TEST(connection_tells_sizes_that_its_path_and_options_allow),

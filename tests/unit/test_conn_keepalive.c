@@ -47,6 +47,18 @@ TEST(peer_that_does_not_answer_is_gone)
 	assert_int_equal(rec_of(p)->error, ETIMEDOUT);
 }
 
+TEST(peer_may_be_asked_every_second) /* TCP_KEEPIDLE, TCP_KEEPINTVL of 1 */
+{
+	struct peer *p = established();
+
+	assert_int_equal(app_sets(p, .keep_alive = 1, .keep_idle_s = 1, .keep_intvl_s = 1, .keep_count = 3),
+		0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_in_range(wait_sent(5000), S_MS * NS_PER_MS, (S_MS + 1) * NS_PER_MS);
+		expect(p, .seq = 0, .ack = 1);
+	}
+}
+
 TEST(data_put_it_off)
 {
 	struct peer *p = kept_alive();
@@ -58,6 +70,20 @@ TEST(data_put_it_off)
 	silence();
 	wait_ms(1100);
 	expect(p, .seq = 0, .ack = 11);
+}
+
+TEST(data_that_is_acknowledged_puts_it_off) /* be it a byte */
+{
+	struct peer *p = kept_alive();
+
+	wait_ms(8 * S_MS);
+	app_writes(p, 1);
+	expect(p, .seq = 1, .ack = 1, .len = 1);
+	give(p, .seq = 1, .ack = 2);
+	wait_ms(9 * S_MS);
+	silence();
+	wait_ms(1100);
+	expect(p, .seq = 1, .ack = 1);
 }
 
 TEST(what_is_outstanding_has_its_own_timer)
@@ -185,7 +211,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(idle_peer_is_asked_and_an_answer_is_enough),
 		RIG_TEST(peer_that_does_not_answer_is_gone),
+		RIG_TEST(peer_may_be_asked_every_second),
 		RIG_TEST(data_put_it_off),
+		RIG_TEST(data_that_is_acknowledged_puts_it_off),
 		RIG_TEST(what_is_outstanding_has_its_own_timer),
 		RIG_TEST(without_the_option_nobody_asks),
 		RIG_TEST(linux_waits_two_hours),

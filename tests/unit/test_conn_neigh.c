@@ -106,12 +106,25 @@ TEST(all_attempts_through_a_silent_neighbour_fail) /* each ends while the list i
 	silence();
 }
 
+TEST(connection_that_opens_shows_that_its_neighbour_is_there) /* RFC 4861 7.3.1: it need not be asked */
+{
+	unsigned asked;
+
+	connected();
+	asked = rig.arp_requests;
+	wait_ms(25000);
+	connected();
+	wait_ms(15000); /* it would have been asked after 30 s */
+	assert_int_equal(rig.arp_requests, asked);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(news_of_a_neighbour_reach_its_connections_and_no_others),
 		RIG_TEST(connection_that_ends_goes_through_no_neighbour),
 		RIG_TEST(all_attempts_through_a_silent_neighbour_fail),
+		RIG_TEST(connection_that_opens_shows_that_its_neighbour_is_there),
 	};
 
 	return RIG_MAIN(tests);

@@ -216,6 +216,23 @@ TEST(window_that_is_more_than_half_of_a_full_ring_offers_a_larger_one)
 	overlook();
 }
 
+TEST(window_larger_than_any_ring_offers_the_largest)
+{
+	struct peer *p;
+
+	rings();
+	p = established(.nodelay = true);
+	app_writes(p, 100);
+	all_acknowledged(p);
+	flow_of(p)->cwnd = CC_CWND_MAX;
+	cold_of(p)->max_snd_wnd = CC_CWND_MAX;
+	for (unsigned i = 0; i < 100 && !offered(p, ABI_EV_GROW_TX); i++)
+		fills(p, 1);
+	assert_int_equal(app_grows(p, ABI_EV_GROW_TX), 0);
+	assert_int_equal(rec_of(p)->tx_size, MOST);
+	overlook();
+}
+
 TEST(ring_that_is_not_full_does_not_grow)
 {
 	struct peer *p;
@@ -368,6 +385,7 @@ int main(void)
 		RIG_TEST(window_scale_is_that_of_the_largest_ring),
 		RIG_TEST(offers_are_apart),
 		RIG_TEST(window_that_is_more_than_half_of_a_full_ring_offers_a_larger_one),
+		RIG_TEST(window_larger_than_any_ring_offers_the_largest),
 		RIG_TEST(ring_that_is_not_full_does_not_grow),
 		RIG_TEST(ring_of_which_the_peer_takes_little_does_not_grow),
 		RIG_TEST(transmit_ring_whose_size_the_application_set_does_not_grow),

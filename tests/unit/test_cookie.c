@@ -86,8 +86,12 @@ static void cookie_of_another_is_refused(void **state)
 	assert_false(cookie_open(&c, &key, irs, cookie, &o, now, &mss));
 	o = (struct cookie_options){ .wscale = COOKIE_NO_WSCALE };
 	assert_false(cookie_open(&c, &key, irs, cookie, &o, now, &mss));
-	for (unsigned bit = 0; bit < 29; bit++)
-		assert_false(cookie_open(&c, &key, irs, (tcp_seq){ cookie.v ^ 1u << bit }, &all, now, &mss));
+	for (unsigned bit = 0; bit < 29; bit++) {
+		tcp_seq like = { cookie.v ^ 1u << bit };
+
+		assert_false(cookie_open(&c, &key, irs, like, &all, now, &mss));
+		assert_false(cookie_open(&c, &key, irs, like, &all, now + COOKIE_PERIOD_NS, &mss));
+	}
 }
 
 static void guesses_do_not_open(void **state)

@@ -476,6 +476,15 @@ TEST(syn_ack_is_repeated_with_backoff_until_it_fails) /* RFC 6298 5.5; five time
 	assert_int_equal(counted(CNT_TCP_ATTEMPT_FAILS), 1);
 }
 
+TEST(syn_ack_is_not_repeated_if_it_shall_not_be) /* synack_retries = 0 */
+{
+	rig.conf.tcp.synack_retries = 0;
+	syn_rcvd();
+	wait_ms(1100);
+	silence();
+	assert_int_equal(flows_in_use(), 0);
+}
+
 TEST(duplicate_syn_is_answered_again) /* RFC 9293 3.10.7.4, fourth, in SYN-RECEIVED */
 {
 	struct peer *p = syn_rcvd();
@@ -653,6 +662,7 @@ int main(void)
 		RIG_TEST(connections_are_accepted_while_the_neighbour_table_is_full),
 		RIG_TEST(syn_ack_answers_with_what_the_syn_offered),
 		RIG_TEST(syn_ack_is_repeated_with_backoff_until_it_fails),
+		RIG_TEST(syn_ack_is_not_repeated_if_it_shall_not_be),
 		RIG_TEST(duplicate_syn_is_answered_again),
 		RIG_TEST(wrong_acknowledgement_in_syn_rcvd_is_reset),
 		RIG_TEST(reset_in_syn_rcvd_ends_it),

@@ -159,6 +159,8 @@ TEST(options_come_back_in_the_timestamp)
 	assert_int_equal(flow_of(p)->flags & (FLOW_TS | FLOW_SACK | FLOW_ECN),
 		FLOW_TS | FLOW_SACK | FLOW_ECN);
 	assert_int_equal(flow_of(p)->snd_wnd, 1 << 20);
+	/* the round trip, too, but for the bits that say the options: nothing else is known of it */
+	assert_in_range(flow_of(p)->srtt_us >> 3, 30000, 30000 + 64000);
 	give(p, .seq = 101, .ack = 1, .len = 100);
 	expect(p, .seq = 1, .ack = 1, .sack = { { 101, 201 } });
 }
@@ -193,8 +195,10 @@ TEST(without_timestamps_only_the_mss_comes_back)
 		.opts_len = 12);
 	s = expect(p, .flags = SYN | ACK, .ack = 1);
 	assert_false(s->has_ts || s->has_wscale || s->has_sack_perm);
+	wait_ms(30);
 	give(p, .seq = 1, .ack = 1);
 	assert_true(app_accepts(p, 0));
+	assert_int_equal(flow_of(p)->srtt_us, 0); /* when our SYN-ACK went nobody knows */
 	assert_int_equal(flow_of(p)->mss, 1360);
 	assert_int_equal(flow_of(p)->snd_wscale | flow_of(p)->rcv_wscale, 0);
 	assert_int_equal(flow_of(p)->flags & (FLOW_TS | FLOW_SACK | FLOW_ECN), 0);

@@ -166,6 +166,20 @@ TEST(simultaneous_open_gives_no_round_trip_time) /* RFC 6298 3: two SYNs of ours
 	assert_int_equal(flow_of(p)->srtt_us, 0);
 }
 
+TEST(echo_within_its_clocks_tick_is_a_round_trip_of_one) /* RFC 7323 4.1: 0 would be none */
+{
+	struct peer *p = peer_new();
+
+	assert_int_equal(app_listens(0, RIG_PORT, 1), 0);
+	give(p, .flags = SYN);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	wait_sent(2000);
+	expect(p, .flags = SYN | ACK, .ack = 1);
+	give(p, .seq = 1, .ack = 1);
+	assert_true(app_accepts(p, 0));
+	assert_int_equal(flow_of(p)->srtt_us >> 3, 1000);
+}
+
 TEST(echo_is_not_of_what_comes_past_a_gap) /* RFC 7323 4.3 (2): though it completes the handshake */
 {
 	struct peer *p = peer_new();
@@ -200,6 +214,7 @@ int main(void)
 		RIG_TEST(acknowledgement_with_an_older_timestamp_completes_no_handshake),
 		RIG_TEST(another_syn_of_one_that_opens_is_asked_about),
 		RIG_TEST(simultaneous_open_gives_no_round_trip_time),
+		RIG_TEST(echo_within_its_clocks_tick_is_a_round_trip_of_one),
 		RIG_TEST(echo_is_not_of_what_comes_past_a_gap),
 	};
 

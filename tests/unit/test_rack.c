@@ -48,10 +48,67 @@ TEST(full_log_forgets_no_data_and_makes_nothing_older)
 		sent_add(&l, i * 10, i, 0);
 		assert_in_range(l.n, 1, SENT_MARKS);
 		assert_int_equal(l.mark[(l.head + l.n - 1u) % SENT_MARKS].end, i * 10);
-		for (unsigned m = 0; m < l.n; m++) /* byte i * 10 - 1 was sent at i */
-			assert_true(l.mark[(l.head + m) % SENT_MARKS].us * 10 >=
-				l.mark[(l.head + m) % SENT_MARKS].end);
+		for (unsigned m = 0, begin = 0; m < l.n; m++) { /* byte i * 10 - 1 was sent at i */
+			const struct sent_mark *k = &l.mark[(l.head + m) % SENT_MARKS];
+
+			assert_true(k->us * 10 >= k->end);
+			assert_true(k->since * 10 <= begin + 10);
+			begin = k->end;
+		}
 	}
+}
+
+static struct resent sixteen_pieces(uint32_t first_us, int32_t apart_us)
+{
+	struct resent r = { 0 };
+
+	for (uint32_t i = 0; i < RESENT_MAX; i++) {
+		uint64_t from = 10 * i + (i >= 8 ? 20 : 0);
+
+		assert_true(resent_room(&r));
+		resent_add(&r, (struct flow_range){ from, from + 10 }, first_us + i * (uint32_t)apart_us);
+	}
+	assert_int_equal(r.n, RESENT_MAX);
+	return r;
+}
+
+/* As if both had been sent when the later was: no retransmission is found lost too early. */
+TEST(pieces_that_touch_become_one_where_there_is_no_room)
+{
+	static const struct flow_range more[] = { { 85, 95 }, { 200, 210 } };
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct resent r = sixteen_pieces(1000, i < 2 ? 1 : -1);
+		uint64_t to;
+
+		assert_true(resent_room(&r));
+		assert_int_equal(r.n, RESENT_MAX - 1);
+		r = sixteen_pieces(1000, i < 2 ? 1 : -1);
+		resent_add(&r, more[i % 2], 2000);
+		assert_int_equal(r.n, RESENT_MAX);
+		assert_int_equal(r.p[0].from, 0);
+		assert_int_equal(r.p[0].to, 20);
+		assert_int_equal(r.p[0].us, i < 2 ? 1001 : 1000);
+		for (unsigned n = 1; n < r.n; n++)
+			assert_true(r.p[n - 1].to <= r.p[n].from);
+		assert_int_equal(resent_bytes(&r, 0, UINT64_MAX), 170);
+		assert_true(resent_covers(&r, more[i % 2].from, &to));
+		assert_int_equal(to, more[i % 2].to);
+	}
+}
+
+TEST(pieces_that_do_not_touch_stay_apart)
+{
+	struct resent r = { 0 };
+
+	for (uint32_t i = 0; i < RESENT_MAX; i++)
+		resent_add(&r, (struct flow_range){ 20 * i, 20 * i + 10 }, i);
+	assert_false(resent_room(&r));
+	resent_add(&r, (struct flow_range){ 1000, 1010 }, 50);
+	assert_int_equal(resent_bytes(&r, 0, UINT64_MAX), 10 * RESENT_MAX);
+	assert_int_equal(resent_next(&r, 0), 20);
+	assert_int_equal(resent_next(&r, 19), 20);
+	assert_int_equal(resent_next(&r, 20 * RESENT_MAX), UINT64_MAX);
 }
 
 /* --- RACK --- */
@@ -220,6 +277,44 @@ TEST(lost_retransmission_is_found_by_what_was_sent_after_it)
 	assert_int_equal(counted(CNT_TCP_TIMEOUTS), 0);
 }
 
+TEST(retransmission_that_arrived_in_part_is_on_its_way_in_part)
+{
+	struct peer *p = sack(10);
+
+	acked_to(p, 0, { AT(1), AT(2) }, { AT(4), AT(10) });
+	expect_segment(p, 0);
+	expect_segment(p, 2);
+	expect_segment(p, 3);
+	assert_int_equal(resent_bytes(&cold_of(p)->resent, 0, UINT64_MAX), 3 * MSS);
+	wait_us(100);
+	acked_to(p, 0, { AT(1), AT(3) }, { AT(4), AT(10) });
+	assert_int_equal(resent_bytes(&cold_of(p)->resent, 0, UINT64_MAX), 2 * MSS);
+	acked_to(p, 10);
+	assert_int_equal(cold_of(p)->resent.n, 0);
+	assert_int_equal(cold_of(p)->rtx_segs, 3);
+}
+
+TEST(what_arrived_of_two_retransmissions_is_on_its_way_of_neither)
+{
+	struct peer *p = sack(10);
+
+	acked_to(p, 0, { AT(1), AT(2) }, { AT(7), AT(10) });
+	expect_segment(p, 0);
+	for (uint32_t i = 2; i < 5; i++)
+		expect_segment(p, i);
+	silence();
+	wait_us(100);
+	acked_to(p, 2, { AT(7), AT(10) });
+	expect_segment(p, 5);
+	expect_segment(p, 6);
+	silence();
+	assert_int_equal(cold_of(p)->resent.n, 2); /* sent together, each */
+	cold_of(p)->rack.reordered = true;         /* so that nothing is found lost for some time */
+	acked_to(p, 2, { AT(4), AT(6) }, { AT(7), AT(10) });
+	assert_int_equal(resent_bytes(&cold_of(p)->resent, 0, UINT64_MAX), 3 * MSS);
+	overlook();
+}
+
 /* --- tail loss probes (7) --- */
 
 TEST(last_segment_is_sent_again_two_round_trips_after_silence)
@@ -343,6 +438,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(what_is_sent_in_one_pass_is_one_mark),
 		RIG_TEST(full_log_forgets_no_data_and_makes_nothing_older),
+		RIG_TEST(pieces_that_touch_become_one_where_there_is_no_room),
+		RIG_TEST(pieces_that_do_not_touch_stay_apart),
 		RIG_TEST(reordering_window_is_a_quarter_of_the_round_trip),
 		RIG_TEST(segment_that_comes_late_within_the_window_is_not_resent),
 		RIG_TEST(path_that_reorders_gets_its_window_whatever_was_sacked),
@@ -352,6 +449,8 @@ int main(void)
 		RIG_TEST(probe_that_came_twice_widens_nothing),
 		RIG_TEST(other_duplicate_than_the_probe_does_not_end_it),
 		RIG_TEST(lost_retransmission_is_found_by_what_was_sent_after_it),
+		RIG_TEST(retransmission_that_arrived_in_part_is_on_its_way_in_part),
+		RIG_TEST(what_arrived_of_two_retransmissions_is_on_its_way_of_neither),
 		RIG_TEST(last_segment_is_sent_again_two_round_trips_after_silence),
 		RIG_TEST(probe_is_new_data_if_there_is_some),
 		RIG_TEST(lost_tail_is_repaired_without_a_timeout),

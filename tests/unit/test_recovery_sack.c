@@ -253,6 +253,18 @@ TEST(what_was_sacked_lets_new_data_go) /* RFC 3042 2: limited transmit, also wit
 	assert_int_equal(flow_of(p)->cwnd, 10 * MSS);
 }
 
+TEST(what_was_sacked_beside_progress_lets_new_data_go_too) /* RFC 6675 4: it has left the network */
+{
+	struct peer *p = sack(10);
+
+	app_writes(p, 10 * MSS);
+	silence();
+	acked_to(p, 1, { AT(3), AT(4) });
+	expect_segment(p, 10);
+	expect_segment(p, 11);
+	silence();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +283,7 @@ int main(void)
 		RIG_TEST(cubic_keeps_seven_tenths_of_the_window),
 		RIG_TEST(resent_bytes_are_counted),
 		RIG_TEST(what_was_sacked_lets_new_data_go),
+		RIG_TEST(what_was_sacked_beside_progress_lets_new_data_go_too),
 	};
 
 	return RIG_MAIN(tests);

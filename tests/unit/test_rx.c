@@ -359,10 +359,23 @@ TEST(punts_that_nobody_takes_are_dropped) /* the slow path stands: receive goes 
 	overlook();
 }
 
+TEST(segment_brings_its_flow_to_the_core_it_came_to) /* and its application's bells */
+{
+	frame_begin();
+	flow_of(p)->core = 5;
+	rec_of(p)->core = 5;
+	give_frame(f, len);
+	rig_run();
+	assert_int_equal(flow_of(p)->core, 0);
+	assert_int_equal(rec_of(p)->core, 0);
+	overlook();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(right_frame_is_taken),
+		RIG_TEST(segment_brings_its_flow_to_the_core_it_came_to),
 		RIG_TEST(wrong_ip_checksum_is_dropped),
 		RIG_TEST(wrong_tcp_checksum_is_dropped),
 		RIG_TEST(ip_length_beyond_the_frame_is_dropped),

@@ -35,6 +35,29 @@ TEST(every_open_connection_is_reset)
 	assert_told(c);
 }
 
+static unsigned rings;
+
+static uint32_t on_ring(void *arg TAS_UNUSED, int fd TAS_UNUSED, bool exactly TAS_UNUSED)
+{
+	rings++;
+	return 0;
+}
+
+TEST(application_that_sleeps_is_woken) /* nobody else will do it */
+{
+	struct peer *p = established();
+
+	rig.fp.wake.context = on_ring;
+	rings = 0;
+	p->app->ctx[p->ctx].shm->asleep = 1;
+	at = 0;
+	sp_end_connections(&rig.sp, &at, SP_END_BURST, rig.now);
+	assert_int_equal(rings, 1);
+	assert_told(p);
+	rig_run();
+	overlook();
+}
+
 TEST(unsent_data_is_given_up_behind_what_was_sent)
 {
 	struct peer *p = established();
@@ -124,6 +147,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(every_open_connection_is_reset),
+		RIG_TEST(application_that_sleeps_is_woken),
 		RIG_TEST(unsent_data_is_given_up_behind_what_was_sent),
 		RIG_TEST(half_closed_ones_too),
 		RIG_TEST(one_in_time_wait_is_left_alone),

@@ -184,6 +184,7 @@ TEST(timeout_during_recovery_is_taken_for_a_loss) /* RFC 5682 2.1 (1) */
 	wait_sent(1000);
 	expect_segment(p, 0);
 	assert_int_equal(counted(CNT_TCP_TIMEOUTS), 1);
+	assert_false(flow_of(p)->flags & (FLOW_TS | FLOW_SACK | FLOW_ECN | FLOW_CWR)); /* as agreed on */
 	acked_to(p, 1);
 	expect_segment(p, 1);
 	stands(p);
@@ -269,6 +270,27 @@ TEST(old_echo_shows_that_fast_recovery_was_in_vain) /* the path reordered */
 	assert_true(cold_of(p)->rack.reordered);
 	assert_int_equal(counted(CNT_TCP_UNDONE_RECOVERIES), 1);
 	overlook();
+}
+
+TEST(duplicates_of_a_recovery_in_vain_left_nothing) /* they were late segments, which are counted now */
+{
+	struct peer *p = established(.nodelay = true, .no_sack = true, .rtt_ms = 20);
+	uint32_t echo;
+
+	wait_ms(10);
+	echo = p->ts_ecr + 10;
+	sending(p, SEGS);
+	wait_ms(20);
+	for (unsigned i = 0; i < 3; i++)
+		acked_to(p, 0);
+	expect_segment(p, 0);
+	wait_ms(5);
+	p->ts_ecr = echo;
+	acked_to(p, 5);
+	taken_back(p);
+	silence();
+	app_writes(p, 20 * MSS);
+	assert_int_equal(overlook(), flow_of(p)->cwnd / MSS - (SEGS - 5));
 }
 
 /* --- D-SACK --- */
@@ -418,6 +440,7 @@ int main(void)
 		RIG_TEST(new_echo_shows_that_it_was_not),
 		RIG_TEST(old_echo_with_a_duplicate_says_nothing),
 		RIG_TEST(old_echo_shows_that_fast_recovery_was_in_vain),
+		RIG_TEST(duplicates_of_a_recovery_in_vain_left_nothing),
 		RIG_TEST(recovery_all_of_which_came_twice_is_taken_back),
 		RIG_TEST(recovery_a_part_of_which_came_twice_stands),
 		RIG_TEST(recovery_is_taken_back_while_it_lasts),

@@ -279,6 +279,36 @@ TEST(sack_without_having_agreed_on_it_is_ignored)
 	silence();
 }
 
+TEST(duplicate_counts_whatever_little_is_outstanding) /* RFC 5681 2 (a) */
+{
+	struct peer *p = established(.nodelay = true, .no_sack = true);
+
+	app_writes(p, 1);
+	expect(p, .seq = 1, .ack = 1, .len = 1);
+	give(p, .seq = 1, .ack = 1);
+	assert_int_equal(counted(CNT_TCP_RX_DUP_ACKS), 1);
+	give(p, .seq = 1, .ack = 2);
+	give(p, .seq = 1, .ack = 2);
+	assert_int_equal(counted(CNT_TCP_RX_DUP_ACKS), 1); /* nothing is */
+}
+
+TEST(block_below_another_is_no_duplicate) /* RFC 2018 4: the latest comes first; RFC 2883 4 */
+{
+	struct peer *p = established(.nodelay = true);
+
+	app_writes(p, 8 * MSS);
+	overlook();
+	give(p, .seq = 1, .ack = 1, .sack = { { 1 + 5 * MSS, 1 + 7 * MSS } });
+	overlook();
+	give(p, .seq = 1, .ack = 1, .sack = { { 1 + 2 * MSS, 1 + 3 * MSS }, { 1 + 5 * MSS, 1 + 7 * MSS } });
+	assert_int_equal(counted(CNT_TCP_RX_DSACKS), 0);
+	assert_int_equal(cold_of(p)->sacked.n, 2);
+	overlook();
+	give(p, .seq = 1, .ack = 1, .sack = { { 1 + 6 * MSS, 1 + 7 * MSS }, { 1 + 5 * MSS, 1 + 7 * MSS } });
+	assert_int_equal(counted(CNT_TCP_RX_DSACKS), 1); /* within it */
+	overlook();
+}
+
 TEST(what_was_sacked_is_delivered_once) /* what congestion control counts */
 {
 	struct peer *p = established(.nodelay = true);
@@ -313,6 +343,8 @@ int main(void)
 		RIG_TEST(sack_of_what_was_not_sent_is_ignored),
 		RIG_TEST(duplicate_sack_is_ignored),
 		RIG_TEST(sack_without_having_agreed_on_it_is_ignored),
+		RIG_TEST(duplicate_counts_whatever_little_is_outstanding),
+		RIG_TEST(block_below_another_is_no_duplicate),
 		RIG_TEST(what_was_sacked_is_delivered_once),
 	};
 

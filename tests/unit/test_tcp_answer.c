@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_tcp_answer.c - segments that are not acceptable are answered (RFC 9293 3.10.7.4, first), but two ends
  * that disagree do not answer each other's answers for ever. */
+#include "fastpath/stages.h"
 #include "tests/unit/net_frames.h"
 #include "tests/unit/rig_tcp.h"
 
@@ -182,6 +183,32 @@ TEST(two_ends_that_are_a_byte_apart_do_not_flood) /* each looks like a probe to 
 	assert_in_range(talk_past_each_other(0u - 1), 1, 2 * 100 * 10 + 2);
 }
 
+/* A core's burst but for `room` frames. */
+static struct fp_core *burst_with_room(uint32_t room)
+{
+	struct fp_core *c = rig.fp.core[0];
+
+	for (; c->ntx < FP_TX_BATCH - room; c->ntx++)
+		c->tx[c->ntx] = rte_pktmbuf_alloc(rig.pool);
+	return c;
+}
+
+TEST(burst_takes_as_many_frames_as_it_holds) /* probes and acknowledgements come when it may be full */
+{
+	struct peer *p = established();
+	struct fp_core *c = burst_with_room(1);
+
+	tcp_probe_out(c, p->flow);
+	assert_int_equal(c->ntx, FP_TX_BATCH);
+	tcp_probe_out(c, p->flow);
+	tcp_ack_now(c, p->flow);
+	assert_int_equal(c->ntx, FP_TX_BATCH);
+	rte_pktmbuf_free_bulk(c->tx, c->ntx);
+	c->ntx = 0;
+	wait_ms(100);
+	expect(p, .seq = 1, .ack = 1); /* what found no room goes later */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +222,7 @@ int main(void)
 		RIG_TEST(older_acknowledgement_that_says_more_does_not_count),
 		RIG_TEST(two_ends_that_disagree_fall_silent),
 		RIG_TEST(two_ends_that_are_a_byte_apart_do_not_flood),
+		RIG_TEST(burst_takes_as_many_frames_as_it_holds),
 	};
 
 	return RIG_MAIN(tests);

@@ -24,6 +24,27 @@ TEST(data_in_order_is_acknowledged_and_told) /* RFC 9293 3.10.7.4, seventh */
 	silence();
 }
 
+TEST(what_goes_by_is_counted)
+{
+	static const enum tas_counter what[] = { CNT_RX_PACKETS, CNT_RX_BYTES, CNT_TCP_RX_SEGMENTS,
+		CNT_TCP_RX_PAYLOAD, CNT_TCP_TX_ACKS, CNT_TCP_TX_RSTS };
+	static const uint64_t more[] = { 1, 14 + 20 + 32 + 100, 1, 100, 1, 1 };
+	struct peer *p = established();
+	uint64_t before[ARRAY_LEN(what)];
+
+	for (unsigned i = 0; i < ARRAY_LEN(what); i++)
+		before[i] = counted(what[i]);
+	give(p, .seq = 1, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 101);
+	app_aborts(p);
+	expect(p, .flags = RST | ACK, .seq = 1, .ack = 101);
+	for (unsigned i = 0; i < ARRAY_LEN(what); i++)
+		assert_int_equal(counted(what[i]) - before[i], more[i]);
+	before[0] = counted(CNT_TCP_TX_ACKS);
+	connected();
+	assert_int_equal(counted(CNT_TCP_TX_ACKS) - before[0], 1);
+}
+
 TEST(segment_beyond_the_window_is_acknowledged_and_dropped) /* RFC 9293 3.10.7.4, first */
 {
 	struct peer *p;
@@ -284,6 +305,18 @@ TEST(every_second_full_segment_of_a_peer_with_small_ones) /* RFC 5681 4.2, RFC 1
 	assert_in_range(overlook(), 9, 12);
 }
 
+/* RFC 9293 3.8.6.3: a full segment is one of 536 bytes until a larger one is seen, as in Linux. */
+TEST(small_segments_are_not_taken_for_full_ones)
+{
+	struct peer *p = grown_up(established());
+
+	for (uint32_t seq = 1; seq < 101; seq += 10)
+		give(p, .seq = seq, .ack = 1, .len = 10);
+	silence();
+	wait_ms(DELACK_MS + 1);
+	expect(p, .seq = 1, .ack = 101);
+}
+
 TEST(all_that_one_pass_takes_is_acknowledged_once) /* RFC 9293 3.10.7.4, MUST-58, MUST-59 */
 {
 	struct peer *p = grown_up(established());
@@ -505,6 +538,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(data_in_order_is_acknowledged_and_told),
+		RIG_TEST(what_goes_by_is_counted),
 		RIG_TEST(segment_beyond_the_window_is_acknowledged_and_dropped),
 		RIG_TEST(old_duplicate_is_acknowledged_and_dropped),
 		RIG_TEST(duplicate_that_was_not_acknowledged_yet_is_not_told_again),
@@ -524,6 +558,7 @@ int main(void)
 		RIG_TEST(first_segments_are_acknowledged_at_once),
 		RIG_TEST(every_second_full_segment_is_acknowledged),
 		RIG_TEST(every_second_full_segment_of_a_peer_with_small_ones),
+		RIG_TEST(small_segments_are_not_taken_for_full_ones),
 		RIG_TEST(all_that_one_pass_takes_is_acknowledged_once),
 		RIG_TEST(acknowledgement_is_delayed_by_four_milliseconds),
 		RIG_TEST(acknowledgement_waits_for_no_other_flow),

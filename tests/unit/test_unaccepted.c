@@ -170,6 +170,27 @@ TEST(window_of_the_handshake_is_kept_whole_and_opens_when_accepted)
 	app_reads(p, 1000);
 }
 
+/* So many full segments, and their acknowledgements, whenever they come. */
+static void pours_in(struct peer *p, uint32_t segments)
+{
+	for (uint32_t i = 0; i < segments; i++)
+		give(p, .seq = AT(i), .ack = 1, .len = RIG_MSS);
+	wait_ms(50);
+	overlook();
+}
+
+TEST(window_below_a_quarter_of_the_ring_is_renewed_with_accept) /* the peer may wait for that */
+{
+	struct peer *p = waiting(), *q = waiting();
+
+	pours_in(p, 22); /* 33,679 of 65,535 bytes are left, and the ring is of 131,072 */
+	pours_in(q, 23);
+	becomes_ready(p);
+	assert_true(expect(q, .seq = 1, .ack = AT(23))->wnd > WINDOW);
+	silence();
+	assert_true(app_accepts(q, 0));
+}
+
 TEST(what_is_beyond_a_small_buffer_comes_again)
 {
 	struct peer *p;
@@ -319,6 +340,17 @@ TEST(what_a_process_leaves_and_finds_no_room_is_reset)
 	assert_int_equal(flows_in_use(), 0);
 }
 
+TEST(process_that_has_no_part_of_a_listener_leaves_nothing)
+{
+	struct listener *l;
+
+	assert_int_equal(app_listens(0, RIG_PORT, 8), 0);
+	l = listen_find(rig.sp.listeners, &(struct flow_key){ .local_port = htobe16(RIG_PORT) });
+	listen_op_leave(&rig.sp, app_start(1)->id, l->id);
+	assert_int_equal(l->nacceptors, 1);
+	assert_true(app_accepts(opened(), 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +360,7 @@ int main(void)
 		RIG_TEST(what_arrives_past_a_gap_waits_for_it),
 		RIG_TEST(what_lies_in_a_gap_is_not_given),
 		RIG_TEST(window_of_the_handshake_is_kept_whole_and_opens_when_accepted),
+		RIG_TEST(window_below_a_quarter_of_the_ring_is_renewed_with_accept),
 		RIG_TEST(what_is_beyond_a_small_buffer_comes_again),
 		RIG_TEST(unaccepted_connection_asks_about_a_syn),
 		RIG_TEST(what_finds_no_room_comes_again),
@@ -336,6 +369,7 @@ int main(void)
 		RIG_TEST(what_a_process_leaves_and_what_comes_then_goes_to_the_next),
 		RIG_TEST(what_a_process_leaves_counts_but_for_the_listeners_share),
 		RIG_TEST(what_a_process_leaves_and_finds_no_room_is_reset),
+		RIG_TEST(process_that_has_no_part_of_a_listener_leaves_nothing),
 	};
 
 	return RIG_MAIN(tests);
