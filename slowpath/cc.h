@@ -117,7 +117,7 @@ struct cc_bbr_state {
 	uint8_t flat_rounds; /* without growth of full_bw */
 	uint8_t rounds, up_rounds, extra_age;
 	bool full, awaits_result, timed_out;
-	bool stands; /* even the least round trip of this round was longer than the least: a queue does not end */
+	bool stands; /* even the least round trip of this round was longer than the least */
 };
 
 struct cc_timely_state {

@@ -238,7 +238,7 @@ bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_
 	struct cc_decision d;
 
 	c->looked = now;
-	/* Between the bursts of a small window; off the list, what acknowledges the next would not be counted. */
+	/* Between bursts of a small window. Off the list, what acknowledges the next one would not count. */
 	if (!trouble && s.acked == 0 && f->tx_inflight > 0 && limited_lately(c, f, k, now))
 		return true;
 	if (!again)
