@@ -223,7 +223,7 @@ static void inline_inherited(void)
 	socklen_t size = sizeof(on);
 
 	setsockopt(listener, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
-	peer("connect 1 %s %d", inet_ntoa(check_local), port);
+	peer("connect 1 %s %d", check_local.text, port);
 	fd = accept(listener, NULL, NULL);
 	on = 0;
 	getsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, &size);
@@ -240,7 +240,7 @@ static void before_accept(void)
 {
 	int port, listener = new_listener(0, &port), fd;
 
-	peer("connect 1 %s %d", inet_ntoa(check_local), port);
+	peer("connect 1 %s %d", check_local.text, port);
 	peer("oob 1 3");
 	fd = accept(listener, NULL, NULL);
 	settle_urgent(fd, pattern(2), 0);
@@ -332,7 +332,7 @@ static void announced(void)
 	long sum = 0;
 
 	setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-	peer("connect 1 %s %d", inet_ntoa(check_local), port);
+	peer("connect 1 %s %d", check_local.text, port);
 	fd = accept(listener, NULL, NULL);
 	peer_shows("send 1 30000");
 	settle(fd, POLLIN);
