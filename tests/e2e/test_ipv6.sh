@@ -31,7 +31,7 @@ say "echo requests of every length are answered"
 pings -c 50 -W 2 $TASD_IP6
 assert_eq "echo replies" "$(received)" 50
 for length in 0 1 100 1451 1452; do
-	pings -c 3 -W 2 -M "do" -s $length $TASD_IP6
+	pings -c 3 -w 10 -M "do" -s $length $TASD_IP6
 	assert_eq "replies of $length bytes" "$(received)" 3
 done
 mac=$(in_srv cat /sys/class/net/srv0/address)

@@ -25,7 +25,7 @@ mac=$(in_srv cat /sys/class/net/srv0/address)
 
 say "every length comes back whole, up to a full frame"
 for length in 0 1 17 18 100 1471 1472; do
-	pings -c 3 -W 2 -M "do" -s $length $TASD_IP
+	pings -c 3 -w 10 -M "do" -s $length $TASD_IP
 	assert_eq "replies of $length bytes" "$(received)" 3
 done
 
