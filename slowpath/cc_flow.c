@@ -238,13 +238,12 @@ bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_
 	struct cc_decision d;
 
 	c->looked = now;
-	/* Between bursts of a small window. Off the list, what acknowledges the next one would not count. */
-	if (!trouble && s.acked == 0 && f->tx_inflight > 0 && limited_lately(c, f, k, now))
-		return true;
+	/* between bursts of a small window, or what acknowledges the next one would not count */
+	again |= s.acked == 0 && f->tx_inflight > 0 && limited_lately(c, f, k, now);
 	if (!again)
 		f->flags &= ~(uint32_t)FLOW_CC_ACTIVE;
 	if (!trouble && s.acked == 0)
-		return false;
+		return again;
 	ops->update(&c->state, &s, &d);
 	decide(c, f, k, &d);
 	c->held = held_for_later(&s, k);
