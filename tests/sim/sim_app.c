@@ -158,13 +158,17 @@ void app_world_begin(struct app_world *w)
 	for (unsigned i = 0; i < w->nplans; i++)
 		for (unsigned side = 0; side < 2; side++) {
 			const struct plan *plan = &w->plan[i];
+			unsigned proc = side == 0 ? plan->client : plan->server;
+			struct app_end *e = &w->end[i][side];
 
-			w->end[i][side] = (struct app_end){ .w = &w->w,
+			*e = (struct app_end){ .w = &w->w,
 				.plan = plan,
 				.side = (uint8_t)side,
 				.plan_no = i,
 				.due = plan->start,
-				.proc = proc_of(w, side == 0 ? plan->client : plan->server) };
+				.proc = proc_of(w, proc) };
+			if (proc != PROC_PEER)
+				w->proc[proc].end[w->proc[proc].nends++] = e;
 		}
 }
 
@@ -199,10 +203,8 @@ static void die(struct app_world *w, unsigned proc)
 	struct app_proc *a = &w->proc[proc];
 
 	trace_note(w->w.trace, "process %u dies", proc);
-	for (unsigned i = 0; i < w->nplans; i++)
-		for (unsigned side = 0; side < 2; side++)
-			if (w->end[i][side].proc == &a->p)
-				w->end[i][side].state = ENDS_CLOSED;
+	for (unsigned i = 0; i < a->nends; i++)
+		a->end[i]->state = ENDS_CLOSED;
 	detach(a);
 }
 
@@ -227,21 +229,22 @@ void app_world_woken(struct app_world *w, struct host *h, int fd)
 
 static unsigned ends_step(struct app_world *w, unsigned proc)
 {
-	unsigned did = 0;
+	struct app_proc *a = &w->proc[proc];
+	unsigned did = 0, left = 0;
 
-	for (unsigned i = 0; i < w->nplans; i++)
-		for (unsigned side = 0; side < 2; side++) {
-			struct app_end *e = &w->end[i][side];
+	for (unsigned i = 0; i < a->nends; i++) {
+		struct app_end *e = a->end[i];
 
-			if (e->proc != &w->proc[proc].p)
-				continue;
-			if (opens(w, e)) {
-				open_end(w, e);
-				did++;
-			}
-			if (end_wants_step(e))
-				did += end_step(e);
+		if (opens(w, e)) {
+			open_end(w, e);
+			did++;
 		}
+		if (end_wants_step(e))
+			did += end_step(e);
+		if (e->state != ENDS_CLOSED)
+			a->end[left++] = e;
+	}
+	a->nends = left;
 	return did;
 }
 
@@ -258,10 +261,8 @@ static tas_ns proc_timer(const struct app_world *w, unsigned proc)
 {
 	tas_ns next = w->proc[proc].dies;
 
-	for (unsigned i = 0; i < w->nplans; i++)
-		for (unsigned side = 0; side < 2; side++)
-			if (w->end[i][side].proc == &w->proc[proc].p)
-				next = min_u64(next, timer_of(w, &w->end[i][side]));
+	for (unsigned i = 0; i < w->proc[proc].nends; i++)
+		next = min_u64(next, timer_of(w, w->proc[proc].end[i]));
 	return next;
 }
 

@@ -17,6 +17,8 @@ struct app_proc {
 	tas_ns dies; /* TAS_NS_NEVER: it does not */
 	int backlog;
 	uint16_t port;
+	struct app_end *end[2 * PLANS_MAX]; /* those of its own that may still do something, in order */
+	unsigned nends;
 };
 
 struct app_world {

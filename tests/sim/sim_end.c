@@ -6,7 +6,7 @@
 
 #include "include/base/compiler.h"
 
-enum { BUF_MAX = 65536, STEPS_MAX = 16 };
+enum { BUF_MAX = 65536, STEPS_MAX = 16, KEPT = 16 };
 
 static const char *name_of(const struct app_end *e) { return e->side == 0 ? "client" : "server"; }
 
@@ -28,15 +28,16 @@ static uint64_t pattern_word(uint64_t stream, uint64_t word)
 
 void pattern_fill(uint8_t *buf, uint64_t stream, uint64_t at, uint32_t n)
 {
-	while (n > 0) {
-		uint64_t word = pattern_word(stream, at / 8);
-		uint32_t skip = at % 8, len = min_u32(8 - skip, n);
+	uint64_t word = pattern_word(stream, at / 8);
+	uint32_t skip = at % 8, head = min_u32(8 - skip, n), i = head;
 
-		memcpy(buf, (uint8_t *)&word + skip, len);
-		buf += len;
-		at += len;
-		n -= len;
+	memcpy(buf, (uint8_t *)&word + skip, head);
+	for (at += head; i + 8 <= n; i += 8, at += 8) { /* whole words: most of a simulation's time is here */
+		word = pattern_word(stream, at / 8);
+		memcpy(buf + i, &word, 8);
 	}
+	word = pattern_word(stream, at / 8);
+	memcpy(buf + i, &word, n - i);
 }
 
 uint64_t pattern_stream(unsigned plan_no, unsigned side) { return plan_no * 2 + side + 1; }
@@ -119,9 +120,33 @@ static uint64_t may_write(const struct app_end *e)
 	return min_u64(m->bytes, m->block * (e->read / m->per + m->ahead)) - e->written;
 }
 
+/* The `len` bytes of what it writes at e->written. What was refused is asked for again. */
+static const uint8_t *to_write(const struct app_end *e, uint32_t len)
+{
+	static struct {
+		uint64_t stream, from; /* the first `have` bytes are of this stream, from there */
+		uint32_t have;
+		uint8_t b[2 * BUF_MAX];
+	} kept[KEPT], *k;
+	uint64_t stream = pattern_stream(e->plan_no, e->side);
+	uint32_t skip;
+
+	k = &kept[stream % KEPT];
+	if (k->stream != stream || e->written < k->from || e->written - k->from + len > sizeof(k->b)) {
+		k->stream = stream;
+		k->from = e->written;
+		k->have = 0;
+	}
+	skip = (uint32_t)(e->written - k->from);
+	if (skip + len > k->have) {
+		pattern_fill(k->b + k->have, stream, k->from + k->have, skip + len - k->have);
+		k->have = skip + len;
+	}
+	return k->b + skip;
+}
+
 static bool write_some(struct app_end *e)
 {
-	static uint8_t buf[BUF_MAX];
 	const struct plan_side *m = mine(e);
 	struct sim_proc *p = e->proc;
 	uint32_t most = 1 + rand_below(&p->rand, min_u32(m->chunk, BUF_MAX));
@@ -130,8 +155,8 @@ static bool write_some(struct app_end *e)
 
 	if (len == 0 || e->shut)
 		return false;
-	pattern_fill(buf, pattern_stream(e->plan_no, e->side), e->written, len);
-	n = p->api->send(p, e->ctx, e->sock, buf, len, m->more && e->written + len < m->bytes);
+	n = p->api->send(p, e->ctx, e->sock, to_write(e, len), len,
+		m->more && e->written + len < m->bytes);
 	if (n == -EAGAIN)
 		return false;
 	e->since = e->w->now;

@@ -202,6 +202,7 @@ void oracle_step(struct oracle *o)
 		for (uint32_t id = 0; in_use > 0 && id < h->fp.conf.flows_max; id++) {
 			const struct flow *f = &h->fp.flows[id];
 
+			in_use -= f->state != TCP_FREE;
 			if (((TCP_STATES_FAST >> f->state) & 1) && f->app != APP_NONE)
 				flow_look(o, h, id);
 		}

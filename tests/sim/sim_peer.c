@@ -317,6 +317,7 @@ void peer_in(struct peer *p, const uint8_t *frame, uint32_t len, tas_ns now)
 	struct pseg s;
 
 	p->now = now;
+	p->due = 0;
 	len = pseg_read(frame, len, &s)
 		? 0
 		: parp_answer(answer, frame, len, FIRST_HOST + p->index, host_mac(p->index).addr_bytes);
@@ -416,17 +417,7 @@ static unsigned conn_timers(struct peer *p, struct peer_conn *c)
 	return did;
 }
 
-unsigned peer_poll(struct peer *p, tas_ns now)
-{
-	unsigned did = 0;
-
-	p->now = now;
-	for (unsigned i = 0; i < p->nconns; i++)
-		did += conn_timers(p, &p->conn[i]);
-	return did;
-}
-
-tas_ns peer_deadline(const struct peer *p)
+static tas_ns next_due(const struct peer *p)
 {
 	tas_ns next = TAS_NS_NEVER;
 
@@ -440,6 +431,21 @@ tas_ns peer_deadline(const struct peer *p)
 	}
 	return next;
 }
+
+unsigned peer_poll(struct peer *p, tas_ns now)
+{
+	unsigned did = 0;
+
+	p->now = now;
+	if (now < p->due)
+		return 0;
+	for (unsigned i = 0; i < p->nconns; i++)
+		did += conn_timers(p, &p->conn[i]);
+	p->due = next_due(p);
+	return did;
+}
+
+tas_ns peer_deadline(const struct peer *p) { return p->due != 0 ? p->due : next_due(p); }
 
 /* --- beginning --- */
 

@@ -66,7 +66,7 @@ struct peer {
 	struct tas_rand rand;
 	struct peer_conn *conn; /* [nconns], one for each plan */
 	unsigned nconns;
-	tas_ns now;
+	tas_ns now, due; /* due: no timer ends before it; 0: not known */
 };
 
 /* `conn` is the caller's. */

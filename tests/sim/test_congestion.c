@@ -2,8 +2,8 @@
 /* test_congestion.c - what congestion control does with a bottleneck, with the whole stack at both ends, in
  * virtual time; docs/congestion.md says what its figures are to be compared with.
  *
- *   test_congestion                    the quick ones of the rules below, as a test; all if $CHECK_LONG
- *   test_congestion NAME               all rules of one algorithm
+ *   test_congestion                    the rules below, as a test
+ *   test_congestion NAME               those of one algorithm
  *   test_congestion --plots DIR        DIR/congestion-NAME.svg for each algorithm
  *   test_congestion --table            goodput of each at several losses and round trips, as Markdown
  *   test_congestion --scene NAMES MBIT RTT_MS LOSS% SECONDS QUEUE_BDP EVERY_MS [BLACKOUT_S [MARK_KB]]
@@ -193,10 +193,10 @@ static bool floor_see(void *arg, tas_ns at)
 	return true;
 }
 
-/* A fifth of everything is lost, both ways: slow, but never still for longer than a backed-off timer, for
- * which the quick run has no time. */
-static void at_worst(const char *name, double seconds)
+/* A fifth of everything is lost, both ways: slow, but never still for longer than a backed-off timer. */
+static void at_worst(const char *name)
 {
+	const double seconds = 30;
 	struct cc_scene s = scene_of(10, 20, 1);
 	struct floor_seen f = { .least_rate = 1e18, .least_cwnd = UINT32_MAX };
 	struct cc_outcome out;
@@ -234,17 +234,18 @@ static double goodput(const char *name, double mbit, double rtt_ms, double loss_
 }
 
 /* Linux's BBR keeps 88 % of 200 Mbit/s at 20 ms and 3 %, of which the beginning takes a part. */
-static void bbr_keeps_a_lossy_link(bool all)
+static void bbr_keeps_a_lossy_link(void)
 {
-	double at3 = goodput("bbr", 50, 20, 3, 10), at5, lan;
+	static const struct {
+		double mbit, rtt_ms, loss, seconds, least;
+	} at[] = { { 50, 20, 3, 10, 0.88 }, { 50, 20, 5, 10, 0.82 }, { 200, 0.2, 3, 1, 0.88 } };
 
-	rule(at3 > 0.88, "bbr, 50 Mbit/s, 20 ms: %.1f %% of the link at 3 %% loss", 100 * at3);
-	if (!all)
-		return;
-	at5 = goodput("bbr", 50, 20, 5, 10);
-	lan = goodput("bbr", 200, 0.2, 3, 1);
-	rule(at5 > 0.82, "bbr, 50 Mbit/s, 20 ms: %.1f %% of the link at 5 %% loss", 100 * at5);
-	rule(lan > 0.88, "bbr, 200 Mbit/s, 0.2 ms: %.1f %% of the link at 3 %% loss", 100 * lan);
+	for (unsigned i = 0; i < ARRAY_LEN(at); i++) {
+		double got = goodput("bbr", at[i].mbit, at[i].rtt_ms, at[i].loss, at[i].seconds);
+
+		rule(got > at[i].least, "bbr, %g Mbit/s, %g ms: %.1f %% of the link at %g %% loss",
+			at[i].mbit, at[i].rtt_ms, 100 * got, at[i].loss);
+	}
 }
 
 /* --- sharing --- */
@@ -423,8 +424,8 @@ static void one_scene(char **arg, int n)
 		out.lost_other, out.queue_mean, out.queue_max);
 }
 
-/* only: an algorithm; NULL: all algorithms. all: the slow ones, too */
-static void rules(const char *only, bool all)
+/* only: an algorithm; NULL: all algorithms */
+static void rules(const char *only)
 {
 	for (int i = 0; i < NR_CC; i++) {
 		const char *name = cc_ops_of((enum cc_algorithm)i)->name;
@@ -432,21 +433,18 @@ static void rules(const char *only, bool all)
 		if (only != NULL && strcmp(only, name) != 0)
 			continue;
 		after_a_blackout(name, 20, 20);
-		if (all)
-			after_a_blackout(name, 50, 2);
-		at_worst(name, all ? 30 : 8);
+		after_a_blackout(name, 50, 2);
+		at_worst(name);
 	}
 	if (only == NULL || strcmp(only, "bbr") == 0)
-		bbr_keeps_a_lossy_link(all);
-	for (unsigned i = 0; i < ARRAY_LEN(sharing) && all; i++)
+		bbr_keeps_a_lossy_link();
+	for (unsigned i = 0; i < ARRAY_LEN(sharing); i++)
 		if (only == NULL || strcmp(only, sharing[i].name) == 0)
 			three_flows_share(&sharing[i], sharing[i].rtt_ms < 5 ? 3 : 24);
 }
 
 int main(int argc, char **argv)
 {
-	const char *more = getenv("CHECK_LONG");
-
 	if (host_eal_start() != 0)
 		return 1;
 	if (argc >= 3 && strcmp(argv[1], "--plots") == 0)
@@ -456,6 +454,6 @@ int main(int argc, char **argv)
 	else if (argc >= 9 && strcmp(argv[1], "--scene") == 0)
 		one_scene(argv + 2, argc - 2);
 	else
-		rules(argc >= 2 ? argv[1] : NULL, argc >= 2 || (more != NULL && more[0] != '\0'));
+		rules(argc >= 2 ? argv[1] : NULL);
 	return failures != 0;
 }

@@ -258,10 +258,13 @@ void app_rings(struct peer *p, uint32_t flags, uint16_t forks)
 static void write_bytes(struct peer *p, uint32_t len)
 {
 	const struct abi_flow_rec *r = rec_of(p);
+	char *ring = p->app->base + r->tx_off;
+	uint64_t from = p->tx_end, mask = r->tx_size - 1;
 
-	assert_true(p->tx_end + len - r->tx_una <= r->tx_size);
-	for (uint32_t i = 0; i < len; i++, p->tx_end++)
-		p->app->base[r->tx_off + (p->tx_end & (r->tx_size - 1))] = (char)host_byte(p->tx_end);
+	assert_true(from + len - r->tx_una <= r->tx_size);
+	for (uint32_t i = 0; i < len; i++)
+		ring[(from + i) & mask] = (char)host_byte(from + i);
+	p->tx_end += len;
 }
 
 void app_writes(struct peer *p, uint32_t len)

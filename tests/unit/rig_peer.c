@@ -215,8 +215,9 @@ static void take_options(const uint8_t *o, uint32_t len, const struct peer *p, s
 static void check_frame(const struct rig_frame *f, const struct peer *p)
 {
 	const uint8_t *b = f->b;
-	struct frame copy = { .len = f->len };
+	struct frame copy; /* too large to be cleared first */
 
+	copy.len = f->len;
 	memcpy(copy.b, b, f->len);
 	assert_memory_equal(b, "\x02\0\0\0\0", 5);
 	assert_int_equal(b[5], rig.next_hop);
@@ -264,7 +265,9 @@ static const struct rig_seg *parse(const struct rig_frame *f, struct peer *p)
 	if (s.has_ts)
 		p->ts_ecr = s.ts_val;
 	for (uint32_t i = 0; i < s.len; i++)
-		assert_int_equal(t[hdr + i], host_byte(s.seq - 1 + i));
+		if (t[hdr + i] != host_byte(s.seq - 1 + i))
+			fail_msg("byte %u is %u, not %u", s.seq - 1 + i, t[hdr + i],
+				host_byte(s.seq - 1 + i));
 	if (tracing())
 		print_seg("<  ", &s);
 	return &s;
