@@ -155,8 +155,7 @@ static bool write_some(struct app_end *e)
 
 	if (len == 0 || e->shut)
 		return false;
-	n = p->api->send(p, e->ctx, e->sock, to_write(e, len), len,
-		m->more && e->written + len < m->bytes);
+	n = p->api->send(p, e->ctx, e->sock, to_write(e, len), len, m->more && e->written + len < m->bytes);
 	if (n == -EAGAIN)
 		return false;
 	e->since = e->w->now;
