@@ -6,7 +6,8 @@ judge.py CAPTURE [FILTER]      prints a line "NAME COUNT" for each verdict, and 
                                fault; exit code 1 if there is one
 
 FILTER is one of tshark's (ip.addr == 10.77.0.1). Faults:
-  bad_checksum    of IP or TCP
+  bad_checksum    of IP or TCP; 0xffff for TCP's 0 is none: Linux sends it, about once in 65,536 segments, and
+                  it is the same number (RFC 1624 3)
   malformed       what a dissector could not make sense of, or calls an error
   beyond_window   data past the right edge that the receiver had offered, in the capture, until then
   unsent_acked    an acknowledgement of what was not sent (in a capture without losses before it)
@@ -26,7 +27,7 @@ import sys
 FIELDS = ["frame.number", "tcp.stream", "ip.src", "ipv6.src", "tcp.srcport", "tcp.seq", "tcp.ack", "tcp.len",
           "tcp.window_size", "tcp.flags", "tcp.analysis.retransmission",
           "tcp.analysis.spurious_retransmission", "tcp.analysis.duplicate_ack", "tcp.checksum.status",
-          "ip.checksum.status", "_ws.malformed",
+          "tcp.checksum", "tcp.checksum_calculated", "ip.checksum.status", "_ws.malformed",
           "_ws.expert.severity", "tcp.options.wscale.shift"]
 FAULTS = ["bad_checksum", "malformed", "beyond_window", "unsent_acked", "edge_back"]
 COUNTS = ["segments", "resent", "spurious", "twice", "duplicate_acks"]
@@ -65,7 +66,8 @@ def rows(capture, what):
 
 
 def judge_checks(row, note):
-    if BAD in (row["tcp.checksum.status"], row["ip.checksum.status"]):
+    other_zero = (row["tcp.checksum"], row["tcp.checksum_calculated"]) == ("0xffff", "0x0000")
+    if row["ip.checksum.status"] == BAD or (row["tcp.checksum.status"] == BAD and not other_zero):
         note("bad_checksum")
     severity = int(row["_ws.expert.severity"] or 0)
     if row["_ws.malformed"] or severity >= SEVERITY_ERROR:
