@@ -40,6 +40,7 @@ struct cc_sample {
 	tas_ns now;
 	tas_ns interval_ns;  /* that the sums cover, without the time in which the flow was idle */
 	uint64_t acked;      /* bytes, SACKed ones included */
+	uint64_t grown;      /* of these, for how many the window grew already: see cc_decision.grows_to */
 	uint64_t marked;     /* of these, acknowledged with ECE */
 	uint64_t lost;       /* bytes */
 	uint32_t recoveries; /* fast recoveries begun */
@@ -74,6 +75,7 @@ struct cc_decision {
 	uint32_t cwnd, ssthresh;
 	uint64_t rate_bytes_s; /* 0 = not paced */
 	uint64_t interval_us;  /* until the next call; 0 = what suits a window (cc_flow_due()) */
+	uint32_t grows_to;     /* until then the window grows by what is acknowledged, up to this; 0 = not */
 	bool answers_marks;    /* it was reduced for them: the peer is to hear of it (CWR) */
 };
 

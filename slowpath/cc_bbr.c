@@ -29,7 +29,8 @@ enum {
 	BBR_JUDGED_SEGMENTS = 32,
 	BBR_ROUND_SEGMENTS = 16,
 	BBR_ROUND_TRIPS = 8,
-	BBR_QUEUE_US = 100, /* round trips that differ by less say nothing of a queue */
+	BBR_AFTERMATH_TRIPS = 2, /* what was sent is lost, and what was sent again for it, is known by then */
+	BBR_QUEUE_US = 100,      /* round trips that differ by less say nothing of a queue */
 };
 
 #define BBR_MIN_RTT_NS (10 * NS_PER_SEC)
@@ -215,6 +216,13 @@ static void bbr_forget_short_term(struct cc_bbr_state *b)
 	b->lo = BBR_NONE;
 }
 
+/* Nothing is probed, and what is found lost was not sent by the probe or the startup before. */
+static bool bbr_is_calm(const struct cc_bbr_state *b, const struct cc_sample *s)
+{
+	return (b->phase == BBR_DOWN || b->phase == BBR_CRUISE) &&
+		(s->marked > 0 || s->now - b->phase_at > BBR_AFTERMATH_TRIPS * s->srtt_us * NS_PER_US);
+}
+
 /* Congestion while nothing is probed: less, until the next probe. */
 static void bbr_bound_short_term(struct cc_bbr_state *b, const struct cc_sample *s, const struct bbr_round *r)
 {
@@ -231,6 +239,16 @@ static void bbr_bound_long_term(struct cc_bbr_state *b, const struct cc_sample *
 	uint32_t target = (uint32_t)(BBR_BETA * min_u32(bbr_bdp(b, bbr_bw(b), 1), s->cwnd));
 
 	b->hi = max_u32(max_u32(s->pipe, target), BBR_FLOOR_SEGMENTS * s->mss);
+}
+
+/* By startup. When its losses are found, less is in the network: what was there when that was sent which is
+ * acknowledged now is what was delivered within its round trip. */
+static void bbr_bound_of_startup(struct cc_bbr_state *b, const struct cc_sample *s)
+{
+	uint64_t held = s->min_rtt_us == BBR_NONE ? 0 : bbr_bw(b) * s->min_rtt_us / 1000000;
+
+	bbr_bound_long_term(b, s);
+	b->hi = max_u32(b->hi, cc_clamp_cwnd(min_u64(held, s->cwnd), 0));
 }
 
 /* A probe against the long-term bound raises it, faster from round to round. */
@@ -284,7 +302,7 @@ static void bbr_startup(struct cc_bbr_state *b, const struct cc_sample *s, const
 {
 	bbr_full(b, s, r);
 	if (r->congested)
-		bbr_bound_long_term(b, s);
+		bbr_bound_of_startup(b, s);
 	if (b->flat_rounds >= BBR_FULL_ROUNDS || r->congested) {
 		b->full = true;
 		bbr_enter(b, BBR_DRAIN, s->now);
@@ -312,6 +330,8 @@ static bool bbr_time_to_probe(const struct cc_bbr_state *b, const struct cc_samp
 static void bbr_probe_result(struct cc_bbr_state *b, const struct cc_sample *s, const struct bbr_round *r)
 {
 	b->awaits_result = false;
+	if (r->congested)
+		bbr_bound_long_term(b, s);
 	if (r->bw * 10 > b->full_bw * 11 && !r->congested) {
 		bbr_enter_refill(b, s);
 		bbr_enter(b, BBR_UP, s->now);
@@ -413,7 +433,7 @@ static uint32_t bbr_cwnd(struct cc_bbr_state *b, const struct cc_sample *s)
 {
 	uint32_t quantum = (uint32_t)min_u64(bbr_bw(b) / 1000, 65536); /* what a paced port takes at once */
 	uint64_t target = bbr_bdp(b, bbr_bw(b), bbr_gain[b->phase].cwnd);
-	uint64_t cwnd = s->cwnd + s->acked;
+	uint64_t cwnd = s->cwnd + s->acked - s->grown;
 
 	target += b->phase == BBR_PROBE_RTT
 		? 0
@@ -453,12 +473,29 @@ static uint32_t bbr_round_us(const struct cc_bbr_state *b, const struct cc_sampl
 	return max_u32(s->srtt_us, (uint32_t)min_u64(some_us, (uint64_t)BBR_ROUND_TRIPS * s->srtt_us));
 }
 
+/* How long it takes until no more is in the network than the path holds, as it goes now. */
+static uint32_t bbr_drain_us(const struct cc_bbr_state *b, const struct cc_sample *s)
+{
+	uint32_t target = bbr_inflight(b, s, 1), excess = s->pipe > target ? s->pipe - target : 0;
+	double out = (1 - bbr_gain[BBR_DRAIN].pace) * (double)max_u64(bbr_bw(b), 1);
+
+	return (uint32_t)min_u64((uint64_t)(excess * 1e6 / out), s->srtt_us);
+}
+
 static void bbr_decide(struct cc_bbr_state *b, const struct cc_sample *s, struct cc_decision *out)
 {
 	out->cwnd = bbr_cwnd(b, s);
 	out->ssthresh = CC_SSTHRESH_NONE;
 	out->rate_bytes_s = s->srtt_us == 0 ? 0 : bbr_pace(b, s, out->cwnd);
-	out->interval_us = max_u64(bbr_in_startup(b) ? s->srtt_us / 2 : bbr_round_us(b, s), 1);
+	if (bbr_in_startup(b)) {
+		out->interval_us = s->srtt_us / 2;
+		out->grows_to = bbr_bdp(b, bbr_bw(b), bbr_gain[BBR_STARTUP].cwnd);
+	} else if (b->phase == BBR_DRAIN) {
+		out->interval_us = max_u32(bbr_drain_us(b, s), s->srtt_us / 8);
+	} else {
+		out->interval_us = bbr_round_us(b, s);
+	}
+	out->interval_us = max_u64(out->interval_us, 1);
 }
 
 static void bbr_begin(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
@@ -474,14 +511,13 @@ static void bbr_begin(struct cc_state *st, const struct cc_sample *s, struct cc_
 static void bbr_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
 {
 	struct cc_bbr_state *b = &st->bbr;
-	bool calm = b->phase == BBR_DOWN || b->phase == BBR_CRUISE;
 	struct bbr_round r;
 
 	*out = cc_keep(s);
 	if (s->timeouts > 0) /* the path was silent: that its round trips were not measured is no wonder */
 		b->low_rtt_at = s->now;
 	r = bbr_look(b, s);
-	if (r.congested && calm)
+	if (r.congested && bbr_is_calm(b, s))
 		bbr_bound_short_term(b, s, &r);
 	bbr_advance(b, s, &r);
 	bbr_decide(b, s, out);

@@ -5,6 +5,7 @@
 enum {
 	PACE_SLOW_NS = 1 << 16, /* a byte, at the slowest pace that flow.pace_q16 can say */
 	SMALL_WINDOW = 16,      /* segments: a fraction of one matters, so it is looked for more often */
+	GROWTHS = 8,            /* a round trip, of a window that grows between looks */
 };
 
 /* Of the first `delivered` bytes that were delivered, those outside of fast recoveries: exact behind the
@@ -60,6 +61,7 @@ void cc_flow_wake(struct cc_flow *c, const struct flow *f, const struct flow_col
 	c->rate_from = k->delivered;
 	c->rate_us = ns_to_us32(now);
 	c->sent = k->bytes_out;
+	c->grown = 0;
 }
 
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns)
@@ -71,6 +73,8 @@ tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_int
 		us = c->interval_us;
 	else if ((f->flags & FLOW_ECN) || cc_ops_of(f->cc)->beta_q8 == 0)
 		us = 2ull * srtt_us;
+	if (c->grows_to > f->cwnd)
+		us = min_u64(us, srtt_us / GROWTHS);
 	return c->looked + max_u64(us * NS_PER_US, min_interval_ns);
 }
 
@@ -121,6 +125,7 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.now = now,
 		.interval_ns = now > c->since ? now - c->since : 0,
 		.acked = acked,
+		.grown = min_u64(c->grown, acked),
 		.recovering = timeouts == 0 && !undone ? acked - steady_growth(c, f, k) : 0,
 		.held = timeouts == 0 ? c->held : 0,
 		.marked = k->marked - c->marked,
@@ -156,6 +161,7 @@ static void decide(struct cc_flow *c, struct flow *f, struct flow_cold *k, const
 		f->cwnd = d->cwnd;
 	k->ssthresh = d->ssthresh;
 	c->interval_us = d->interval_us;
+	c->grows_to = f->flags & FLOW_CWND_LIMITED ? d->grows_to : 0;
 	c->pace_q16 = cc_pace_q16(d->rate_bytes_s);
 	pace_set(c, f, k);
 	if (d->answers_marks)
@@ -208,6 +214,7 @@ static void interval_begin(struct cc_flow *c, struct flow *f, struct flow_cold *
 	}
 	c->sent = k->bytes_out;
 	c->since = now;
+	c->grown = 0;
 	if (f->flags & FLOW_CWND_LIMITED)
 		c->limited_at = now;
 	k->min_rtt_us = UINT32_MAX;
@@ -229,6 +236,19 @@ static bool looks_again(const struct cc_sample *s, bool follows)
 	return s->acked > 0 && (s->cwnd_limited || s->in_recovery || (follows && (s->paced || !s->dry)));
 }
 
+/* In the middle of an interval of slow start: a window that grew only at its end would not double in a round
+ * trip. What came after a timeout is another window. */
+static void grow(struct cc_flow *c, struct flow *f, const struct flow_cold *k)
+{
+	uint64_t acked = k->delivered - c->delivered;
+	uint32_t by = (uint32_t)min_u64(acked - min_u64(c->grown, acked), c->grows_to - f->cwnd);
+
+	if (k->timeouts != c->timeouts)
+		return;
+	f->cwnd += by;
+	c->grown += by;
+}
+
 bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
 {
 	const struct cc_ops *ops = cc_ops_of(f->cc);
@@ -238,6 +258,10 @@ bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_
 	struct cc_decision d;
 
 	c->looked = now;
+	if (c->grows_to > f->cwnd && now < c->since + c->interval_us * NS_PER_US) {
+		grow(c, f, k);
+		return true;
+	}
 	/* between bursts of a small window, or what acknowledges the next one would not count */
 	again |= s.acked == 0 && f->tx_inflight > 0 && limited_lately(c, f, k, now);
 	if (!again)

@@ -26,6 +26,8 @@ struct cc_flow {
 	tas_ns looked;          /* when it was last looked at, though the interval may go on */
 	tas_ns since;           /* when the interval began */
 	uint64_t interval_us;   /* the algorithm's wish; 0: see cc_flow_due() */
+	uint32_t grows_to;      /* the same, of cc_decision; 0 if the window is not the limit */
+	uint32_t grown;         /* by so much the window grew in this interval */
 	uint64_t const_bytes_s; /* tasd.conf's for const-rate */
 	uint64_t max_bytes_s; /* the application's limit (SO_MAX_PACING_RATE), which a new one keeps; or 0 */
 	uint32_t pace_q16;    /* the pace without it */
@@ -51,8 +53,8 @@ void cc_flow_wake(struct cc_flow *c, const struct flow *f, const struct flow_col
  * window a quarter, with ECN or for algorithms with beta 0 two; but not less than min_interval_ns. */
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns);
 
-/* The interval is over: sets cwnd, ssthresh and pace, and begins the next one. False if
- * nothing happened in it that a window could answer (the application was the limit, and nothing was lost
+/* Before the interval is over the window grows. Then: sets cwnd, ssthresh and pace, and begins the next one.
+ * False if nothing happened in it that a window could answer (the application was the limit, and nothing was lost
  * or marked): FLOW_CC_ACTIVE was cleared, and the next FLOW_EV_CC will say when to go on. If the window grew,
  * the caller kicks the flow's core. */
 bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now);

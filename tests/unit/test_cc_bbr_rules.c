@@ -77,6 +77,13 @@ static void cruising_at(uint32_t segments)
 	assert_int_equal(look_at(segments, segments * MSS), CRUISE);
 }
 
+/* Losses of startup would have been found. */
+static void settled_at(uint32_t segments)
+{
+	cruising_at(segments);
+	stays(2, CRUISE, segments, segments * MSS);
+}
+
 static void probing(void)
 {
 	cruising_at(20);
@@ -88,7 +95,8 @@ static void assert_pace(double gain, uint32_t segments)
 	uint64_t rate = (uint64_t)(gain * (s.min_rtt_us > RTT_US ? 0.99 : 1) * (double)bw(segments));
 
 	assert_in_range(d.rate_bytes_s, rate - 1, rate + 1);
-	assert_int_equal(d.interval_us, segments < 16 ? 16 * RTT_US / segments : RTT_US);
+	if (st.bbr.phase != DRAIN)
+		assert_int_equal(d.interval_us, segments < 16 ? 16 * RTT_US / segments : RTT_US);
 	assert_int_equal(d.ssthresh, CC_SSTHRESH_NONE);
 }
 
@@ -124,6 +132,36 @@ static void startup_ends_after_three_rounds_without_growth_by_a_quarter(void **s
 	assert_pace(0.5, 25);
 }
 
+/* It looks twice in a round trip, and between looks the window grows on, up to what it may be in startup. */
+static void window_of_startup_grows_between_looks(void **state)
+{
+	(void)state;
+	begin();
+	look_at(40, 20 * MSS);
+	assert_int_equal(d.interval_us, RTT_US / 2);
+	assert_int_equal(d.grows_to, 2 * 40 * MSS);
+	s.grown = 15 * MSS;
+	d.cwnd = 55 * MSS;
+	look_at(20, 20 * MSS);
+	assert_int_equal(d.cwnd, 60 * MSS); /* that was of the same bytes */
+	s.grown = 0;
+	until(DRAIN, 40, 40 * MSS);
+	assert_int_equal(d.grows_to, 0);
+}
+
+/* At half the pace a surplus of half of what the path holds takes a round trip to go. */
+static void drain_is_looked_at_when_the_queue_should_be_gone(void **state)
+{
+	(void)state;
+	filled_with(20);
+	look_at(20, (22 + 5) * MSS);
+	assert_in_range(d.interval_us, RTT_US / 2 - 1, RTT_US / 2);
+	look_at(20, 100 * MSS);
+	assert_int_equal(d.interval_us, RTT_US);
+	look_at(20, 22 * MSS + 1);
+	assert_int_equal(d.interval_us, RTT_US / 8);
+}
+
 static void startup_ends_with_congestion(void **state) /* 5.3.1.3 */
 {
 	(void)state;
@@ -134,6 +172,19 @@ static void startup_ends_with_congestion(void **state) /* 5.3.1.3 */
 	assert_true(d.answers_marks);
 	assert_int_equal(st.bbr.hi, 30 * MSS);
 	assert_in_range(d.cwnd, 0.85 * 30 * MSS - 1, 0.85 * 30 * MSS);
+	begin(); /* less is in the network now than when that was sent */
+	look_at(30, 30 * MSS);
+	s.marked = 1;
+	s.min_rtt_us = RTT_US * 6 / 5;
+	look_at(30, 20 * MSS);
+	assert_in_range(st.bbr.hi, 36 * MSS - 1, 36 * MSS);
+	begin();
+	look_at(30, 30 * MSS);
+	s.marked = 1;
+	s.min_rtt_us = 10 * RTT_US;
+	assert_int_equal(d.cwnd, 40 * MSS);
+	look_at(30, 20 * MSS);
+	assert_int_equal(st.bbr.hi, 40 * MSS); /* but not more than the window */
 }
 
 static void drain_lasts_until_the_queue_is_gone(void **state) /* 5.3.2 */
@@ -295,6 +346,34 @@ static void congestion_between_probes_bounds_until_the_next(void **state)
 	assert_true(d.cwnd > 40 * MSS);
 }
 
+/* They are found a round trip later, and what was sent again for them another. */
+static void losses_after_a_probe_are_its_own(void **state)
+{
+	(void)state;
+	probing();
+	assert_int_equal(look_at(20, 29 * MSS), DOWN);
+	s.lost = 20 * MSS;
+	assert_int_equal(look_at(20, 25 * MSS), DOWN);
+	assert_int_equal(st.bbr.hi, 25 * MSS);
+	look_at(12, 25 * MSS);
+	assert_true(st.bbr.bw_lo == UINT64_MAX);
+	look_at(12, 25 * MSS);
+	assert_in_range(st.bbr.bw_lo, 0.7 * (double)bw(20) - 2, 0.7 * (double)bw(20));
+}
+
+static void losses_after_startup_are_its_own(void **state)
+{
+	(void)state;
+	filled_with(40);
+	assert_int_equal(look_at(20, 40 * MSS), DOWN); /* drained, at half the pace */
+	s.lost = 20 * MSS;
+	look_at(20, 40 * MSS);
+	look_at(20, 40 * MSS);
+	assert_true(st.bbr.bw_lo == UINT64_MAX);
+	look_at(20, 40 * MSS);
+	assert_in_range(st.bbr.bw_lo, 0.7 * (double)bw(40) - 2, 0.7 * (double)bw(40));
+}
+
 /* Above 2 %, or behind no queue above 10 %; by three standard deviations. */
 static void few_losses_are_no_congestion(void **state)
 {
@@ -306,12 +385,12 @@ static void few_losses_are_no_congestion(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(t); i++) {
-		cruising_at(80);
+		settled_at(80);
 		s.min_rtt_us = t[i].min_rtt_us;
 		s.lost = t[i].lost * MSS;
 		look_at(100 - t[i].lost, 80 * MSS);
 		assert_int_equal(st.bbr.lo != UINT32_MAX, t[i].congested);
-		cruising_at(80); /* a timeout sends all again, whatever of it was lost */
+		settled_at(80); /* a timeout sends all again, whatever of it was lost */
 		s.lost = t[i].lost * MSS;
 		s.timeouts = 1;
 		look_at(100 - t[i].lost, 80 * MSS);
@@ -323,7 +402,7 @@ static void few_losses_are_no_congestion(void **state)
 static void losses_are_judged_by_32_segments(void **state)
 {
 	(void)state;
-	cruising_at(80);
+	settled_at(80);
 	s.lost = 21 * MSS;
 	look_at(10, 20 * MSS);
 	assert_int_equal(st.bbr.lo, UINT32_MAX);
@@ -336,7 +415,7 @@ static void losses_are_judged_by_32_segments(void **state)
 static void losses_without_a_queue_are_the_paths(void **state)
 {
 	(void)state;
-	cruising_at(95);
+	settled_at(95);
 	s.lost = 5 * MSS;
 	look_at(95, 95 * MSS);
 	assert_in_range(st.bbr.noise * 1e6, 6249, 6250); /* an eighth of 5 % */
@@ -351,7 +430,7 @@ static void losses_without_a_queue_are_the_paths(void **state)
 	s.lost = 19 * MSS;
 	look_at(81, 95 * MSS);
 	assert_int_not_equal(st.bbr.lo, UINT32_MAX);
-	cruising_at(80);
+	settled_at(80);
 	s.lost = 20 * MSS; /* more than a tenth is something else */
 	look_at(80, 80 * MSS);
 	s.lost = 5 * MSS;
@@ -467,6 +546,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_begins_with_two_windows_in_a_round_trip),
 		cmocka_unit_test(startup_ends_after_three_rounds_without_growth_by_a_quarter),
+		cmocka_unit_test(window_of_startup_grows_between_looks),
+		cmocka_unit_test(drain_is_looked_at_when_the_queue_should_be_gone),
 		cmocka_unit_test(startup_ends_with_congestion),
 		cmocka_unit_test(drain_lasts_until_the_queue_is_gone),
 		cmocka_unit_test(next_probe_comes_as_soon_as_reno_would_have_grown),
@@ -475,6 +556,8 @@ int main(void)
 		cmocka_unit_test(bandwidth_of_two_cycles_ago_is_forgotten),
 		cmocka_unit_test(congestion_of_a_probe_bounds_the_window_until_probes_raise_it),
 		cmocka_unit_test(congestion_between_probes_bounds_until_the_next),
+		cmocka_unit_test(losses_after_a_probe_are_its_own),
+		cmocka_unit_test(losses_after_startup_are_its_own),
 		cmocka_unit_test(few_losses_are_no_congestion),
 		cmocka_unit_test(losses_are_judged_by_32_segments),
 		cmocka_unit_test(losses_without_a_queue_are_the_paths),

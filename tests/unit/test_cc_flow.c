@@ -351,6 +351,49 @@ static void the_rate_is_of_the_time_between_deliveries(void **state)
 	assert_int_equal(b->prior_us, 5000);
 }
 
+static void acknowledged_of(uint64_t bytes, tas_ns at)
+{
+	k.delivered += bytes;
+	k.bytes_out += bytes;
+	k.delivered_us = (uint32_t)(at / NS_PER_US);
+	assert_true(cc_flow_update(&c, &f, &k, at));
+}
+
+/* Eight times in a round trip, as long as the window is the limit; each byte counts once here, too. */
+static void a_window_in_slow_start_grows_between_looks(void **state)
+{
+	const tas_ns begin = NS_PER_SEC, ms = NS_PER_MS;
+
+	(void)state;
+	f.srtt_us = 8000 << 3;
+	k.min_rtt_us = 8000;
+	cc_flow_switch(&c, &f, &k, CC_BBR, begin);
+	acknowledged_of(10 * MSS, begin + 8 * ms);
+	assert_int_equal(c.grows_to, 0); /* not the limit */
+	f.flags |= FLOW_CWND_LIMITED;
+	acknowledged_of(20 * MSS, begin + 16 * ms);
+	assert_int_equal(f.cwnd, 40 * MSS);
+	assert_int_equal(c.grows_to, 40 * MSS); /* two products of 20 a round trip */
+	f.cwnd = 30 * MSS;
+	assert_true(cc_flow_due(&c, &f, 0) == begin + 17 * ms);
+	acknowledged_of(2 * MSS, begin + 17 * ms);
+	assert_int_equal(f.cwnd, 32 * MSS);
+	acknowledged_of(3 * MSS, begin + 18 * ms);
+	assert_int_equal(f.cwnd, 35 * MSS);
+	acknowledged_of(6 * MSS, begin + 19 * ms);
+	assert_int_equal(f.cwnd, 40 * MSS);
+	assert_int_equal(c.since, begin + 16 * ms);
+	assert_true(cc_flow_due(&c, &f, 0) > begin + 19 * ms + ms);
+	f.flags |= FLOW_CWND_LIMITED;
+	acknowledged_of(9 * MSS, begin + 20 * ms);
+	assert_int_equal(c.since, begin + 20 * ms); /* a look: 20 in half a round trip, 10 grown before */
+	assert_int_equal(f.cwnd, 50 * MSS);
+	f.cwnd = MSS; /* by a timeout */
+	k.timeouts++;
+	acknowledged_of(MSS, begin + 21 * ms);
+	assert_int_equal(f.cwnd, MSS);
+}
+
 static void the_pace_is_the_slowest_that_is_wanted(void **state)
 {
 	(void)state;
@@ -396,6 +439,7 @@ int main(void)
 		cmocka_unit_test_setup(marks_reduce_the_flow, setup),
 		cmocka_unit_test_setup(the_pace_is_set_with_the_window, setup),
 		cmocka_unit_test_setup(the_rate_is_of_the_time_between_deliveries, setup),
+		cmocka_unit_test_setup(a_window_in_slow_start_grows_between_looks, setup),
 		cmocka_unit_test_setup(the_pace_is_the_slowest_that_is_wanted, setup),
 	};
 
