@@ -54,9 +54,9 @@ void cc_flow_wake(struct cc_flow *c, const struct flow *f, const struct flow_col
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns);
 
 /* Before the interval is over the window grows. Then: sets cwnd, ssthresh and pace, and begins the next one.
- * False if nothing happened in it that a window could answer (the application was the limit, and nothing was lost
- * or marked): FLOW_CC_ACTIVE was cleared, and the next FLOW_EV_CC will say when to go on. If the window grew,
- * the caller kicks the flow's core. */
+ * False if nothing happened in it that a window could answer (the application was the limit, and nothing was
+ * lost or marked): FLOW_CC_ACTIVE was cleared, and the next FLOW_EV_CC will say when to go on. If the window
+ * grew, the caller kicks the flow's core. */
 bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now);
 
 #endif
