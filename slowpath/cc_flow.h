@@ -49,8 +49,10 @@ void cc_flow_pace(struct cc_flow *c, struct flow *f, struct flow_cold *k);
  * again at cc_flow_due(). */
 void cc_flow_wake(struct cc_flow *c, const struct flow *f, const struct flow_cold *k, tas_ns now);
 
-/* When the current interval ends: after what the algorithm wants; or else half a round trip, of a small
- * window a quarter, with ECN or for algorithms with beta 0 two; but not less than min_interval_ns. */
+/* When to look next: when the current interval ends, after what the algorithm wants; or else half a round
+ * trip, of a small window a quarter, with ECN or for algorithms with beta 0 two; but not less than
+ * min_interval_ns. Before that, eight times in a round trip, as long as the window may grow in between
+ * (cc_decision.grows_to). */
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns);
 
 /* Before the interval is over the window grows. Then: sets cwnd, ssthresh and pace, and begins the next one.
