@@ -32,7 +32,7 @@ void pattern_fill(uint8_t *buf, uint64_t stream, uint64_t at, uint32_t n)
 	uint32_t skip = at % 8, head = min_u32(8 - skip, n), i = head;
 
 	memcpy(buf, (uint8_t *)&word + skip, head);
-	for (at += head; i + 8 <= n; i += 8, at += 8) { /* whole words: most of a simulation's time is here */
+	for (at += head; i + 8 <= n; i += 8, at += 8) {
 		word = pattern_word(stream, at / 8);
 		memcpy(buf + i, &word, 8);
 	}
