@@ -511,14 +511,14 @@ static void ran_out(struct tcp t)
 static inline bool may_transmit(const struct flow *f) { return (TCP_STATES_FAST >> f->state) & 1; }
 
 /* Instead of the next full segment, once there is room for it; into a full congestion window, too, for it
- * is one segment, seldom. */
+ * is one segment, seldom; but not into one that is smaller than it. */
 static TAS_NOINLINE void path_probe_out(struct tcp t)
 {
 	const struct flow *f = t.f;
 	uint32_t size = t.k->path_size, wnd = f->snd_wnd > f->tx_inflight ? f->snd_wnd - f->tx_inflight : 0;
 	uint64_t from = flow_tx_nxt(f);
 
-	if ((f->flags & (FLOW_RECOVERY | FLOW_LOSS)) || t.k->sacked.n > 0 || wnd < size ||
+	if ((f->flags & (FLOW_RECOVERY | FLOW_LOSS)) || t.k->sacked.n > 0 || wnd < size || f->cwnd < size ||
 		f->tx_avail < f->tx_inflight + size || recovery_pipe(f, t.k) > f->cwnd || paced_out(t) ||
 		core_tx_room(t.c) == 0 || !send_new(t, size))
 		return;

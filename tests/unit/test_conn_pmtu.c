@@ -272,6 +272,27 @@ TEST(router_that_speaks_of_a_probe_ends_it)
 	overlook();
 }
 
+TEST(probe_does_not_go_into_a_window_that_is_smaller) /* as it is after an outage */
+{
+	struct peer *p = bulk();
+
+	run(p, MSS, 20, 0);
+	too_big(p, 1400, una);
+	run(p, 1348, 100, 0);
+	tcp_send_path_probe(rig.sp.fp->slow, p->flow, MSS);
+	for (unsigned i = 0; i < 2; i++) { /* congestion control did not look yet */
+		flow_of(p)->cwnd = MSS - 1;
+		assert_false(run(p, 1348, 1, 1348));
+	}
+	for (unsigned i = 0; longest != MSS; i++) {
+		assert_true(i < 20);
+		run(p, 1348, 1, 0);
+	}
+	assert_true(cold_of(p)->path.is_out);
+	app_aborts(p);
+	overlook();
+}
+
 TEST(probe_that_did_not_go_yet_does_not_go_after_a_router_spoke)
 {
 	struct peer *p = bulk();
@@ -344,6 +365,7 @@ int main(void)
 		RIG_TEST(outage_is_no_black_hole_for_long),
 		RIG_TEST(larger_segments_are_tried_ten_minutes_after_a_router_spoke),
 		RIG_TEST(router_that_speaks_of_a_probe_ends_it),
+		RIG_TEST(probe_does_not_go_into_a_window_that_is_smaller),
 		RIG_TEST(probe_that_did_not_go_yet_does_not_go_after_a_router_spoke),
 		RIG_TEST(next_connection_begins_with_what_is_known),
 		RIG_TEST(what_is_known_is_tried_anew_when_it_is_old),
