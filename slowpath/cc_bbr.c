@@ -216,7 +216,8 @@ static void bbr_forget_short_term(struct cc_bbr_state *b)
 	b->lo = BBR_NONE;
 }
 
-/* Nothing is probed, and what is found lost was not sent by the probe or the startup before. */
+/* Nothing is probed, and what is found lost was not sent by the probe or the startup before. Marks are
+ * answered whatever was before (RFC 3168 6.1.2): they are of a round trip ago at most. */
 static bool bbr_is_calm(const struct cc_bbr_state *b, const struct cc_sample *s)
 {
 	return (b->phase == BBR_DOWN || b->phase == BBR_CRUISE) &&

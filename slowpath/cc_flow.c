@@ -64,6 +64,9 @@ void cc_flow_wake(struct cc_flow *c, const struct flow *f, const struct flow_col
 	c->grown = 0;
 }
 
+/* Between looks, too: cc_decision.grows_to. */
+static bool may_grow(const struct cc_flow *c, const struct flow *f) { return c->grows_to > f->cwnd; }
+
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns)
 {
 	uint32_t srtt_us = f->srtt_us >> 3;
@@ -73,7 +76,7 @@ tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_int
 		us = c->interval_us;
 	else if ((f->flags & FLOW_ECN) || cc_ops_of(f->cc)->beta_q8 == 0)
 		us = 2ull * srtt_us;
-	if (c->grows_to > f->cwnd)
+	if (may_grow(c, f))
 		us = min_u64(us, srtt_us / GROWTHS);
 	return c->looked + max_u64(us * NS_PER_US, min_interval_ns);
 }
@@ -249,7 +252,8 @@ static void grow(struct cc_flow *c, struct flow *f, const struct flow_cold *k)
 	c->grown += by;
 }
 
-bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
+/* The interval is over. */
+static bool look(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
 {
 	const struct cc_ops *ops = cc_ops_of(f->cc);
 	struct cc_sample s = sample_of(c, f, k, now);
@@ -257,11 +261,6 @@ bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_
 	bool again = trouble || looks_again(&s, ops->follows);
 	struct cc_decision d;
 
-	c->looked = now;
-	if (c->grows_to > f->cwnd && now < c->since + c->interval_us * NS_PER_US) {
-		grow(c, f, k);
-		return true;
-	}
 	/* between bursts of a small window, or what acknowledges the next one would not count */
 	again |= s.acked == 0 && f->tx_inflight > 0 && limited_lately(c, f, k, now);
 	if (!again)
@@ -273,4 +272,13 @@ bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_
 	c->held = held_for_later(&s, k);
 	interval_begin(c, f, k, now);
 	return again;
+}
+
+bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
+{
+	c->looked = now;
+	if (!may_grow(c, f) || now >= c->since + c->interval_us * NS_PER_US)
+		return look(c, f, k, now);
+	grow(c, f, k);
+	return true;
 }

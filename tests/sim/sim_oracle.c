@@ -176,9 +176,10 @@ static void flow_look(struct oracle *o, struct host *h, uint32_t id)
 	uint32_t pipe = recovery_pipe(f, k);
 	/* a tail loss probe is new data whatever the window (RFC 8985 7.3) */
 	uint32_t probe = k->tail_probed && !k->tail_resent ? f->mss : 0;
-	/* and a larger segment is tried into a full window (RFC 4821) */
-	uint32_t tried = k->path.is_out ? (uint32_t)(k->path.to - k->path.from) : 0;
 
+	/* and so is one of a path (RFC 4821), in the step in which it goes */
+	if (k->path.is_out && k->path.to > s->fresh)
+		probe = max_u32(probe, (uint32_t)(k->path.to - k->path.from));
 	flow_check(f);
 	if (s->gen == f->gen) {
 		if (f->rx_nxt < s->rx_nxt)
@@ -187,7 +188,7 @@ static void flow_look(struct oracle *o, struct host *h, uint32_t id)
 			flow_goes_back(o, h->letter, id, "tx_una", s->tx_una - f->tx_una);
 		if (edge < s->edge)
 			flow_goes_back(o, h->letter, id, "the right edge", s->edge - edge);
-		if (pipe > max_u32(s->cwnd, f->cwnd) + max_u32(f->mss, tried) &&
+		if (pipe > max_u32(s->cwnd, f->cwnd) + f->mss &&
 			(fresh > s->fresh + probe || k->bytes_rtx > s->again + f->mss))
 			oracle_found(o, "%c's flow %u has %u bytes in flight with a window of %u", h->letter,
 				id, pipe, f->cwnd);
