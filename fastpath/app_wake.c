@@ -14,29 +14,38 @@
 #include "fastpath/tcp_int.h"
 
 enum {
-	DEAR_NS = 50 * 1000,      /* to wake one takes 1 to 5 us, also if its thread is on another CPU */
-	CHEAP_NS = DEAR_NS / 8,   /* on average: it need not be measured exactly */
-	SAMPLE_MAX = 8 * DEAR_NS, /* so that the average forgets the largest after some small ones */
-	AVERAGE = 8,              /* the last counts for one part in so many */
-	FAULTS_MAX = 256,         /* that a single time may count for */
-	LATE_TIMES = 32,          /* as long as one took no other is woken */
-	LOOK_NS = 1000,           /* to find the one, at least */
+	DEAR_NS = 50 * 1000, /* at least; on a machine of its own to wake one takes 1 to 5 us */
+	DEAR_MAX_NS = 20 * DEAR_NS,
+	DEAR_TIMES = 16,  /* of what is usual: virtual CPUs may take 30 us to wake each other */
+	CHEAP_PART = 8,   /* of what is dear, on average: it need not be measured exactly */
+	SAMPLE_TIMES = 8, /* at most, so that the average forgets the largest after some small ones */
+	AVERAGE = 8,      /* the last counts for one part in so many */
+	FAULTS_MAX = 256, /* that a single time may count for */
+	LATE_TIMES = 32,  /* as long as one took no other is woken */
+	LOOK_NS = 1000,   /* to find the one, at least */
 };
 
-static bool is_dear(const struct app *a)
+static uint32_t dear_ns(const struct fp_core *c)
 {
-	return atomic_load_explicit(&a->wake_ns, memory_order_relaxed) > DEAR_NS;
+	return min_u32(max_u32(DEAR_NS, min_u32(c->fp->wake.usual_ns, DEAR_MAX_NS) * DEAR_TIMES),
+		DEAR_MAX_NS);
+}
+
+static bool is_dear(const struct fp_core *c, const struct app *a)
+{
+	return atomic_load_explicit(&a->wake_ns, memory_order_relaxed) > dear_ns(c);
 }
 
 static void measured(struct fp_core *c, struct app *a, uint32_t took, uint32_t average)
 {
-	if (average > DEAR_NS && took > DEAR_NS) {
+	uint32_t dear = dear_ns(c);
+
+	if (average > dear && took > dear) {
 		count(c, CNT_APP_FAULT_WAKE, 1);
-		atomic_fetch_add_explicit(&a->faults, min_u32(took / DEAR_NS, FAULTS_MAX),
-			memory_order_relaxed);
+		atomic_fetch_add_explicit(&a->faults, min_u32(took / dear, FAULTS_MAX), memory_order_relaxed);
 	}
-	average += (min_u32(took, SAMPLE_MAX) + AVERAGE - 1) / AVERAGE - average / AVERAGE;
-	atomic_store_explicit(&a->wake_ns, average < CHEAP_NS ? 0 : average, memory_order_relaxed);
+	average += (min_u32(took, SAMPLE_TIMES * dear) + AVERAGE - 1) / AVERAGE - average / AVERAGE;
+	atomic_store_explicit(&a->wake_ns, average < dear / CHEAP_PART ? 0 : average, memory_order_relaxed);
 }
 
 /* How long it took. */
@@ -55,8 +64,8 @@ static uint32_t wake(struct fp_core *c, const struct app_context *x)
 	took = c->fp->wake.context(c->fp->wake.arg, x->eventfd, average != 0);
 	if (unlikely(average != 0))
 		measured(c, a, took, average);
-	else if (unlikely(took > DEAR_NS))
-		atomic_store_explicit(&a->wake_ns, CHEAP_NS, memory_order_relaxed);
+	else if (unlikely(took > dear_ns(c)))
+		atomic_store_explicit(&a->wake_ns, dear_ns(c) / CHEAP_PART, memory_order_relaxed);
 	return took;
 }
 
@@ -128,7 +137,7 @@ void app_wake_poll(struct fp_core *c)
 	for (struct app_queue *q = c->wakes; q != NULL; q = next) {
 		next = q->wake_next;
 		q->wake_next = NULL;
-		if (unlikely(is_dear(q->ctx->app))) {
+		if (unlikely(is_dear(c, q->ctx->app))) {
 			late_push(c, q->ctx->app->id);
 			continue;
 		}

@@ -66,6 +66,7 @@ struct fp_wake_ops {
 	/* A context of an application. Returns for how long, in ns: of this thread's CPU time if `exactly`,
 	 * else by the clock on the wall, in which others may have had the CPU. */
 	uint32_t (*context)(void *arg, int eventfd, bool exactly);
+	uint32_t usual_ns; /* that is of an application that does nothing to make it dear; 0: not known */
 	void (*slow_path)(void *arg);
 	void (*core)(void *arg, unsigned core);
 	void *arg;

@@ -230,6 +230,16 @@ void recovery_on_ack(struct tcp t, const struct seg *seg, uint32_t acked, uint32
 	}
 }
 
+/* At once and not after a timeout, as it does not come: what is acknowledged meanwhile pushes it back. Linux
+ * waits for half a round trip, in case that the peer meant something else. */
+void recovery_taken_back(struct tcp t)
+{
+	t.k->lost_to = max_u64(t.k->lost_to, ranges_top(&t.k->sacked));
+	t.k->sacked.n = 0;
+	if (!(t.f->flags & (FLOW_RECOVERY | FLOW_LOSS)))
+		recovery_begin(t);
+}
+
 /* If the last segment was lost, and its second sending alone arrived, nobody else would answer the loss. */
 void recovery_after_probe(struct tcp t, const struct seg *seg, bool moved, bool sacked)
 {

@@ -147,8 +147,11 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 			urgent_acked(t);
 	}
 	count(t.c, CNT_TCP_TX_PAYLOAD, payload);
-	if (k->sacked.n > 0)
+	if (k->sacked.n > 0) {
 		ranges_trim_below(&k->sacked, f->tx_una);
+		if (unlikely(k->sacked.n > 0 && ranges_all(&k->sacked)[0].from == f->tx_una))
+			recovery_taken_back(t);
+	}
 	rtt_take(t, seg);
 	k->rto_base_us = k->delivered_us = t.c->now_us;
 	if (unlikely(acked > payload)) {

@@ -56,6 +56,9 @@ bool tcp_ack_believed(struct tcp t, const struct seg *seg);
 /* New SACK blocks, a duplicate acknowledgement, or any while something is lost: perhaps begin recovery,
  * perhaps deem more lost. `delivered`: bytes that it says left the network, SACKed or acknowledged. */
 void recovery_on_ack(struct tcp t, const struct seg *seg, uint32_t acked, uint32_t delivered, bool duplicate);
+/* The acknowledgement ends at what was SACKed: the peer took that back, and all it had SACKed is to be sent
+ * again (RFC 2018 8). */
+void recovery_taken_back(struct tcp t);
 /* The next piece to send again, at most one segment; false if none. */
 bool recovery_next(const struct flow *f, struct flow_cold *k, struct flow_range *piece);
 /* An acknowledgement after a tail loss probe: did it repair a loss? (RFC 8985 7.4) */

@@ -46,12 +46,19 @@ static void answer(struct neigh *n, const struct arp_pkt *a, tas_ns now)
 	n->ops.send(n->ops.arg, frame, len);
 }
 
+/* Our own comes back. But the kernel's end of a TAP device has the port's hardware address, too. */
+static bool is_ours(const struct neigh *n, const struct arp_pkt *a)
+{
+	return rte_is_same_ether_addr(&a->sender_mac, &n->mac) &&
+		(a->sender_ip == 0 || route_is_local(n->routes, addr_v4(a->sender_ip)));
+}
+
 void neigh_arp_in(struct neigh *n, const uint8_t *frame, uint32_t len, tas_ns now)
 {
 	struct arp_pkt a;
 	bool to_us;
 
-	if (!arp_parse(frame, len, &a) || rte_is_same_ether_addr(&a.sender_mac, &n->mac))
+	if (!arp_parse(frame, len, &a) || is_ours(n, &a))
 		return;
 	if (route_is_local(n->routes, addr_v4(a.sender_ip))) {
 		neigh_conflict(n, addr_v4(a.sender_ip), &a.sender_mac, now);

@@ -88,7 +88,8 @@ static void advertisement_in(struct neigh *n, const struct nd_msg *m, tas_ns now
 
 void neigh_nd_in(struct neigh *n, const struct nd_msg *m, tas_ns now)
 {
-	if (rte_is_same_ether_addr(&m->eth_src, &n->mac))
+	if (rte_is_same_ether_addr(&m->eth_src, &n->mac) && /* our own comes back: see neigh_arp.c */
+		(addr_is_any(m->src) || route_is_local(n->routes, m->src)))
 		return;
 	if (m->type == ICMP6_SOLICITATION)
 		solicitation_in(n, m, now);

@@ -125,7 +125,11 @@ static void port_give(struct tasd *t) { port_close(&t->port); }
 
 static int wake_take(struct tasd *t)
 {
-	return no_memory(wake_init(&t->wake, t->conf.fastpath.cores_max), "the wake-up descriptors");
+	int error = no_memory(wake_init(&t->wake, t->conf.fastpath.cores_max), "the wake-up descriptors");
+
+	if (error == 0)
+		wake_measure(&t->wake);
+	return error;
 }
 
 static void wake_give(struct tasd *t) { wake_fini(&t->wake); }

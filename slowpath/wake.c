@@ -2,6 +2,11 @@
 #include "slowpath/wake.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -45,6 +50,7 @@ void wake_fp_ops(struct wake *w, struct fp_wake_ops *ops)
 	*ops = (struct fp_wake_ops){ .context = ring_context,
 		.slow_path = ring_slow_path,
 		.core = ring_core,
+		.usual_ns = w->usual_ns,
 		.arg = w };
 }
 
@@ -81,6 +87,7 @@ int wake_init(struct wake *w, unsigned cores)
 
 	TAS_ASSERT(cores <= FP_CORES_MAX);
 	w->cores = cores;
+	w->usual_ns = 0;
 	for (unsigned i = 0; i < cores; i++)
 		w->core_fd[i] = w->core_epfd[i] = -1;
 	w->slow_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -184,4 +191,74 @@ void wake_core_wait(struct wake *w, unsigned core, tas_ns timeout_ns, struct wak
 
 	result->nr_apps = result->nr_user = 0;
 	sort_events(events, n, result); /* n < 0: EINTR, as good as a timeout */
+}
+
+/* --- what a ring takes on this machine --- */
+
+enum { MEASURED = 15, ASLEEP_NS = 100 * 1000, AWAKE_MS = 100 };
+
+struct hearer {
+	pthread_t thread;
+	int fd;
+	int other_than; /* CPU on which it shall not run: it would be woken without the one that is far */
+	_Atomic unsigned heard;
+};
+
+static void *hear(void *arg)
+{
+	struct hearer *h = arg;
+	cpu_set_t cpus;
+	uint64_t n;
+
+	memset(&cpus, 0xff, sizeof(cpus));
+	CPU_CLR(h->other_than, &cpus);
+	pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus); /* if it fails, there is but one */
+	for (unsigned i = 0; i < MEASURED; i++) {
+		struct pollfd p = { .fd = h->fd, .events = POLLIN };
+
+		poll(&p, 1, AWAKE_MS);
+		while (read(h->fd, &n, sizeof(n)) > 0)
+			;
+		h->heard++;
+	}
+	return NULL;
+}
+
+static void pause_ns(long ns) { nanosleep(&(struct timespec){ .tv_nsec = ns }, NULL); }
+
+static int by_size(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static uint32_t measure(struct hearer *h, int fd)
+{
+	uint32_t took[MEASURED];
+
+	for (unsigned i = 0; i < MEASURED; i++) {
+		while (h->heard < i)
+			pause_ns(ASLEEP_NS / 2);
+		pause_ns(ASLEEP_NS);
+		took[i] = ring_context(NULL, fd, true);
+	}
+	qsort(took, MEASURED, sizeof(took[0]), by_size);
+	return took[MEASURED / 2];
+}
+
+void wake_measure(struct wake *w)
+{
+	int here = sched_getcpu();
+	struct hearer h = { .other_than = here < 0 ? 0 : here };
+	int fd = context_open(NULL, &h.fd);
+
+	if (fd < 0)
+		return;
+	if (pthread_create(&h.thread, NULL, hear, &h) == 0) {
+		w->usual_ns = measure(&h, fd);
+		pthread_join(h.thread, NULL);
+	}
+	close(fd);
+	close(h.fd);
 }

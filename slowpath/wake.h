@@ -26,11 +26,15 @@ struct wake {
 	int slow_fd;                 /* eventfd: for the main loop's epoll set, level triggered */
 	int core_fd[FP_CORES_MAX];   /* eventfds, by which threads of tasd wake a core */
 	int core_epfd[FP_CORES_MAX]; /* what a core sleeps on: core_fd, and the eventfds of applications */
+	uint32_t usual_ns;           /* what it takes to ring for a context; 0: not measured */
 };
 
 /* 0, or -errno and nothing is left behind. */
 int wake_init(struct wake *w, unsigned cores);
 void wake_fini(struct wake *w);
+/* Rings for a thread of its own on another CPU some times, which takes some milliseconds: what that takes
+ * differs a lot between machines, and is what applications are measured by. Before wake_fp_ops(). */
+void wake_measure(struct wake *w);
 
 void wake_fp_ops(struct wake *w, struct fp_wake_ops *ops);
 void wake_app_rim(struct wake *w, struct app_rim *rim);

@@ -136,7 +136,10 @@ static void port_take(struct host *h)
 
 static void stack_take(struct host *h, tas_ns now)
 {
-	struct fp_wake_ops wake_ops = { on_wake_context, on_wake_slow_path, on_wake_core, h };
+	struct fp_wake_ops wake_ops = { .context = on_wake_context,
+		.slow_path = on_wake_slow_path,
+		.core = on_wake_core,
+		.arg = h };
 	struct app_rim rim = { h, on_context_open, on_context_close, on_core_open, on_core_close };
 	struct app_ops ops = sp_app_ops(&h->sp);
 	struct fp_conf fc = { .cores = h->conf.fastpath.cores_max,

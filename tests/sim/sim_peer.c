@@ -363,9 +363,12 @@ static void on_probe(struct peer *p, struct peer_conn *c)
 	c->probe_at = p->now + RTO_MAX_NS / 4;
 }
 
-/* RFC 1122 4.2.3.6: an old sequence number, with or without a byte of garbage. */
+/* RFC 1122 4.2.3.6: an old sequence number, with or without a byte of garbage. Who gets it does not look at
+ * what it acknowledges (RFC 9293 3.10.7.4, first), so that the acknowledgement is owed as before. */
 static void on_keepalive(struct peer *p, struct peer_conn *c)
 {
+	unsigned unacked = c->unacked;
+	tas_ns ack_at = c->ack_at;
 	struct pseg s = peer_segment(p, c, c->una - 1, 0);
 
 	if (c->una > 0 && rand_below(&p->rand, 2)) {
@@ -373,6 +376,8 @@ static void on_keepalive(struct peer *p, struct peer_conn *c)
 		s.len = 1;
 	}
 	c->keep_at = p->now + c->h.keepalive;
+	c->unacked = unacked;
+	c->ack_at = ack_at;
 	peer_emit(p, &s);
 }
 

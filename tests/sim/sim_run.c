@@ -12,7 +12,8 @@
 
 enum { TAIL = 60, CHECK_EVERY = 1 };
 
-#define LIFE_NS (4 * 3600 * NS_PER_SEC) /* no run takes longer, in virtual time */
+#define LIFE_NS (4 * 3600 * NS_PER_SEC) /* longer takes a run only as long as something is acknowledged */
+#define STILL_NS (600 * NS_PER_SEC)     /* at least so often: five times the longest timeout */
 #define PATIENCE_NS (30 * NS_PER_SEC)
 
 struct run {
@@ -27,7 +28,8 @@ struct run {
 	struct peer peer;
 	struct peer_conn conn[PLANS_MAX];
 	struct villain villain[LINK_HOSTS_MAX];
-	tas_ns now;
+	tas_ns now, life_end;
+	uint64_t acked; /* at the last look, at the end of a life that was then made longer */
 	uint64_t steps;
 };
 
@@ -157,6 +159,22 @@ static tas_ns deadline(const struct run *r)
 	return next;
 }
 
+static bool is_alive(struct run *r)
+{
+	uint64_t acked = 0;
+
+	if (r->now < r->life_end)
+		return true;
+	for (unsigned i = 0; i < r->d.hosts; i++)
+		for (uint32_t id = 0; id < r->host[i].fp.conf.flows_max; id++)
+			acked += r->host[i].fp.flows[id].tx_una + r->host[i].fp.flows[id].rx_nxt;
+	if (acked == r->acked)
+		return false;
+	r->acked = acked;
+	r->life_end += STILL_NS;
+	return true;
+}
+
 /* False when nothing will ever happen again. */
 static bool step(struct run *r)
 {
@@ -182,7 +200,7 @@ static bool step(struct run *r)
 	if (next == TAS_NS_NEVER)
 		return false;
 	r->now = next;
-	return r->now - r->d.begin < LIFE_NS;
+	return is_alive(r);
 }
 
 static bool run_until(struct run *r, bool (*done)(struct run *r))
@@ -338,6 +356,8 @@ void sim_run(uint64_t seed, const struct sim_options *opt, struct sim_outcome *o
 	r->with_peer = opt->peer;
 	draw(&r->d, seed, opt->peer);
 	r->now = r->d.begin;
+	r->life_end = r->now + LIFE_NS;
+	r->acked = 0;
 	trace_begin(&r->trace, opt->trace, r->now);
 	hosts_begin(r);
 	world_begin(r);

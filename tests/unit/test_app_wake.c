@@ -3,7 +3,7 @@
  */
 #include "tests/unit/rig_tcp.h"
 
-enum { USUAL_NS = 3000, DEAR_NS = 1000 * 1000, LATE_MS = 33 };
+enum { USUAL_NS = 3000, USUAL_NS_VIRTUAL = 31000, DEAR_NS = 1000 * 1000, LATE_MS = 33 };
 
 static struct {
 	uint32_t wall_ns, cpu_ns; /* what the next ring takes */
@@ -69,6 +69,30 @@ TEST(time_that_others_had_of_the_cpu_is_not_its_fault)
 		assert_int_equal(rings_of(p), 1);
 	assert_int_equal(rim.exactly, 50); /* each other: a cheap one ends the suspicion */
 	assert_int_equal(faults_of(p), 0);
+}
+
+TEST(what_is_usual_on_the_machine_is_not_dear)
+{
+	struct peer *p = established();
+
+	costs(2 * USUAL_NS_VIRTUAL, 2 * USUAL_NS_VIRTUAL);
+	rig.fp.wake.usual_ns = USUAL_NS_VIRTUAL;
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(rings_of(p), 1);
+	assert_int_equal(faults_of(p), 0);
+	costs(20 * USUAL_NS_VIRTUAL, 20 * USUAL_NS_VIRTUAL);
+	for (unsigned i = 0; rings_of(p) == 1; i++)
+		assert_true(i < 20);
+}
+
+TEST(nothing_makes_a_millisecond_usual)
+{
+	struct peer *p = established();
+
+	costs(DEAR_NS + 100000, DEAR_NS + 100000);
+	rig.fp.wake.usual_ns = UINT32_MAX;
+	for (unsigned i = 0; rings_of(p) == 1; i++)
+		assert_true(i < 50);
 }
 
 TEST(application_that_is_dear_to_wake_waits_for_it)
@@ -173,6 +197,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(usual_application_is_woken_at_once_and_hardly_measured),
 		RIG_TEST(time_that_others_had_of_the_cpu_is_not_its_fault),
+		RIG_TEST(what_is_usual_on_the_machine_is_not_dear),
+		RIG_TEST(nothing_makes_a_millisecond_usual),
 		RIG_TEST(application_that_is_dear_to_wake_waits_for_it),
 		RIG_TEST(others_are_woken_at_once_all_the_same),
 		RIG_TEST(contexts_of_a_dear_application_are_woken_one_after_the_other),

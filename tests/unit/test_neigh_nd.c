@@ -220,6 +220,8 @@ static void who_asks_without_a_hardware_address_is_answered_too(void **state)
 	(void)state;
 	solicited_by(host, &mac_b, false, 0);
 	assert_true(rte_is_same_ether_addr(&out.to, &mac_b));
+	solicited_by(host, &our_mac, false, 0); /* the kernel's end of a TAP device */
+	assert_true(rte_is_same_ether_addr(&out.to, &our_mac));
 	assert_int_equal(n.used, 0);
 }
 

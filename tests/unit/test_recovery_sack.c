@@ -40,6 +40,41 @@ TEST(only_holes_are_resent) /* RFC 6675 4, NextSeg (1) */
 	assert_int_equal(cold_of(p)->rtx_segs, 3);
 }
 
+TEST(what_the_peer_takes_back_comes_again_at_once) /* RFC 2018 8 */
+{
+	struct peer *p = sack(8);
+
+	acked_to(p, 0, { AT(1), AT(3) });
+	acked_to(p, 0, { AT(4), AT(6) }, { AT(1), AT(3) });
+	expect_segment(p, 0);
+	overlook();
+	give(p, .seq = 1, .ack = AT(1)); /* it ends where SACKed data began: all that is gone */
+	assert_int_equal(cold_of(p)->sacked.n, 0);
+	for (uint32_t i = 1; i < 6; i++) {
+		if (i != 3) /* already on its way again */
+			expect_segment(p, i);
+		give(p, .seq = 1, .ack = AT(i + 1));
+	}
+	give(p, .seq = 1, .ack = AT(8));
+	wait_ms(1000);
+	silence();
+	assert_int_equal(cold_of(p)->timeouts, 0);
+}
+
+TEST(what_is_taken_back_before_anything_is_lost_comes_again_too)
+{
+	struct peer *p = sack(4);
+
+	acked_to(p, 0, { AT(1), AT(2) });
+	give(p, .seq = 1, .ack = AT(1));
+	expect_segment(p, 1);
+	silence();
+	give(p, .seq = 1, .ack = AT(4));
+	wait_ms(1000);
+	silence();
+	assert_int_equal(cold_of(p)->recoveries, 1);
+}
+
 TEST(hole_that_was_resent_is_not_resent_by_a_partial_acknowledgement)
 {
 	struct peer *p = sack(10);
@@ -270,6 +305,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(hole_is_lost_when_three_segments_above_it_arrived),
 		RIG_TEST(only_holes_are_resent),
+		RIG_TEST(what_the_peer_takes_back_comes_again_at_once),
+		RIG_TEST(what_is_taken_back_before_anything_is_lost_comes_again_too),
 		RIG_TEST(hole_that_was_resent_is_not_resent_by_a_partial_acknowledgement),
 		RIG_TEST(lost_retransmission_of_a_later_hole_is_found),
 		RIG_TEST(recovery_sends_what_was_delivered_up_to_the_window),
