@@ -92,7 +92,10 @@ static void world_begin(struct run *r)
 	struct app_world *w = &r->world;
 	const struct cc_scene *s = r->s;
 
-	w->w = (struct end_world){ .trace = &r->trace, .now = r->now, .patience = TAS_NS_NEVER };
+	w->w = (struct end_world){ .trace = &r->trace,
+		.now = r->now,
+		.patience = TAS_NS_NEVER,
+		.asks_lost = r->net.asks_lost };
 	w->peer_host = HOSTS;
 	w->nprocs = HOSTS;
 	w->nplans = s->flows;

@@ -69,6 +69,7 @@ struct end_world {
 	tas_ns patience;  /* after which a side whose peer may be gone without a word gives up */
 	uint64_t payload; /* bytes read by all */
 	bool failed;
+	const tas_ns *asks_lost; /* see struct net */
 };
 
 struct app_end {

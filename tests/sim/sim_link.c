@@ -78,6 +78,27 @@ static uint32_t tcp_payload(const uint8_t *bytes, uint32_t len)
 		: 0;
 }
 
+/* ARP, or neighbour discovery. */
+static bool is_ask(const uint8_t *bytes, uint32_t len)
+{
+	const struct rte_ether_hdr *eth = (const struct rte_ether_hdr *)bytes;
+	struct flow_key key;
+	struct seg seg;
+
+	return eth->ether_type == htobe16(RTE_ETHER_TYPE_ARP) ||
+		pkt_parse(bytes, len, PKT_VERIFIED_IP | PKT_VERIFIED_L4, &key, &seg) == PKT_ICMP6;
+}
+
+/* It does not arrive, or not whole. */
+static void spoilt_or_lost(struct net *n, struct link_end *e, const uint8_t *bytes, uint32_t len, tas_ns now)
+{
+	e->stats.lost_payload += tcp_payload(bytes, len);
+	if (!is_ask(bytes, len))
+		return;
+	memmove(&n->asks_lost[0], &n->asks_lost[1], sizeof(n->asks_lost) - sizeof(n->asks_lost[0]));
+	n->asks_lost[LINK_ASKS - 1] = now;
+}
+
 static bool is_down(struct net *n, struct link_end *e, tas_ns now)
 {
 	const struct link_model *m = &e->model;
@@ -236,7 +257,7 @@ void net_send(struct net *n, unsigned from, const uint8_t *bytes, uint32_t len, 
 	e->stats.frames++;
 	if (fate != NULL) {
 		e->stats.lost++;
-		e->stats.lost_payload += tcp_payload(bytes, len);
+		spoilt_or_lost(n, e, bytes, len, now);
 		trace_frame(n->trace, (char)('A' + from), fate, bytes, len);
 		return;
 	}
@@ -250,7 +271,7 @@ void net_send(struct net *n, unsigned from, const uint8_t *bytes, uint32_t len, 
 	if (spoilt) {
 		fate = "SPOILT";
 		e->stats.corrupted++;
-		e->stats.lost_payload += tcp_payload(bytes, len);
+		spoilt_or_lost(n, e, bytes, len, now);
 	}
 	enqueue(n, from, bytes, len, due, spoilt);
 	trace_frame(n->trace, (char)('A' + from), fate, bytes, len);
@@ -272,7 +293,7 @@ unsigned net_deliver(struct net *n, tas_ns now)
 			n->watch(n->arg, f->to, false, f->bytes, f->len);
 		if (!n->deliver(n->arg, f->to, f->bytes, f->len)) {
 			n->end[f->from].stats.receiver_full++;
-			n->end[f->from].stats.lost_payload += tcp_payload(f->bytes, f->len);
+			spoilt_or_lost(n, &n->end[f->from], f->bytes, f->len, now);
 			trace_frame(n->trace, (char)('A' + f->from), "LOST (receiver)", f->bytes, f->len);
 		}
 		free(f);

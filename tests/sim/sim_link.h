@@ -31,6 +31,8 @@ struct link_model {
 	tas_ns down_for;
 };
 
+enum { LINK_ASKS = 3 }; /* as often a neighbour is asked for (RFC 4861 MAX_MULTICAST_SOLICIT) */
+
 struct link_stats {
 	uint64_t frames, lost, lost_payload; /* payload: of TCP, when the frame did not arrive whole */
 	uint64_t duplicated, reordered, corrupted, marked, queue_full, receiver_full;
@@ -60,6 +62,8 @@ struct net {
 	struct link_end end[LINK_HOSTS_MAX];
 	struct link_frame **heap;
 	uint32_t waiting, room;
+	/* When questions for an address, or answers, did not arrive: the last ones, the latest last; 0: never */
+	tas_ns asks_lost[LINK_ASKS];
 	/* A frame reaches a host: false if it has no room for it. */
 	bool (*deliver)(void *arg, unsigned to, const uint8_t *bytes, uint32_t len);
 	/* Sees every frame as its host sends it, and every one that is about to be delivered whole. */

@@ -121,7 +121,10 @@ static void world_begin(struct run *r)
 	struct app_world *w = &r->world;
 
 	memset(w, 0, sizeof(*w));
-	w->w = (struct end_world){ .trace = &r->trace, .now = r->now, .patience = PATIENCE_NS };
+	w->w = (struct end_world){ .trace = &r->trace,
+		.now = r->now,
+		.patience = PATIENCE_NS,
+		.asks_lost = r->net.asks_lost };
 	w->stall_ppm = r->d.app_stall_ppm;
 	w->stall_max = r->d.app_stall_max;
 	w->peer_host = r->d.hosts;
