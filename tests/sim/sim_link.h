@@ -62,7 +62,7 @@ struct net {
 	struct link_end end[LINK_HOSTS_MAX];
 	struct link_frame **heap;
 	uint32_t waiting, room;
-	/* When questions for an address, or answers, did not arrive: the last ones, the latest last. 0: never */
+	/* When questions for an address, or answers, were lost: the last ones, the latest last; 0: never */
 	tas_ns asks_lost[LINK_ASKS];
 	/* A frame reaches a host: false if it has no room for it. */
 	bool (*deliver)(void *arg, unsigned to, const uint8_t *bytes, uint32_t len);
