@@ -33,7 +33,9 @@ static uint32_t dear_ns(const struct fp_core *c)
 
 static bool is_dear(const struct fp_core *c, const struct app *a)
 {
-	return atomic_load_explicit(&a->wake_ns, memory_order_relaxed) > dear_ns(c);
+	uint32_t average = atomic_load_explicit(&a->wake_ns, memory_order_relaxed);
+
+	return unlikely(average > DEAR_NS) && average > dear_ns(c);
 }
 
 static void measured(struct fp_core *c, struct app *a, uint32_t took, uint32_t average)
@@ -64,7 +66,7 @@ static uint32_t wake(struct fp_core *c, const struct app_context *x)
 	took = c->fp->wake.context(c->fp->wake.arg, x->eventfd, average != 0);
 	if (unlikely(average != 0))
 		measured(c, a, took, average);
-	else if (unlikely(took > dear_ns(c)))
+	else if (unlikely(took > DEAR_NS) && took > dear_ns(c))
 		atomic_store_explicit(&a->wake_ns, dear_ns(c) / CHEAP_PART, memory_order_relaxed);
 	return took;
 }

@@ -74,6 +74,7 @@ static void recovery_begin(struct tcp t)
 
 	spurious_begin(t);
 	k->ssthresh = reduced(f, k);
+	k->step_at = 0;
 	k->recover = flow_tx_nxt(f);
 	k->recoveries++;
 	k->prr_delivered = k->prr_out = 0;
@@ -84,11 +85,13 @@ static void recovery_begin(struct tcp t)
 	count(t.c, CNT_TCP_FAST_RECOVERIES, 1);
 }
 
-/* Fast recovery is over, one way or the other. */
-static void recovery_leave(struct flow *f, struct flow_cold *k)
+/* Fast recovery is over, one way or the other. The last `after` bytes of what was delivered came after it. */
+static void recovery_leave(struct flow *f, struct flow_cold *k, uint32_t after)
 {
+	uint64_t during = k->delivered - k->recovery_from;
+
 	if (f->flags & FLOW_RECOVERY)
-		k->recovery_delivered += k->delivered - k->recovery_from;
+		k->recovery_delivered += during - min_u64(after, during);
 	f->flags &= ~(uint32_t)FLOW_RECOVERY;
 }
 
@@ -108,7 +111,7 @@ static void resend_all_below(struct tcp t, uint64_t to)
 	spurious_never(t.k);
 	t.f->dup_acks = 0;
 	t.f->flags |= FLOW_LOSS;
-	recovery_leave(t.f, t.k);
+	recovery_leave(t.f, t.k, 0);
 	t.k->recover = t.k->lost_to = to;
 }
 
@@ -120,11 +123,12 @@ static void recovery_enter(struct tcp t)
 		recovery_begin(t);
 }
 
-static void recovery_end(struct tcp t)
+/* What its last acknowledgement delivered grows the window, as in Linux. */
+static void recovery_end(struct tcp t, uint32_t delivered)
 {
 	if ((t.f->flags & FLOW_RECOVERY) && t.k->beta_q8 != 0)
 		t.f->cwnd = t.k->ssthresh;
-	recovery_leave(t.f, t.k);
+	recovery_leave(t.f, t.k, delivered);
 	t.f->flags &= ~(uint32_t)FLOW_LOSS;
 	t.f->dup_acks = 0;
 	t.k->lost_to = t.f->tx_una;
@@ -146,11 +150,11 @@ static void recovery_partial(struct tcp t, uint32_t acked)
 	}
 }
 
-static void recovery_continue(struct tcp t, uint32_t acked)
+static void recovery_continue(struct tcp t, uint32_t acked, uint32_t delivered)
 {
 	if (t.f->tx_una >= t.k->recover) {
 		if (!spurious_at_end(t))
-			recovery_end(t);
+			recovery_end(t, delivered);
 	} else if (acked > 0)
 		recovery_partial(t, acked);
 }
@@ -209,7 +213,7 @@ void recovery_on_ack(struct tcp t, const struct seg *seg, uint32_t acked, uint32
 
 	if (f->flags & (FLOW_RECOVERY | FLOW_LOSS)) {
 		if (!spurious_on_ack(t, seg, acked, duplicate))
-			recovery_continue(t, acked);
+			recovery_continue(t, acked, delivered);
 	} else if (acked > 0) {
 		f->dup_acks = 0;
 	}
@@ -254,7 +258,7 @@ void recovery_after_probe(struct tcp t, const struct seg *seg, bool moved, bool 
 		if (t.f->flags & (FLOW_RECOVERY | FLOW_LOSS))
 			return;
 		recovery_begin(t);
-		recovery_end(t);
+		recovery_end(t, 0);
 		spurious_never(k);
 	} else if (!moved && !sacked && seg->payload_len == 0) {
 		k->tail_probed = false; /* both arrived */
@@ -319,11 +323,12 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 	if (k->sacked.n > 0 && ranges_all(&k->sacked)[0].from == f->tx_una)
 		k->sacked.n = 0; /* the peer took back what it had SACKed (RFC 2018 8) */
 	k->resent.n = 0;
+	k->step_at = 0;
 	k->rack.is_waiting = k->tail_probed = false;
 	f->cwnd = f->mss;
 	f->dup_acks = 0;
 	f->flags |= FLOW_LOSS | (f->flags & FLOW_ECN ? FLOW_CWR : 0);
-	recovery_leave(f, k);
+	recovery_leave(f, k, 0);
 	k->recover = k->lost_to = flow_tx_nxt(f);
 	k->timeouts++;
 	k->timeout_delivered = k->delivered;

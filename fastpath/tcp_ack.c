@@ -124,6 +124,24 @@ static inline void cc_note(struct tcp t, const struct seg *seg)
 		tcp_cc_wake(t);
 }
 
+/* With the acknowledgement that completes a window, and not when the slow path looks next: the segment that
+ * may go for it goes with the others. A peer that delays acknowledgements would keep that of one that comes
+ * alone. */
+static TAS_NOINLINE void cc_step(struct tcp t)
+{
+	if (t.k->step_at == 0 || t.k->delivered < t.k->step_at)
+		return;
+	t.k->step_at = 0;
+	t.f->cwnd += t.f->mss;
+}
+
+static TAS_NOINLINE void sacked_trim(struct tcp t)
+{
+	ranges_trim_below(&t.k->sacked, t.f->tx_una);
+	if (t.k->sacked.n > 0 && ranges_all(&t.k->sacked)[0].from == t.f->tx_una)
+		recovery_taken_back(t);
+}
+
 /* `acked` bytes left the network for good; the FIN, if it was among them, is not payload. */
 static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 {
@@ -140,18 +158,17 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	f->tx_avail -= payload;
 	f->snd_wnd -= min_u32(acked, f->snd_wnd);
 	k->delivered += acked - had_sacked;
-	if (unlikely(f->flags & (FLOW_ECN | FLOW_URGENT))) {
+	if (unlikely(f->flags & (FLOW_CC_ACTIVE | FLOW_ECN | FLOW_URGENT))) {
+		if (f->flags & FLOW_CC_ACTIVE)
+			cc_step(t);
 		if (f->flags & FLOW_ECN)
 			ecn_ack_in(t, seg, acked);
 		if (f->flags & FLOW_URGENT)
 			urgent_acked(t);
 	}
 	count(t.c, CNT_TCP_TX_PAYLOAD, payload);
-	if (k->sacked.n > 0) {
-		ranges_trim_below(&k->sacked, f->tx_una);
-		if (unlikely(k->sacked.n > 0 && ranges_all(&k->sacked)[0].from == f->tx_una))
-			recovery_taken_back(t);
-	}
+	if (k->sacked.n > 0)
+		sacked_trim(t);
 	rtt_take(t, seg);
 	k->rto_base_us = k->delivered_us = t.c->now_us;
 	if (unlikely(acked > payload)) {

@@ -64,10 +64,12 @@ uint32_t cc_slow_start(uint32_t cwnd, uint32_t ssthresh, uint64_t *acked)
 	return cwnd + (uint32_t)grow;
 }
 
+static uint32_t whole_segments(uint32_t cwnd, uint32_t mss) { return max_u32(cwnd - cwnd % mss, mss); }
+
 uint32_t cc_reno_avoidance(uint32_t cwnd, uint32_t mss, uint64_t *pending)
 {
 	for (uint32_t whole; cwnd < CC_CWND_MAX; cwnd += mss) {
-		whole = max_u32(cwnd - cwnd % mss, mss);
+		whole = whole_segments(cwnd, mss);
 		if (*pending < whole)
 			break;
 		*pending -= whole;
@@ -75,6 +77,16 @@ uint32_t cc_reno_avoidance(uint32_t cwnd, uint32_t mss, uint64_t *pending)
 	if (cwnd >= CC_CWND_MAX)
 		*pending = 0;
 	return cwnd;
+}
+
+void cc_reno_step(const struct cc_sample *s, uint64_t bytes, uint64_t *pending, struct cc_decision *d)
+{
+	*pending += bytes;
+	if (s->stepped && d->cwnd > s->mss)
+		*pending -= min_u64(whole_segments(d->cwnd - s->mss, s->mss), *pending);
+	d->cwnd = cc_reno_avoidance(d->cwnd, s->mss, pending);
+	if (d->cwnd >= d->ssthresh && d->cwnd < CC_CWND_MAX)
+		d->step_after = whole_segments(d->cwnd, s->mss) - *pending;
 }
 
 bool cc_marks_reduce(const struct cc_sample *s, bool *answered)

@@ -55,6 +55,7 @@ struct cc_sample {
 	uint32_t inflight;
 	uint32_t cwnd; /* as it stands in the flow, reductions by the fast path included */
 	uint32_t ssthresh;
+	bool stepped;      /* it grew by a segment since the last call: see cc_decision.step_after */
 	bool cwnd_limited; /* the window held back data */
 	bool in_recovery;  /* fast recovery is not over */
 	bool in_loss;      /* what a timeout found outstanding is not all acknowledged */
@@ -76,6 +77,7 @@ struct cc_decision {
 	uint64_t rate_bytes_s; /* 0 = not paced */
 	uint64_t interval_us;  /* until the next call; 0 = what suits a window (cc_flow_due()) */
 	uint32_t grows_to;     /* until then the window grows by what is acknowledged, up to this; 0 = not */
+	uint64_t step_after;   /* when so many bytes more are acknowledged it grows by a segment; 0 = not */
 	bool answers_marks;    /* it was reduced for them: the peer is to hear of it (CWR) */
 };
 
@@ -210,6 +212,8 @@ uint32_t cc_slow_start(uint32_t cwnd, uint32_t ssthresh, uint64_t *acked);
  * 2.1). Only whole segments of a window are ever in flight, so that is what counts as one: with 4.5 segments
  * the growth would otherwise come every second round trip. */
 uint32_t cc_reno_avoidance(uint32_t cwnd, uint32_t mss, uint64_t *pending);
+/* The same of an interval's `bytes`, and says when the next segment comes. */
+void cc_reno_step(const struct cc_sample *s, uint64_t bytes, uint64_t *pending, struct cc_decision *d);
 /* Must the window be reduced because of marks? Once for each window of data, and a loss counts as well:
  * what is marked in the interval after a reduction may have been sent before it (RFC 3168 6.1.2).
  * *answered: the state. */
@@ -222,7 +226,7 @@ void cc_reduce(const struct cc_sample *s, uint32_t beta_q8, struct cc_decision *
 uint64_t cc_rate(const struct cc_sample *s, const struct cc_decision *d);
 /* The same for algorithms that need no pacing: 0 below CC_PACE_MIN_RTT_US, and up to CC_BURST segments. */
 #define CC_PACE_MIN_RTT_US 1000
-enum { CC_BURST = 10 };
+enum { CC_BURST = 20 };
 uint64_t cc_window_rate(const struct cc_sample *s, const struct cc_decision *d);
 
 #endif

@@ -53,8 +53,7 @@ static void dctcp_update(struct cc_state *st, const struct cc_sample *s, struct 
 		d->acked = 0;
 	} else if (s->marked == 0 && bytes > 0) {
 		out->cwnd = cc_slow_start(s->cwnd, s->ssthresh, &bytes);
-		d->acked += bytes;
-		out->cwnd = cc_reno_avoidance(out->cwnd, s->mss, &d->acked);
+		cc_reno_step(s, bytes, &d->acked, out);
 	}
 	out->cwnd = cc_clamp_cwnd(out->cwnd, s->mss);
 	out->rate_bytes_s = cc_rate(s, out);

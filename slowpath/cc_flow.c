@@ -52,7 +52,7 @@ static void pace_set(const struct cc_flow *c, struct flow *f, struct flow_cold *
 	k->pace_slow_ns = (uint32_t)min_u64(max_u64(slow_ns, PACE_SLOW_NS), UINT32_MAX);
 }
 
-void cc_flow_wake(struct cc_flow *c, const struct flow *f, const struct flow_cold *k, tas_ns now)
+void cc_flow_wake(struct cc_flow *c, const struct flow *f, struct flow_cold *k, tas_ns now)
 {
 	c->since = now;
 	c->looked = now;
@@ -62,6 +62,8 @@ void cc_flow_wake(struct cc_flow *c, const struct flow *f, const struct flow_col
 	c->rate_us = ns_to_us32(now);
 	c->sent = k->bytes_out;
 	c->grown = 0;
+	c->steps = false;
+	k->step_at = 0;
 }
 
 /* Between looks, too: cc_decision.grows_to. */
@@ -145,6 +147,7 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.inflight = f->tx_inflight,
 		.cwnd = cwnd,
 		.ssthresh = k->ssthresh,
+		.stepped = c->steps && k->step_at == 0,
 		.cwnd_limited = cwnd_limited(c, f, k, now),
 		.in_recovery = in_recovery,
 		.in_loss = (f->flags & FLOW_LOSS) != 0,
@@ -165,6 +168,8 @@ static void decide(struct cc_flow *c, struct flow *f, struct flow_cold *k, const
 	k->ssthresh = d->ssthresh;
 	c->interval_us = d->interval_us;
 	c->grows_to = f->flags & FLOW_CWND_LIMITED ? d->grows_to : 0;
+	c->steps = d->step_after != 0;
+	k->step_at = c->steps ? k->delivered + d->step_after : 0;
 	c->pace_q16 = cc_pace_q16(d->rate_bytes_s);
 	pace_set(c, f, k);
 	if (d->answers_marks)

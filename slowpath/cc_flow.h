@@ -28,6 +28,7 @@ struct cc_flow {
 	uint64_t interval_us;   /* the algorithm's wish; 0: see cc_flow_due() */
 	uint32_t grows_to;      /* the same, of cc_decision; 0 if the window is not the limit */
 	uint32_t grown;         /* by so much the window grew in this interval */
+	bool steps;             /* cold.step_at was set */
 	uint64_t const_bytes_s; /* tasd.conf's for const-rate */
 	uint64_t max_bytes_s; /* the application's limit (SO_MAX_PACING_RATE), which a new one keeps; or 0 */
 	uint32_t pace_q16;    /* the pace without it */
@@ -47,7 +48,7 @@ void cc_flow_pace(struct cc_flow *c, struct flow *f, struct flow_cold *k);
 
 /* The flow became active (FLOW_EV_CC): an interval begins, with what was acknowledged since then. Visit it
  * again at cc_flow_due(). */
-void cc_flow_wake(struct cc_flow *c, const struct flow *f, const struct flow_cold *k, tas_ns now);
+void cc_flow_wake(struct cc_flow *c, const struct flow *f, struct flow_cold *k, tas_ns now);
 
 /* When to look next: when the current interval ends, after what the algorithm wants; or else half a round
  * trip, of a small window a quarter, with ECN or for algorithms with beta 0 two; but not less than

@@ -22,8 +22,7 @@ static void newreno_update(struct cc_state *st, const struct cc_sample *s, struc
 		r->acked = 0;
 	} else if (bytes > 0) {
 		out->cwnd = cc_slow_start(s->cwnd, s->ssthresh, &bytes);
-		r->acked += bytes;
-		out->cwnd = cc_reno_avoidance(out->cwnd, s->mss, &r->acked);
+		cc_reno_step(s, bytes, &r->acked, out);
 	}
 	out->cwnd = cc_clamp_cwnd(out->cwnd, s->mss);
 	out->rate_bytes_s = cc_window_rate(s, out);

@@ -296,18 +296,38 @@ static void the_pace_is_set_with_the_window(void **state)
 	(void)state;
 	f.srtt_us = 10000 << 3;
 	k.delivered += MSS;
-	f.cwnd = 11 * MSS;
+	f.cwnd = 21 * MSS;
 	assert_false(cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC)); /* the application is the limit, and yet: */
-	assert_int_equal(f.pace_q16, cc_pace_q16(11 * MSS * 100 * 2)); /* slow start: two windows in 10 ms */
+	assert_int_equal(f.pace_q16, cc_pace_q16(21 * MSS * 100 * 2)); /* slow start: two windows in 10 ms */
 	k.delivered += MSS;
-	f.cwnd = 10 * MSS;
+	f.cwnd = 20 * MSS;
 	cc_flow_update(&c, &f, &k, 2 * NS_PER_SEC);
 	assert_int_equal(f.pace_q16, 0); /* so much may go at once */
-	f.cwnd = 11 * MSS;
+	f.cwnd = 21 * MSS;
 	f.srtt_us = 100 << 3;
 	k.delivered += MSS;
 	cc_flow_update(&c, &f, &k, 3 * NS_PER_SEC);
 	assert_int_equal(f.pace_q16, 0);
+}
+
+/* cc_decision.step_after: from the totals to the fast path, and what it did. */
+static void the_next_segment_of_a_window_in_avoidance_is_left_to_the_fast_path(void **state)
+{
+	(void)state;
+	f.flags |= FLOW_CWND_LIMITED;
+	k.ssthresh = 10 * MSS;
+	k.delivered += 3 * MSS;
+	assert_true(update(2));
+	assert_true(k.step_at == k.delivered + 7 * MSS);
+	f.cwnd += MSS; /* as the fast path does then */
+	k.step_at = 0;
+	k.delivered += 9 * MSS;
+	f.flags |= FLOW_CWND_LIMITED;
+	assert_true(update(3));
+	assert_int_equal(f.cwnd, 11 * MSS);
+	assert_true(k.step_at == k.delivered + (11 - 2) * MSS);
+	cc_flow_wake(&c, &f, &k, 4 * NS_PER_SEC);
+	assert_true(k.step_at == 0);
 }
 
 /* The delivery rate's time is from one delivery to another, and not from one visit to another. */
@@ -438,6 +458,8 @@ int main(void)
 			a_flow_that_was_idle_in_recovery_grows_by_no_more_than_was_acknowledged, setup),
 		cmocka_unit_test_setup(marks_reduce_the_flow, setup),
 		cmocka_unit_test_setup(the_pace_is_set_with_the_window, setup),
+		cmocka_unit_test_setup(the_next_segment_of_a_window_in_avoidance_is_left_to_the_fast_path,
+			setup),
 		cmocka_unit_test_setup(the_rate_is_of_the_time_between_deliveries, setup),
 		cmocka_unit_test_setup(a_window_in_slow_start_grows_between_looks, setup),
 		cmocka_unit_test_setup(the_pace_is_the_slowest_that_is_wanted, setup),

@@ -115,6 +115,31 @@ static void how_bytes_are_divided_into_intervals_does_not_matter(void **state)
 	}
 }
 
+/* The fast path, which grows the window in the middle of an interval, leads to the same. */
+static void a_step_in_between_and_growth_at_the_end_come_to_the_same(void **state)
+{
+	struct tas_rand r;
+
+	(void)state;
+	rand_seed(&r, 1);
+	for (unsigned run = 0; run < 100; run++) {
+		struct cc_decision d = { .cwnd = 10 * MSS };
+		uint64_t all = 0, piece;
+
+		setup(NULL);
+		for (unsigned i = 0; i < 100; i++, all += piece) {
+			struct cc_sample s = sample(d.cwnd, 2 * MSS, piece = rand_below(&r, 15 * MSS));
+
+			s.stepped = d.step_after != 0 && piece >= d.step_after;
+			s.cwnd += s.stepped ? MSS : 0;
+			d = update(&s);
+			assert_true(piece == 0 || (d.step_after > 0 && d.step_after <= d.cwnd));
+		}
+		setup(NULL);
+		assert_int_equal(d.cwnd, grow(10 * MSS, 2 * MSS, all));
+	}
+}
+
 /* RFC 7661 1: a window that was not used says nothing about the network. */
 static void a_window_that_was_not_the_limit_does_not_grow(void **state)
 {
@@ -284,6 +309,7 @@ int main(void)
 		cmocka_unit_test_setup(slow_start_ends_at_ssthresh_and_the_rest_counts_for_avoidance, setup),
 		cmocka_unit_test_setup(a_part_of_a_segment_in_the_window_holds_nothing_up, setup),
 		cmocka_unit_test_setup(avoidance_follows_the_rule_for_each_acknowledgement, setup),
+		cmocka_unit_test_setup(a_step_in_between_and_growth_at_the_end_come_to_the_same, setup),
 		cmocka_unit_test_setup(how_bytes_are_divided_into_intervals_does_not_matter, setup),
 		cmocka_unit_test_setup(a_window_that_was_not_the_limit_does_not_grow, setup),
 		cmocka_unit_test_setup(nothing_grows_during_recovery, setup),

@@ -75,6 +75,19 @@ TEST(what_is_taken_back_before_anything_is_lost_comes_again_too)
 	assert_int_equal(cold_of(p)->recoveries, 1);
 }
 
+TEST(acknowledgement_that_ends_recovery_grows_the_window) /* as in Linux */
+{
+	struct peer *p = sack(6);
+
+	acked_to(p, 0, { AT(1), AT(4) });
+	expect_segment(p, 0);
+	acked_to(p, 0, { AT(1), AT(5) });
+	give(p, .seq = 1, .ack = AT(6));
+	assert_true(cold_of(p)->delivered == 6 * MSS);
+	assert_true(cold_of(p)->recovery_delivered == MSS); /* SACKed in between */
+	silence();
+}
+
 TEST(hole_that_was_resent_is_not_resent_by_a_partial_acknowledgement)
 {
 	struct peer *p = sack(10);
@@ -307,6 +320,7 @@ int main(void)
 		RIG_TEST(only_holes_are_resent),
 		RIG_TEST(what_the_peer_takes_back_comes_again_at_once),
 		RIG_TEST(what_is_taken_back_before_anything_is_lost_comes_again_too),
+		RIG_TEST(acknowledgement_that_ends_recovery_grows_the_window),
 		RIG_TEST(hole_that_was_resent_is_not_resent_by_a_partial_acknowledgement),
 		RIG_TEST(lost_retransmission_of_a_later_hole_is_found),
 		RIG_TEST(recovery_sends_what_was_delivered_up_to_the_window),

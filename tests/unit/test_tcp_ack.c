@@ -322,6 +322,43 @@ TEST(what_was_sacked_is_delivered_once) /* what congestion control counts */
 	assert_int_equal(cold_of(p)->delivered, 3 * MSS);
 }
 
+/* --- the window --- */
+
+TEST(window_grows_with_the_acknowledgement_that_completes_it) /* and not when the slow path looks next */
+{
+	struct peer *p = sending(established(.nodelay = true), 4);
+	struct flow *f = flow_of(p);
+
+	f->flags |= FLOW_CC_ACTIVE;
+	f->cwnd = 4 * MSS;
+	cold_of(p)->ssthresh = 2 * MSS;
+	cold_of(p)->step_at = cold_of(p)->delivered + 4 * MSS;
+	app_writes(p, 20 * MSS);
+	silence();
+	give(p, .seq = 1, .ack = 1 + 2 * MSS);
+	assert_int_equal(overlook(), 2);
+	give(p, .seq = 1, .ack = 1 + 4 * MSS);
+	assert_int_equal(overlook(), 3); /* together */
+	assert_int_equal(f->cwnd, 5 * MSS);
+	assert_true(cold_of(p)->step_at == 0);
+	overlook();
+}
+
+TEST(window_does_not_grow_behind_a_loss)
+{
+	struct peer *p = sending(established(.nodelay = true), 8);
+
+	flow_of(p)->flags |= FLOW_CC_ACTIVE;
+	cold_of(p)->step_at = cold_of(p)->delivered + 5 * MSS;
+	give(p, .seq = 1, .ack = 1, .sack = { { 1 + MSS, 1 + 4 * MSS } });
+	assert_int_equal(overlook(), 1);
+	assert_true(cold_of(p)->step_at == 0);
+	cold_of(p)->step_at = cold_of(p)->delivered + 5 * MSS;
+	wait_ms(1000);
+	overlook();
+	assert_true(cold_of(p)->timeouts > 0 && cold_of(p)->step_at == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +383,8 @@ int main(void)
 		RIG_TEST(duplicate_counts_whatever_little_is_outstanding),
 		RIG_TEST(block_below_another_is_no_duplicate),
 		RIG_TEST(what_was_sacked_is_delivered_once),
+		RIG_TEST(window_grows_with_the_acknowledgement_that_completes_it),
+		RIG_TEST(window_does_not_grow_behind_a_loss),
 	};
 
 	return RIG_MAIN(tests);
