@@ -16,7 +16,7 @@
 enum {
 	DEAR_NS = 50 * 1000, /* at least; on a machine of its own to wake one takes 1 to 5 us */
 	DEAR_MAX_NS = 20 * DEAR_NS,
-	DEAR_TIMES = 16,  /* of what is usual: virtual CPUs may take 30 us to wake each other */
+	DEAR_TIMES = 8,   /* of what is usual: virtual CPUs may take 30 us to wake each other */
 	CHEAP_PART = 8,   /* of what is dear, on average: it need not be measured exactly */
 	SAMPLE_TIMES = 8, /* at most, so that the average forgets the largest after some small ones */
 	AVERAGE = 8,      /* the last counts for one part in so many */

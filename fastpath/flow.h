@@ -342,7 +342,8 @@ struct flow_cold {
 	uint16_t accept_forks, close_forks; /* of its process, as it accepted and closed the flow */
 	struct flow_key key;
 	uint64_t bytes_in, bytes_out, bytes_rtx;
-	uint64_t step_at;    /* when `delivered` is there the window grows by a segment; 0: not */
+	uint64_t step_at;    /* when `delivered` is there the window grows by a segment; then 0.
+			      * UINT64_MAX: a loss came before */
 	uint64_t cc_from;    /* `delivered` when FLOW_CC_ACTIVE was set: the interval begins there */
 	tas_ns ts_recent_ns; /* when flow.ts_recent was renewed */
 	uint32_t segs_in, segs_out, rtx_segs;

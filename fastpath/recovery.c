@@ -74,7 +74,7 @@ static void recovery_begin(struct tcp t)
 
 	spurious_begin(t);
 	k->ssthresh = reduced(f, k);
-	k->step_at = 0;
+	k->step_at = UINT64_MAX;
 	k->recover = flow_tx_nxt(f);
 	k->recoveries++;
 	k->prr_delivered = k->prr_out = 0;
@@ -242,6 +242,8 @@ void recovery_taken_back(struct tcp t)
 	t.k->sacked.n = 0;
 	if (!(t.f->flags & (FLOW_RECOVERY | FLOW_LOSS)))
 		recovery_begin(t);
+	t.k->recover = max_u64(t.k->recover, t.k->lost_to);
+	spurious_never(t.k);
 }
 
 /* If the last segment was lost, and its second sending alone arrived, nobody else would answer the loss. */
@@ -323,7 +325,7 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 	if (k->sacked.n > 0 && ranges_all(&k->sacked)[0].from == f->tx_una)
 		k->sacked.n = 0; /* the peer took back what it had SACKed (RFC 2018 8) */
 	k->resent.n = 0;
-	k->step_at = 0;
+	k->step_at = UINT64_MAX;
 	k->rack.is_waiting = k->tail_probed = false;
 	f->cwnd = f->mss;
 	f->dup_acks = 0;

@@ -48,7 +48,7 @@ static void rtt_sacked(struct tcp t, uint64_t to)
 	uint64_t end;
 	uint32_t sent_us;
 
-	if (!(t.f->flags & FLOW_LOSS) && to > ranges_top(&t.k->sacked) &&
+	if (!(t.f->flags & FLOW_LOSS) && to > ranges_top(&t.k->sacked) && to > t.k->lost_to &&
 		!resent_covers(&t.k->resent, to - 1, &end) && sent_exactly(t.f, &t.k->sent, to, &sent_us) &&
 		sent_us != t.c->now_us) /* within a tick of the clock: no time at all */
 		rtt_since(t, sent_us);
@@ -129,17 +129,10 @@ static inline void cc_note(struct tcp t, const struct seg *seg)
  * alone. */
 static TAS_NOINLINE void cc_step(struct tcp t)
 {
-	if (t.k->step_at == 0 || t.k->delivered < t.k->step_at)
+	if (t.k->delivered < t.k->step_at || t.k->step_at == 0)
 		return;
 	t.k->step_at = 0;
 	t.f->cwnd += t.f->mss;
-}
-
-static TAS_NOINLINE void sacked_trim(struct tcp t)
-{
-	ranges_trim_below(&t.k->sacked, t.f->tx_una);
-	if (t.k->sacked.n > 0 && ranges_all(&t.k->sacked)[0].from == t.f->tx_una)
-		recovery_taken_back(t);
 }
 
 /* `acked` bytes left the network for good; the FIN, if it was among them, is not payload. */
@@ -168,7 +161,7 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	}
 	count(t.c, CNT_TCP_TX_PAYLOAD, payload);
 	if (k->sacked.n > 0)
-		sacked_trim(t);
+		ranges_trim_below(&k->sacked, f->tx_una);
 	rtt_take(t, seg);
 	k->rto_base_us = k->delivered_us = t.c->now_us;
 	if (unlikely(acked > payload)) {
@@ -289,6 +282,8 @@ enum ack_result tcp_ack_in(struct tcp t, const struct seg *seg, const uint8_t *f
 	if (moved)
 		ack_advance(t, (uint32_t)ahead, seg);
 	fresh = sack_take(t, seg, frame);
+	if (unlikely(t.k->sacked.n > 0) && moved && ranges_all(&t.k->sacked)[0].from == f->tx_una)
+		recovery_taken_back(t);
 	if (!moved && (fresh > 0 || (!(f->flags & FLOW_SACK) && is_duplicate(f, seg)))) {
 		duplicate = true;
 		f->dup_acks += f->dup_acks < UINT8_MAX;

@@ -85,7 +85,7 @@ void cc_reno_step(const struct cc_sample *s, uint64_t bytes, uint64_t *pending, 
 	if (s->stepped && d->cwnd > s->mss)
 		*pending -= min_u64(whole_segments(d->cwnd - s->mss, s->mss), *pending);
 	d->cwnd = cc_reno_avoidance(d->cwnd, s->mss, pending);
-	if (d->cwnd >= d->ssthresh && d->cwnd < CC_CWND_MAX)
+	if (s->cwnd_limited && !s->in_recovery && d->cwnd >= d->ssthresh && d->cwnd < CC_CWND_MAX)
 		d->step_after = whole_segments(d->cwnd, s->mss) - *pending;
 }
 
@@ -115,9 +115,9 @@ uint64_t cc_rate(const struct cc_sample *s, const struct cc_decision *d)
 /* Below a millisecond windows go as acknowledgements and quota let them: a window then is a few dozen
  * segments at 10 Gbit/s, which any switch holds, and the gaps between paced segments would be shorter than
  * a pass of a core that has other work, so that pacing would cost rate and spread nothing. Above, a burst
- * of a window is a megabyte and worth spreading; but one that every connection may begin with (RFC 6928)
- * needs none. Spread, each of few segments would wait for the receiver's delayed acknowledgement, for want
- * of a second one close behind it. */
+ * of a window is a megabyte and worth spreading; but one of twice what every connection may begin with
+ * (RFC 6928) needs none. Spread, each of few segments would wait for the receiver's delayed
+ * acknowledgement, for want of a second one close behind it. */
 uint64_t cc_window_rate(const struct cc_sample *s, const struct cc_decision *d)
 {
 	return s->srtt_us < CC_PACE_MIN_RTT_US || d->cwnd <= CC_BURST * s->mss ? 0 : cc_rate(s, d);

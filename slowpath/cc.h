@@ -6,14 +6,14 @@
  * for the one segment after a timeout. No rate is so low that a flow stands still: see cc_pace_q16(), and the
  * floor of each algorithm in docs/congestion.md.
  *
- * Who does what: the fast path reduces at once, at the start of recovery cwnd = ssthresh = max(2 mss,
- * W * beta_q8 / 256), at a timeout ssthresh likewise and cwnd = 1 mss; W is cwnd, or what is in flight if
- * that is less and nothing waits for the window. Whatever is slower than that happens here, once per control
- * interval: growth, and the answer to marks (ECE), by RFC 3168 for newreno, cubic and bbr, by RFC 8257 for
- * dctcp. Intervals are two round trips at least where marks are answered, and else a half or a quarter: so
- * late growth may be. Algorithms that follow a model of the path (bbr, timely, const-rate) have beta_q8 = 0:
- * the fast path leaves the window alone but at a timeout, and they judge losses by what they know; bbr and
- * timely say themselves how often they are asked.
+ * Who does what: the fast path reduces at once, at the start of recovery cwnd = ssthresh = max(2 mss, W *
+ * beta_q8 / 256), at a timeout ssthresh likewise and cwnd = 1 mss; W is cwnd, or what is in flight if that
+ * is less and nothing waits for the window. Whatever is slower than that happens here, once per control
+ * interval: growth, but for what it foresees (step_after, grows_to), and the answer to marks (ECE), by RFC
+ * 3168 for newreno, cubic and bbr, by RFC 8257 for dctcp. Intervals are two round trips at least where marks
+ * are answered, and else a half or a quarter: so late growth may be. Algorithms that follow a model of the
+ * path (bbr, timely, const-rate) have beta_q8 = 0: the fast path leaves the window alone but at a timeout,
+ * and they judge losses by what they know; bbr and timely say themselves how often they are asked.
  *
  * Owner: whoever holds the flow's lock. Pure: no clock, no memory but the state handed in. */
 #ifndef TAS_SLOWPATH_CC_H

@@ -51,7 +51,7 @@ static void dctcp_update(struct cc_state *st, const struct cc_sample *s, struct 
 	if (s->marked > 0 && !reduced) {
 		dctcp_reduce(d, s, out);
 		d->acked = 0;
-	} else if (s->marked == 0 && bytes > 0) {
+	} else if (s->marked == 0 && (bytes > 0 || s->stepped)) {
 		out->cwnd = cc_slow_start(s->cwnd, s->ssthresh, &bytes);
 		cc_reno_step(s, bytes, &d->acked, out);
 	}

@@ -40,6 +40,7 @@ void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum c
 	};
 	f->cwnd = cc_initial_cwnd(f->mss, initial_segments);
 	k->ssthresh = CC_SSTHRESH_NONE;
+	k->step_at = UINT64_MAX;
 	k->min_rtt_us = UINT32_MAX;
 	cc_flow_switch(c, f, k, alg, now);
 }
@@ -63,7 +64,7 @@ void cc_flow_wake(struct cc_flow *c, const struct flow *f, struct flow_cold *k, 
 	c->sent = k->bytes_out;
 	c->grown = 0;
 	c->steps = false;
-	k->step_at = 0;
+	k->step_at = UINT64_MAX;
 }
 
 /* Between looks, too: cc_decision.grows_to. */
@@ -168,8 +169,8 @@ static void decide(struct cc_flow *c, struct flow *f, struct flow_cold *k, const
 	k->ssthresh = d->ssthresh;
 	c->interval_us = d->interval_us;
 	c->grows_to = f->flags & FLOW_CWND_LIMITED ? d->grows_to : 0;
-	c->steps = d->step_after != 0;
-	k->step_at = c->steps ? k->delivered + d->step_after : 0;
+	c->steps = d->step_after != 0 && (f->flags & FLOW_CC_ACTIVE);
+	k->step_at = c->steps ? k->delivered + d->step_after : UINT64_MAX;
 	c->pace_q16 = cc_pace_q16(d->rate_bytes_s);
 	pace_set(c, f, k);
 	if (d->answers_marks)
@@ -268,8 +269,10 @@ static bool look(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns 
 
 	/* between bursts of a small window, or what acknowledges the next one would not count */
 	again |= s.acked == 0 && f->tx_inflight > 0 && limited_lately(c, f, k, now);
-	if (!again)
+	if (!again) {
 		f->flags &= ~(uint32_t)FLOW_CC_ACTIVE;
+		k->step_at = UINT64_MAX;
+	}
 	if (!trouble && s.acked == 0)
 		return again;
 	ops->update(&c->state, &s, &d);

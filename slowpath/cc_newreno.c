@@ -20,7 +20,7 @@ static void newreno_update(struct cc_state *st, const struct cc_sample *s, struc
 	if (cc_marks_reduce(s, &r->marks_answered)) {
 		cc_reduce(s, NEWRENO_BETA_Q8, out);
 		r->acked = 0;
-	} else if (bytes > 0) {
+	} else if (bytes > 0 || s->stepped) {
 		out->cwnd = cc_slow_start(s->cwnd, s->ssthresh, &bytes);
 		cc_reno_step(s, bytes, &r->acked, out);
 	}

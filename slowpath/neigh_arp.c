@@ -46,7 +46,8 @@ static void answer(struct neigh *n, const struct arp_pkt *a, tas_ns now)
 	n->ops.send(n->ops.arg, frame, len);
 }
 
-/* Our own comes back. But the kernel's end of a TAP device has the port's hardware address, too. */
+/* Our own comes back. But the kernel's end of a TAP device has the port's hardware address, too; only what it
+ * asks without an address, to learn whether that is free, cannot be told from ours. */
 static bool is_ours(const struct neigh *n, const struct arp_pkt *a)
 {
 	return rte_is_same_ether_addr(&a->sender_mac, &n->mac) &&

@@ -32,8 +32,9 @@ struct wake {
 /* 0, or -errno and nothing is left behind. */
 int wake_init(struct wake *w, unsigned cores);
 void wake_fini(struct wake *w);
-/* Rings for a thread of its own on another CPU some times, which takes some milliseconds: what that takes
- * differs a lot between machines, and is what applications are measured by. Before wake_fp_ops(). */
+/* Rings for a thread of its own on another CPU some times, which takes some milliseconds, 200 at most: what
+ * that takes differs a lot between machines, and is what applications are measured by. Before wake_fp_ops();
+ * once in a process. */
 void wake_measure(struct wake *w);
 
 void wake_fp_ops(struct wake *w, struct fp_wake_ops *ops);

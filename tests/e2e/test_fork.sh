@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 120
+# timeout: 300
 # Connections that several processes have after fork: the one that uses it has its bytes, and it ends with the
 # last that has it. The topology is in lib.sh.
 # shellcheck disable=SC2119

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 60
+# timeout: 240
 # tasctl: every answer, as text and as JSON, while connections are busy; flows as the kernel at their other
 # end has them; and each way in which it can fail, with its line and its exit code.
 # shellcheck disable=SC2119

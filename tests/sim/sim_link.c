@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "include/base/assert.h"
+#include "include/net/nd.h"
 #include "include/net/pkt.h"
 
 #define BURST_MAX_NS (100 * NS_PER_MS)
@@ -86,7 +87,9 @@ static bool is_ask(const uint8_t *bytes, uint32_t len)
 	struct seg seg;
 
 	return eth->ether_type == htobe16(RTE_ETHER_TYPE_ARP) ||
-		pkt_parse(bytes, len, PKT_VERIFIED_IP | PKT_VERIFIED_L4, &key, &seg) == PKT_ICMP6;
+		(pkt_parse(bytes, len, PKT_VERIFIED_IP | PKT_VERIFIED_L4, &key, &seg) == PKT_ICMP6 &&
+			(bytes[seg.payload_off] == ICMP6_SOLICITATION ||
+				bytes[seg.payload_off] == ICMP6_ADVERTISEMENT));
 }
 
 /* It does not arrive, or not whole. */

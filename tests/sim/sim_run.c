@@ -13,7 +13,8 @@
 enum { TAIL = 60, CHECK_EVERY = 1 };
 
 #define LIFE_NS (4 * 3600 * NS_PER_SEC) /* longer takes a run only as long as something is acknowledged */
-#define STILL_NS (600 * NS_PER_SEC)     /* at least so often: five times the longest timeout */
+#define LIVES_MAX 10
+#define STILL_NS (600 * NS_PER_SEC) /* at least so often: five times the longest timeout */
 #define PATIENCE_NS (30 * NS_PER_SEC)
 
 struct run {
@@ -168,6 +169,8 @@ static bool is_alive(struct run *r)
 
 	if (r->now < r->life_end)
 		return true;
+	if (r->now - r->d.begin >= LIVES_MAX * LIFE_NS)
+		return false;
 	for (unsigned i = 0; i < r->d.hosts; i++)
 		for (uint32_t id = 0; id < r->host[i].fp.conf.flows_max; id++)
 			acked += r->host[i].fp.flows[id].tx_una + r->host[i].fp.flows[id].rx_nxt;

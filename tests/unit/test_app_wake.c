@@ -80,7 +80,7 @@ TEST(what_is_usual_on_the_machine_is_not_dear)
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(rings_of(p), 1);
 	assert_int_equal(faults_of(p), 0);
-	costs(20 * USUAL_NS_VIRTUAL, 20 * USUAL_NS_VIRTUAL);
+	costs(10 * USUAL_NS_VIRTUAL, 10 * USUAL_NS_VIRTUAL);
 	for (unsigned i = 0; rings_of(p) == 1; i++)
 		assert_true(i < 20);
 }

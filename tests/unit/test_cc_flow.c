@@ -326,8 +326,31 @@ static void the_next_segment_of_a_window_in_avoidance_is_left_to_the_fast_path(v
 	assert_true(update(3));
 	assert_int_equal(f.cwnd, 11 * MSS);
 	assert_true(k.step_at == k.delivered + (11 - 2) * MSS);
-	cc_flow_wake(&c, &f, &k, 4 * NS_PER_SEC);
-	assert_true(k.step_at == 0);
+	k.step_at = 0; /* done, and then the application was the limit: booked all the same */
+	f.cwnd += MSS;
+	k.delivered += MSS;
+	c.limited_at = 0;
+	f.flags &= ~(uint32_t)FLOW_CWND_LIMITED;
+	cc_flow_update(&c, &f, &k, 4 * NS_PER_SEC);
+	assert_int_equal(c.state.newreno.acked, 0);
+	assert_int_equal(k.step_at, UINT64_MAX);
+}
+
+static void what_a_loss_prevented_was_no_step(void **state)
+{
+	(void)state;
+	f.flags |= FLOW_CWND_LIMITED;
+	k.ssthresh = 10 * MSS;
+	k.delivered += 3 * MSS;
+	assert_true(update(2));
+	recovery(true);
+	k.step_at = UINT64_MAX;
+	recovery(false);
+	k.ssthresh = f.cwnd;
+	k.delivered += 4 * MSS;
+	f.flags |= FLOW_CWND_LIMITED;
+	assert_true(update(3));
+	assert_int_equal(c.state.newreno.acked, 4 * MSS);
 }
 
 /* The delivery rate's time is from one delivery to another, and not from one visit to another. */
@@ -460,6 +483,7 @@ int main(void)
 		cmocka_unit_test_setup(the_pace_is_set_with_the_window, setup),
 		cmocka_unit_test_setup(the_next_segment_of_a_window_in_avoidance_is_left_to_the_fast_path,
 			setup),
+		cmocka_unit_test_setup(what_a_loss_prevented_was_no_step, setup),
 		cmocka_unit_test_setup(the_rate_is_of_the_time_between_deliveries, setup),
 		cmocka_unit_test_setup(a_window_in_slow_start_grows_between_looks, setup),
 		cmocka_unit_test_setup(the_pace_is_the_slowest_that_is_wanted, setup),

@@ -140,6 +140,7 @@ TEST(timer_forgets_what_the_peer_takes_back) /* RFC 2018 8: after a timeout SACK
 {
 	struct peer *p = sending(established(.nodelay = true), 4);
 
+	acked_to(p, 1);
 	acked_to(p, 1, { AT(1), AT(3) }); /* which it would have acknowledged if it still had it */
 	assert_int_equal(cold_of(p)->sacked.n, 1);
 	wait_ms(202);

@@ -265,7 +265,7 @@ static unsigned core_pass(struct stress *x)
 
 static bool core_blocks(struct stress *x, struct wake_result *rung)
 {
-	tas_ns begin = clock_now(x), due = core_deadline(x->r->fp.core[0]), most = LOOK_MS * NS_PER_MS;
+	tas_ns begin = clock_now(x), due = core_wakes_due(x->r->fp.core[0]), most = LOOK_MS * NS_PER_MS;
 
 	delay(x);
 	wake_core_wait(&x->w, 0, min_u64(most, due > begin ? due - begin : 0), rung);
