@@ -63,7 +63,6 @@ void cc_flow_wake(struct cc_flow *c, const struct flow *f, struct flow_cold *k, 
 	c->rate_us = ns_to_us32(now);
 	c->sent = k->bytes_out;
 	c->grown = 0;
-	c->steps = false;
 	k->step_at = UINT64_MAX;
 }
 
@@ -148,7 +147,7 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.inflight = f->tx_inflight,
 		.cwnd = cwnd,
 		.ssthresh = k->ssthresh,
-		.stepped = c->steps && k->step_at == 0,
+		.stepped = k->step_at == 0,
 		.cwnd_limited = cwnd_limited(c, f, k, now),
 		.in_recovery = in_recovery,
 		.in_loss = (f->flags & FLOW_LOSS) != 0,
@@ -169,8 +168,8 @@ static void decide(struct cc_flow *c, struct flow *f, struct flow_cold *k, const
 	k->ssthresh = d->ssthresh;
 	c->interval_us = d->interval_us;
 	c->grows_to = f->flags & FLOW_CWND_LIMITED ? d->grows_to : 0;
-	c->steps = d->step_after != 0 && (f->flags & FLOW_CC_ACTIVE);
-	k->step_at = c->steps ? k->delivered + d->step_after : UINT64_MAX;
+	k->step_at = d->step_after != 0 && (f->flags & FLOW_CC_ACTIVE) ? k->delivered + d->step_after
+								       : UINT64_MAX;
 	c->pace_q16 = cc_pace_q16(d->rate_bytes_s);
 	pace_set(c, f, k);
 	if (d->answers_marks)
@@ -271,7 +270,7 @@ static bool look(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns 
 	again |= s.acked == 0 && f->tx_inflight > 0 && limited_lately(c, f, k, now);
 	if (!again) {
 		f->flags &= ~(uint32_t)FLOW_CC_ACTIVE;
-		k->step_at = UINT64_MAX;
+		k->step_at = UINT64_MAX; /* it would grow unseen */
 	}
 	if (!trouble && s.acked == 0)
 		return again;

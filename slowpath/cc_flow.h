@@ -28,7 +28,6 @@ struct cc_flow {
 	uint64_t interval_us;   /* the algorithm's wish; 0: see cc_flow_due() */
 	uint32_t grows_to;      /* the same, of cc_decision; 0 if the window is not the limit */
 	uint32_t grown;         /* by so much the window grew in this interval */
-	bool steps;             /* cold.step_at was set */
 	uint64_t const_bytes_s; /* tasd.conf's for const-rate */
 	uint64_t max_bytes_s; /* the application's limit (SO_MAX_PACING_RATE), which a new one keeps; or 0 */
 	uint32_t pace_q16;    /* the pace without it */
