@@ -30,6 +30,7 @@
 
 #define CC_CWND_MAX (1u << 30) /* RFC 7323 2.3: no peer's window is larger */
 #define CC_SSTHRESH_NONE CC_CWND_MAX
+#define CC_INITIAL_SEGMENTS 10 /* RFC 6928 */
 #define CC_BYTES_S_PER_MBIT 125000ull
 
 /* flow.cc: stable numbers, shown by tasctl. */
@@ -90,7 +91,8 @@ struct cc_cubic_state {
 	double w_max, w_est; /* of RFC 9438, in segments */
 	double k_s, t_s;     /* seconds; t: of congestion avoidance in which the window was the limit */
 	float w_prior;       /* segments: the window before the last reduction */
-	uint8_t phase;       /* of cc_cubic.c */
+	float pending; /* segments: growth that the window does not have yet, or, below 0, has already */
+	uint8_t phase; /* of cc_cubic.c */
 	bool marks_answered;
 	struct hystart hystart;
 };
@@ -180,10 +182,11 @@ static inline struct cc_decision cc_keep(const struct cc_sample *s)
 }
 
 /* How many of the acknowledged bytes may grow the window: none while recovery lasts (they are held for what
- * comes after it), none unless the window was the limit, none from before a timeout or from a recovery. */
+ * comes after it), none unless the window was the limit, none from before a timeout or from a recovery, none
+ * that did it already. */
 static inline uint64_t cc_growth_bytes(const struct cc_sample *s)
 {
-	uint64_t bytes = s->acked + s->held, spent = s->before_timeout + s->recovering;
+	uint64_t bytes = s->acked + s->held, spent = s->before_timeout + s->recovering + s->grown;
 
 	return !s->cwnd_limited || s->in_recovery || bytes <= spent ? 0 : bytes - spent;
 }
@@ -208,6 +211,11 @@ static inline uint32_t cc_clamp_cwnd(uint64_t cwnd, uint32_t floor)
 
 /* Slow start: takes from *acked what it uses until ssthresh is reached (RFC 5681 3.1, counting bytes). */
 uint32_t cc_slow_start(uint32_t cwnd, uint32_t ssthresh, uint64_t *acked);
+/* Between looks, too, but for no more than another window. */
+static inline void cc_slow_start_goes_on(struct cc_decision *d)
+{
+	d->grows_to = d->cwnd < d->ssthresh ? min_u32(2 * d->cwnd, d->ssthresh) : 0;
+}
 /* Congestion avoidance: a segment for each window of bytes; *pending keeps the rest (RFC 5681 3.1, RFC 3465
  * 2.1). Only whole segments of a window are ever in flight, so that is what counts as one: with 4.5 segments
  * the growth would otherwise come every second round trip. */

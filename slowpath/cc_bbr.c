@@ -310,15 +310,6 @@ static void bbr_startup(struct cc_bbr_state *b, const struct cc_sample *s, const
 	}
 }
 
-static void bbr_drain(struct cc_bbr_state *b, const struct cc_sample *s, const struct bbr_round *r)
-{
-	b->rounds += r->is_whole;
-	if (s->pipe <= bbr_inflight(b, s, 1) || b->rounds >= BBR_DRAIN_ROUNDS_MAX) {
-		bbr_enter_down(b, s);
-		b->awaits_result = false;
-	}
-}
-
 static bool bbr_time_to_probe(const struct cc_bbr_state *b, const struct cc_sample *s)
 {
 	uint32_t segments = bbr_bdp(b, bbr_bw(b), 1) / s->mss;
@@ -357,6 +348,16 @@ static void bbr_down(struct cc_bbr_state *b, const struct cc_sample *s, const st
 	b->rounds += r->is_whole;
 	if (s->pipe <= target || !b->stands || b->rounds >= BBR_DRAIN_ROUNDS_MAX)
 		b->phase = BBR_CRUISE; /* since when, and how many rounds, goes on */
+}
+
+static void bbr_drain(struct cc_bbr_state *b, const struct cc_sample *s, const struct bbr_round *r)
+{
+	b->rounds += r->is_whole;
+	if (s->pipe <= bbr_inflight(b, s, 1) || b->rounds >= BBR_DRAIN_ROUNDS_MAX) {
+		bbr_enter_down(b, s);
+		b->awaits_result = false;
+		bbr_down(b, s, r);
+	}
 }
 
 static void bbr_cruise(struct cc_bbr_state *b, const struct cc_sample *s, const struct bbr_round *r)
@@ -474,6 +475,12 @@ static uint32_t bbr_round_us(const struct cc_bbr_state *b, const struct cc_sampl
 	return max_u32(s->srtt_us, (uint32_t)min_u64(some_us, (uint64_t)BBR_ROUND_TRIPS * s->srtt_us));
 }
 
+/* Of startup, between looks. */
+static uint32_t bbr_grows_to(const struct cc_bbr_state *b, uint32_t cwnd)
+{
+	return bbr_max_bw(b) > 0 ? bbr_bdp(b, bbr_bw(b), bbr_gain[BBR_STARTUP].cwnd) : 2 * cwnd;
+}
+
 /* How long it takes until no more is in the network than the path holds, as it goes now. */
 static uint32_t bbr_drain_us(const struct cc_bbr_state *b, const struct cc_sample *s)
 {
@@ -490,7 +497,7 @@ static void bbr_decide(struct cc_bbr_state *b, const struct cc_sample *s, struct
 	out->rate_bytes_s = s->srtt_us == 0 ? 0 : bbr_pace(b, s, out->cwnd);
 	if (bbr_in_startup(b)) {
 		out->interval_us = s->srtt_us / 2;
-		out->grows_to = bbr_bdp(b, bbr_bw(b), bbr_gain[BBR_STARTUP].cwnd);
+		out->grows_to = bbr_grows_to(b, out->cwnd);
 	} else if (b->phase == BBR_DRAIN) {
 		out->interval_us = max_u32(bbr_drain_us(b, s), s->srtt_us / 8);
 	} else {

@@ -77,10 +77,10 @@ static double cubic_step(struct cc_cubic_state *c, double cwnd, double acked, do
 
 /* In steps of a quarter of a window, between which time and target move on as they would from one
  * acknowledgement to the next. The time that belongs to `bytes` is their part of the interval. */
-static uint32_t cubic_avoidance(struct cc_cubic_state *c, const struct cc_sample *s, uint32_t from,
+static double cubic_avoidance(struct cc_cubic_state *c, const struct cc_sample *s, double cwnd,
 	uint64_t bytes)
 {
-	double cwnd = (double)from / s->mss, acked = (double)bytes / s->mss;
+	double acked = (double)bytes / s->mss;
 	unsigned steps = (unsigned)fmin(fmax(ceil(4 * acked / cwnd), 1), CUBIC_STEPS_MAX);
 	double time_s = (double)s->interval_ns / (double)NS_PER_SEC *
 		((double)bytes / (double)max_u64(s->acked, bytes));
@@ -90,7 +90,26 @@ static uint32_t cubic_avoidance(struct cc_cubic_state *c, const struct cc_sample
 		cubic_epoch_begin(c, cwnd);
 	for (unsigned i = 0; i < steps; i++)
 		cwnd = cubic_step(c, cwnd, acked / steps, dt_s, rtt_s);
-	return (uint32_t)fmin(cwnd * s->mss, CC_CWND_MAX);
+	return cwnd;
+}
+
+/* Only whole segments are ever in flight, so the window waits for one; the fast path adds it with the
+ * acknowledgement that completes it, if things go on as in this interval. */
+static void cubic_advance(struct cc_cubic_state *c, const struct cc_sample *s, uint64_t bytes,
+	struct cc_decision *out)
+{
+	double before = (double)out->cwnd / s->mss, from = before + c->pending;
+	double to = cubic_avoidance(c, s, from, bytes), whole = floor(before) + 1;
+
+	if (to >= whole) {
+		out->cwnd = (uint32_t)fmin(to * s->mss, CC_CWND_MAX);
+		whole = floor(to) + 1;
+		c->pending = 0;
+	} else {
+		c->pending = (float)(to - before);
+	}
+	if (to > from)
+		out->step_after = (uint64_t)fmin((whole - to) / (to - from) * (double)bytes, CC_CWND_MAX);
 }
 
 /* RFC 9406 is for the first slow start alone: later ones know where they end. */
@@ -114,19 +133,24 @@ static void cubic_grow(struct cc_cubic_state *c, const struct cc_sample *s, uint
 	if (s->cwnd < s->ssthresh) {
 		if (c->phase == CUBIC_RUNNING) /* slow start once more, after the flow was idle */
 			c->phase = CUBIC_AT_PLATEAU;
+		c->pending = 0;
 		cubic_slow_start(c, s, &bytes, out);
 		if (out->cwnd < out->ssthresh)
 			return;
 	}
 	if (bytes > 0)
-		out->cwnd = cubic_avoidance(c, s, out->cwnd, bytes);
+		cubic_advance(c, s, bytes, out);
 }
 
-/* What the fast path did about losses, which left beta of what the window was. */
-static void cubic_note_losses(struct cc_cubic_state *c, const struct cc_sample *s)
+/* What the fast path did to the window: the segment that it foresaw, and beta of it for losses. */
+static void cubic_note_changes(struct cc_cubic_state *c, const struct cc_sample *s)
 {
 	double before = s->ssthresh / CUBIC_BETA / s->mss;
 
+	if (s->stepped)
+		c->pending -= 1;
+	if (s->undone || s->recoveries > 0 || s->timeouts > 0)
+		c->pending = 0;
 	if (s->undone) { /* 4.9: what there is was no wrong window */
 		c->w_max = fmax(c->w_max, (double)s->cwnd / s->mss);
 		c->phase = CUBIC_BELOW_W_MAX;
@@ -145,14 +169,17 @@ static void cubic_update(struct cc_state *st, const struct cc_sample *s, struct 
 	uint64_t bytes = cc_growth_bytes(s);
 
 	*out = cc_keep(s);
-	cubic_note_losses(c, s);
+	cubic_note_changes(c, s);
 	if (cc_marks_reduce(s, &c->marks_answered)) {
 		cubic_reduced(c, (double)s->cwnd / s->mss);
 		cc_reduce(s, CUBIC_BETA_Q8, out);
+		c->pending = 0;
 	} else if (bytes > 0) {
 		cubic_grow(c, s, bytes, out);
 	}
 	out->cwnd = cc_clamp_cwnd(out->cwnd, s->mss);
+	if (c->hystart.baseline_rtt_us == 0 || s->ssthresh < CC_SSTHRESH_NONE) /* else by a fraction */
+		cc_slow_start_goes_on(out);
 	out->rate_bytes_s = cc_window_rate(s, out);
 }
 

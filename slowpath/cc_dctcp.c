@@ -56,6 +56,7 @@ static void dctcp_update(struct cc_state *st, const struct cc_sample *s, struct 
 		cc_reno_step(s, bytes, &d->acked, out);
 	}
 	out->cwnd = cc_clamp_cwnd(out->cwnd, s->mss);
+	cc_slow_start_goes_on(out);
 	out->rate_bytes_s = cc_rate(s, out);
 }
 

@@ -6,6 +6,7 @@ enum {
 	PACE_SLOW_NS = 1 << 16, /* a byte, at the slowest pace that flow.pace_q16 can say */
 	SMALL_WINDOW = 16,      /* segments: a fraction of one matters, so it is looked for more often */
 	GROWTHS = 8,            /* a round trip, of a window that grows between looks */
+	PACE_WINDOWS = 3,
 };
 
 /* Of the first `delivered` bytes that were delivered, those outside of fast recoveries: exact behind the
@@ -35,6 +36,7 @@ void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum c
 		.sent = k->bytes_out,
 		.since = now,
 		.looked = now,
+		.visited = now,
 		.max_bytes_s = c->max_bytes_s,
 		.const_bytes_s = c->const_bytes_s,
 	};
@@ -55,43 +57,54 @@ static void pace_set(const struct cc_flow *c, struct flow *f, struct flow_cold *
 
 void cc_flow_wake(struct cc_flow *c, const struct flow *f, struct flow_cold *k, tas_ns now)
 {
-	c->since = now;
-	c->looked = now;
+	c->since = c->looked = c->visited = now;
 	c->delivered = k->cc_from;
 	c->steady = steady_of(f, k, k->cc_from);
 	c->rate_from = k->delivered;
 	c->rate_us = ns_to_us32(now);
 	c->sent = k->bytes_out;
 	c->grown = 0;
+	c->was_limited = (f->flags & FLOW_CWND_LIMITED) != 0;
 	k->step_at = UINT64_MAX;
 }
 
 /* Between looks, too: cc_decision.grows_to. */
-static bool may_grow(const struct cc_flow *c, const struct flow *f) { return c->grows_to > f->cwnd; }
+static bool may_grow(const struct cc_flow *c, const struct flow *f)
+{
+	return c->was_limited && c->grows_to > f->cwnd;
+}
+
+static tas_ns interval_ns(const struct cc_flow *c, const struct flow *f)
+{
+	uint32_t srtt_us = f->srtt_us >> 3;
+
+	if (c->interval_us != 0)
+		return c->interval_us * NS_PER_US;
+	if ((f->flags & FLOW_ECN) || cc_ops_of(f->cc)->beta_q8 == 0)
+		return 2ull * srtt_us * NS_PER_US;
+	return srtt_us / (f->cwnd <= SMALL_WINDOW * f->mss ? 4 : 2) * NS_PER_US;
+}
 
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns)
 {
-	uint32_t srtt_us = f->srtt_us >> 3;
-	uint64_t us = srtt_us / (f->cwnd <= SMALL_WINDOW * f->mss ? 4 : 2);
+	tas_ns due = c->looked + max_u64(interval_ns(c, f), min_interval_ns), growth;
 
-	if (c->interval_us != 0)
-		us = c->interval_us;
-	else if ((f->flags & FLOW_ECN) || cc_ops_of(f->cc)->beta_q8 == 0)
-		us = 2ull * srtt_us;
-	if (may_grow(c, f))
-		us = min_u64(us, srtt_us / GROWTHS);
-	return c->looked + max_u64(us * NS_PER_US, min_interval_ns);
+	growth = c->visited + max_u64((f->srtt_us >> 3) / GROWTHS * NS_PER_US, min_interval_ns);
+	return may_grow(c, f) ? min_u64(due, growth) : due;
 }
 
-/* Of the interval's bytes, those that may grow the window. */
+static uint64_t less(uint64_t a, uint64_t b) { return a - min_u64(b, a); }
+
+/* Of the interval's bytes, those that may still grow the window: what grew it is the first of them. */
 static uint64_t steady_growth(const struct cc_flow *c, const struct flow *f, const struct flow_cold *k)
 {
-	uint64_t now = steady_of(f, k, k->delivered), all = now - min_u64(c->steady, now), before = 0;
+	uint64_t all = less(steady_of(f, k, k->delivered), c->steady), before = 0;
 
 	if (k->recoveries != c->recoveries)
-		before = min_u64(k->steady_delivered - min_u64(c->steady, k->steady_delivered), all);
+		before = less(min_u64(less(k->steady_delivered, c->steady), all), c->grown);
+	all = less(all, c->grown);
 	return min_u64(all - before + cc_growth_before(before, k->recoveries - c->recoveries, k->beta_q8),
-		k->delivered - c->delivered);
+		less(k->delivered - c->delivered, c->grown));
 }
 
 /* The window was the limit within the last round trip: shorter intervals may pass between bursts that fill
@@ -131,16 +144,14 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.interval_ns = now > c->since ? now - c->since : 0,
 		.acked = acked,
 		.grown = min_u64(c->grown, acked),
-		.recovering = timeouts == 0 && !undone ? acked - steady_growth(c, f, k) : 0,
+		.recovering = timeouts == 0 && !undone ? less(acked, c->grown) - steady_growth(c, f, k) : 0,
 		.held = timeouts == 0 ? c->held : 0,
 		.marked = k->marked - c->marked,
 		.lost = k->lost - c->lost,
 		.recoveries = undone ? 0 : k->recoveries - c->recoveries,
 		.timeouts = timeouts,
 		.undone = undone,
-		.before_timeout = timeouts > 0 && k->timeout_delivered > c->delivered
-			? k->timeout_delivered - c->delivered
-			: 0,
+		.before_timeout = timeouts > 0 ? less(less(k->timeout_delivered, c->delivered), c->grown) : 0,
 		.srtt_us = f->srtt_us >> 3,
 		.min_rtt_us = k->min_rtt_us,
 		.mss = f->mss,
@@ -167,7 +178,8 @@ static void decide(struct cc_flow *c, struct flow *f, struct flow_cold *k, const
 		f->cwnd = d->cwnd;
 	k->ssthresh = d->ssthresh;
 	c->interval_us = d->interval_us;
-	c->grows_to = f->flags & FLOW_CWND_LIMITED ? d->grows_to : 0;
+	c->grows_to = d->grows_to;
+	c->was_limited = (f->flags & FLOW_CWND_LIMITED) != 0;
 	k->step_at = d->step_after != 0 && (f->flags & FLOW_CC_ACTIVE) ? k->delivered + d->step_after
 								       : UINT64_MAX;
 	c->pace_q16 = cc_pace_q16(d->rate_bytes_s);
@@ -185,6 +197,8 @@ static void flow_begin(struct cc_flow *c, struct flow *f, struct flow_cold *k, t
 
 	if (ops->begin != NULL)
 		ops->begin(&c->state, &s, &d);
+	else if (ops->beta_q8 != 0)
+		cc_slow_start_goes_on(&d);
 	decide(c, f, k, &d);
 }
 
@@ -194,6 +208,8 @@ void cc_flow_switch(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum
 
 	ops->init(&c->state);
 	f->cc = (uint8_t)alg;
+	if (f->cwnd >= CC_CWND_MAX) /* there was none */
+		f->cwnd = max_u32(f->tx_inflight, cc_initial_cwnd(f->mss, CC_INITIAL_SEGMENTS));
 	if ((f->flags & FLOW_RECOVERY) && (k->beta_q8 == 0) != (ops->beta_q8 == 0))
 		f->cwnd = k->ssthresh; /* from now on somebody else's */
 	k->beta_q8 = ops->beta_q8;
@@ -235,7 +251,7 @@ static uint64_t held_for_later(const struct cc_sample *s, const struct flow_cold
 {
 	if (!s->in_recovery || !s->cwnd_limited || k->beta_q8 == 0)
 		return 0;
-	return s->held + s->acked - s->before_timeout - s->recovering;
+	return s->held + s->acked - s->before_timeout - s->recovering - s->grown;
 }
 
 /* Is there a reason to look at the flow again, though nothing of it may be heard until then? */
@@ -244,15 +260,29 @@ static bool looks_again(const struct cc_sample *s, bool follows)
 	return s->acked > 0 && (s->cwnd_limited || s->in_recovery || (follows && (s->paced || !s->dry)));
 }
 
+/* With the window; but not one of more than PACE_WINDOWS in a round trip, which is of something else. */
+static void pace_grow(struct cc_flow *c, const struct flow *f, uint32_t by)
+{
+	uint64_t window = f->cwnd + by, most = PACE_WINDOWS * window * 1000000 / max_u32(f->srtt_us >> 3, 1);
+	uint32_t with_window = (uint32_t)((uint64_t)c->pace_q16 * f->cwnd / window);
+
+	if (c->pace_q16 != 0)
+		c->pace_q16 = min_u32(c->pace_q16, max_u32(with_window, cc_pace_q16(most)));
+}
+
 /* In the middle of an interval of slow start: a window that grew only at its end would not double in a round
- * trip. What came after a timeout is another window. */
-static void grow(struct cc_flow *c, struct flow *f, const struct flow_cold *k)
+ * trip. The pace, which is a window in so much time, grows with it. What came after a reduction is another
+ * window, and what is marked asks for one. */
+static void grow(struct cc_flow *c, struct flow *f, struct flow_cold *k)
 {
 	uint64_t acked = k->delivered - c->delivered;
-	uint32_t by = (uint32_t)min_u64(acked - min_u64(c->grown, acked), c->grows_to - f->cwnd);
+	uint32_t by = (uint32_t)min_u64(less(acked, c->grown), c->grows_to - f->cwnd);
 
-	if (k->timeouts != c->timeouts)
+	if (k->timeouts != c->timeouts || (k->beta_q8 != 0 && k->recoveries != c->recoveries) ||
+		k->marked != c->marked)
 		return;
+	pace_grow(c, f, by);
+	pace_set(c, f, k);
 	f->cwnd += by;
 	c->grown += by;
 }
@@ -266,6 +296,7 @@ static bool look(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns 
 	bool again = trouble || looks_again(&s, ops->follows);
 	struct cc_decision d;
 
+	c->looked = now;
 	/* between bursts of a small window, or what acknowledges the next one would not count */
 	again |= s.acked == 0 && f->tx_inflight > 0 && limited_lately(c, f, k, now);
 	if (!again) {
@@ -283,8 +314,8 @@ static bool look(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns 
 
 bool cc_flow_update(struct cc_flow *c, struct flow *f, struct flow_cold *k, tas_ns now)
 {
-	c->looked = now;
-	if (!may_grow(c, f) || now >= c->since + c->interval_us * NS_PER_US)
+	c->visited = now;
+	if (!may_grow(c, f) || now >= c->since + interval_ns(c, f))
 		return look(c, f, k, now);
 	grow(c, f, k);
 	return true;

@@ -23,14 +23,16 @@ struct cc_flow {
 	uint32_t rate_us;       /* and when that was */
 	uint64_t sent;          /* bytes_out at the last visit */
 	tas_ns limited_at;      /* when the window was last seen to have been the limit */
-	tas_ns looked;          /* when it was last looked at, though the interval may go on */
+	tas_ns looked;          /* when it was last looked at, though the interval may go on, */
+	tas_ns visited;         /* and last visited, be it to let the window grow */
 	tas_ns since;           /* when the interval began */
 	uint64_t interval_us;   /* the algorithm's wish; 0: see cc_flow_due() */
-	uint32_t grows_to;      /* the same, of cc_decision; 0 if the window is not the limit */
+	uint32_t grows_to;      /* the same, of cc_decision */
 	uint32_t grown;         /* by so much the window grew in this interval */
 	uint64_t const_bytes_s; /* tasd.conf's for const-rate */
 	uint64_t max_bytes_s; /* the application's limit (SO_MAX_PACING_RATE), which a new one keeps; or 0 */
 	uint32_t pace_q16;    /* the pace without it */
+	bool was_limited;     /* the window held back data before this interval: it may grow to grows_to */
 };
 
 /* A new connection: sets cc, beta, initial window, no ssthresh, and the pace with which the algorithm begins,

@@ -25,6 +25,7 @@ static void newreno_update(struct cc_state *st, const struct cc_sample *s, struc
 		cc_reno_step(s, bytes, &r->acked, out);
 	}
 	out->cwnd = cc_clamp_cwnd(out->cwnd, s->mss);
+	cc_slow_start_goes_on(out);
 	out->rate_bytes_s = cc_window_rate(s, out);
 }
 

@@ -190,9 +190,41 @@ static void after_a_timeout_the_curve_begins_at_its_plateau(void **state)
 
 static void what_slow_start_leaves_counts_for_avoidance(void **state)
 {
+	struct cc_sample s = sample(9 * MSS, 10 * MSS, 10000, 1);
+	struct cc_decision d = update(&s);
+
 	(void)state;
 	/* one segment up to ssthresh; of the other eight, in a window of ten, what Reno would make */
-	assert_in_range(run_interval(9 * MSS, 10 * MSS, 10000, 1), 10 * MSS + 700, 10 * MSS + 800);
+	assert_int_equal(d.cwnd, 10 * MSS);
+	assert_true(st.cubic.pending > 0.7 && st.cubic.pending < 0.8);
+	assert_in_range(d.step_after, 2 * MSS, 3.5 * MSS); /* a quarter of a segment, at that speed */
+}
+
+/* The fast path adds a segment when the curve should be there: never more than one ahead of it, and in the
+ * end the same. */
+static void steps_between_looks_follow_the_curve(void **state)
+{
+	enum { RTT_US = 50000, PARTS = 5 };
+	struct cc_decision d = { .cwnd = lose_at(12, RTT_US) }, plain = d;
+	struct cc_state unaided = st;
+	unsigned steps = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 400; i++) {
+		struct cc_sample s = sample(plain.cwnd, 2 * MSS, RTT_US, 1);
+
+		s.interval_ns /= PARTS;
+		s.acked /= PARTS;
+		cc_cubic.update(&unaided, &s, &plain);
+		s.stepped = d.step_after != 0 && d.step_after <= s.acked;
+		s.cwnd = d.cwnd + (s.stepped ? MSS : 0);
+		steps += s.stepped;
+		d = update(&s);
+		assert_true(st.cubic.pending > -1.01 && st.cubic.pending < 1);
+	}
+	assert_true(steps > 10);
+	assert_true(fabs(d.cwnd / (double)MSS + st.cubic.pending - plain.cwnd / (double)MSS -
+			    unaided.cubic.pending) < 0.2);
 }
 
 /* RFC 9438 4.9: what was reduced for nothing, and is as it was, is no smaller maximum. */
@@ -380,6 +412,7 @@ int main(void)
 		cmocka_unit_test_setup(it_never_grows_by_more_than_half_in_a_round_trip, setup),
 		cmocka_unit_test_setup(a_flow_that_did_not_get_back_makes_room, setup),
 		cmocka_unit_test_setup(what_slow_start_leaves_counts_for_avoidance, setup),
+		cmocka_unit_test_setup(steps_between_looks_follow_the_curve, setup),
 		cmocka_unit_test_setup(a_reduction_that_was_taken_back_leaves_the_maximum, setup),
 		cmocka_unit_test_setup(after_a_timeout_the_curve_begins_at_its_plateau, setup),
 		cmocka_unit_test_setup(time_without_need_for_the_window_is_not_counted, setup),

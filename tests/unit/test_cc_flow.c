@@ -406,35 +406,112 @@ static void acknowledged_of(uint64_t bytes, tas_ns at)
 static void a_window_in_slow_start_grows_between_looks(void **state)
 {
 	const tas_ns begin = NS_PER_SEC, ms = NS_PER_MS;
+	uint64_t pace;
 
 	(void)state;
 	f.srtt_us = 8000 << 3;
 	k.min_rtt_us = 8000;
 	cc_flow_switch(&c, &f, &k, CC_BBR, begin);
 	acknowledged_of(10 * MSS, begin + 8 * ms);
-	assert_int_equal(c.grows_to, 0); /* not the limit */
+	assert_true(cc_flow_due(&c, &f, 0) == begin + 12 * ms); /* not the limit */
 	f.flags |= FLOW_CWND_LIMITED;
 	acknowledged_of(20 * MSS, begin + 16 * ms);
 	assert_int_equal(f.cwnd, 40 * MSS);
 	assert_int_equal(c.grows_to, 40 * MSS); /* two products of 20 a round trip */
 	f.cwnd = 30 * MSS;
+	pace = f.pace_q16;
 	assert_true(cc_flow_due(&c, &f, 0) == begin + 17 * ms);
 	acknowledged_of(2 * MSS, begin + 17 * ms);
 	assert_int_equal(f.cwnd, 32 * MSS);
+	assert_in_range(f.pace_q16, pace * 30 / 32 - 1, pace * 30 / 32);
 	acknowledged_of(3 * MSS, begin + 18 * ms);
 	assert_int_equal(f.cwnd, 35 * MSS);
 	acknowledged_of(6 * MSS, begin + 19 * ms);
 	assert_int_equal(f.cwnd, 40 * MSS);
 	assert_int_equal(c.since, begin + 16 * ms);
-	assert_true(cc_flow_due(&c, &f, 0) > begin + 19 * ms + ms);
+	assert_true(cc_flow_due(&c, &f, 0) == begin + 20 * ms);
 	f.flags |= FLOW_CWND_LIMITED;
 	acknowledged_of(9 * MSS, begin + 20 * ms);
 	assert_int_equal(c.since, begin + 20 * ms); /* a look: 20 in half a round trip, 10 grown before */
 	assert_int_equal(f.cwnd, 50 * MSS);
+	c.grows_to = 51 * MSS;
+	acknowledged_of(5 * MSS, begin + 21 * ms);
+	assert_int_equal(f.cwnd, 51 * MSS);
+	assert_true(cc_flow_due(&c, &f, 0) == begin + 24 * ms); /* the rest of the interval, and no more */
+	c.grows_to = 100 * MSS;
 	f.cwnd = MSS; /* by a timeout */
 	k.timeouts++;
-	acknowledged_of(MSS, begin + 21 * ms);
+	acknowledged_of(MSS, begin + 22 * ms);
 	assert_int_equal(f.cwnd, MSS);
+}
+
+/* Of newreno, which leaves the length of intervals to us. From the first acknowledgement on. */
+static void grows_between_looks(uint32_t acked, tas_ns begin)
+{
+	f.srtt_us = 8000 << 3;
+	f.flags |= FLOW_CWND_LIMITED;
+	k.cc_from = k.delivered;
+	cc_flow_wake(&c, &f, &k, begin);
+	assert_true(cc_flow_due(&c, &f, 0) == begin + NS_PER_MS);
+	acknowledged_of(acked, begin + NS_PER_MS);
+	assert_int_equal(f.cwnd, 10 * MSS + acked);
+	assert_true(c.since == begin);
+	f.flags |= FLOW_CWND_LIMITED;
+}
+
+static void slow_start_grows_between_looks_and_each_byte_once(void **state)
+{
+	(void)state;
+	grows_between_looks(6 * MSS, 2 * NS_PER_SEC);
+	assert_true(cc_flow_due(&c, &f, 0) == 2 * NS_PER_SEC + 2 * NS_PER_MS); /* a quarter of a round trip */
+	acknowledged_of(3 * MSS, 2 * NS_PER_SEC + 2 * NS_PER_MS);
+	assert_true(c.since == 2 * NS_PER_SEC + 2 * NS_PER_MS);
+	assert_int_equal(f.cwnd, 19 * MSS);
+	f.flags |= FLOW_ECN | FLOW_CWND_LIMITED; /* looks are further apart then, growth is not */
+	acknowledged_of(2 * MSS, 2 * NS_PER_SEC + 3 * NS_PER_MS);
+	assert_true(c.since == 2 * NS_PER_SEC + 2 * NS_PER_MS);
+	assert_int_equal(f.cwnd, 21 * MSS);
+	k.marked += MSS; /* less is wanted */
+	acknowledged_of(2 * MSS, 2 * NS_PER_SEC + 4 * NS_PER_MS);
+	assert_int_equal(f.cwnd, 21 * MSS);
+}
+
+static void what_grew_before_a_reduction_is_no_part_of_what_came_after(void **state)
+{
+	(void)state;
+	grows_between_looks(6 * MSS, 2 * NS_PER_SEC);
+	f.cwnd = MSS; /* a timeout, after two more */
+	k.ssthresh = 8 * MSS;
+	k.timeouts++;
+	k.timeout_delivered = k.delivered += 2 * MSS;
+	k.delivered += 3 * MSS;
+	f.flags |= FLOW_CWND_LIMITED;
+	assert_true(update(3));
+	assert_int_equal(f.cwnd, 4 * MSS);
+	assert_true(setup(NULL) == 0);
+	grows_between_looks(6 * MSS, 2 * NS_PER_SEC);
+	f.cwnd = k.ssthresh = 8 * MSS; /* a recovery that is over, and a window since */
+	k.recoveries++;
+	k.steady_delivered = k.recovery_from = k.delivered;
+	k.recovery_delivered = 4 * MSS;
+	k.delivered += 4 * MSS + 8 * MSS;
+	f.flags |= FLOW_CWND_LIMITED;
+	assert_true(update(3));
+	assert_int_equal(f.cwnd, 9 * MSS);
+}
+
+static void who_comes_after_const_rate_begins_with_a_window(void **state)
+{
+	(void)state;
+	cc_flow_switch(&c, &f, &k, CC_CONST_RATE, NS_PER_SEC);
+	f.cwnd = CC_CWND_MAX;
+	f.tx_inflight = 7 * MSS;
+	cc_flow_switch(&c, &f, &k, CC_NEWRENO, NS_PER_SEC);
+	assert_int_equal(f.cwnd, 10 * MSS);
+	f.cwnd = CC_CWND_MAX;
+	f.tx_inflight = 70 * MSS;
+	cc_flow_switch(&c, &f, &k, CC_CUBIC, NS_PER_SEC);
+	assert_int_equal(f.cwnd, 70 * MSS);
 }
 
 static void the_pace_is_the_slowest_that_is_wanted(void **state)
@@ -486,6 +563,9 @@ int main(void)
 		cmocka_unit_test_setup(what_a_loss_prevented_was_no_step, setup),
 		cmocka_unit_test_setup(the_rate_is_of_the_time_between_deliveries, setup),
 		cmocka_unit_test_setup(a_window_in_slow_start_grows_between_looks, setup),
+		cmocka_unit_test_setup(slow_start_grows_between_looks_and_each_byte_once, setup),
+		cmocka_unit_test_setup(what_grew_before_a_reduction_is_no_part_of_what_came_after, setup),
+		cmocka_unit_test_setup(who_comes_after_const_rate_begins_with_a_window, setup),
 		cmocka_unit_test_setup(the_pace_is_the_slowest_that_is_wanted, setup),
 	};
 

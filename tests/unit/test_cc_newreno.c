@@ -58,6 +58,20 @@ static void slow_start_grows_by_what_was_acknowledged(void **state)
 	assert_int_equal(grow(20 * MSS, CC_SSTHRESH_NONE, 1), 20 * MSS + 1);
 }
 
+/* Between looks, too, and what did then does not once more. */
+static void slow_start_goes_on_between_looks(void **state)
+{
+	struct cc_sample s = sample(18 * MSS, 30 * MSS, 10 * MSS);
+
+	(void)state;
+	s.grown = 8 * MSS;
+	assert_int_equal(update(&s).cwnd, 20 * MSS);
+	assert_int_equal(update(&s).grows_to, 30 * MSS);
+	s.cwnd = 29 * MSS;
+	assert_int_equal(update(&s).cwnd, 30 * MSS);
+	assert_int_equal(update(&s).grows_to, 0);
+}
+
 static void slow_start_ends_at_ssthresh_and_the_rest_counts_for_avoidance(void **state)
 {
 	(void)state;
@@ -306,6 +320,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(slow_start_grows_by_what_was_acknowledged, setup),
+		cmocka_unit_test_setup(slow_start_goes_on_between_looks, setup),
 		cmocka_unit_test_setup(slow_start_ends_at_ssthresh_and_the_rest_counts_for_avoidance, setup),
 		cmocka_unit_test_setup(a_part_of_a_segment_in_the_window_holds_nothing_up, setup),
 		cmocka_unit_test_setup(avoidance_follows_the_rule_for_each_acknowledgement, setup),

@@ -230,20 +230,21 @@ TEST(flow_that_only_receives_is_not_visited)
 }
 
 /* While a flow of so many segments goes on for 20 round trips of 20 ms. */
-static unsigned visits_of(struct peer *p, uint32_t segments)
+static unsigned visits_of(struct peer *p, uint32_t segments, uint32_t ssthresh)
 {
 	unsigned visits = 0;
-	tas_ns since = 0;
+	tas_ns visited = 0;
 
 	for (uint32_t n = 0; n < 400; n++) { /* 20 ms of round trip, for 400 ms */
 		app_writes(p, 10);
 		flow_of(p)->flags |= FLOW_CWND_LIMITED;
 		flow_of(p)->cwnd = segments * MSS;
+		cold_of(p)->ssthresh = ssthresh;
 		wait_ms(1);
 		if (n >= 20)
 			give(p, .seq = 1, .ack = 1 + (n - 19) * 10);
-		visits += conn_of(p)->cc.since != since;
-		since = conn_of(p)->cc.since;
+		visits += conn_of(p)->cc.visited != visited;
+		visited = conn_of(p)->cc.visited;
 	}
 	overlook();
 	return visits;
@@ -251,12 +252,17 @@ static unsigned visits_of(struct peer *p, uint32_t segments)
 
 TEST(flow_is_visited_twice_in_a_round_trip)
 {
-	assert_in_range(visits_of(established(.rtt_ms = 20, .nodelay = true), 20), 32, 42);
+	assert_in_range(visits_of(established(.rtt_ms = 20, .nodelay = true), 20, 2 * MSS), 32, 42);
 }
 
 TEST(flow_of_a_small_window_is_visited_four_times_in_a_round_trip)
 {
-	assert_in_range(visits_of(established(.rtt_ms = 20, .nodelay = true), 10), 64, 84);
+	assert_in_range(visits_of(established(.rtt_ms = 20, .nodelay = true), 10, 2 * MSS), 64, 84);
+}
+
+TEST(flow_in_slow_start_is_visited_eight_times_in_a_round_trip)
+{
+	assert_in_range(visits_of(established(.rtt_ms = 20, .nodelay = true), 20, 1000 * MSS), 120, 168);
 }
 
 TEST(closed_flows_leave_the_list_in_order)
@@ -489,6 +495,7 @@ int main(void)
 		RIG_TEST(flow_that_only_receives_is_not_visited),
 		RIG_TEST(flow_is_visited_twice_in_a_round_trip),
 		RIG_TEST(flow_of_a_small_window_is_visited_four_times_in_a_round_trip),
+		RIG_TEST(flow_in_slow_start_is_visited_eight_times_in_a_round_trip),
 		RIG_TEST(closed_flows_leave_the_list_in_order),
 		RIG_TEST(window_doubles_each_round_trip_at_the_start),
 		RIG_TEST(window_that_grew_is_used_without_another_acknowledgement),
