@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 EXPORT int close(int fd) { return px_close(fd); }
@@ -40,6 +41,14 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	argument = va_arg(args, void *);
 	va_end(args);
 	return px_ioctl(fd, request, argument);
+}
+
+/* glibc's asks the kernel itself. */
+EXPORT int sockatmark(int fd)
+{
+	int at = 0;
+
+	return px_ioctl(fd, SIOCATMARK, &at) == 0 ? at : -1;
 }
 
 ALIAS(fcntl64, fcntl);

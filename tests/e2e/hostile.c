@@ -22,6 +22,7 @@ static const struct {
 	{ "flags", "PEER PORT: any combination of flags, in any state", hostile_flags, 2 },
 	{ "pry", "FLOWS GENERATIONS: messages for the flows of others", hostile_pry, 2 },
 	{ "holes", "PEER PORT: punches, cuts, grows, maps and writes the region", hostile_holes, 2 },
+	{ "peek", "SECONDS PEER PORT: looks for the payload of others in its region", hostile_peek, 3 },
 	{ "seal", ": seals the region before tasd does", hostile_seal, 0 },
 	{ "stall", "WHAT PEER PORT: holds a lock of the kernel on what it shares with tasd", hostile_stall,
 		3 },

@@ -99,6 +99,57 @@ int hostile_holes(int argc TAS_UNUSED, char **argv)
 												       : 1;
 }
 
+/* --- what others say and hear --- */
+
+enum { LINE = 64, TELLS = 16 };
+
+/* As reqload's: each letter is the seventh after the one before. */
+static bool is_reqload(const char *at)
+{
+	for (unsigned i = 0; i < TELLS; i++)
+		if (at[i] < 'a' || at[i] > 'z' || (i > 0 && (at[i] - at[i - 1] + 26) % 26 != 7))
+			return false;
+	return true;
+}
+
+/* Is such payload in any page of the region that there is? */
+static bool payload_of_reqload(void)
+{
+	off_t at, end = 0;
+
+	while ((at = lseek(r.memfd, end, SEEK_DATA)) >= 0) {
+		end = lseek(r.memfd, at, SEEK_HOLE);
+		for (; at + TELLS <= end; at++)
+			if (is_reqload(r.base + at))
+				return true;
+	}
+	return false;
+}
+
+int hostile_peek(int argc TAS_UNUSED, char **argv)
+{
+	uint64_t end = raw_now_ms() + 1000 * (uint64_t)atoi(argv[0]);
+	char line[LINE];
+
+	raw_open(&r);
+	errno = raw_hello(&r, 0);
+	if (errno != 0)
+		raw_die("hello");
+	raw_map(&r);
+	errno = raw_mapped(&r);
+	if (errno == 0)
+		errno = raw_context_add(&r);
+	if (errno != 0 || !connected_echo(argv[1], argv[2]))
+		return verdict(false, "peek");
+	while (raw_now_ms() < end)
+		if (payload_of_reqload())
+			return verdict(false, "there is payload of others in the region");
+	for (unsigned i = 0; i < LINE; i++)
+		line[i] = (char)('a' + i * 7 % 26);
+	return verdict(raw_write(&r, &f, line, LINE) == LINE && payload_of_reqload(),
+		"and would not have been seen");
+}
+
 /* --- seals before tasd's --- */
 
 int hostile_seal(int argc TAS_UNUSED, char **argv TAS_UNUSED)

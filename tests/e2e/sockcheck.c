@@ -266,7 +266,7 @@ static const struct {
 	{ "inherited", check_inherited }, { "lingering", check_lingering }, { "beside", check_beside },
 	{ "listeners", check_listeners }, { "shared", check_shared }, { "vfork", check_vfork },
 	{ "streams", check_streams }, { "standard", check_standard }, { "breaks", check_breaks },
-	{ "corners", check_corners }, { "urgent", check_urgent } };
+	{ "corners", check_corners }, { "urgent", check_urgent }, { "fortified", check_fortified } };
 
 static void control_open(const char *path)
 {

@@ -120,6 +120,7 @@ void check_shared(void);
 void check_corners(void);
 void check_vfork(void);
 void check_urgent(void);
+void check_fortified(void);
 
 /* The other side; ends when the control connection does. */
 int peer_main(const char *path, struct host remote);

@@ -21,7 +21,7 @@ static void state(const char *what, int fd)
 
 	show_events(what, 0, events_now(fd));
 	ioctl(fd, FIONREAD, &n);
-	snprintf(text, sizeof(text), "mark %ld, FIONREAD %d", at_mark(fd), n);
+	snprintf(text, sizeof(text), "mark %ld, sockatmark %d, FIONREAD %d", at_mark(fd), sockatmark(fd), n);
 	show_text(what, text);
 }
 

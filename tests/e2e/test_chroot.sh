@@ -32,20 +32,25 @@ ns_make
 tasd_start
 mkdir -p "$WORK/bare" "$WORK/jail/run/tasd"
 serve without python3 -c "$(jailed bare 7)"
+carried_begin
 wait_for 20 "the server in a jail" answers in_cli $TASD_IP 7
-[ "$(carried)" -gt 0 ] || fail "tasd carried nothing"
+assert_carried 2
 assert_eq "lines of the server" "$(said without)" 1
 
 # each command in a network namespace has mounts of its own
 # shellcheck disable=SC2016
 serve with sh -c 'mount --bind /run/tasd "$1" && exec python3 -c "$2"' - "$WORK/jail/run/tasd" \
 	"$(jailed jail 8)"
+carried_begin
 wait_for 20 "the server with a socket in its jail" answers in_cli $TASD_IP 8
+assert_carried 2
 assert_eq "lines of the other server" "$(said with)" 0
 
 say "tasd is restarted"
 tasd_stop
 tasd_start
+carried_begin
 wait_for 20 "the server with a socket in its jail" answers in_cli $TASD_IP 8
+assert_carried 2
 answers in_srv 127.0.0.1 7 || fail "the first server does not serve by the kernel"
 alive "$TASD" || fail "tasd is gone"

@@ -61,6 +61,7 @@ for kind in "${bells_cut_off[@]}"; do
 done
 offend flags $CLI_IP 7 || fail "flags"
 offend pry 48 20 || fail "pry"
+offend peek 1 $CLI_IP 7 || fail "peek"
 load_end
 
 say "holes, seals, what wakes it, and locks that are held for ever"

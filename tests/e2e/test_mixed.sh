@@ -24,6 +24,8 @@ bench() { # NAME NAMESPACE ARGUMENTS...
 	benches+=("$SPAWNED")
 }
 
+redis_locally() { in_srv redis-cli -s "$WORK/redis.sock" "$@"; }
+
 ns_make
 tasd_start
 
@@ -53,6 +55,10 @@ serve redis redis-server --port 6379 --save '' --protected-mode no --dir "$WORK"
 	--unixsocket "$WORK/redis.sock"
 server=$SPAWNED
 wait_for 10 "redis-server" port_answers 6379
+before=$(redis_bytes redis_locally)
+asked=$(($(redis_bytes redis_locally) - before)) # by each question
+before=$((before + asked))
+carried_begin
 benches=()
 bench bench-tasd "$CLI" -h $TASD_IP
 bench bench-local "$SRV" -h 127.0.0.1
@@ -60,6 +66,8 @@ bench bench-unix "$SRV" -s "$WORK/redis.sock"
 for pid in "${benches[@]}"; do
 	wait "$pid" || fail "a redis-benchmark failed"
 done
+all=$(($(redis_bytes redis_locally) - asked - before))
+assert_carried $((all / ${#benches[@]})) # all three did the same
 for name in bench-tasd bench-local bench-unix; do
 	assert_eq "results of $name" "$(grep -c '^"[SG]ET"' "$WORK/$name.log")" 2
 done

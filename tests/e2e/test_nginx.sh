@@ -13,9 +13,9 @@ seconds=30
 parallel=part # what 20 clients fetch at once
 [ -z "${CHECK_LONG:-}" ] || parallel=big
 
-nginx_conf() { # SENDFILE
+nginx_conf() { # SENDFILE [WORKERS]
 	cat >"$WORK/nginx.conf" <<-END
-		worker_processes 1;
+		worker_processes ${2-1};
 		daemon off;
 		pid $WORK/nginx.pid;
 		error_log $WORK/nginx-error.log;
@@ -29,8 +29,8 @@ nginx_conf() { # SENDFILE
 	END
 }
 
-nginx_start() { # SENDFILE
-	nginx_conf "$1"
+nginx_start() { # SENDFILE [WORKERS]
+	nginx_conf "$@"
 	serve nginx nginx -c "$WORK/nginx.conf" -p "$WORK"
 	server=$SPAWNED
 	wait_for 10 "nginx" port_answers 80
@@ -38,6 +38,11 @@ nginx_start() { # SENDFILE
 }
 
 worker() { pgrep -P "$server"; }
+
+both_serve() {
+	[ "$(tasctl -i "$INSTANCE" flows --json | python3 -c 'import json, sys
+print(len({f["pid"] for f in json.load(sys.stdin) if f["state"] == "ESTAB"}))')" = 2 ]
+}
 
 a_worker_after() { # PID
 	[ "$(worker)" != "$1" ] && [ -n "$(worker)" ]
@@ -102,5 +107,15 @@ for _ in 1 2 3 4 5; do
 done
 assert_eq "10 MB after that" "$(fetch part)" "${sum[part]}"
 assert_carried "$(moved)"
+stop "$server"
+
+say "two workers that inherited one listening socket"
+nginx_start on 2
+wrk_load 2 50 5 "http://$TASD_IP/small" >"$WORK/totals" &
+load=$!
+wait_for 20 "connections of both workers" both_serve
+wait "$load" || fail "wrk with two workers: $(cat "$WORK/wrk.log")"
+read -ra totals <"$WORK/totals"
+assert_carried "${totals[-1]}"
 stop "$server"
 alive "$TASD" || fail "tasd is gone"

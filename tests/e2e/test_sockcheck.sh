@@ -8,7 +8,7 @@
 
 groups=(names mapped transfer messages ends waits connect options tuning poll epoll epoll_sets descriptors
 	processes inherited lingering beside listeners shared vfork corners urgent threads breaks streams
-	standard)
+	standard fortified)
 groups6=(names transfer messages ends waits connect options tuning poll epoll epoll_sets descriptors corners)
 check=$BUILD/tests/e2e/sockcheck
 KERNEL_IP=10.78.0.1 KERNEL_PEER_IP=10.78.0.2

@@ -15,13 +15,15 @@ files_and_functions() {
 		FNR == 701 { printf "%s: more than 700 lines\n", FILENAME }'
 }
 
+# shellcheck disable=SC2016
 lines() {
-	local file
-
-	tree '*.c' '*.h' '*.sh' '*meson.build' '*.conf' | while read -r file; do
-		expand -t 8 "$file" |
-			awk -v f="$file" 'length > 110 { printf "%s:%d: %d columns\n", f, FNR, length }'
-	done
+	tree '*.c' '*.h' '*.sh' '*meson.build' '*.conf' | xargs -r awk '
+		BEGIN { FS = "\t" }
+		{ columns = 0 }
+		{ for (i = 1; i < NF; i++) columns += length($i) + 8 - (columns + length($i)) % 8 }
+		columns + length($NF) > 110 {
+			printf "%s:%d: %d columns\n", FILENAME, FNR, columns + length($NF)
+		}'
 }
 
 { files_and_functions; lines; } | report size

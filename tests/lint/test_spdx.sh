@@ -6,6 +6,11 @@
 {
 	tree '*.c' '*.h' '*.py' '*.map' '*meson.build' '*meson_options.txt' '*.conf'
 	shell_scripts
-} | sort -u | while read -r file; do
-	head -n 2 "$file" | grep -q 'SPDX-License-Identifier: BSD-3-Clause' || echo "$file: no SPDX line"
-done | report spdx
+} | sort -u | xargs -r awk '
+	/SPDX-License-Identifier: BSD-3-Clause/ && FNR <= 2 { named[FILENAME] }
+	FNR == 2 { nextfile }
+	END {
+		for (i = 1; i < ARGC; i++)
+			if (!(ARGV[i] in named))
+				print ARGV[i] ": no SPDX line"
+	}' | report spdx

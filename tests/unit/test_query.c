@@ -11,7 +11,7 @@
 
 struct answer {
 	char *text;
-	size_t len, longest_step;
+	size_t len, room, longest_step;
 	unsigned steps;
 };
 
@@ -34,7 +34,8 @@ static struct answer ask_of(struct app_rig *r, const struct listeners *ls, const
 
 	assert_true(query_parse(&q, words, why, sizeof(why)));
 	while (query_step(&q, &s, r->now, &row)) {
-		a.text = realloc(a.text, a.len + row.len + 1);
+		if (a.len + row.len >= a.room) /* of thousands of rows */
+			a.text = realloc(a.text, a.room = 2 * a.room + row.len + 1);
 		memcpy(a.text + a.len, row.text, row.len);
 		a.len += row.len;
 		a.text[a.len] = '\0';

@@ -40,6 +40,7 @@ TEST(reset_within_the_window_is_asked_about) /* RFC 5961 3.2 (3) */
 TEST(reset_outside_the_window_is_dropped) /* RFC 5961 3.2 (1) */
 {
 	struct peer *p = established();
+	uint64_t punted;
 
 	give(p, .seq = 1, .ack = 1, .len = 10);
 	expect(p, .seq = 1, .ack = 11);
@@ -47,6 +48,11 @@ TEST(reset_outside_the_window_is_dropped) /* RFC 5961 3.2 (1) */
 	give(p, .flags = RST, .seq = 300000);
 	silence();
 	assert_true(open_still(p));
+	punted = counted(CNT_RX_PUNTED); /* they were; what follows is not */
+	assert_true(punted > 0);
+	give(p, .seq = 11, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 21);
+	assert_int_equal(counted(CNT_RX_PUNTED), punted);
 }
 
 TEST(reset_with_an_old_timestamp_is_obeyed) /* RFC 7323 5.2: it need not carry any */
