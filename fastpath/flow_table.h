@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* flow_table.h - from a packet's addresses and ports to a flow id: rte_hash, lock-free for readers.
  * Guarantee: who does not know the secret cannot choose addresses and ports that meet in one bucket: two
- * given keys do for one secret in as many as there are buckets (docs/decisions/0008). Nothing shows a hash to
+ * given keys do for one secret in as many as there are buckets (docs/decisions/0011). Nothing shows a hash to
  * anybody.
  * Threads: any core looks up at any time; the slow path alone adds and removes. A removed key's slot is
  * reused only after every core passed a quiescent state (RCU), so a lookup never sees half of another key. */

@@ -19,7 +19,8 @@ static void usage(FILE *to)
 		"usage: tas-bench list\n"
 		"       tas-bench run [NAME...] [--json]\n"
 		"Costs are TSC cycles for one operation; the floor is a bare burst in and\n"
-		"out and a memcpy of the same bytes, in the same run.\n");
+		"out and a memcpy of the same bytes, in the same run (of lib_posix, which\n"
+		"has no port, the memcpy).\n");
 }
 
 static int list(void)

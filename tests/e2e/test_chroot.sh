@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 60
 # A server that goes into a jail before its first socket is accelerated; when tasd is restarted it goes on in
 # the kernel, and has said so. With tasd's socket in the jail it is accelerated again. Topology: lib.sh.
 # shellcheck disable=SC2119

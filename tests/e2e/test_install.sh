@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 60
 # What `meson install` puts in place is complete and works from there: tasd reads its example, tas-run finds
 # its library, and a program of one's own is compiled and linked by what pkg-config says and echoes over tasd.
 # shellcheck disable=SC2119

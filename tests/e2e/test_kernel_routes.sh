@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 180
+# timeout: 300
 # Which way connect() goes beside routes of the kernel: the more specific one, tasd's if they are alike.
 # Routes that refuse count, too.
 #

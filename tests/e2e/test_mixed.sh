@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 120
 # Programs under tas-run that use tasd and the kernel at once: 127.0.0.1, unix, tasd's address, as servers
 # and as clients, in one event loop. The topology is in lib.sh.
 #

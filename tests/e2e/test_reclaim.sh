@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 400
+# timeout: 900
 # Applications that die, by whatever signal and in the middle of whatever they did, are reclaimed completely
 # and at once; tasd serves as many after ten thousand as after one, and hundreds at a time.
 #

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 120
+# timeout: 300
 # tasd is killed under load, and started again: programs lose their connections and go on; what they serve is
 # accelerated again. The topology is in lib.sh.
 #

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 60
 # What tas-run says before a program starts, what its exit code is, and what --strict does. The topology is in
 # lib.sh.
 # shellcheck disable=SC2119
