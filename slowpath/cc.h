@@ -30,7 +30,6 @@
 
 #define CC_CWND_MAX (1u << 30) /* RFC 7323 2.3: no peer's window is larger */
 #define CC_SSTHRESH_NONE CC_CWND_MAX
-#define CC_INITIAL_SEGMENTS 10 /* RFC 6928 */
 #define CC_BYTES_S_PER_MBIT 125000ull
 
 /* flow.cc: stable numbers, shown by tasctl. */

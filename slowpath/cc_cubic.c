@@ -174,7 +174,7 @@ static void cubic_update(struct cc_state *st, const struct cc_sample *s, struct 
 		cubic_reduced(c, (double)s->cwnd / s->mss);
 		cc_reduce(s, CUBIC_BETA_Q8, out);
 		c->pending = 0;
-	} else if (bytes > 0) {
+	} else if (bytes > 0 || s->grown > 0) {
 		cubic_grow(c, s, bytes, out);
 	}
 	out->cwnd = cc_clamp_cwnd(out->cwnd, s->mss);

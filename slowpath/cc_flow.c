@@ -37,6 +37,7 @@ void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum c
 		.since = now,
 		.looked = now,
 		.visited = now,
+		.initial_segments = initial_segments,
 		.max_bytes_s = c->max_bytes_s,
 		.const_bytes_s = c->const_bytes_s,
 	};
@@ -208,10 +209,14 @@ void cc_flow_switch(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum
 
 	ops->init(&c->state);
 	f->cc = (uint8_t)alg;
-	if (f->cwnd >= CC_CWND_MAX) /* there was none */
-		f->cwnd = max_u32(f->tx_inflight, cc_initial_cwnd(f->mss, CC_INITIAL_SEGMENTS));
-	if ((f->flags & FLOW_RECOVERY) && (k->beta_q8 == 0) != (ops->beta_q8 == 0))
+	if (f->cwnd >= CC_CWND_MAX) { /* there was none */
+		f->cwnd = max_u32(f->tx_inflight, cc_initial_cwnd(f->mss, c->initial_segments));
+		k->undo.cwnd = min_u32(k->undo.cwnd, f->cwnd);
+	}
+	if ((f->flags & FLOW_RECOVERY) && k->beta_q8 != 0 && ops->beta_q8 == 0)
 		f->cwnd = k->ssthresh; /* from now on somebody else's */
+	else if ((f->flags & FLOW_RECOVERY) && k->beta_q8 == 0 && ops->beta_q8 != 0)
+		k->ssthresh = f->cwnd; /* where proportional rate reduction is to lead */
 	k->beta_q8 = ops->beta_q8;
 	flow_begin(c, f, k, now);
 }
@@ -268,6 +273,8 @@ static void pace_grow(struct cc_flow *c, const struct flow *f, uint32_t by)
 
 	if (c->pace_q16 != 0)
 		c->pace_q16 = min_u32(c->pace_q16, max_u32(with_window, cc_pace_q16(most)));
+	else if (f->srtt_us >> 3 >= CC_PACE_MIN_RTT_US && window > CC_BURST * f->mss)
+		c->pace_q16 = cc_pace_q16(most); /* until the next look says which */
 }
 
 /* In the middle of an interval of slow start: a window that grew only at its end would not double in a round

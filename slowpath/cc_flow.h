@@ -32,7 +32,8 @@ struct cc_flow {
 	uint64_t const_bytes_s; /* tasd.conf's for const-rate */
 	uint64_t max_bytes_s; /* the application's limit (SO_MAX_PACING_RATE), which a new one keeps; or 0 */
 	uint32_t pace_q16;    /* the pace without it */
-	bool was_limited;     /* the window held back data before this interval: it may grow to grows_to */
+	uint32_t initial_segments;
+	bool was_limited; /* the window held back data before this interval: it may grow to grows_to */
 };
 
 /* A new connection: sets cc, beta, initial window, no ssthresh, and the pace with which the algorithm begins,

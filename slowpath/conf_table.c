@@ -136,8 +136,8 @@ const struct conf_key conf_keys[] = {
 		.help = "An acknowledgement waits this long for more to acknowledge, or an answer to ride "
 			"on; 0 sends it at once." },
 	{ KEY(tcp, delack_answer_ms), INT(0, 499, "ms", "40"),
-		.help = "The same where the application has answered within this time; not less than "
-			"`delack_ms`." },
+		.help = "The same where the application has answered within this time, or within "
+			"`delack_ms` if that is more; at once, if that is 0." },
 	{ KEY(tcp, time_wait_ms), INT(1, 600000, "ms", "60000"), .help = "Length of TIME_WAIT." },
 	{ KEY(tcp, fin_wait2_ms), INT(1, 600000, "ms", "60000"),
 		.help = "How long a connection that was closed here waits for the peer to close." },

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The fences of the wake-up stand where they belong (docs/decisions/0006): on x86 no test misses most of them,
-# for other instructions happen to do the same.
+# The fences of the wake-up are there (docs/decisions/0006): on x86 no test misses most of them, for other
+# instructions happen to do the same.
 . "$(dirname "$0")/lib.sh"
 
 has_fence() { # FILE FUNCTION
@@ -17,6 +17,8 @@ has_fence() { # FILE FUNCTION
 	has_fence fastpath/app_turn.c core_sleep_begin
 	has_fence fastpath/app_turn.c app_quieten
 	has_fence fastpath/appq.c app_notify
+	has_fence slowpath/tasd.c wait_for_work
 	has_fence libtas/lib_bell.c core_tell
+	has_fence libtas/lib_notify.c drain_batch
 	has_fence libtas/lib_ctx.c announce_sleep
 } | report fences

@@ -21,14 +21,12 @@ files() {
 tests() {
 	{
 		grep -oE '^(TEST\(|static void )\w+' tests/unit/*.c | sed -E 's|^tests/unit/(.*):.*\W|\1 |'
-		echo
+		echo =
 		rows | awk -F ' [|] ' '{ sub(/ [|]$/, "", $6); print $6 }' | sed 's/; /\n/g'
 	} | awk '
-		NF == 0 { named = 1 }
-		!named  { there[$1 " " $2] }
-		named && NF > 0 && $1 != "-" && !(($1 " " $2) in there) {
-			print "tests/unit/" $1 " " $2 ": no such test"
-		}'
+		$1 == "=" { named = 1; next }
+		!named { there[$0] }
+		named && $1 != "-" && !($0 in there) { print "tests/unit/" $0 ": no such test" }'
 }
 
 untested() {

@@ -200,6 +200,24 @@ static void what_slow_start_leaves_counts_for_avoidance(void **state)
 	assert_in_range(d.step_after, 2 * MSS, 3.5 * MSS); /* a quarter of a segment, at that speed */
 }
 
+/* HyStart++ hears of round trips of an interval whose every byte grew the window already. */
+static void a_longer_round_trip_is_seen_though_all_has_grown(void **state)
+{
+	uint32_t rtt_us = 50000;
+	struct cc_decision d = { .cwnd = 20 * MSS };
+
+	(void)state;
+	for (unsigned i = 0; i<4; i++, rtt_us += i> 1 ? 10000 : 0) {
+		struct cc_sample s = sample(d.cwnd, CC_SSTHRESH_NONE, rtt_us, 1);
+
+		s.grown = s.acked;
+		d = update(&s);
+		assert_int_equal(d.cwnd, 20 * MSS);
+	}
+	assert_true(st.cubic.hystart.baseline_rtt_us != 0);
+	assert_int_equal(d.grows_to, 0);
+}
+
 /* The fast path adds a segment when the curve should be there: never more than one ahead of it, and in the
  * end the same. */
 static void steps_between_looks_follow_the_curve(void **state)
@@ -412,6 +430,7 @@ int main(void)
 		cmocka_unit_test_setup(it_never_grows_by_more_than_half_in_a_round_trip, setup),
 		cmocka_unit_test_setup(a_flow_that_did_not_get_back_makes_room, setup),
 		cmocka_unit_test_setup(what_slow_start_leaves_counts_for_avoidance, setup),
+		cmocka_unit_test_setup(a_longer_round_trip_is_seen_though_all_has_grown, setup),
 		cmocka_unit_test_setup(steps_between_looks_follow_the_curve, setup),
 		cmocka_unit_test_setup(a_reduction_that_was_taken_back_leaves_the_maximum, setup),
 		cmocka_unit_test_setup(after_a_timeout_the_curve_begins_at_its_plateau, setup),

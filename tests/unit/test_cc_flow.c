@@ -468,7 +468,9 @@ static void slow_start_grows_between_looks_and_each_byte_once(void **state)
 	assert_true(c.since == 2 * NS_PER_SEC + 2 * NS_PER_MS);
 	assert_int_equal(f.cwnd, 19 * MSS);
 	f.flags |= FLOW_ECN | FLOW_CWND_LIMITED; /* looks are further apart then, growth is not */
+	assert_int_equal(f.pace_q16, 0);
 	acknowledged_of(2 * MSS, 2 * NS_PER_SEC + 3 * NS_PER_MS);
+	assert_true(f.pace_q16 > 0); /* more than 20 segments */
 	assert_true(c.since == 2 * NS_PER_SEC + 2 * NS_PER_MS);
 	assert_int_equal(f.cwnd, 21 * MSS);
 	k.marked += MSS; /* less is wanted */
@@ -512,6 +514,14 @@ static void who_comes_after_const_rate_begins_with_a_window(void **state)
 	f.tx_inflight = 70 * MSS;
 	cc_flow_switch(&c, &f, &k, CC_CUBIC, NS_PER_SEC);
 	assert_int_equal(f.cwnd, 70 * MSS);
+	cc_flow_switch(&c, &f, &k, CC_CONST_RATE, NS_PER_SEC);
+	f.cwnd = k.ssthresh = k.undo.cwnd = CC_CWND_MAX;
+	f.tx_inflight = 30 * MSS;
+	f.flags |= FLOW_RECOVERY; /* that ends with a window, too, and so does what takes it back */
+	cc_flow_switch(&c, &f, &k, CC_NEWRENO, NS_PER_SEC);
+	assert_int_equal(f.cwnd, 30 * MSS);
+	assert_int_equal(k.ssthresh, 30 * MSS);
+	assert_int_equal(k.undo.cwnd, 30 * MSS);
 }
 
 static void the_pace_is_the_slowest_that_is_wanted(void **state)
