@@ -21,7 +21,7 @@ files() {
 tests() {
 	{
 		grep -oE '^(TEST\(|static void )\w+' tests/unit/*.c | sed -E 's|^tests/unit/(.*):.*\W|\1 |'
-		echo =
+		echo '='
 		rows | awk -F ' [|] ' '{ sub(/ [|]$/, "", $6); print $6 }' | sed 's/; /\n/g'
 	} | awk '
 		$1 == "=" { named = 1; next }
