@@ -46,11 +46,11 @@ struct cc_sample {
 	uint32_t recoveries; /* fast recoveries begun */
 	uint32_t timeouts;
 	bool undone; /* what the fast path had reduced proved to be in vain: cwnd is what it was */
-	uint64_t before_timeout; /* bytes of `acked` that came before the last of them */
-	uint64_t recovering; /* bytes of `acked` that grow nothing, as fast recoveries go: see cc_flow.c */
-	uint64_t held;       /* bytes of earlier intervals that may grow the window now */
-	uint32_t srtt_us;    /* 0 = none yet */
-	uint32_t min_rtt_us; /* UINT32_MAX = no sample */
+	uint64_t before_timeout; /* bytes of `acked`, without `grown`, that came before the last of them */
+	uint64_t recovering;     /* the same that grow nothing, as fast recoveries go: see cc_flow.c */
+	uint64_t held;           /* bytes of earlier intervals that may grow the window now */
+	uint32_t srtt_us;        /* 0 = none yet */
+	uint32_t min_rtt_us;     /* UINT32_MAX = no sample */
 	uint32_t mss;
 	uint32_t inflight;
 	uint32_t cwnd; /* as it stands in the flow, reductions by the fast path included */
