@@ -37,9 +37,11 @@ static void begin(const char *peer, const char *port)
 		raw_die("no connection to begin with");
 }
 
-/* What others do before they offend, and no more. */
+/* Comes and goes as often as who punches holes, and no more. */
 int hostile_visit(int argc TAS_UNUSED, char **argv)
 {
+	raw_attach(&o.r);
+	raw_close(&o.r);
 	begin(argv[0], argv[1]);
 	return 0;
 }

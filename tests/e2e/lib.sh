@@ -13,7 +13,8 @@
 #
 # A test sources this file, calls ns_make and tasd_start, and then what it likes of the functions below. Any
 # command that fails fails the test. Whatever happens, its processes, namespaces and files are gone then;
-# of a failed test the ends of all logs are shown. Nothing waits for seconds: wait_for awaits a condition.
+# of a failed test the ends of all logs are shown, each line behind a bar, by which tools/check tells them from
+# the test's own words. Nothing waits for seconds: wait_for awaits a condition.
 set -eu -o pipefail
 
 e2e_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -259,7 +260,7 @@ e2e_end() {
 	trap - EXIT ERR
 	trap '' INT TERM
 	set +e
-	[ $code -eq 0 ] || tail -n 30 "$WORK"/*.log "$WORK/tasd.conf" 2>/dev/null
+	[ $code -eq 0 ] || tail -n 30 "$WORK"/*.log "$WORK/tasd.conf" 2>/dev/null | sed 's/^/| /'
 	for ((i = ${#e2e_pids[@]} - 1; i >= 0; i--)); do
 		stop "${e2e_pids[i]}"
 	done
