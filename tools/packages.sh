@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2034  # the lists are for those who source this file
 packages_build=(build-essential git meson ninja-build pkg-config libdpdk-dev libnuma-dev libbsd-dev
-	libcmocka-dev)
+	libcmocka-dev liblwip-dev)
 packages_fuzz=(clang libclang-rt-14-dev llvm) # llvm: names in what the sanitizers say
 packages_lint=(clang-format cppcheck shellcheck)
 packages_run=(iproute2 iputils-ping ethtool nftables procps python3)

@@ -17,7 +17,7 @@ static const struct {
 	{ "scribble", "SECONDS PORT: random bytes over the whole region, with connections", hostile_scribble,
 		2 },
 	{ "harmless", "SECONDS: as busy as that, over memory of its own", hostile_harmless, 1 },
-	{ "visit", "PEER PORT: comes, goes, comes, says something on a connection, and goes", hostile_visit, 2 },
+	{ "visit", "PEER PORT: comes and goes twice, with something said on a connection", hostile_visit, 2 },
 	{ "bell", "KIND PEER PORT: messages with one field wrong", hostile_bell, 3 },
 	{ "flags", "PEER PORT: any combination of flags, in any state", hostile_flags, 2 },
 	{ "pry", "FLOWS GENERATIONS: messages for the flows of others", hostile_pry, 2 },

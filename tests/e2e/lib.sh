@@ -13,8 +13,8 @@
 #
 # A test sources this file, calls ns_make and tasd_start, and then what it likes of the functions below. Any
 # command that fails fails the test. Whatever happens, its processes, namespaces and files are gone then;
-# of a failed test the ends of all logs are shown, each line behind a bar, by which tools/check tells them from
-# the test's own words. Nothing waits for seconds: wait_for awaits a condition.
+# of a failed test the ends of all logs are shown, each line behind a bar, by which tools/check tells them
+# from the test's own words. Nothing waits for seconds: wait_for awaits a condition.
 set -eu -o pipefail
 
 e2e_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -85,6 +85,18 @@ ns_make_routed() { # MTU
 	ip netns exec "$RTR" sysctl -q -w net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0
 }
 
+# A link between the two on which the kernel speaks at both ends, beside tasd's:
+#
+#     ker0 $KERNEL_IP [$SRV] ---- veth ---- cli1 $KERNEL_PEER_IP [$CLI]
+KERNEL_IP=10.78.0.1 KERNEL_PEER_IP=10.78.0.2
+kernel_link_make() {
+	ip link add ker0 netns "$SRV" type veth peer name cli1 netns "$CLI"
+	ip -n "$SRV" address add $KERNEL_IP/24 dev ker0
+	ip -n "$CLI" address add $KERNEL_PEER_IP/24 dev cli1
+	ip -n "$SRV" link set ker0 up
+	ip -n "$CLI" link set cli1 up
+}
+
 # A device as AF_PACKET needs it at both ends: finished checksums, no frames larger than the MTU, and no
 # kernel that speaks up by itself.
 e2e_device() { # NAMESPACE DEVICE
@@ -101,9 +113,11 @@ under_tas() { in_srv tas-run -i "$INSTANCE" -- "$@"; }
 
 # --- processes
 
-# In the background, with its output in $WORK/NAME.log; its pid in $SPAWNED.
+# In the background, with its output in $WORK/NAME.log, in which there is nothing any more of an earlier one of
+# this name; its pid in $SPAWNED.
 spawn() { # NAMESPACE NAME COMMAND...
-	ip netns exec "$1" "${@:3}" >"$WORK/$2.log" 2>&1 </dev/null &
+	: >"$WORK/$2.log"
+	ip netns exec "$1" "${@:3}" >>"$WORK/$2.log" 2>&1 </dev/null &
 	SPAWNED=$!
 	e2e_pids+=("$SPAWNED")
 }

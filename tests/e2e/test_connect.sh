@@ -12,11 +12,7 @@
 only_time_wait() { ! tasctl -i "$INSTANCE" flows | grep " $CLI_IP:" | grep -qv TIME-WAIT; }
 
 ns_make
-ip link add ker0 netns "$SRV" type veth peer name cli1 netns "$CLI"
-ip -n "$SRV" address add 10.78.0.1/24 dev ker0
-ip -n "$CLI" address add 10.78.0.2/24 dev cli1
-ip -n "$SRV" link set ker0 up
-ip -n "$CLI" link set cli1 up
+kernel_link_make
 in_srv sysctl -q -w net.ipv4.tcp_syn_retries=1
 # that nobody is there is found out before a SYN is given up
 in_srv sysctl -q -w net.ipv4.neigh.ker0.retrans_time_ms=900
@@ -37,7 +33,7 @@ under_tas timeout 60 python3 "$e2e_root/tests/e2e/connect.py" \
 	$CLI_IP 10.77.0.99 203.0.113.1 >"$WORK/over-tasd" &
 over_tasd=$!
 in_srv timeout 60 python3 "$e2e_root/tests/e2e/connect.py" \
-	10.78.0.2 10.78.0.99 203.0.113.1 >"$WORK/over-kernel"
+	$KERNEL_PEER_IP 10.78.0.99 203.0.113.1 >"$WORK/over-kernel"
 wait $over_tasd
 cat "$WORK/over-kernel"
 diff -u "$WORK/over-kernel" "$WORK/over-tasd" || fail "tasd (+) differs from the kernel (-)"

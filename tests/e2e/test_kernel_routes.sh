@@ -38,21 +38,17 @@ expect() { # WHAT ADDRESS ANSWER OVER-TASD
 }
 
 ns_make
-ip link add ker0 netns "$SRV" type veth peer name cli1 netns "$CLI"
-ip -n "$SRV" address add 10.78.0.1/24 dev ker0
-ip -n "$CLI" address add 10.78.0.2/24 dev cli1
-ip -n "$SRV" link set ker0 up
-ip -n "$CLI" link set cli1 up
+kernel_link_make
 spawn "$CLI" echo "$BUILD/tests/e2e/echo" 7
 wait_for 10 "the echo server" in_cli bash -c "exec 3<>/dev/tcp/$CLI_IP/7"
 tasd_start
 
 expect "no route of the kernel's" $CLI_IP x 1
-kernel_route add default via 10.78.0.2
+kernel_route add default via $KERNEL_PEER_IP
 expect "a less specific one" $CLI_IP x 1
-kernel_route add 10.77.0.0/24 via 10.78.0.2
+kernel_route add 10.77.0.0/24 via $KERNEL_PEER_IP
 expect "one as specific" $CLI_IP x 1
-kernel_route add $CLI_IP/32 via 10.78.0.2
+kernel_route add $CLI_IP/32 via $KERNEL_PEER_IP
 expect "a more specific one" $CLI_IP x 0
 kernel_route delete $CLI_IP/32
 

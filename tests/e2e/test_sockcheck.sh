@@ -11,17 +11,12 @@ groups=(names mapped transfer messages ends waits connect options tuning poll ep
 	standard fortified)
 groups6=(names transfer messages ends waits connect options tuning poll epoll epoll_sets descriptors corners)
 check=$BUILD/tests/e2e/sockcheck
-KERNEL_IP=10.78.0.1 KERNEL_PEER_IP=10.78.0.2
 TASD_IP6=fd00:77::1 CLI_IP6=fd00:77::2 KERNEL_IP6=fd00:78::1 KERNEL_PEER_IP6=fd00:78::2
 
-kernel_link() {
-	ip link add k0 netns "$SRV" type veth peer name k1 netns "$CLI"
-	ip -n "$SRV" address add $KERNEL_IP/24 dev k0
-	ip -n "$CLI" address add $KERNEL_PEER_IP/24 dev k1
-	ip -n "$SRV" link set k0 up
-	ip -n "$CLI" link set k1 up
-	ip -n "$SRV" -6 address add $KERNEL_IP6/64 dev k0 nodad
-	ip -n "$CLI" -6 address add $KERNEL_PEER_IP6/64 dev k1 nodad
+links_make() {
+	kernel_link_make
+	ip -n "$SRV" -6 address add $KERNEL_IP6/64 dev ker0 nodad
+	ip -n "$CLI" -6 address add $KERNEL_PEER_IP6/64 dev cli1 nodad
 	in_cli sysctl -q -w net.ipv6.conf.cli0.disable_ipv6=0 net.ipv6.conf.cli0.accept_dad=0
 	ip -n "$CLI" -6 address add $CLI_IP6/64 dev cli0 nodad
 	in_srv sysctl -q -w net.ipv6.bindv6only=1 # what a socket says of itself counts for more
@@ -38,7 +33,7 @@ same() { # GROUP NAME NAME
 }
 
 ns_make
-kernel_link
+links_make
 spawn "$CLI" peer "$check" peer "$WORK/control" $CLI_IP
 spawn "$CLI" kernel-peer "$check" peer "$WORK/kernel-control" $KERNEL_PEER_IP
 spawn "$CLI" peer6 "$check" peer "$WORK/control6" $CLI_IP6

@@ -252,9 +252,10 @@ static void draw_peer(struct draw *d, struct plan *p, struct tas_rand *r)
 	}
 }
 
-static void draw_plan(struct draw *d, struct plan *p, struct tas_rand *r, uint64_t most, bool peer)
+static void draw_plan(struct draw *d, struct plan *p, struct tas_rand *r, uint64_t most,
+	enum draw_other other)
 {
-	bool wild = d->kind == DRAW_WILD;
+	bool wild = d->kind == DRAW_WILD, peer = other == OTHER_PEER;
 
 	*p = (struct plan){ .client = below(r, d->procs), .server = PROC_PEER };
 	while (!peer && (p->server == PROC_PEER || d->proc[p->server].host == d->proc[p->client].host))
@@ -273,11 +274,11 @@ static void draw_plan(struct draw *d, struct plan *p, struct tas_rand *r, uint64
 		(!peer && d->proc[p->server].dies != TAS_NS_NEVER);
 	if (peer)
 		draw_peer(d, p, r);
-	else if (wild && one_in(r, 6))
+	else if (other == OTHER_NONE && wild && one_in(r, 6))
 		draw_kind(d, p, r);
 }
 
-static void draw_plans(struct draw *d, struct tas_rand *r, bool peer)
+static void draw_plans(struct draw *d, struct tas_rand *r, enum draw_other other)
 {
 	unsigned few = one_in(r, 3) ? 1 : 1 + below(r, 8);
 	uint64_t most;
@@ -285,14 +286,16 @@ static void draw_plans(struct draw *d, struct tas_rand *r, bool peer)
 	d->nplans = one_in(r, 6) ? 20 + below(r, 80) : few;
 	most = 1500000 / d->nplans;
 	for (unsigned i = 0; i < d->nplans; i++)
-		draw_plan(d, &d->plan[i], r, most, peer);
+		draw_plan(d, &d->plan[i], r, most, other);
 }
 
-static void draw_procs(struct draw *d, struct tas_rand *r)
+static void draw_procs(struct draw *d, struct tas_rand *r, enum draw_other other)
 {
-	d->procs = d->hosts + (d->kind == DRAW_WILD ? below(r, 3) : 0);
+	unsigned hosts = d->hosts + (other == OTHER_LWIP);
+
+	d->procs = hosts + (d->kind == DRAW_WILD ? below(r, 3) : 0);
 	for (unsigned i = 0; i < d->procs; i++) {
-		d->proc[i].host = i < d->hosts ? i : below(r, d->hosts);
+		d->proc[i].host = i < hosts ? i : below(r, hosts);
 		d->proc[i].contexts = 1 + below(r, PROC_CONTEXTS_MAX);
 		d->proc[i].sleeps = !one_in(r, 4);
 		d->proc[i].lib = one_in(r, 2);
@@ -300,6 +303,12 @@ static void draw_procs(struct draw *d, struct tas_rand *r)
 		d->proc[i].backlog = d->kind == DRAW_WILD && one_in(r, 3) ? (int)below(r, 4) : PLANS_MAX;
 		if (d->kind == DRAW_WILD && one_in(r, 8))
 			d->proc[i].dies = d->begin + log_between(r, NS_PER_MS, 2 * NS_PER_SEC);
+		if (d->proc[i].host < d->hosts)
+			continue;
+		d->proc[i].contexts = 1;
+		d->proc[i].sleeps = false; /* nobody would wake it */
+		d->proc[i].dies = TAS_NS_NEVER;
+		d->proc[i].backlog = PLANS_MAX;
 	}
 	if (d->kind == DRAW_WILD && one_in(r, 3)) {
 		d->app_stall_ppm = (uint32_t)log_between(r, 100, 20000);
@@ -330,14 +339,22 @@ static void draw_late(struct draw *d, struct tas_rand *r)
 	}
 }
 
-void draw(struct draw *d, uint64_t seed, bool peer)
+/* It sends segments of 1460 bytes, over IPv6 as fragments, to whoever takes them, and tells of its window
+ * also when a FIN has come, to which there is a RST once FIN_WAIT_2 is over here. */
+static void suit_lwip(struct tas_conf *c)
+{
+	c->port.mtu = min_u32(c->port.mtu, 1500);
+	c->tcp.fin_wait2_ms = 60000;
+}
+
+void draw(struct draw *d, uint64_t seed, enum draw_other other)
 {
 	struct tas_rand r;
 
 	memset(d, 0, sizeof(*d));
 	rand_seed(&r, seed);
 	d->kind = (enum draw_kind)(seed % NR_DRAW_KINDS);
-	d->hosts = peer ? 1 : d->kind == DRAW_WILD && one_in(&r, 3) ? 3 : 2;
+	d->hosts = other != OTHER_NONE ? 1 : d->kind == DRAW_WILD && one_in(&r, 3) ? 3 : 2;
 	/* sometimes just before clocks of 32 bits wrap: in microseconds, and in milliseconds */
 	d->begin = one_in(&r, 4) ? (1ull << 32) * NS_PER_US - NS_PER_SEC / 20 : rand_u64(&r) >> 10;
 	d->step = log_between(&r, 500, 10000);
@@ -347,12 +364,14 @@ void draw(struct draw *d, uint64_t seed, bool peer)
 		if (d->kind == DRAW_WILD)
 			draw_troubles(&d->host[i], &r);
 	}
-	if (peer) /* its FIN comes again after a second or more */
+	if (other == OTHER_LWIP)
+		suit_lwip(&d->host[0].conf);
+	if (other != OTHER_NONE) /* its FIN comes again after a second or more */
 		d->host[0].conf.tcp.time_wait_ms = max_u32(d->host[0].conf.tcp.time_wait_ms, 10000);
-	draw_procs(d, &r);
-	draw_plans(d, &r, peer);
-	if (peer)
-		draw_link(&d->peer_link, &r, d->kind);
+	draw_procs(d, &r, other);
+	draw_plans(d, &r, other);
+	if (other != OTHER_NONE)
+		draw_link(&d->other_link, &r, d->kind);
 	for (unsigned i = 0; i < d->hosts; i++)
 		draw_ecn(&d->host[i], &r);
 	d->v6 = seed / NR_DRAW_KINDS % 2;

@@ -10,6 +10,9 @@
 #include "tests/sim/sim_link.h"
 #include "tests/sim/sim_peer.h"
 
+/* Who else is there: nobody but hosts of ours, or one of ours and one that is not. */
+enum draw_other { OTHER_NONE, OTHER_PEER, OTHER_LWIP };
+
 enum draw_kind { DRAW_CLEAN, DRAW_LOSS, DRAW_HARSH, DRAW_WILD, NR_DRAW_KINDS };
 
 struct draw_host {
@@ -21,7 +24,7 @@ struct draw_host {
 
 struct draw {
 	enum draw_kind kind;
-	unsigned hosts;
+	unsigned hosts;     /* of ours */
 	bool v6;            /* the family of all: half the seeds each */
 	tas_ns begin, step; /* virtual time of a pass that found work */
 	struct draw_host host[LINK_HOSTS_MAX];
@@ -34,13 +37,12 @@ struct draw {
 	} proc[PROCS_MAX];
 	uint32_t app_stall_ppm;
 	tas_ns app_stall_max;
-	struct link_model peer_link; /* of the independent peer */
+	struct link_model other_link; /* of who is not ours */
 	struct peer_habits habits[PLANS_MAX];
 	unsigned nplans;
 	struct plan plan[PLANS_MAX];
 };
 
-/* peer: one host, and the independent peer. */
-void draw(struct draw *d, uint64_t seed, bool peer);
+void draw(struct draw *d, uint64_t seed, enum draw_other other);
 
 #endif

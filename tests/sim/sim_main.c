@@ -76,7 +76,7 @@ static void one(const struct args *a, uint64_t seed, struct sum *s, struct sim_o
 {
 	struct sim_options opt = { .trace = a->trace ? stdout : NULL,
 		.hostile = a->program->hostile,
-		.peer = a->program->peer };
+		.other = a->program->other };
 
 	sim_run(seed, &opt, o);
 	add(s, o);
@@ -160,7 +160,7 @@ int sim_main(int argc, char **argv, const struct sim_program *p)
 	signal(SIGABRT, on_abort);
 	signal(SIGSEGV, on_abort);
 	if (a.single)
-		sim_describe(a.from, &(struct sim_options){ .peer = p->peer }, stdout);
+		sim_describe(a.from, &(struct sim_options){ .other = p->other }, stdout);
 	else if (!a.ranged)
 		a.quiet = true;
 	rc = seeds(&a);

@@ -13,9 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tests/sim/sim_draw.h"
+
 struct sim_program {
 	uint64_t seeds, long_seeds;
-	bool hostile, peer;
+	bool hostile;
+	enum draw_other other;
 };
 
 int sim_main(int argc, char **argv, const struct sim_program *p);

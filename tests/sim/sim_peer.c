@@ -461,7 +461,6 @@ void peer_begin(struct peer *p, struct net *net, unsigned index, struct end_worl
 	p->w = w;
 	p->nconns = 0;
 	p->due = 0;
-	net->end[index].mac = host_mac(index);
 	rand_seed(&p->rand, seed);
 }
 

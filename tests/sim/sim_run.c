@@ -7,6 +7,7 @@
 #include "include/base/assert.h"
 #include "tests/sim/sim_draw.h"
 #include "tests/sim/sim_host.h"
+#include "tests/sim/sim_lwip.h"
 #include "tests/sim/sim_oracle.h"
 #include "tests/sim/sim_villain.h"
 
@@ -25,7 +26,8 @@ struct run {
 	struct host host[LINK_HOSTS_MAX];
 	struct app_world world;
 	struct oracle oracle;
-	bool hostile, with_peer;
+	bool hostile;
+	enum draw_other other;
 	struct peer peer;
 	struct peer_conn conn[PLANS_MAX];
 	struct villain villain[LINK_HOSTS_MAX];
@@ -44,7 +46,10 @@ static bool on_deliver(void *arg, unsigned to, const uint8_t *bytes, uint32_t le
 
 	if (to < r->d.hosts)
 		return host_deliver(&r->host[to], bytes, len);
-	peer_in(&r->peer, bytes, len, r->now);
+	if (r->other == OTHER_PEER)
+		peer_in(&r->peer, bytes, len, r->now);
+	else
+		lwip_host_in(bytes, len, r->now);
 	return true;
 }
 
@@ -69,10 +74,22 @@ static void make_room(struct tas_conf *conf)
 	conf->tcp.fin_wait2_ms = min_u32(conf->tcp.fin_wait2_ms, 500);
 }
 
+/* Of its host lwIP's processes know the number, and nothing else. */
+static void other_begin(struct run *r)
+{
+	unsigned index = r->d.hosts;
+
+	r->host[index].index = index;
+	r->net.end[index].mac = host_mac(index);
+	r->net.end[index].model = r->d.other_link;
+	if (r->other == OTHER_LWIP)
+		lwip_host_begin(&r->net, index, host_addr(index), r->seed * 3, r->now);
+}
+
 static void hosts_begin(struct run *r)
 {
 	hosts_speak(r->d.v6);
-	net_begin(&r->net, r->seed ^ 0x6e6574, r->d.hosts + r->with_peer, &r->trace);
+	net_begin(&r->net, r->seed ^ 0x6e6574, r->d.hosts + (r->other != OTHER_NONE), &r->trace);
 	r->net.deliver = on_deliver;
 	r->net.watch = on_watch;
 	r->net.arg = r;
@@ -97,6 +114,8 @@ static void hosts_begin(struct run *r)
 	r->oracle.hostile = r->hostile;
 	for (unsigned i = 0; i < r->d.hosts && r->hostile; i++)
 		villain_begin(&r->villain[i], &r->host[i], (i + 1) % r->d.hosts, r->seed * 13 + i);
+	if (r->other != OTHER_NONE)
+		other_begin(r);
 }
 
 static void peers_begin(struct run *r)
@@ -106,7 +125,6 @@ static void peers_begin(struct run *r)
 	r->peer.conn = r->conn;
 	peer_begin(&r->peer, &r->net, r->d.hosts, &w->w, r->seed * 3);
 	r->peer.v6 = r->d.v6;
-	r->net.end[r->d.hosts].model = r->d.peer_link;
 	for (unsigned i = 0; i < w->nplans; i++) {
 		unsigned side = w->plan[i].server == PROC_PEER;
 		unsigned proc = side == 1 ? w->plan[i].client : w->plan[i].server;
@@ -135,7 +153,7 @@ static void world_begin(struct run *r)
 	for (unsigned i = 0; i < w->nprocs; i++) {
 		struct sim_proc *p = &w->proc[i].p;
 
-		p->api = r->d.proc[i].lib ? &sim_lib : &sim_raw;
+		p->api = r->d.proc[i].host >= r->d.hosts ? &sim_lwip : r->d.proc[i].lib ? &sim_lib : &sim_raw;
 		p->host = &r->host[r->d.proc[i].host];
 		p->contexts = r->d.proc[i].contexts;
 		rand_seed(&p->rand, r->seed * 77 + i);
@@ -144,7 +162,7 @@ static void world_begin(struct run *r)
 		w->proc[i].backlog = r->d.proc[i].backlog;
 	}
 	app_world_begin(w);
-	if (r->with_peer)
+	if (r->other == OTHER_PEER)
 		peers_begin(r);
 }
 
@@ -156,8 +174,10 @@ static tas_ns deadline(const struct run *r)
 
 	for (unsigned i = 0; i < r->d.hosts; i++)
 		next = min_u64(next, host_deadline(&r->host[i], r->now));
-	if (r->with_peer)
+	if (r->other == OTHER_PEER)
 		next = min_u64(next, peer_deadline(&r->peer));
+	else if (r->other == OTHER_LWIP)
+		next = min_u64(next, lwip_host_deadline());
 	for (unsigned i = 0; i < r->d.hosts && r->hostile; i++)
 		next = min_u64(next, villain_deadline(&r->villain[i]));
 	return next;
@@ -192,8 +212,10 @@ static bool step(struct run *r)
 	for (unsigned i = 0; i < r->d.hosts; i++)
 		work += host_poll(&r->host[i], r->now);
 	work += app_world_poll(&r->world, r->now);
-	if (r->with_peer)
+	if (r->other == OTHER_PEER)
 		work += peer_poll(&r->peer, r->now);
+	else if (r->other == OTHER_LWIP)
+		work += lwip_host_poll(r->now);
 	for (unsigned i = 0; i < r->d.hosts && r->hostile; i++)
 		villain_turn(&r->villain[i], r->now);
 	oracle_step(&r->oracle);
@@ -310,6 +332,8 @@ static void course(struct run *r)
 
 static void hosts_end(struct run *r)
 {
+	if (r->other == OTHER_LWIP)
+		lwip_host_end();
 	net_end(&r->net);
 	for (unsigned i = 0; i < r->d.hosts; i++)
 		if (!host_close(&r->host[i]))
@@ -332,7 +356,7 @@ static void totals(struct run *r, struct sim_outcome *out)
 		out->undone += fp_counter(fp, CNT_TCP_UNDONE_TIMEOUTS) +
 			fp_counter(fp, CNT_TCP_UNDONE_RECOVERIES);
 		out->recoveries += fp_counter(fp, CNT_TCP_FAST_RECOVERIES);
-		if (r->d.kind != DRAW_LOSS || r->with_peer)
+		if (r->d.kind != DRAW_LOSS || r->other != OTHER_NONE)
 			continue;
 		out->lost_payload += r->net.end[i].stats.lost_payload;
 		out->rtx_payload += fp_counter(fp, CNT_TCP_TX_RTX_BYTES);
@@ -359,8 +383,8 @@ void sim_run(uint64_t seed, const struct sim_options *opt, struct sim_outcome *o
 	*out = (struct sim_outcome){ 0 };
 	r->seed = seed;
 	r->hostile = opt->hostile;
-	r->with_peer = opt->peer;
-	draw(&r->d, seed, opt->peer);
+	r->other = opt->other;
+	draw(&r->d, seed, opt->other);
 	r->now = r->d.begin;
 	r->life_end = r->now + LIFE_NS;
 	r->acked = 0;
@@ -416,7 +440,7 @@ void sim_describe(uint64_t seed, const struct sim_options *opt, FILE *to)
 	static const char *const kind[] = { "clean", "loss", "harsh", "wild" };
 	static struct draw d;
 
-	draw(&d, seed, opt->peer);
+	draw(&d, seed, opt->other);
 	fprintf(to, "seed %lu: %s, %s, %u hosts, %u processes, %u connections\n", seed, kind[d.kind],
 		d.v6 ? "IPv6" : "IPv4", d.hosts, d.procs, d.nplans);
 	for (unsigned i = 0; i < d.hosts; i++) {

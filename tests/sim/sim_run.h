@@ -10,11 +10,12 @@
 #include <stdio.h>
 
 #include "include/base/time.h"
+#include "tests/sim/sim_draw.h"
 
 struct sim_options {
 	FILE *trace;  /* every frame and note; NULL: none */
 	bool hostile; /* a villain on each host, too */
-	bool peer;    /* one host, and the independent peer */
+	enum draw_other other;
 };
 
 struct sim_outcome {
