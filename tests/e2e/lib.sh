@@ -113,8 +113,8 @@ under_tas() { in_srv tas-run -i "$INSTANCE" -- "$@"; }
 
 # --- processes
 
-# In the background, with its output in $WORK/NAME.log, in which there is nothing any more of an earlier one of
-# this name; its pid in $SPAWNED.
+# In the background, with its output in $WORK/NAME.log, where nothing is left of an earlier one of this name;
+# its pid in $SPAWNED.
 spawn() { # NAMESPACE NAME COMMAND...
 	: >"$WORK/$2.log"
 	ip netns exec "$1" "${@:3}" >>"$WORK/$2.log" 2>&1 </dev/null &
