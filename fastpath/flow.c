@@ -56,7 +56,7 @@ static void see_once(const struct flow *f, const struct flow_cold *k, struct flo
 	SEE(segs_out);
 	SEE(rtx_segs);
 	SEE(rttvar_us);
-	SEE(min_rtt_ever_us);
+	SEE(min_rtt_lately_us);
 	SEE(ssthresh);
 	SEE(rcv_mss);
 #undef SEE

@@ -277,15 +277,15 @@ struct flow_cold {
 	alignas(CACHE_LINE) uint64_t delivered; /* bytes newly acknowledged or SACKed */
 	uint64_t marked;                        /* of these, with ECE set */
 	uint64_t lost;                          /* bytes deemed lost */
-	uint32_t min_rtt_us; /* least sample since congestion control looked last; UINT32_MAX = none */
-	uint32_t rttvar_us;  /* << 2 */
-	uint32_t recoveries; /* times fast recovery began */
-	uint32_t timeouts;   /* retransmission timeouts */
-	uint32_t ssthresh;   /* bytes */
-	uint32_t min_rtt_ever_us;
-	tas_ns pace_next_ns; /* earliest time of the next segment */
-	uint32_t paced_next; /* link in the pacing wheel */
-	uint32_t ready_next; /* links of the core's lists; FLOW_NONE ends one */
+	uint32_t min_rtt_us;        /* least sample since congestion control looked last; UINT32_MAX = none */
+	uint32_t rttvar_us;         /* << 2 */
+	uint32_t recoveries;        /* times fast recovery began */
+	uint32_t timeouts;          /* retransmission timeouts */
+	uint32_t ssthresh;          /* bytes */
+	uint32_t min_rtt_lately_us; /* least in the last two spells of RTT_SPELL_US (RFC 8985 6.2 step 1) */
+	tas_ns pace_next_ns;        /* earliest time of the next segment */
+	uint32_t paced_next;        /* link in the pacing wheel */
+	uint32_t ready_next;        /* links of the core's lists; FLOW_NONE ends one */
 	uint32_t delayed_next, delayed_prev, held_next;
 	uint8_t delayed_core; /* whose list of delayed acknowledgements it is on, */
 	uint8_t delayed_for;  /* and on which, enum delayed_for */
@@ -305,8 +305,10 @@ struct flow_cold {
 	uint32_t ack_late_us;   /* with FLOW_ACK_LATE */
 	uint32_t delivered_us;  /* when `delivered` last grew */
 	uint32_t rx_last_us;    /* when data last arrived */
+	uint32_t spell_us;      /* when the present spell began, */
+	uint32_t spell_rtt_us;  /* and the least round trip since */
 	uint32_t rto_base_us;   /* the retransmission timer counts from here: the oldest data's first sending,
-				 * the last progress, or   the last retransmission of the head (RFC 6298 5) */
+				 * the last progress, or the last retransmission of the head (RFC 6298 5) */
 
 	/* loss recovery: offsets of our stream */
 	uint64_t recover;                /* recovery ends when una reaches it */
@@ -392,7 +394,7 @@ struct flow_snapshot {
 	struct flow hot;
 	uint64_t bytes_in, bytes_out, bytes_rtx;
 	uint32_t segs_in, segs_out, rtx_segs;
-	uint32_t rttvar_us, min_rtt_ever_us, ssthresh, rcv_mss;
+	uint32_t rttvar_us, min_rtt_lately_us, ssthresh, rcv_mss;
 };
 
 /* As it was at one moment, taken without the lock and without a write to the flow: whoever works on it does

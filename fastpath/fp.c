@@ -236,7 +236,7 @@ uint32_t flow_alloc(struct fastpath *fp)
 	f->app = APP_NONE;
 	f->state = TCP_CLOSED;
 	fp->cold[id].rx_fin_off = UINT64_MAX;
-	fp->cold[id].min_rtt_us = fp->cold[id].min_rtt_ever_us = UINT32_MAX;
+	fp->cold[id].min_rtt_us = fp->cold[id].min_rtt_lately_us = fp->cold[id].spell_rtt_us = UINT32_MAX;
 	rte_spinlock_unlock(&f->lock);
 	return id;
 }

@@ -192,7 +192,7 @@ static bool came_too_soon(struct tcp t, const struct seg *seg, uint32_t resent_u
 {
 	uint32_t age_us = t.c->now_us - resent_us, sent_ms;
 
-	if (age_us < t.k->min_rtt_ever_us && t.k->min_rtt_ever_us != UINT32_MAX)
+	if (age_us < t.k->min_rtt_lately_us && t.k->min_rtt_lately_us != UINT32_MAX)
 		return true;
 	if (!(t.f->flags & FLOW_TS) || !seg->has_ts)
 		return false;
@@ -251,7 +251,7 @@ static uint32_t reordering_window_us(struct tcp t)
 {
 	const struct flow_cold *k = t.k;
 	uint32_t srtt_us = t.f->srtt_us >> 3;
-	uint32_t least_us = k->min_rtt_ever_us != UINT32_MAX ? k->min_rtt_ever_us : srtt_us;
+	uint32_t least_us = k->min_rtt_lately_us != UINT32_MAX ? k->min_rtt_lately_us : srtt_us;
 	uint64_t sacked = ranges_bytes(&k->sacked, t.f->tx_una, flow_tx_nxt(t.f));
 
 	if (!k->rack.reordered &&

@@ -19,6 +19,22 @@ static inline void window_update(struct flow *f, struct flow_cold *k, const stru
 		k->max_snd_wnd = f->snd_wnd;
 }
 
+/* Of Linux's five minutes (tcp_min_rtt_wlen) the half. */
+enum { RTT_SPELL_US = 150 * 1000 * 1000 };
+
+/* A path that became longer is known to be after two spells. */
+static inline void rtt_least(struct flow_cold *k, uint32_t us, uint32_t now_us)
+{
+	k->min_rtt_us = min_u32(k->min_rtt_us, us);
+	k->min_rtt_lately_us = min_u32(k->min_rtt_lately_us, us);
+	k->spell_rtt_us = min_u32(k->spell_rtt_us, us);
+	if (unlikely(now_us - k->spell_us > RTT_SPELL_US)) {
+		k->min_rtt_lately_us = k->spell_rtt_us;
+		k->spell_rtt_us = us;
+		k->spell_us = now_us;
+	}
+}
+
 static inline bool rtt_since(struct tcp t, uint32_t sent_us)
 {
 	uint32_t us = t.c->now_us - sent_us;
@@ -26,19 +42,17 @@ static inline bool rtt_since(struct tcp t, uint32_t sent_us)
 	if (unlikely((int32_t)us < 0)) /* another core, with a younger clock, sent it */
 		return false;
 	rtt_sample(&t.f->srtt_us, &t.k->rttvar_us, us);
-	t.k->min_rtt_us = min_u32(t.k->min_rtt_us, us);
-	t.k->min_rtt_ever_us = min_u32(t.k->min_rtt_ever_us, us);
+	rtt_least(t.k, us, t.c->now_us);
 	return true;
 }
 
-/* Karn: what was sent again tells no round trip. */
-static inline bool rtt_timed(struct tcp t)
+/* Karn: what was sent again tells no round trip. `again`: something of what was outstanding was. */
+static inline bool rtt_timed(struct tcp t, bool again)
 {
 	uint32_t sent_us;
 
 	return sent_acked(&t.k->sent, t.f->tx_una, &sent_us) &&
-		likely(t.k->resent.n == 0 && !(t.f->flags & (FLOW_RECOVERY | FLOW_LOSS))) &&
-		rtt_since(t, sent_us);
+		likely(!again && !(t.f->flags & (FLOW_RECOVERY | FLOW_LOSS))) && rtt_since(t, sent_us);
 }
 
 /* On a path with steady losses recovery never ends, but what is SACKed while it was sent only once tells the
@@ -65,7 +79,7 @@ static bool rtt_echoed(struct tcp t, const struct seg *seg)
 
 	if (!(t.f->flags & FLOW_TS) || !seg->has_ts || seg->ts_ecr == 0 || ms > 60 * 1000)
 		return false;
-	if (since_us >= t.k->min_rtt_ever_us / 2)
+	if (since_us >= t.k->min_rtt_lately_us / 2)
 		us = min_u32(us, max_u32(since_us, 1000));
 	rtt_sample(&t.f->srtt_us, &t.k->rttvar_us, us);
 	return true;
@@ -105,9 +119,9 @@ static inline void backoff_end(struct tcp t)
 /* Without a timeout before it, an acknowledgement is measured if it was timed. After one it ends the backoff
  * only if it was measured, for else a path that has become slower than the timer would never be known to be
  * (RFC 6298 5, Karn's algorithm). */
-static inline void rtt_take(struct tcp t, const struct seg *seg)
+static inline void rtt_take(struct tcp t, const struct seg *seg, bool again)
 {
-	bool measured = rtt_timed(t);
+	bool measured = rtt_timed(t, again);
 
 	if (unlikely(t.k->backoff > 0) && (measured || rtt_echoed(t, seg)))
 		backoff_end(t);
@@ -141,10 +155,11 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	struct flow *f = t.f;
 	struct flow_cold *k = t.k;
 	uint32_t payload = min_u32(acked, f->tx_avail);
+	bool again = k->resent.n > 0;
 	uint64_t had_sacked = k->sacked.n > 0 ? ranges_bytes(&k->sacked, f->tx_una, f->tx_una + acked) : 0;
 
 	cc_note(t, seg);
-	if (unlikely(k->sacked.n > 0 || k->resent.n > 0))
+	if (unlikely(k->sacked.n > 0 || again))
 		rack_delivered(t, seg, f->tx_una, f->tx_una + acked);
 	f->tx_una += acked;
 	f->tx_inflight -= acked;
@@ -162,7 +177,7 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	count(t.c, CNT_TCP_TX_PAYLOAD, payload);
 	if (k->sacked.n > 0)
 		ranges_trim_below(&k->sacked, f->tx_una);
-	rtt_take(t, seg);
+	rtt_take(t, seg, again);
 	k->rto_base_us = k->delivered_us = t.c->now_us;
 	if (unlikely(acked > payload)) {
 		f->flags &= ~(uint32_t)FLOW_TX_FIN;

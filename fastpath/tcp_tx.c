@@ -358,25 +358,32 @@ static bool tx_one(struct tcp t)
 }
 
 /* Nothing was sent for longer than a timeout: what the window says of the network is old. It halves for each
- * timeout, down to the restart window; ssthresh remembers (RFC 2861 3.1, RFC 5681 4.1, as Linux). */
+ * timeout, down to the restart window; ssthresh remembers (RFC 2861 3.1, RFC 5681 4.1, as Linux). Not of an
+ * algorithm that has a rate: it does not begin with a burst (draft-ietf-ccwg-bbr 5.4.1, as Linux). */
 static void restart_after_idle(struct tcp t, uint32_t idle_us)
 {
 	const struct fp_conf *conf = &t.c->fp->conf;
 	uint32_t rto = rtt_rto_us(t.f->srtt_us, t.k->rttvar_us, &conf->rto);
 	uint32_t least = conf->restart_segments * t.f->mss;
 
-	if (least == 0 || idle_us <= rto)
+	if (least == 0 || idle_us <= rto || t.k->beta_q8 == 0)
 		return;
 	t.k->ssthresh = max_u32(t.k->ssthresh, t.f->cwnd - t.f->cwnd / 4);
 	for (; idle_us > rto && t.f->cwnd > least; idle_us -= rto)
 		t.f->cwnd = max_u32(t.f->cwnd / 2, least);
 }
 
+/* Cores' clocks differ by less than this. */
+enum { CLOCKS_APART_US = 1000 * 1000 };
+
+/* After more than 71 minutes, which the clock of a flow does not tell, it is the rest of them. */
 static inline bool was_idle(const struct tcp t)
 {
-	return t.f->tx_inflight == 0 && t.f->tx_avail > 0 &&
-		/* signed: another core, with a younger clock, may have sent last */
-		(int32_t)(t.c->now_us - t.f->last_tx_us) > (int32_t)t.c->fp->conf.rto.min_us;
+	uint32_t since_us = t.c->now_us - t.f->last_tx_us;
+
+	return t.f->tx_inflight == 0 && t.f->tx_avail > 0 && since_us > t.c->fp->conf.rto.min_us &&
+		/* another core, with a younger clock, may have sent last */
+		since_us < UINT32_MAX - CLOCKS_APART_US;
 }
 
 /* --- what the port cuts into segments (TSO): full ones only, of new data; the rest goes as ever --- */

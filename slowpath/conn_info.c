@@ -95,7 +95,7 @@ static void info_fill(const struct sp *sp, uint32_t id, const struct flow_snapsh
 	i->rtt_us = f->srtt_us >> 3;
 	i->rttvar_us = seen->rttvar_us >> 2;
 	i->rto_us = rtt_rto_us(f->srtt_us, seen->rttvar_us, &sp->rto);
-	i->min_rtt_us = seen->min_rtt_ever_us == UINT32_MAX ? 0 : seen->min_rtt_ever_us;
+	i->min_rtt_us = seen->min_rtt_lately_us == UINT32_MAX ? 0 : seen->min_rtt_lately_us;
 	i->cwnd_bytes = f->cwnd;
 	i->ssthresh_bytes = seen->ssthresh;
 	i->snd_wnd = f->snd_wnd;

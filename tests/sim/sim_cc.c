@@ -221,7 +221,7 @@ struct cc_view cc_scene_view(unsigned flow)
 		v.cwnd = f->cwnd;
 		v.inflight = f->tx_inflight;
 		v.srtt_us = f->srtt_us >> 3;
-		v.min_rtt_us = k->min_rtt_ever_us;
+		v.min_rtt_us = k->min_rtt_lately_us;
 		v.rate = f->pace_q16 != 0 ? (NS_PER_SEC << 16) / f->pace_q16 : 0;
 		v.timeouts = k->timeouts;
 		v.recoveries = k->recoveries;

@@ -318,6 +318,37 @@ TEST(what_arrived_of_two_retransmissions_is_on_its_way_of_neither)
 
 /* --- tail loss probes (7) --- */
 
+TEST(round_trip_of_a_probe_is_not_measured) /* RFC 6298 3, Karn: which of the two was it? */
+{
+	struct peer *p = measured(3, 800);
+	uint32_t least = flow_of(p)->srtt_us;
+
+	wait_sent(100);
+	expect_segment(p, 3);
+	wait_us(800);
+	acked_to(p, 4);
+	assert_int_equal(flow_of(p)->srtt_us, least);
+	assert_int_equal(cold_of(p)->resent.n, 0);
+}
+
+TEST(least_round_trip_is_forgotten_after_five_minutes) /* 6.2 step 1: of a window of time */
+{
+	struct peer *p = measured(3, 800);
+
+	wait_us(800);
+	acked_to(p, 4);
+	assert_int_equal(cold_of(p)->min_rtt_lately_us, 800);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_in_range(cold_of(p)->min_rtt_lately_us, 800, i == 3 ? 20000 : 800);
+		wait_ms(100 * 1000);
+		app_writes(p, MSS);
+		overlook();
+		wait_us(20000);
+		acked_to(p, 5 + i);
+	}
+	assert_in_range(cold_of(p)->min_rtt_lately_us, 20000, 20100);
+}
+
 TEST(last_segment_is_sent_again_two_round_trips_after_silence)
 {
 	struct peer *p = measured(3, 800);
@@ -452,6 +483,8 @@ int main(void)
 		RIG_TEST(lost_retransmission_is_found_by_what_was_sent_after_it),
 		RIG_TEST(retransmission_that_arrived_in_part_is_on_its_way_in_part),
 		RIG_TEST(what_arrived_of_two_retransmissions_is_on_its_way_of_neither),
+		RIG_TEST(round_trip_of_a_probe_is_not_measured),
+		RIG_TEST(least_round_trip_is_forgotten_after_five_minutes),
 		RIG_TEST(last_segment_is_sent_again_two_round_trips_after_silence),
 		RIG_TEST(probe_is_new_data_if_there_is_some),
 		RIG_TEST(lost_tail_is_repaired_without_a_timeout),

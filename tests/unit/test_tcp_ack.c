@@ -176,7 +176,7 @@ TEST(timeout_follows_the_round_trip_time) /* RFC 6298 2.3 */
 	}
 	assert_in_range(flow_of(p)->srtt_us >> 3, 19000, 21000);
 	assert_in_range(rto_ms(p, seq), 219, 222);
-	assert_in_range(cold_of(p)->min_rtt_ever_us, 20000, 20100);
+	assert_in_range(cold_of(p)->min_rtt_lately_us, 20000, 20100);
 }
 
 TEST(round_trip_of_data_sent_twice_is_not_measured) /* RFC 6298 3, Karn's algorithm */

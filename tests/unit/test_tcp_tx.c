@@ -189,6 +189,24 @@ TEST(window_after_a_long_pause_is_the_restart_window) /* RFC 5681 4.1: the initi
 	assert_int_equal(cold_of(p)->ssthresh, 30 * MSS);
 }
 
+TEST(window_after_forty_minutes_is_the_restart_window)
+{
+	assert_int_equal(flow_of(after_pause(40 * 60 * 1000))->cwnd, 10 * MSS);
+}
+
+TEST(window_of_an_algorithm_with_a_rate_outlives_a_pause)
+{
+	struct peer *p = sending(established(.nodelay = true), 1);
+
+	give(p, .seq = 1, .ack = AT(1));
+	flow_of(p)->cwnd = 40 * MSS;
+	cold_of(p)->beta_q8 = 0;
+	wait_ms(10000);
+	app_writes(p, 30 * MSS);
+	overlook();
+	assert_int_equal(flow_of(p)->cwnd, 40 * MSS);
+}
+
 TEST(window_after_a_short_pause_is_as_before)
 {
 	struct peer *p = after_pause(190);
@@ -646,6 +664,8 @@ int main(void)
 		RIG_TEST(port_that_sums_is_told_what),
 		RIG_TEST(window_halves_for_each_timeout_without_sending),
 		RIG_TEST(window_after_a_long_pause_is_the_restart_window),
+		RIG_TEST(window_after_forty_minutes_is_the_restart_window),
+		RIG_TEST(window_of_an_algorithm_with_a_rate_outlives_a_pause),
 		RIG_TEST(window_after_a_short_pause_is_as_before),
 		RIG_TEST(window_below_the_restart_window_stays),
 		RIG_TEST(small_segment_waits_behind_a_small_one),
