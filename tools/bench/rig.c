@@ -196,6 +196,7 @@ static struct rig *create(uint32_t flows, uint32_t ring_size, bool shared)
 		.flows_max = max_u32(flows, 64),
 		.apps_max = 1,
 		.delack_us = { 1000000, 1000000 },
+		.rto = { .min_us = 200000, .max_us = 120000000, .initial_us = 1000000 },
 		.numa_node = SOCKET_ID_ANY,
 		.name = "bench" };
 	char err[256];
