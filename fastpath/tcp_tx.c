@@ -388,8 +388,9 @@ static inline bool was_idle(const struct tcp t)
 
 /* --- what the port cuts into segments (TSO): full ones only, of new data; the rest goes as ever --- */
 
-/* So much at once that a paced flow does not burst: what its rate sends in this time, as in Linux. */
-enum { TSO_PACED_NS = 1000 * 1000 };
+/* So much at once that a paced flow keeps its pace, to 5 % over 10 ms (pace.h): what its rate sends in this
+ * time. Linux lets a millisecond of it go. */
+enum { TSO_PACED_NS = 250 * 1000 };
 
 /* Payload of a segment that the port makes. */
 static uint32_t tso_seg(struct tcp t)
@@ -411,7 +412,7 @@ static uint32_t tso_room(struct tcp t)
 	mbufs = min_u32(p->tx_segs_max, FP_TX_BATCH - min_u32(t.c->tso_mbufs, FP_TX_BATCH));
 	room = min_u32(room, mbufs > 0 ? mbufs * buffer - t.k->hdr.total_len : 0);
 	if (t.f->pace_q16 != 0)
-		room = min_u32(room, max_u32(2 * tso_seg(t), ((uint64_t)TSO_PACED_NS << 16) / t.f->pace_q16));
+		room = min_u32(room, ((uint64_t)TSO_PACED_NS << 16) / t.f->pace_q16);
 	return room;
 }
 
