@@ -118,7 +118,7 @@ goodput_move() { # tasd|linux get|put ALGORITHM AMOUNT
 	local address=$TASD_IP port=$((7100 + goodput_port[$3]))
 
 	[ "$1" = tasd ] || { address=$LINUX_IP; port=$((port + 100)); }
-	in_cli timeout 300 "$BUILD/tests/e2e/goodput" "$2" $address $port "$4" "$(goodput_of_linux "$3")" ||
+	in_cli timeout 600 "$BUILD/tests/e2e/goodput" "$2" $address $port "$4" "$(goodput_of_linux "$3")" ||
 		fail "$2 over $1, $3"
 }
 

@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 14400
+# timeout: 18000
 # alone: rates are compared
 # The whole table: tasd against Linux over the same link (lib_link.sh), in turns, the same seed for both of a
 # pair. Losses in both directions; the sender's algorithm on both sides. bbr is also the default of both. The
-# receiver counts what comes in some seconds from the first byte on.
+# receiver counts what comes in some seconds from the first byte on. Of each setting one more transfer of each
+# stack is captured, and judged by tshark (lib_judge.sh).
 #
 # Environment: GOODPUT_RAW=FILE also keeps the runs there, as TSV (columns: goodput_pairs in lib_link.sh);
 # GOODPUT_PAIRS, GOODPUT_TIME (10s), GOODPUT_ALGORITHMS, GOODPUT_LOSSES, GOODPUT_WAYS and GOODPUT_LINKS (spec
-# of the link without losses) choose a part of the table; GOODPUT_FLOOR: the least median, in per cent.
+# of the link without losses) choose a part of the table; GOODPUT_JUDGED: how much is captured (2s);
+# GOODPUT_FLOOR: the least median, in per cent.
 # shellcheck disable=SC2119
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib_link.sh"
+. "$(dirname "$0")/lib_judge.sh"
 
 PAIRS=${GOODPUT_PAIRS:-5} TIME=${GOODPUT_TIME:-10s} FLOOR_PERCENT=${GOODPUT_FLOOR:-100}
 read -ra ways <<<"${GOODPUT_WAYS:-get put}"
@@ -36,6 +39,7 @@ for link in "${links[@]}"; do
 				cat "$WORK/part.tsv" >>"$raw"
 				goodput_table "$WORK/part.tsv"
 				[ -z "${GOODPUT_RAW-}" ] || cp "$raw" "$GOODPUT_RAW"
+				goodput_judged "$way" "$algorithm" "${GOODPUT_JUDGED:-2s}" "$link,loss=$loss"
 			done
 		done
 	done
