@@ -148,7 +148,7 @@ uint32_t peer_frame(struct peer *p, struct rig_seg s, uint8_t b[RIG_FRAME_MAX])
 	put16(t + 16, 0);
 	put16(t + 18, s.urgent);
 	for (uint32_t i = 0; i < s.len; i++)
-		t[hdr + i] = peer_byte(s.seq - 1 + i);
+		t[hdr + i] = peer_byte(s.seq - !(s.flags & SYN) + i);
 	frame_reseal(b, L4 + hdr + s.len);
 	return L4 + hdr + s.len;
 }

@@ -579,14 +579,22 @@ TEST(syn_with_fin_or_reset_opens_nothing)
 
 TEST(data_with_a_syn_come_again) /* RFC 9293 3.10.7.2: they may be left for later */
 {
-	struct peer *p = peer_new();
+	struct peer *p = peer_new(), *q;
 
 	app_listens(0, RIG_PORT, 16);
-	give(p, .flags = SYN, .seq = 0, .len = 0);
+	give(p, .flags = SYN, .len = 10);
 	expect(p, .flags = SYN | ACK, .ack = 1);
 	give(p, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .seq = 1, .ack = 11);
 	assert_true(app_accepts(p, 0));
 	app_reads(p, 10);
+
+	q = syn_sent();
+	give(q, .flags = SYN | ACK, .ack = 1, .len = 10);
+	expect(q, .seq = 1, .ack = 1);
+	assert_int_equal(app_unread(q), 0);
+	give(q, .seq = 1, .ack = 1, .len = 10);
+	app_reads(q, 10);
 }
 
 TEST(full_flow_table_drops_a_syn)
