@@ -56,11 +56,13 @@ static void bad_values_get_linuxs_errors(void **state)
 
 static void what_only_the_kernel_can_do_is_refused(void **state)
 {
+	static const uint8_t source_route[] = { 131, 7, 4, 10, 0, 0, 9, 0 };
 	int fd = px_flow(1, 0), value = 0;
 	socklen_t size = sizeof(value);
 
 	(void)state;
 	assert_errno(set(fd, SOL_SOCKET, SO_MARK, 1), EPERM);
+	assert_errno(px_setsockopt(fd, IPPROTO_IP, IP_OPTIONS, source_route, 8), ENOPROTOOPT);
 	assert_errno(px_setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 4), ENOENT);
 	assert_errno(set(fd, SOL_SOCKET, 9999, 1), ENOPROTOOPT);
 	assert_errno(px_getsockopt(fd, IPPROTO_TCP, 9999, &value, &size), ENOPROTOOPT);
