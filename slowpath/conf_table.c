@@ -141,8 +141,9 @@ const struct conf_key conf_keys[] = {
 	{ KEY(tcp, time_wait_ms), INT(1, 600000, "ms", "60000"), .help = "Length of TIME_WAIT." },
 	{ KEY(tcp, fin_wait2_ms), INT(1, 600000, "ms", "60000"),
 		.help = "How long a connection that was closed here waits for the peer to close." },
-	{ KEY(tcp, syn_retries), INT(1, 127, "times", "6"),
-		.help = "A SYN is sent again this often before connect() fails." },
+	{ KEY(tcp, syn_retries), INT(1, 127, "times", "7"),
+		.help = "A SYN is sent again this often before connect() fails: 7 times take four minutes "
+			"(RFC 9293 wants three, Linux has 6)." },
 	{ KEY(tcp, synack_retries), INT(0, 127, "times", "5"),
 		.help = "A SYN-ACK is sent again this often." },
 	{ KEY(tcp, retries), INT(1, 255, "times", "15"),

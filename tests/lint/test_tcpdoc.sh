@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # docs/tcp.md: every file and every test that it names is there, a rule without a test says "not yet" or
-# names no file, and no requirement of RFC 9293 is missing.
+# names no file, no requirement of RFC 9293 is missing, and none of the other RFCs.
 . "$(dirname "$0")/lib.sh"
 page=docs/tcp.md
 [ -e "$page" ] || { echo "$page is missing"; exit 2; }
@@ -50,10 +50,21 @@ requirements() {
 	END
 }
 
+# Each has a row of its own number.
+rfcs() {
+	local rfc
+
+	for rfc in 9293 7323 2018 6675 2883 8985 6937 5682 6298 5681 6582 9438 9406 8257 3168 5961 6528 4987 \
+		1122 1191 8201 4821 6691 2861 6429 4861 4862 4443; do
+		rows | grep -q "^| $rfc |" || echo "no row of RFC $rfc"
+	done
+}
+
 {
 	columns
 	files
 	tests
 	untested
 	requirements
+	rfcs
 } | sed "s|^|$page: |" | report tcpdoc

@@ -18,7 +18,7 @@
 
 #include "include/base/rand.h"
 
-enum { FRAME_ETH = 14, FRAME_MAX = 4096 };
+enum { FRAME_ETH = 14, FRAME_MAX = 9216 };
 
 struct frame {
 	uint8_t b[FRAME_MAX];
@@ -100,9 +100,10 @@ static inline uint32_t frame_l4_len(const struct frame *f)
 
 static inline uint16_t frame_l4_sum(const struct frame *f, bool pseudo)
 {
-	uint8_t data[40 + FRAME_MAX] = { 0 };
+	uint8_t data[40 + FRAME_MAX];
 	uint32_t off = frame_l4_off(f), len = frame_l4_len(f), addrs = frame_is_v6(f) ? 32 : 8;
 
+	memset(data, 0, 40);
 	if (pseudo) {
 		memcpy(data, f->b + FRAME_ETH + (frame_is_v6(f) ? 8 : 12), addrs);
 		data[35] = f->b[FRAME_ETH + (frame_is_v6(f) ? 6 : 9)];

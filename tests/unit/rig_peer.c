@@ -119,14 +119,15 @@ static void put_ip(uint8_t *b, uint32_t len)
 
 void frame_reseal(uint8_t *frame, uint32_t len)
 {
-	struct frame f = { .len = len };
+	struct frame f; /* too large to be cleared first */
 
+	f.len = len;
 	memcpy(f.b, frame, len);
 	frame_seal(&f);
 	memcpy(frame, f.b, len);
 }
 
-uint32_t peer_frame(struct peer *p, struct rig_seg s, uint8_t b[RIG_FRAME_MAX])
+static uint32_t frame_put(const struct peer *p, struct rig_seg s, uint8_t *b, uint32_t size)
 {
 	uint32_t opts, hdr,
 		wnd = s.flags & SYN ? min_u32(p->wnd, 0xffff) : p->wnd >> (p->host_wscale_ok ? p->wscale : 0);
@@ -135,7 +136,7 @@ uint32_t peer_frame(struct peer *p, struct rig_seg s, uint8_t b[RIG_FRAME_MAX])
 	s.flags = s.flags != 0 ? s.flags : ACK;
 	opts = put_opts(t + 20, p, &s);
 	hdr = 20 + opts;
-	assert_true(L4 + hdr + s.len <= RIG_FRAME_MAX && opts % 4 == 0);
+	assert_true(L4 + hdr + s.len <= size && opts % 4 == 0);
 	put_ip(b, 20 + hdr + s.len);
 	b[15] = s.ecn;
 	put16(t, p->port);
@@ -148,9 +149,14 @@ uint32_t peer_frame(struct peer *p, struct rig_seg s, uint8_t b[RIG_FRAME_MAX])
 	put16(t + 16, 0);
 	put16(t + 18, s.urgent);
 	for (uint32_t i = 0; i < s.len; i++)
-		t[hdr + i] = peer_byte(s.seq - 1 + i);
+		t[hdr + i] = peer_byte(s.seq - !(s.flags & SYN) + i);
 	frame_reseal(b, L4 + hdr + s.len);
 	return L4 + hdr + s.len;
+}
+
+uint32_t peer_frame(struct peer *p, struct rig_seg s, uint8_t frame[RIG_FRAME_MAX])
+{
+	return frame_put(p, s, frame, RIG_FRAME_MAX);
 }
 
 void give_frame(const uint8_t *bytes, uint32_t len)
@@ -164,8 +170,8 @@ void give_frame(const uint8_t *bytes, uint32_t len)
 
 void give_(struct peer *p, struct rig_seg s)
 {
-	uint8_t frame[RIG_FRAME_MAX];
-	uint32_t len = peer_frame(p, s, frame);
+	uint8_t frame[RIG_JUMBO_MAX];
+	uint32_t len = frame_put(p, s, frame, sizeof(frame));
 
 	s.at = rig.now;
 	s.flags = s.flags != 0 ? s.flags : ACK;

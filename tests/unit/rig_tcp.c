@@ -18,6 +18,7 @@
 enum { WIRE = 1024, FLOWS = 128, PASSES_MAX = 10000 };
 
 struct rig rig;
+static struct rig_frame sent_frames[RIG_FRAMES]; /* too large to be cleared for each test */
 
 static int group_setup(unsigned memory_mb)
 {
@@ -35,6 +36,7 @@ int rig_setup(void **state TAS_UNUSED)
 	struct tas_conf *c = &rig.conf;
 
 	memset(&rig, 0, sizeof(rig));
+	rig.sent = sent_frames;
 	conf_defaults(c);
 	strcpy(c->tasd.instance, "rig");
 	strcpy(c->tcp.congestion, "newreno");
@@ -62,13 +64,14 @@ static void must(int rc, const char *err)
 
 static void port_take(void)
 {
-	struct port_want want = { .mtu = 1500, .rxq = 1, .txq = 1 };
+	struct port_want want = { .mtu = rig.conf.port.mtu, .rxq = 1, .txq = 1 };
+	uint16_t room = (uint16_t)max_u32(2048, want.mtu + 14u);
 	char err[256] = "no port";
 	int id;
 
 	rig.in = rte_ring_create("rig_in", WIRE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	rig.out = rte_ring_create("rig_out", WIRE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	rig.pool = rte_pktmbuf_pool_create("rig", RIG_MBUFS, 32, 0, RTE_PKTMBUF_HEADROOM + 2048,
+	rig.pool = rte_pktmbuf_pool_create("rig", RIG_MBUFS, 32, 0, RTE_PKTMBUF_HEADROOM + room,
 		SOCKET_ID_ANY);
 	id = rte_eth_from_rings("rig", &rig.in, 1, &rig.out, 1, 0);
 	must(id < 0 || rig.pool == NULL, err);
@@ -249,7 +252,7 @@ static void frame_out(const struct rte_mbuf *m)
 	}
 	assert_int_equal(m->nb_segs, 1);
 	assert_int_equal(m->data_len, m->pkt_len);
-	assert_in_range(m->data_len, 14 + 20, RIG_FRAME_MAX);
+	assert_in_range(m->data_len, 14 + 20, 14 + rig.conf.port.mtu);
 	if (b[12] == 0x08 && b[13] == 0x06) {
 		arp_in(b);
 		return;

@@ -34,6 +34,7 @@ enum {
 	RIG_PEERS = 64,
 	RIG_FRAMES = 1024,
 	RIG_FRAME_MAX = 1600,
+	RIG_JUMBO_MAX = 14 + 9000,
 	RIG_RTT_US =
 		500, /* of a handshake made by established() or connected(): so short that nothing is paced */
 	RIG_PORT = 80,
@@ -121,7 +122,7 @@ struct rig_app {
 struct rig_frame {
 	tas_ns at;
 	uint32_t len;
-	uint8_t b[RIG_FRAME_MAX];
+	uint8_t b[RIG_JUMBO_MAX];
 };
 
 struct rig {
@@ -146,7 +147,7 @@ struct rig {
 	uint16_t next_port;
 	unsigned bursts; /* that the core has sent since its pass began */
 	const struct rte_eth_rxtx_callback *burst_hook;
-	struct rig_frame sent[RIG_FRAMES]; /* by the host, not expected yet */
+	struct rig_frame *sent; /* by the host, not expected yet: RIG_FRAMES */
 	unsigned sent_head, sent_tail;
 	unsigned arp_requests;
 	void (*tap)(const uint8_t *frame, uint32_t len); /* what is sent goes there, and nowhere else */
@@ -187,7 +188,7 @@ struct peer *peer_again(const struct peer *old, uint32_t irs);
 void give_(struct peer *p, struct rig_seg s);
 /* Any frame, as it is. */
 void give_frame(const uint8_t *bytes, uint32_t len);
-/* The frame that give() would send. */
+/* The frame that give() would send, if it is no jumbo frame. */
 uint32_t peer_frame(struct peer *p, struct rig_seg s, uint8_t frame[RIG_FRAME_MAX]);
 /* Puts right checksums into a frame that was changed. */
 void frame_reseal(uint8_t *frame, uint32_t len);

@@ -100,7 +100,7 @@ static const struct {
 	{ "tcp", "delack_answer_ms", "40", LIST("0", "499"), LIST("500", "-1", INT_JUNK) },
 	{ "tcp", "time_wait_ms", "60000", LIST("1", "600000"), LIST("0", "600001", INT_JUNK) },
 	{ "tcp", "fin_wait2_ms", "60000", LIST("1", "600000"), LIST("0", "600001", INT_JUNK) },
-	{ "tcp", "syn_retries", "6", LIST("1", "127"), LIST("0", "128", INT_JUNK) },
+	{ "tcp", "syn_retries", "7", LIST("1", "127"), LIST("0", "128", INT_JUNK) },
 	{ "tcp", "synack_retries", "5", LIST("0", "127"), LIST("128", "-1", INT_JUNK) },
 	{ "tcp", "retries", "15", LIST("1", "255"), LIST("0", "256", INT_JUNK) },
 	{ "tcp", "backlog_max", "4096", LIST("1", "65535"), LIST("0", "65536", INT_JUNK) },

@@ -168,6 +168,28 @@ TEST(user_timeout_may_be_longer_than_usual)
 	assert_true(rec_of(p)->events & ABI_EV_RESET);
 }
 
+TEST(user_timeout_ends_what_a_closed_window_holds_back) /* RFC 6429 4; though the peer answers, as in Linux */
+{
+	struct peer *p = established();
+
+	app_sets(p, .user_timeout_ms = 5000);
+	app_writes(p, 10);
+	expect(p, .seq = 1, .ack = 1, .len = 10);
+	p->wnd = 0;
+	give(p, .seq = 1, .ack = 11);
+	app_writes(p, 10);
+	for (tas_ns until = rig.now + 4900 * NS_PER_MS; rig.now < until;) {
+		wait_sent((until - rig.now) / NS_PER_MS + 1);
+		if (overlook() > 0)
+			give(p, .seq = 1, .ack = 11);
+	}
+	assert_int_equal(flow_of(p)->state, TCP_ESTABLISHED);
+	assert_true(counted(CNT_TCP_ZERO_WINDOW_PROBES) >= 3);
+	wait_ms(300);
+	assert_true(rec_of(p)->events & ABI_EV_RESET);
+	assert_int_equal(rec_of(p)->error, ETIMEDOUT);
+}
+
 static void asked_from_the_start(void)
 {
 	rig.options = (struct ctl_options){ .keep_alive = 1,
@@ -220,6 +242,7 @@ int main(void)
 		RIG_TEST(user_timeout_ends_what_is_in_vain),
 		RIG_TEST(user_timeout_begins_anew_with_progress),
 		RIG_TEST(user_timeout_may_be_longer_than_usual),
+		RIG_TEST(user_timeout_ends_what_a_closed_window_holds_back),
 		RIG_TEST(peer_of_an_accepted_connection_is_asked_as_the_listener_says),
 		RIG_TEST(peer_that_takes_long_to_answer_the_syn_is_asked_after_that),
 	};

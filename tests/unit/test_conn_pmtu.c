@@ -247,6 +247,25 @@ TEST(larger_segments_are_tried_ten_minutes_after_a_router_spoke) /* RFC 1191 6.3
 	overlook();
 }
 
+/* RFC 1191 6.2, RFC 8201 5.2 would have both told. What a router, or somebody, says of one connection is no
+ * word about another; a new one does begin with it. */
+TEST(router_speaks_to_one_connection_of_a_path_at_a_time)
+{
+	struct peer *p = sending(established(.nodelay = true), 1), *q = established(.nodelay = true), *r;
+
+	too_big(p, 1400, 1);
+	assert_int_equal(flow_of(p)->mss, 1348);
+	assert_int_equal(flow_of(q)->mss, MSS);
+	app_writes(q, MSS);
+	overlook();
+	too_big(q, 1400, 1);
+	assert_int_equal(flow_of(q)->mss, 1348);
+	expect(q, .seq = 1, .ack = 1, .len = 1348); /* and it goes again at once */
+	overlook();
+	r = established();
+	assert_int_equal(flow_of(r)->mss, 1348);
+}
+
 TEST(router_that_speaks_of_a_probe_ends_it)
 {
 	struct peer *p = bulk();
@@ -364,6 +383,7 @@ int main(void)
 		RIG_TEST(black_hole_is_passed_and_its_size_is_found),
 		RIG_TEST(outage_is_no_black_hole_for_long),
 		RIG_TEST(larger_segments_are_tried_ten_minutes_after_a_router_spoke),
+		RIG_TEST(router_speaks_to_one_connection_of_a_path_at_a_time),
 		RIG_TEST(router_that_speaks_of_a_probe_ends_it),
 		RIG_TEST(probe_does_not_go_into_a_window_that_is_smaller),
 		RIG_TEST(probe_that_did_not_go_yet_does_not_go_after_a_router_spoke),

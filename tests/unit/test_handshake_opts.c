@@ -88,7 +88,32 @@ TEST(peer_with_an_mss_of_536_is_served)
 	expect(p, .seq = 1049, .ack = 1, .len = 52);
 }
 
-TEST(window_scale_above_fourteen_is_fourteen) /* RFC 7323 2.3 */
+TEST(peer_with_jumbo_frames_is_served)
+{
+	static const uint32_t lens[] = { 8948, 8960 }; /* timestamps take 12 */
+
+	rig.conf.port.mtu = 9000;
+	for (unsigned i = 0; i < 2; i++) {
+		struct peer *p = peer_new(.mss = 8960, .no_ts = i == 1);
+		uint32_t len = lens[i];
+
+		app_listens(0, RIG_PORT, 16);
+		give(p, .flags = SYN);
+		assert_int_equal(expect(p, .flags = SYN | ACK, .ack = 1)->mss, 8960);
+		give(p, .seq = 1, .ack = 1);
+		assert_true(app_accepts(p, 0));
+		give(p, .seq = 1, .ack = 1, .len = len);
+		expect(p, .seq = 1, .ack = 1 + len);
+		app_reads(p, len);
+		app_writes(p, 2 * len + 1);
+		expect(p, .seq = 1, .ack = 1 + len, .len = len);
+		expect(p, .seq = 1 + len, .ack = 1 + len, .len = len);
+		expect(p, .seq = 1 + 2 * len, .ack = 1 + len, .len = 1);
+		silence();
+	}
+}
+
+TEST(window_scale_above_fourteen_is_fourteen) /* RFC 7323 2.3: no window is larger than 2^30 */
 {
 	static const uint8_t opts[] = { 2, 4, 5, 0xb4, 3, 3, 15, 1 };
 	struct peer *p = peer_new(.no_ts = true, .no_sack = true);
@@ -96,9 +121,13 @@ TEST(window_scale_above_fourteen_is_fourteen) /* RFC 7323 2.3 */
 	app_listens(0, RIG_PORT, 16);
 	give(p, .flags = SYN, .opts = opts, .opts_len = sizeof(opts));
 	expect(p, .flags = SYN | ACK, .ack = 1);
+	p->wscale = 14;
+	p->wnd = 0xffffu << 14;
 	give(p, .seq = 1, .ack = 1);
 	assert_true(app_accepts(p, 0));
 	assert_int_equal(flow_of(p)->snd_wscale, 14);
+	assert_int_equal(flow_of(p)->snd_wnd, (1u << 30) - (1u << 14));
+	assert_int_equal(cold_of(p)->max_snd_wnd, (1u << 30) - (1u << 14));
 }
 
 TEST(echo_is_of_the_acknowledgement_of_our_syn) /* RFC 7323 4.3 (2): not for ever of the SYN */
@@ -209,6 +238,7 @@ int main(void)
 		RIG_TEST(peer_without_window_scaling_is_served),
 		RIG_TEST(peer_without_timestamps_is_served),
 		RIG_TEST(peer_with_an_mss_of_536_is_served),
+		RIG_TEST(peer_with_jumbo_frames_is_served),
 		RIG_TEST(window_scale_above_fourteen_is_fourteen),
 		RIG_TEST(echo_is_of_the_acknowledgement_of_our_syn),
 		RIG_TEST(acknowledgement_with_an_older_timestamp_completes_no_handshake),

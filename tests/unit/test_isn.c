@@ -53,6 +53,25 @@ static void each_part_of_the_4_tuple_and_the_secret_gives_another(void **state)
 	}
 }
 
+/* RFC 9293 3.4.3: where its numbers stood a host does not remember that starts again. It has another secret,
+ * so that those of a connection begin anywhere, whatever the clocks say. */
+static void numbers_begin_elsewhere_after_a_restart(void **state)
+{
+	struct isn before = isn_of(secret);
+	struct flow_key k = key_of(1, 2, 3);
+	unsigned quarter[4] = { 0 };
+
+	(void)state;
+	for (uint16_t n = 0; n < 4000; n++) {
+		uint8_t another[ISN_SECRET_LEN] = { (uint8_t)n, (uint8_t)(n >> 8) };
+		struct isn after = isn_of(another);
+
+		quarter[seq_dist(isn_next(&before, &k, NS_PER_SEC), isn_next(&after, &k, 0)) >> 30 & 3]++;
+	}
+	for (unsigned q = 0; q < 4; q++)
+		assert_in_range(quarter[q], 860, 1140); /* five standard deviations about 1000 */
+}
+
 static void neighbouring_ports_are_spread_over_the_whole_space(void **state)
 {
 	struct isn i = isn_of(secret);
@@ -84,6 +103,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_one_connection_it_grows_by_one_every_4_us),
 		cmocka_unit_test(each_part_of_the_4_tuple_and_the_secret_gives_another),
+		cmocka_unit_test(numbers_begin_elsewhere_after_a_restart),
 		cmocka_unit_test(neighbouring_ports_are_spread_over_the_whole_space),
 		cmocka_unit_test(the_timestamp_offset_lasts_and_is_not_the_sequence_number),
 	};

@@ -56,11 +56,13 @@ static void bad_values_get_linuxs_errors(void **state)
 
 static void what_only_the_kernel_can_do_is_refused(void **state)
 {
+	static const uint8_t source_route[] = { 131, 7, 4, 10, 0, 0, 9, 0 };
 	int fd = px_flow(1, 0), value = 0;
 	socklen_t size = sizeof(value);
 
 	(void)state;
 	assert_errno(set(fd, SOL_SOCKET, SO_MARK, 1), EPERM);
+	assert_errno(px_setsockopt(fd, IPPROTO_IP, IP_OPTIONS, source_route, 8), ENOPROTOOPT);
 	assert_errno(px_setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 4), ENOENT);
 	assert_errno(set(fd, SOL_SOCKET, 9999, 1), ENOPROTOOPT);
 	assert_errno(px_getsockopt(fd, IPPROTO_TCP, 9999, &value, &size), ENOPROTOOPT);
@@ -290,6 +292,25 @@ static void options_of_a_connection_are_told_when_they_change(void **state)
 	assert_int_equal(r.asked[CTL_OPTIONS], 11);
 }
 
+/* RFC 9293 3.8.4 (MUST-25, MUST-28), tcp_keepalive_time, _intvl and _probes of Linux. */
+static void keepalive_is_off_and_waits_two_hours_unless_told(void **state)
+{
+	const struct ctl_options *o = &r.last[CTL_OPTIONS].change.options;
+	int fd = px_flow(1, 0);
+
+	(void)state;
+	assert_int_equal(set(fd, IPPROTO_IP, IP_TTL, 9), 0);
+	assert_int_equal(o->ttl, 9);
+	assert_int_equal(o->keep_alive, 0);
+	assert_int_equal(set(fd, SOL_SOCKET, SO_KEEPALIVE, 1), 0);
+	assert_int_equal(o->keep_alive, 1);
+	assert_int_equal(o->keep_idle_s, 2 * 60 * 60);
+	assert_int_equal(o->keep_intvl_s, 75);
+	assert_int_equal(o->keep_count, 9);
+	assert_int_equal(set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 33), 0);
+	assert_int_equal(o->keep_idle_s, 33);
+}
+
 static void options_of_a_listener_are_told_when_it_listens_and_when_they_change(void **state)
 {
 	const struct ctl_options *o = &r.last[CTL_LISTEN].listen.options;
@@ -512,6 +533,7 @@ int main(void)
 		T(what_linux_refuses_in_a_state_is_refused), T(what_linux_tells_of_a_connection_is_told),
 		T(what_only_a_socket_of_this_kind_cannot_set_is_linuxs_error),
 		T(options_of_a_connection_are_told_when_they_change),
+		T(keepalive_is_off_and_waits_two_hours_unless_told),
 		T(options_of_a_listener_are_told_when_it_listens_and_when_they_change),
 		T(quickack_is_a_message_and_reads_as_set_or_as_tasd_says),
 		T(what_tasd_knows_is_told_in_linuxs_units),

@@ -46,6 +46,20 @@ TEST(timer_gives_up_after_the_configured_retries) /* RFC 9293 3.8.3 R2; ETIMEDOU
 	silence();
 }
 
+TEST(timer_gives_up_after_a_quarter_of_an_hour_unless_told) /* RFC 9293 3.8.3, SHLD-11; 925 s as in Linux */
+{
+	struct peer *p = established();
+
+	app_writes(p, 10);
+	wait_ms(924 * 1000);
+	assert_int_equal(overlook(), 1 + 15);
+	assert_int_equal(events_of(p) & ABI_EV_RESET, 0);
+	wait_ms(2000);
+	assert_int_equal(events_of(p) & ABI_EV_RESET, ABI_EV_RESET);
+	assert_int_equal(rec_of(p)->error, ETIMEDOUT);
+	silence();
+}
+
 TEST(timer_starts_anew_with_progress) /* RFC 6298 5.3 */
 {
 	struct peer *p = newreno(2);
@@ -399,6 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(timer_sends_the_first_segment_again_and_backs_off),
 		RIG_TEST(timer_gives_up_after_the_configured_retries),
+		RIG_TEST(timer_gives_up_after_a_quarter_of_an_hour_unless_told),
 		RIG_TEST(timer_starts_anew_with_progress),
 		RIG_TEST(backoff_ends_with_progress),
 		RIG_TEST(backoff_stays_until_a_round_trip_is_measured),

@@ -194,6 +194,19 @@ TEST(three_sack_blocks_beside_timestamps_and_four_without) /* RFC 2018 3; 4 (3):
 	silence();
 }
 
+TEST(data_beside_a_gap_carries_no_sack_blocks) /* what came past the gap was told at once, by itself */
+{
+	struct peer *p = established(.nodelay = true);
+
+	give(p, .seq = 101, .ack = 1, .len = 100);
+	expect(p, .seq = 1, .ack = 1, .sack = { { 101, 201 } });
+	app_writes(p, RIG_MSS);
+	expect(p, .seq = 1, .ack = 1, .len = RIG_MSS);
+	give(p, .seq = 301, .ack = 1 + RIG_MSS, .len = 100);
+	expect(p, .seq = 1 + RIG_MSS, .ack = 1, .sack = { { 301, 401 }, { 101, 201 } });
+	silence();
+}
+
 TEST(peer_without_sack_gets_plain_duplicates)
 {
 	struct peer *p = established(.no_sack = true);
@@ -550,6 +563,7 @@ int main(void)
 		RIG_TEST(data_past_a_gap_is_kept_and_sacked),
 		RIG_TEST(sack_names_the_latest_block_first),
 		RIG_TEST(three_sack_blocks_beside_timestamps_and_four_without),
+		RIG_TEST(data_beside_a_gap_carries_no_sack_blocks),
 		RIG_TEST(peer_without_sack_gets_plain_duplicates),
 		RIG_TEST(blocks_that_meet_or_overlap_become_one),
 		RIG_TEST(gap_that_closes_in_part_is_acknowledged_at_once),
