@@ -375,14 +375,6 @@ static uint32_t fin_wait2_us(const struct sp *sp, uint32_t id)
 	return max_u32(min_u32(seconds, LINGER2_MAX_S) * 1000000, min_u32(rto, INT32_MAX / 4) / 2 * 7);
 }
 
-/* The one of two past times that is nearer; what lies hours back may be any time. */
-static uint32_t later_us(const struct sp *sp, uint32_t a, uint32_t b)
-{
-	uint32_t now = ns_to_us32(sp->now);
-
-	return now - a < now - b ? a : b;
-}
-
 /* RFC 8985 7.2: two round trips after the last sending a tail loss probe goes, if that is before the
  * retransmission timer. Of a single segment the peer may delay the acknowledgement for as long as that. */
 static bool tail_wants_us(const struct sp *sp, uint32_t id, uint32_t *us)
@@ -418,7 +410,7 @@ static uint32_t timer_wants_us(const struct sp *sp, uint32_t id, uint32_t *base_
 		return 0;
 	}
 	if (f->tx_inflight > 0 && tail_wants_us(sp, id, &us)) {
-		*base_us = later_us(sp, f->last_tx_us, sp->fp->cold[id].rto_base_us);
+		*base_us = us32_later(ns_to_us32(sp->now), f->last_tx_us, sp->fp->cold[id].rto_base_us);
 		return us;
 	}
 	if (f->tx_inflight > 0) {
@@ -426,7 +418,7 @@ static uint32_t timer_wants_us(const struct sp *sp, uint32_t id, uint32_t *base_
 		return keep_clamp_us(sp, id, *base_us, rto_now_us(sp, id));
 	}
 	if (tcp_window_blocked(f, &sp->fp->cold[id])) {
-		*base_us = later_us(sp, n->timer_base_us, sp->fp->cold[id].rto_base_us);
+		*base_us = us32_later(ns_to_us32(sp->now), n->timer_base_us, sp->fp->cold[id].rto_base_us);
 		return keep_clamp_us(sp, id, *base_us, rto_now_us(sp, id));
 	}
 	if (f->state == TCP_FIN_WAIT_2 && n->app_gone)

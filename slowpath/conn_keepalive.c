@@ -106,11 +106,15 @@ bool keep_user_timeout(struct sp *sp, uint32_t id)
 {
 	const struct flow_cold *cold = &sp->fp->cold[id];
 	struct keep *k = &sp->conn[id].keep;
+	uint32_t now_us = ns_to_us32(sp->now);
 
-	if (cold->backoff == 0)
+	if (cold->backoff == 0) {
 		k->stuck_us = cold->rto_base_us;
+		if (sp->fp->flows[id].tx_inflight == 0) /* it may be long ago that anything was under way */
+			k->stuck_us = us32_later(now_us, sp->conn[id].timer_base_us, cold->rto_base_us);
+	}
 	return k->user_timeout_ms != 0 && !sp->conn[id].app_gone &&
-		ns_to_us32(sp->now) - k->stuck_us >= k->user_timeout_ms * 1000u;
+		now_us - k->stuck_us >= k->user_timeout_ms * 1000u;
 }
 
 uint32_t keep_clamp_us(const struct sp *sp, uint32_t id, uint32_t base_us, uint32_t rto_us)

@@ -34,5 +34,10 @@ static inline tas_ns tsc_to_ns(struct tsc_scale s, uint64_t ticks)
 /* 32-bit microsecond stamps wrap every 71 minutes: compare them only by distance. */
 static inline uint32_t ns_to_us32(tas_ns t) { return (uint32_t)(t / NS_PER_US); }
 static inline bool us32_reached(uint32_t now_us, uint32_t due_us) { return (int32_t)(now_us - due_us) >= 0; }
+/* The one of two past times that is nearer; what lies hours back may be any time. */
+static inline uint32_t us32_later(uint32_t now_us, uint32_t a, uint32_t b)
+{
+	return now_us - a < now_us - b ? a : b;
+}
 
 #endif

@@ -177,6 +177,7 @@ TEST(user_timeout_ends_what_a_closed_window_holds_back) /* RFC 6429 4; though th
 	expect(p, .seq = 1, .ack = 1, .len = 10);
 	p->wnd = 0;
 	give(p, .seq = 1, .ack = 11);
+	wait_ms(60000); /* idle: nothing is in vain yet */
 	app_writes(p, 10);
 	for (tas_ns until = rig.now + 4900 * NS_PER_MS; rig.now < until;) {
 		wait_sent((until - rig.now) / NS_PER_MS + 1);
