@@ -4,6 +4,7 @@
 
 #include <rte_hash_crc.h>
 
+#include "include/base/assert.h"
 #include "include/base/compiler.h"
 
 static tas_ns after(tas_ns now, uint32_t lifetime_s)
@@ -70,7 +71,12 @@ static void router_in(struct ra *r, struct net_addr addr, uint16_t lifetime_s, t
 
 static void prefix_forget(struct ra *r, uint32_t i)
 {
-	route_remove_address(r->routes, r->prefix[i].addr);
+	struct net_addr gone = r->prefix[i].addr;
+
+	if (route_remove_address(r->routes, gone)) { /* false: given up, as another had it */
+		TAS_ASSERT(r->gones < RA_PREFIXES_MAX);
+		r->gone[r->gones++] = gone;
+	}
 	r->prefixes--;
 	for (; i < r->prefixes; i++)
 		r->prefix[i] = r->prefix[i + 1];
@@ -183,4 +189,12 @@ unsigned ra_poll(struct ra *r, tas_ns now)
 	}
 	deadline_find(r);
 	return done;
+}
+
+bool ra_gone(struct ra *r, struct net_addr *addr)
+{
+	if (r->gones == 0)
+		return false;
+	*addr = r->gone[--r->gones];
+	return true;
 }

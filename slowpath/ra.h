@@ -44,6 +44,8 @@ struct ra {
 		struct net_addr addr; /* ours in it */
 		tas_ns until;
 	} prefix[RA_PREFIXES_MAX];
+	uint32_t gones;
+	struct net_addr gone[RA_PREFIXES_MAX]; /* for ra_gone() */
 	uint32_t solicitations; /* still to be sent */
 	tas_ns solicit_next, next;
 };
@@ -56,6 +58,9 @@ void ra_init(struct ra *r, struct routes *routes, struct neigh *neigh, bool on, 
 bool ra_in(struct ra *r, const struct nd_msg *m, tas_ns now);
 /* Once a pass: lifetimes, solicitations. The number of things done. */
 unsigned ra_poll(struct ra *r, tas_ns now);
+/* After ra_poll(), until it is false: an address whose lifetime ended. It is ours no longer; what goes on from
+ * it must end (RFC 4862 5.5.4). */
+bool ra_gone(struct ra *r, struct net_addr *addr);
 static inline tas_ns ra_next(const struct ra *r) { return r->next; }
 
 #endif

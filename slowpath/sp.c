@@ -392,6 +392,16 @@ static void on_timer(void *arg, uint32_t index, tas_ns now)
 	conn_timer(arg, index);
 }
 
+static unsigned routers_poll(struct sp *sp)
+{
+	unsigned n = ra_poll(&sp->ra, sp->now);
+	struct net_addr gone;
+
+	while (ra_gone(&sp->ra, &gone))
+		conn_address_gone(sp, gone);
+	return n;
+}
+
 unsigned sp_poll(struct sp *sp, tas_ns now)
 {
 	unsigned work;
@@ -405,7 +415,7 @@ unsigned sp_poll(struct sp *sp, tas_ns now)
 	work += events_poll(sp);
 	work += timers_expire(&sp->timers, now, SP_TIMERS_BURST, on_timer, sp);
 	work += neigh_poll(&sp->neigh, now);
-	work += ra_poll(&sp->ra, now);
+	work += routers_poll(sp);
 	work += sp_cc_poll(sp);
 	work += listen_poll(sp);
 	work += apps_poll(sp->apps, now);

@@ -116,14 +116,30 @@ static void a_source_is_the_address_known_beyond_the_router(void **state) /* RFC
 
 static void an_address_ends_with_its_lifetime(void **state)
 {
+	struct net_addr gone;
+
 	(void)state;
 	hear(said(router, 9000, 3600), 0);
 	ra_poll(&ra, 3599 * S);
 	assert_true(route_is_local(&routes, ours));
 	assert_int_equal(ra_next(&ra), 3600 * S);
+	assert_false(ra_gone(&ra, &gone));
 	ra_poll(&ra, 3600 * S);
 	assert_false(route_is_local(&routes, ours));
 	assert_true(goes_by(router));
+	assert_true(ra_gone(&ra, &gone) && addr_eq(gone, ours)); /* it is told, once */
+	assert_false(ra_gone(&ra, &gone));
+}
+
+static void an_address_that_was_given_up_does_not_end_again(void **state)
+{
+	struct net_addr gone;
+
+	(void)state;
+	hear(said(router, 9000, 3600), 0);
+	assert_true(route_remove_address(&routes, ours)); /* another host has it */
+	ra_poll(&ra, 3600 * S);
+	assert_false(ra_gone(&ra, &gone));
 }
 
 static void nobody_ends_it_at_once(void **state) /* RFC 4862 5.5.3 (e) */
@@ -287,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup(a_prefix_gives_an_address_once, setup),
 		cmocka_unit_test_setup(a_source_is_the_address_known_beyond_the_router, setup),
 		cmocka_unit_test_setup(an_address_ends_with_its_lifetime, setup),
+		cmocka_unit_test_setup(an_address_that_was_given_up_does_not_end_again, setup),
 		cmocka_unit_test_setup(nobody_ends_it_at_once, setup),
 		cmocka_unit_test_setup(a_prefix_that_is_not_64_bits_or_not_for_it_gives_none, setup),
 		cmocka_unit_test_setup(a_prefix_that_is_not_on_the_link_is_reached_by_the_router, setup),

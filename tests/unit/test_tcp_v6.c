@@ -205,6 +205,53 @@ TEST(address_that_another_host_had_is_given_up_with_its_connections) /* RFC 4862
 	assert_int_equal(connects(&p, NULL, "fd00::2", &m), ENETUNREACH);
 }
 
+/* As a router advertises it, with an address for us. */
+static void advertised(const char *router, const char *net, uint16_t lifetime_s, uint32_t valid_s)
+{
+	struct nd_msg m = { .type = ICMP6_ROUTER_ADVERTISEMENT,
+		.src = addr(router),
+		.router_lifetime_s = lifetime_s,
+		.prefixes = net != NULL };
+
+	if (net != NULL)
+		m.prefix[0] = (struct nd_prefix){ .prefix = { addr(net), 64 },
+			.on_link = true,
+			.autonomous = true,
+			.valid_s = valid_s,
+			.preferred_s = valid_s };
+	ra_in(&rig.sp.ra, &m, rig.now);
+	rig_run();
+	overlook();
+}
+
+static void autoconfigured(void)
+{
+	two_families();
+	rig.conf.ip.autoconf6 = CONF_ON;
+	rig_open();
+}
+
+TEST(connections_from_an_address_end_with_its_lifetime) /* RFC 4862 5.5.4 */
+{
+	struct ctl_connect m;
+	struct peer p, other;
+
+	autoconfigured();
+	advertised("fe80::1", "2001:db8:7::", 1800, 20);
+	assert_int_equal(connects(&p, NULL, "2001:db8:7::2", &m), 0);
+	assert_true(addr_eq(m.local, addr("2001:db8:7::ff:fe00:1")));
+	answered(&p, "", 0);
+	assert_int_equal(connects(&other, NULL, "fd00::2", &m), 0);
+	answered(&other, "", 0);
+	wait_ms(19900);
+	assert_int_equal(events_of(&p) & ABI_EV_RESET, 0);
+	wait_ms(200);
+	assert_int_equal(events_of(&p) & ABI_EV_RESET, ABI_EV_RESET);
+	assert_int_equal(rec_of(&p)->error, ECONNABORTED);
+	assert_int_equal(events_of(&other) & ABI_EV_RESET, 0);
+	overlook();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +263,7 @@ int main(void)
 		RIG_TEST(link_narrower_than_1280_is_refused),
 		RIG_TEST(hop_limit_is_the_links_unless_the_application_says_it),
 		RIG_TEST(address_that_another_host_had_is_given_up_with_its_connections),
+		RIG_TEST(connections_from_an_address_end_with_its_lifetime),
 	};
 
 	return RIG_MAIN(tests);
