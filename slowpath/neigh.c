@@ -222,8 +222,7 @@ static void fail(struct neigh *n, uint32_t id, tas_ns now)
 	event(n, id, NEIGH_EV_FAILED);
 }
 
-/* Told but not confirmed: who uses the entry asks before long. */
-static void doubt(struct neigh *n, uint32_t id, tas_ns now)
+void neigh_doubt(struct neigh *n, uint32_t id, tas_ns now)
 {
 	if (n->entry[id].holds > 0)
 		state_set(n, id, NEIGH_DELAY, now + NEIGH_DELAY_NS);
@@ -348,7 +347,7 @@ void neigh_learn(struct neigh *n, uint32_t id, const struct rte_ether_addr *mac,
 	if (confirmed)
 		reachable(n, id, now);
 	else if (changed || looked_for)
-		doubt(n, id, now);
+		neigh_doubt(n, id, now);
 	if (changed)
 		event(n, id, NEIGH_EV_CHANGED);
 	if (looked_for) {

@@ -142,8 +142,9 @@ void neigh_output(struct neigh *n, struct net_addr addr, void *packet, tas_ns no
 
 /* A received frame of PKT_ARP. */
 void neigh_arp_in(struct neigh *n, const uint8_t *frame, uint32_t len, tas_ns now);
-/* What nd_parse() found; of a router advertisement, who the router is. */
-void neigh_nd_in(struct neigh *n, const struct nd_msg *m, tas_ns now);
+/* What nd_parse() found; of a router advertisement, who the router is. True if it is an advertisement of a
+ * neighbour, and counts (RFC 4861 7.2.5). */
+bool neigh_nd_in(struct neigh *n, const struct nd_msg *m, tas_ns now);
 /* Which groups we listen to: all of them at once (RFC 3810); joined: new ones. */
 void neigh_mld_report(struct neigh *n, bool joined);
 /* The neighbour was heard from in answer to what we sent (a handshake completed): as good as a reply (RFC

@@ -15,6 +15,8 @@ static tas_ns after(tas_ns now, uint32_t lifetime_s)
 static void deadline_find(struct ra *r)
 {
 	r->next = r->solicitations > 0 ? r->solicit_next : TAS_NS_NEVER;
+	if (r->rerouted)
+		r->next = min_u64(r->next, r->reroute_next);
 	for (uint32_t i = 0; i < r->routers; i++)
 		r->next = min_u64(r->next, r->router[i].until);
 	for (uint32_t i = 0; i < r->prefixes; i++)
@@ -35,23 +37,67 @@ void ra_init(struct ra *r, struct routes *routes, struct neigh *neigh, bool on, 
 
 /* --- routers --- */
 
-static void router_forget(struct ra *r, uint32_t i)
-{
-	struct net_addr gone = r->router[i].addr;
-
-	r->routers--;
-	for (; i < r->routers; i++)
-		r->router[i] = r->router[i + 1];
-	if (route_remove_default(r->routes, gone) && r->routers > 0)
-		route_add_default(r->routes, r->router[0].addr);
-}
-
-static void router_in(struct ra *r, struct net_addr addr, uint16_t lifetime_s, tas_ns now)
+static uint32_t router_find(const struct ra *r, struct net_addr addr)
 {
 	uint32_t i = 0;
 
 	while (i < r->routers && !addr_eq(r->router[i].addr, addr))
 		i++;
+	return i;
+}
+
+/* After the list has changed. */
+static void gateway_set(struct ra *r)
+{
+	struct net_addr first = r->routers > 0 ? r->router[0].addr : addr_any();
+
+	if (!addr_eq(first, r->gateway))
+		route_remove_default(r->routes, r->gateway);
+	if (r->routers == 0)
+		return;
+	if (!addr_eq(first, r->gateway))
+		r->rerouted |= !addr_is_any(r->gateway);
+	r->gateway = first;
+	route_add_default(r->routes, first);
+}
+
+static void router_forget(struct ra *r, uint32_t i)
+{
+	r->routers--;
+	for (; i < r->routers; i++)
+		r->router[i] = r->router[i + 1];
+	gateway_set(r);
+}
+
+void ra_no_router(struct ra *r, struct net_addr neighbour)
+{
+	uint32_t i = router_find(r, neighbour);
+
+	if (i == r->routers)
+		return;
+	router_forget(r, i);
+	deadline_find(r);
+}
+
+void ra_silent(struct ra *r, struct net_addr neighbour)
+{
+	uint32_t i = router_find(r, neighbour);
+	struct ra_router last;
+
+	if (i == r->routers)
+		return;
+	last = r->router[i];
+	for (; i + 1 < r->routers; i++)
+		r->router[i] = r->router[i + 1];
+	r->router[i] = last;
+	gateway_set(r);
+	deadline_find(r);
+}
+
+static void router_in(struct ra *r, struct net_addr addr, uint16_t lifetime_s, tas_ns now)
+{
+	uint32_t i = router_find(r, addr);
+
 	if (lifetime_s == 0) {
 		if (i < r->routers)
 			router_forget(r, i);
@@ -61,8 +107,7 @@ static void router_in(struct ra *r, struct net_addr addr, uint16_t lifetime_s, t
 		return;
 	if (i == r->routers) {
 		r->router[r->routers++].addr = addr;
-		if (i == 0)
-			route_add_default(r->routes, addr);
+		gateway_set(r);
 	}
 	r->router[i].until = after(now, lifetime_s);
 }
@@ -196,5 +241,15 @@ bool ra_gone(struct ra *r, struct net_addr *addr)
 	if (r->gones == 0)
 		return false;
 	*addr = r->gone[--r->gones];
+	return true;
+}
+
+bool ra_rerouted(struct ra *r, tas_ns now)
+{
+	if (!r->rerouted || now < r->reroute_next)
+		return false;
+	r->rerouted = false;
+	r->reroute_next = now + RA_REROUTES_APART_NS;
+	deadline_find(r);
 	return true;
 }

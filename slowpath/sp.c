@@ -34,8 +34,11 @@ static void on_neigh_output(void *arg, void *packet, const struct rte_ether_addr
 static void on_neigh_event(void *arg, enum neigh_event event, uint32_t id, struct net_addr addr,
 	const struct rte_ether_addr *mac)
 {
-	(void)addr;
-	conn_neigh_event(arg, id, event == NEIGH_EV_FAILED ? NULL : mac);
+	struct sp *sp = arg;
+
+	if (event == NEIGH_EV_FAILED)
+		ra_silent(&sp->ra, addr);
+	conn_neigh_event(sp, id, event == NEIGH_EV_FAILED ? NULL : mac);
 }
 
 static void on_neigh_conflict(void *arg, struct net_addr addr, const struct rte_ether_addr *mac)
@@ -239,7 +242,8 @@ static void icmp6_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct f
 	if (!conf_has_ipv6(&sp->conf->ip))
 		return;
 	if (nd_parse(frame, seg, &nd)) {
-		neigh_nd_in(&sp->neigh, &nd, sp->now);
+		if (neigh_nd_in(&sp->neigh, &nd, sp->now) && !nd.router)
+			ra_no_router(&sp->ra, nd.target);
 		if (nd.type == ICMP6_ROUTER_ADVERTISEMENT && ra_in(&sp->ra, &nd, sp->now))
 			neigh_announce(&sp->neigh, sp->now);
 	} else if (mld_is_query(frame, seg)) {
@@ -399,6 +403,8 @@ static unsigned routers_poll(struct sp *sp)
 
 	while (ra_gone(&sp->ra, &gone))
 		conn_address_gone(sp, gone);
+	if (ra_rerouted(&sp->ra, sp->now))
+		conn_neigh_reroute(sp);
 	return n;
 }
 

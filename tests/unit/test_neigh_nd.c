@@ -103,7 +103,8 @@ static enum neigh_result resolve(tas_ns now, uint32_t *id)
 	return neigh_resolve(&n, host, now, id, &mac);
 }
 
-static void advertised(const struct rte_ether_addr *mac, bool solicited, bool override, tas_ns now)
+/* True if it counts. */
+static bool advertised(const struct rte_ether_addr *mac, bool solicited, bool override, tas_ns now)
 {
 	struct nd_msg m = { .type = ICMP6_ADVERTISEMENT,
 		.src = host,
@@ -115,7 +116,7 @@ static void advertised(const struct rte_ether_addr *mac, bool solicited, bool ov
 		.solicited = solicited,
 		.override = override };
 
-	neigh_nd_in(&n, &m, now);
+	return neigh_nd_in(&n, &m, now);
 }
 
 static void solicited_by(struct net_addr src, const struct rte_ether_addr *mac, bool says, tas_ns now)
@@ -136,11 +137,12 @@ static void a_neighbour_is_asked_for_and_answers(void **state) /* RFC 4861 7.2.2
 	uint32_t id;
 
 	(void)state;
+	assert_false(advertised(&mac_a, true, true, 0)); /* not known yet */
 	assert_int_equal(resolve(0, &id), NEIGH_WAIT);
 	assert_int_equal(out.last.type, ICMP6_SOLICITATION);
 	assert_true(addr_eq(out.last.target, host) && addr_eq(out.last.src, ours));
 	assert_true(addr_eq(out.last.dst, nd_solicited_node(host)));
-	advertised(&mac_a, true, true, 1);
+	assert_true(advertised(&mac_a, true, true, 1));
 	assert_int_equal(out.event, NEIGH_EV_RESOLVED);
 	assert_true(rte_is_same_ether_addr(&out.event_mac, &mac_a));
 	assert_int_equal(n.entry[id].state, NEIGH_REACHABLE);
@@ -193,12 +195,35 @@ static void a_new_address_counts_only_if_it_may(void **state) /* RFC 4861 7.2.5 
 	(void)state;
 	resolve(0, &id);
 	advertised(&mac_a, true, true, 1);
-	advertised(&mac_b, false, false, 10 * S);
+	assert_false(advertised(&mac_b, false, false, 10 * S));
 	assert_true(rte_is_same_ether_addr(&n.entry[id].mac, &mac_a));
 	assert_int_equal(out.events, 1);
-	advertised(&mac_b, false, true, 10 * S);
+	assert_true(advertised(&mac_b, false, true, 10 * S));
 	assert_int_equal(out.event, NEIGH_EV_CHANGED);
 	assert_true(rte_is_same_ether_addr(&n.entry[id].mac, &mac_b));
+}
+
+static void who_seems_to_have_moved_is_asked_before_long(void **state) /* RFC 4861 7.2.5 */
+{
+	uint32_t id;
+
+	(void)state;
+	resolve(0, &id);
+	advertised(&mac_a, true, true, 1);
+	advertised(&mac_b, false, false, 2 * S);
+	assert_int_equal(n.entry[id].state, NEIGH_STALE);
+	advertised(&mac_b, false, false, 3 * S); /* only of one that was sure */
+	assert_int_equal(n.entry[id].state, NEIGH_STALE);
+	resolve(4 * S, &id);
+	neigh_poll(&n, 10 * S);
+	advertised(&mac_a, true, false, 10 * S);
+	neigh_hold(&n, id);
+	advertised(&mac_b, false, false, 11 * S);
+	assert_int_equal(n.entry[id].state, NEIGH_DELAY);
+	neigh_poll(&n, 17 * S);
+	assert_int_equal(n.entry[id].state, NEIGH_PROBE);
+	assert_true(rte_is_same_ether_addr(&out.to, &mac_a));
+	neigh_release(&n, id);
 }
 
 static void who_asks_for_us_is_answered_and_remembered(void **state)
@@ -400,6 +425,8 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(an_answer_nobody_asked_for_confirms_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_new_address_counts_only_if_it_may, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_seems_to_have_moved_is_asked_before_long, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(who_asks_for_us_is_answered_and_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_asks_without_a_hardware_address_is_answered_too, setup,
 			teardown),

@@ -192,6 +192,61 @@ static void the_next_router_takes_over(void **state)
 	assert_false(route_lookup(&routes, beyond).found);
 }
 
+static void router_that_is_silent_gives_way(void **state) /* RFC 4861 6.3.6 */
+{
+	(void)state;
+	hear(said(router, 1000, 0), 0);
+	ra_silent(&ra, router); /* there is no other */
+	assert_true(goes_by(router));
+	assert_false(ra_rerouted(&ra, 0));
+	hear(said(other, 1000, 0), 0);
+	ra_silent(&ra, beyond); /* no router */
+	assert_true(goes_by(router));
+	ra_silent(&ra, router);
+	assert_true(goes_by(other));
+	hear(said(router, 1000, 0), S); /* what it says is no sign that it hears us */
+	assert_true(goes_by(other));
+	ra_silent(&ra, other); /* in turn */
+	assert_true(goes_by(router));
+}
+
+static void what_went_by_another_router_follows(void **state) /* RFC 4861 6.3.5: once a second at most */
+{
+	(void)state;
+	hear(said(router, 1000, 0), 0);
+	hear(said(other, 1000, 0), 0);
+	assert_false(ra_rerouted(&ra, 0)); /* nothing went by another */
+	ra_silent(&ra, router);
+	assert_int_equal(ra_next(&ra), 0);
+	assert_true(ra_rerouted(&ra, 5 * S));
+	assert_false(ra_rerouted(&ra, 5 * S));
+	hear(said(other, 0, 0), 5 * S + 1);
+	assert_false(ra_rerouted(&ra, 5 * S + 1));
+	assert_int_equal(ra_next(&ra), 6 * S);
+	assert_true(ra_rerouted(&ra, 6 * S));
+	assert_true(goes_by(router));
+	hear(said(router, 0, 0), 8 * S);
+	assert_false(ra_rerouted(&ra, 8 * S)); /* by nothing */
+	hear(said(other, 1000, 0), 9 * S);
+	assert_true(goes_by(other) && ra_rerouted(&ra, 9 * S));
+}
+
+static void router_that_says_it_is_none_is_none(void **state) /* RFC 4861 7.2.5 */
+{
+	(void)state;
+	hear(said(router, 1000, 0), 0);
+	hear(said(other, 1000, 0), 0);
+	ra_no_router(&ra, beyond);
+	assert_int_equal(ra.routers, 2);
+	ra_no_router(&ra, router);
+	assert_int_equal(ra.routers, 1);
+	assert_true(goes_by(other));
+	ra_no_router(&ra, other);
+	assert_false(route_lookup(&routes, beyond).found);
+	hear(said(router, 1000, 0), S); /* until it is one again */
+	assert_true(goes_by(router));
+}
+
 static void no_more_is_kept_than_there_is_room_for(void **state)
 {
 	(void)state;
@@ -308,6 +363,9 @@ int main(void)
 		cmocka_unit_test_setup(a_prefix_that_is_not_64_bits_or_not_for_it_gives_none, setup),
 		cmocka_unit_test_setup(a_prefix_that_is_not_on_the_link_is_reached_by_the_router, setup),
 		cmocka_unit_test_setup(the_next_router_takes_over, setup),
+		cmocka_unit_test_setup(router_that_is_silent_gives_way, setup),
+		cmocka_unit_test_setup(what_went_by_another_router_follows, setup),
+		cmocka_unit_test_setup(router_that_says_it_is_none_is_none, setup),
 		cmocka_unit_test_setup(no_more_is_kept_than_there_is_room_for, setup),
 		cmocka_unit_test_setup(a_fixed_gateway_stays, setup),
 		cmocka_unit_test_setup(off_it_ignores_everything, setup),

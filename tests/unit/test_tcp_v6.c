@@ -252,6 +252,89 @@ TEST(connections_from_an_address_end_with_its_lifetime) /* RFC 4862 5.5.4 */
 	overlook();
 }
 
+/* What the neighbour with this last byte of both addresses says of itself; `router`: that it is one. */
+static void neighbour_says(uint8_t last, bool router)
+{
+	uint8_t f[86] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, last, 0x86, 0xdd, 0x60, [19] = 32, 58, 255 };
+	struct net_addr from = addr("fe80::"), to = addr("fe80::ff:fe00:1");
+
+	from.b[15] = last;
+	memcpy(f + 22, &from, 16);
+	memcpy(f + 38, &to, 16);
+	f[54] = ICMP6_ADVERTISEMENT;
+	f[58] = (router ? 0x80 : 0) | 0x60; /* solicited, override */
+	memcpy(f + 62, &from, 16);
+	memcpy(f + 78, (uint8_t[]){ 2, 1, 2, 0, 0, 0, 0, last }, 8);
+	frame_reseal(f, sizeof(f));
+	give_frame(f, sizeof(f));
+	rig_run();
+	overlook();
+}
+
+static uint8_t goes_to(const struct peer *p) { return cold_of(p)->hdr.bytes[5]; }
+
+/* A connection to beyond two routers; the first answers. */
+static void beyond_routers(struct peer *p, struct ctl_connect *m)
+{
+	autoconfigured();
+	advertised("fe80::a", "2001:db8:7::", 1800, 3600);
+	advertised("fe80::b", NULL, 1800, 0);
+	wait_ms(2000);
+	assert_int_equal(connects(p, NULL, "2001:db8:99::1", m), 0);
+	neighbour_says(0xa, true);
+	assert_int_equal(goes_to(p), 0xa);
+	answered(p, "", 0);
+}
+
+TEST(connection_follows_when_its_router_is_none_any_more) /* RFC 4861 7.2.5, 6.3.5 */
+{
+	struct ctl_connect m;
+	struct peer p;
+
+	beyond_routers(&p, &m);
+	neighbour_says(0xa, true);
+	assert_int_equal(rig.sp.ra.routers, 2);
+	neighbour_says(0xa, false);
+	assert_int_equal(rig.sp.ra.routers, 1);
+	neighbour_says(0xb, true);
+	assert_int_equal(goes_to(&p), 0xb);
+	assert_true(addr_eq(rig.sp.neigh.entry[conn_of(&p)->neigh].addr, addr("fe80::b")));
+}
+
+TEST(connection_goes_by_another_router_when_its_own_is_silent) /* RFC 4861 6.3.6, 7.3.3 */
+{
+	struct ctl_connect m;
+	struct peer p, later;
+
+	beyond_routers(&p, &m);
+	neighbour_says(0xb, true); /* nobody asked: it counts for nothing */
+	wait_ms(38000);
+	assert_int_equal(goes_to(&p), 0xa); /* the other one is asked for */
+	neighbour_says(0xb, true);
+	assert_int_equal(goes_to(&p), 0xb);
+	assert_int_equal(connects(&later, NULL, "2001:db8:99::1", &m), 0);
+	assert_int_equal(goes_to(&later), 0xb);
+	assert_int_equal(rig.sp.neigh_conns[conn_of(&p)->neigh], later.flow);
+	assert_int_equal(events_of(&p) & ABI_EV_RESET, 0);
+}
+
+TEST(attempt_whose_router_goes_begins_with_another) /* its SYN waits for either */
+{
+	struct ctl_connect m;
+	struct peer p;
+
+	autoconfigured();
+	advertised("fe80::a", "2001:db8:7::", 1800, 3600);
+	advertised("fe80::b", NULL, 1800, 0);
+	wait_ms(2000);
+	assert_int_equal(connects(&p, NULL, "2001:db8:99::1", &m), 0);
+	assert_true(conn_of(&p)->syn_wait);
+	advertised("fe80::a", NULL, 0, 0);
+	neighbour_says(0xb, true);
+	assert_false(conn_of(&p)->syn_wait);
+	assert_int_equal(goes_to(&p), 0xb);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +347,9 @@ int main(void)
 		RIG_TEST(hop_limit_is_the_links_unless_the_application_says_it),
 		RIG_TEST(address_that_another_host_had_is_given_up_with_its_connections),
 		RIG_TEST(connections_from_an_address_end_with_its_lifetime),
+		RIG_TEST(connection_follows_when_its_router_is_none_any_more),
+		RIG_TEST(connection_goes_by_another_router_when_its_own_is_silent),
+		RIG_TEST(attempt_whose_router_goes_begins_with_another),
 	};
 
 	return RIG_MAIN(tests);
