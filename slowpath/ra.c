@@ -21,6 +21,13 @@ static void deadline_find(struct ra *r)
 		r->next = min_u64(r->next, r->router[i].until);
 	for (uint32_t i = 0; i < r->prefixes; i++)
 		r->next = min_u64(r->next, r->prefix[i].until);
+	for (uint32_t i = 0; i < r->links; i++)
+		r->next = min_u64(r->next, r->link[i].until);
+}
+
+static struct net_addr our_link_local(const struct ra *r)
+{
+	return nd_eui64(addr_link_local_net(), &r->neigh->mac);
 }
 
 void ra_init(struct ra *r, struct routes *routes, struct neigh *neigh, bool on, bool gateway_is_fixed,
@@ -33,6 +40,11 @@ void ra_init(struct ra *r, struct routes *routes, struct neigh *neigh, bool on, 
 		.solicitations = on ? RA_SOLICITATIONS : 0,
 		.solicit_next = now };
 	deadline_find(r);
+}
+
+static bool prefix_eq(const struct net_prefix *a, const struct net_prefix *b)
+{
+	return a->len == b->len && addr_eq(a->addr, b->addr);
 }
 
 /* --- routers --- */
@@ -112,6 +124,40 @@ static void router_in(struct ra *r, struct net_addr addr, uint16_t lifetime_s, t
 	r->router[i].until = after(now, lifetime_s);
 }
 
+/* --- subnets on the link --- */
+
+static void link_forget(struct ra *r, uint32_t i)
+{
+	route_remove_link(r->routes, &r->link[i].prefix);
+	r->links--;
+	for (; i < r->links; i++)
+		r->link[i] = r->link[i + 1];
+	r->rerouted = true;
+}
+
+/* Of one that the operator configured nothing is kept: it stays, whatever its lifetime. */
+static bool link_new(struct ra *r, const struct net_prefix *p)
+{
+	if (r->links == RA_PREFIXES_MAX || route_add_link(r->routes, p, our_link_local(r)) != 0)
+		return false;
+	r->link[r->links++].prefix = *p;
+	return true;
+}
+
+static void link_in(struct ra *r, const struct nd_prefix *p, tas_ns now)
+{
+	uint32_t i = 0;
+
+	if (!p->on_link) /* which does not say that it is not (RFC 4861 6.3.4) */
+		return;
+	while (i < r->links && !prefix_eq(&r->link[i].prefix, &p->prefix))
+		i++;
+	if (p->valid_s == 0 && i < r->links)
+		link_forget(r, i);
+	else if (p->valid_s != 0 && (i < r->links || link_new(r, &p->prefix)))
+		r->link[i].until = after(now, p->valid_s);
+}
+
 /* --- addresses --- */
 
 static void prefix_forget(struct ra *r, uint32_t i)
@@ -141,7 +187,7 @@ static void prefix_renew(struct ra *r, uint32_t i, uint32_t valid_s, tas_ns now)
 /* True if it gave us an address. */
 static bool prefix_in(struct ra *r, const struct nd_prefix *p, tas_ns now)
 {
-	struct net_prefix ours = p->prefix;
+	struct net_prefix ours = { nd_eui64(p->prefix.addr, &r->neigh->mac), 128 };
 	uint32_t i = 0;
 
 	if (!p->autonomous || p->prefix.len != 64) /* RFC 4862 5.5.3 (a), (d) */
@@ -154,9 +200,6 @@ static bool prefix_in(struct ra *r, const struct nd_prefix *p, tas_ns now)
 	}
 	if (p->valid_s == 0 || i == RA_PREFIXES_MAX)
 		return false;
-	ours.addr = nd_eui64(ours.addr, &r->neigh->mac);
-	if (!p->on_link) /* what else is in the prefix, the router reaches */
-		ours.len = 128;
 	if (route_add_address(r->routes, &ours) != 0)
 		return false;
 	r->prefix[r->prefixes].prefix = p->prefix;
@@ -192,8 +235,10 @@ bool ra_in(struct ra *r, const struct nd_msg *m, tas_ns now)
 	r->solicitations = 0;
 	if (!r->gateway_is_fixed)
 		router_in(r, m->src, m->router_lifetime_s, now);
-	for (uint32_t i = 0; i < m->prefixes; i++)
+	for (uint32_t i = 0; i < m->prefixes; i++) {
+		link_in(r, &m->prefix[i], now);
 		came |= prefix_in(r, &m->prefix[i], now);
+	}
 	if (m->mtu >= IP6_MTU_MIN)
 		r->mtu = m->mtu;
 	if (m->hops != 0)
@@ -209,8 +254,7 @@ static void solicit(struct ra *r)
 {
 	alignas(8) uint8_t frame[ND_FRAME_MAX];
 	const struct neigh_ops *ops = &r->neigh->ops;
-	struct net_addr src = nd_eui64(addr_link_local_net(), &r->neigh->mac);
-	uint32_t len = nd_write_router_solicitation(frame, sizeof(frame), &r->neigh->mac, src);
+	uint32_t len = nd_write_router_solicitation(frame, sizeof(frame), &r->neigh->mac, our_link_local(r));
 
 	r->solicitations--;
 	ops->send(ops->arg, frame, len);
@@ -225,6 +269,9 @@ unsigned ra_poll(struct ra *r, tas_ns now)
 	for (uint32_t i = r->routers; i-- > 0;)
 		if (r->router[i].until <= now)
 			router_forget(r, i), done++;
+	for (uint32_t i = r->links; i-- > 0;)
+		if (r->link[i].until <= now)
+			link_forget(r, i), done++;
 	for (uint32_t i = r->prefixes; i-- > 0;)
 		if (r->prefix[i].until <= now)
 			prefix_forget(r, i), done++;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ra.h - IPv6 addresses and routers from router advertisements (RFC 4861 6.3, RFC 4862 5.5).
+/* ra.h - IPv6 addresses, routers and what is on the link, from router advertisements (RFC 4861 6.3, RFC 4862
+ * 5.5).
  * Guarantee: bounded, and nothing of what the operator configured is changed: a gateway6 of tasd.conf stays
  * the only one. What is learned is forgotten when its lifetime is over; nobody makes an address end sooner
  * than in two hours (RFC 4862 5.5.3 (e)).
@@ -48,6 +49,11 @@ struct ra {
 		struct net_addr addr; /* ours in it */
 		tas_ns until;
 	} prefix[RA_PREFIXES_MAX];
+	uint32_t links;
+	struct {
+		struct net_prefix prefix;
+		tas_ns until;
+	} link[RA_PREFIXES_MAX]; /* subnets on the link, whether we have an address there or not */
 	uint32_t gones;
 	struct net_addr gone[RA_PREFIXES_MAX]; /* for ra_gone() */
 	uint32_t solicitations;                /* still to be sent */

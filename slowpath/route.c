@@ -68,6 +68,13 @@ int route_add_address(struct routes *r, const struct net_prefix *address)
 	return result;
 }
 
+int route_add_link(struct routes *r, const struct net_prefix *dst, struct net_addr src)
+{
+	if (dst->len == 0 || dst->len > 128 || addr_is_v4(dst->addr) || addr_is_multicast(dst->addr))
+		return -EINVAL;
+	return insert(r, (struct route){ .dst = *dst, .gateway = addr_any(), .src = src });
+}
+
 int route_add(struct routes *r, const struct net_prefix *dst, struct net_addr gateway)
 {
 	struct route new = { .dst = *dst, .gateway = gateway };
@@ -106,6 +113,8 @@ static bool route_del(struct routes *r, const struct net_prefix *dst, struct net
 	}
 	return false;
 }
+
+void route_remove_link(struct routes *r, const struct net_prefix *dst) { route_del(r, dst, addr_any()); }
 
 bool route_remove_default(struct routes *r, struct net_addr gateway)
 {
@@ -168,17 +177,6 @@ bool route_is_host(const struct routes *r, struct net_addr a)
 	return is_unicast(a) && !addr_is_loopback(a) && !is_this_network(a) && !is_broadcast_of_ours(r, a);
 }
 
-bool route_on_link(const struct routes *r, struct net_addr a, struct net_addr *src)
-{
-	const struct route *best = find(r, a);
-
-	if (best == NULL || !addr_is_any(best->gateway) || !route_is_host(r, a))
-		return false;
-	if (src != NULL)
-		*src = best->src;
-	return true;
-}
-
 static unsigned common_bits(struct net_addr a, struct net_addr b)
 {
 	unsigned bits = 0;
@@ -188,8 +186,9 @@ static unsigned common_bits(struct net_addr a, struct net_addr b)
 	return bits;
 }
 
-/* A gateway's link-local address says nothing of which of our addresses is known beyond it: one of the
- * destination's scope, as like it as can be (RFC 6724 5, rules 2 and 8). */
+/* A gateway's link-local address says nothing of which of our addresses is known beyond it, nor that a subnet
+ * is on the link of which is known there: one of the destination's scope, as like it as can be (RFC 6724 5,
+ * rules 2 and 8). */
 static struct net_addr source_for(const struct routes *r, const struct route *route, struct net_addr dst)
 {
 	struct net_addr best = route->src;
@@ -204,6 +203,17 @@ static struct net_addr source_for(const struct routes *r, const struct route *ro
 			best = a;
 	}
 	return best;
+}
+
+bool route_on_link(const struct routes *r, struct net_addr a, struct net_addr *src)
+{
+	const struct route *best = find(r, a);
+
+	if (best == NULL || !addr_is_any(best->gateway) || !route_is_host(r, a))
+		return false;
+	if (src != NULL)
+		*src = source_for(r, best, a);
+	return true;
 }
 
 struct route_result route_lookup(const struct routes *r, struct net_addr dst)

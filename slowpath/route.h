@@ -43,6 +43,12 @@ void routes_init(struct routes *r);
 /* An address of ours and the subnet it is in. -EINVAL for one that no host can have, -EEXIST, -ENOSPC. */
 int route_add_address(struct routes *r, const struct net_prefix *address);
 
+/* A subnet on our link, whether an address of ours is in it or not (IPv6 alone: RFC 4861 6.3.4); src: our
+ * link-local address. -EINVAL for what is no subnet of IPv6, or all of it; -EEXIST, -ENOSPC. */
+int route_add_link(struct routes *r, const struct net_prefix *dst, struct net_addr src);
+/* One that route_add_link() added. */
+void route_remove_link(struct routes *r, const struct net_prefix *dst);
+
 /* dst by way of a gateway, which must be in a subnet of ours: -ENETUNREACH. A second route to the same
  * prefix: -EEXIST. -ENOSPC. */
 int route_add(struct routes *r, const struct net_prefix *dst, struct net_addr gateway);

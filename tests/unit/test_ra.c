@@ -180,6 +180,96 @@ static void a_prefix_that_is_not_on_the_link_is_reached_by_the_router(void **sta
 	assert_true(r.found && addr_eq(r.next_hop, router));
 }
 
+static bool on_link(const char *host)
+{
+	struct net_addr a;
+
+	assert_true(addr_parse(host, &a));
+	return route_on_link(&routes, a, NULL);
+}
+
+/* Of which there is no address for us. */
+static struct nd_msg said_on_link(const char *net_, uint8_t len, uint32_t valid_s)
+{
+	struct nd_msg m = said(router, 1800, 3600);
+
+	assert_true(addr_parse(net_, &m.prefix[0].prefix.addr));
+	m.prefix[0].prefix.len = len;
+	m.prefix[0].autonomous = false;
+	m.prefix[0].valid_s = valid_s;
+	return m;
+}
+
+static void a_prefix_may_be_on_the_link_without_an_address(void **state) /* RFC 4861 6.3.4 */
+{
+	struct net_addr neighbour, src;
+
+	(void)state;
+	assert_true(hear(said(router, 1800, 3600), 0));
+	assert_false(on_link("2001:db8:8::9"));
+	assert_false(hear(said_on_link("2001:db8:8::", 56, 100), 0));
+	assert_int_equal(routes.addresses, 2);
+	assert_true(addr_parse("2001:db8:8:7::9", &neighbour));
+	assert_true(route_on_link(&routes, neighbour, &src) && addr_eq(src, ours));
+	assert_true(addr_eq(route_lookup(&routes, neighbour).src, ours));
+	hear(said_on_link("2001:db8:8::", 56, 100), 50 * S);
+	ra_poll(&ra, 149 * S);
+	assert_true(on_link("2001:db8:8::9"));
+	assert_false(ra_rerouted(&ra, 149 * S));
+	ra_poll(&ra, 150 * S);
+	assert_false(on_link("2001:db8:8::9"));
+	assert_true(ra_rerouted(&ra, 150 * S)); /* by the router */
+	assert_true(goes_by(router));
+}
+
+static void being_on_the_link_and_having_an_address_end_apart(void **state)
+{
+	struct nd_msg m = said(router, 1800, 3600);
+
+	(void)state;
+	hear(m, 0);
+	m.prefix[0].valid_s = 0; /* an address lasts two hours nevertheless, or as long as it had */
+	hear(m, S);
+	assert_false(on_link("2001:db8:7::9"));
+	assert_true(route_is_local(&routes, ours));
+	m.prefix[0].valid_s = 3600;
+	m.prefix[0].on_link = false; /* says nothing */
+	hear(m, 2 * S);
+	assert_false(on_link("2001:db8:7::9"));
+	m.prefix[0].on_link = true;
+	hear(m, 3 * S);
+	m.prefix[0].on_link = false;
+	hear(m, 4 * S);
+	assert_true(on_link("2001:db8:7::9"));
+}
+
+static void no_router_puts_everything_on_the_link(void **state)
+{
+	struct net_addr v4 = addr_v4(htobe32(0x08080808));
+
+	(void)state;
+	hear(said_on_link("::", 0, 3600), 0);
+	hear(said_on_link("::ffff:0:0", 96, 3600), 0);
+	hear(said_on_link("::ffff:8.8.8.0", 120, 3600), 0);
+	assert_int_equal(ra.links, 0);
+	assert_true(goes_by(router));
+	assert_false(route_lookup(&routes, v4).found);
+}
+
+static void what_the_operator_says_is_on_the_link_stays(void **state)
+{
+	struct net_prefix fixed = { .len = 64 };
+
+	(void)state;
+	assert_true(addr_parse("2001:db8:7::5", &fixed.addr));
+	assert_int_equal(route_add_address(&routes, &fixed), 0);
+	hear(said(router, 1800, 3600), 0);
+	hear(said_on_link("2001:db8:7::", 64, 0), S);
+	ra_poll(&ra, 3600 * S);
+	assert_false(route_is_local(&routes, ours));
+	assert_true(on_link("2001:db8:7::9"));
+}
+
 static void the_next_router_takes_over(void **state)
 {
 	(void)state;
@@ -362,6 +452,10 @@ int main(void)
 		cmocka_unit_test_setup(nobody_ends_it_at_once, setup),
 		cmocka_unit_test_setup(a_prefix_that_is_not_64_bits_or_not_for_it_gives_none, setup),
 		cmocka_unit_test_setup(a_prefix_that_is_not_on_the_link_is_reached_by_the_router, setup),
+		cmocka_unit_test_setup(a_prefix_may_be_on_the_link_without_an_address, setup),
+		cmocka_unit_test_setup(being_on_the_link_and_having_an_address_end_apart, setup),
+		cmocka_unit_test_setup(no_router_puts_everything_on_the_link, setup),
+		cmocka_unit_test_setup(what_the_operator_says_is_on_the_link_stays, setup),
 		cmocka_unit_test_setup(the_next_router_takes_over, setup),
 		cmocka_unit_test_setup(router_that_is_silent_gives_way, setup),
 		cmocka_unit_test_setup(what_went_by_another_router_follows, setup),
