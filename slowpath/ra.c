@@ -19,8 +19,11 @@ static void deadline_find(struct ra *r)
 		r->next = min_u64(r->next, r->reroute_next);
 	for (uint32_t i = 0; i < r->routers; i++)
 		r->next = min_u64(r->next, r->router[i].until);
-	for (uint32_t i = 0; i < r->prefixes; i++)
+	for (uint32_t i = 0; i < r->prefixes; i++) {
 		r->next = min_u64(r->next, r->prefix[i].until);
+		if (!r->prefix[i].deprecated)
+			r->next = min_u64(r->next, r->prefix[i].preferred_until);
+	}
 	for (uint32_t i = 0; i < r->links; i++)
 		r->next = min_u64(r->next, r->link[i].until);
 }
@@ -173,11 +176,29 @@ static void prefix_forget(struct ra *r, uint32_t i)
 		r->prefix[i] = r->prefix[i + 1];
 }
 
-/* RFC 4862 5.5.3 (e): no advertisement, whoever sent it, ends an address at once. */
-static void prefix_renew(struct ra *r, uint32_t i, uint32_t valid_s, tas_ns now)
+/* RFC 4862 5.5.4: true if it has just been deprecated. */
+static bool prefix_ages(struct ra *r, uint32_t i, tas_ns now)
 {
+	bool was = r->prefix[i].deprecated;
+
+	r->prefix[i].deprecated = r->prefix[i].preferred_until <= now;
+	route_deprecate(r->routes, r->prefix[i].addr, r->prefix[i].deprecated);
+	return r->prefix[i].deprecated && !was;
+}
+
+static void prefix_prefer(struct ra *r, uint32_t i, uint32_t preferred_s, tas_ns now)
+{
+	r->prefix[i].preferred_until = after(now, preferred_s);
+	prefix_ages(r, i, now);
+}
+
+/* RFC 4862 5.5.3 (e): no advertisement, whoever sent it, ends an address at once. */
+static void prefix_renew(struct ra *r, uint32_t i, const struct nd_prefix *p, tas_ns now)
+{
+	uint32_t valid_s = p->valid_s;
 	tas_ns until = after(now, valid_s), two_hours = after(now, RA_TWO_HOURS_S);
 
+	prefix_prefer(r, i, p->preferred_s, now);
 	if (valid_s > RA_TWO_HOURS_S || until > r->prefix[i].until)
 		r->prefix[i].until = until;
 	else if (r->prefix[i].until > two_hours)
@@ -195,16 +216,18 @@ static bool prefix_in(struct ra *r, const struct nd_prefix *p, tas_ns now)
 	while (i < r->prefixes && !addr_eq(r->prefix[i].prefix.addr, p->prefix.addr))
 		i++;
 	if (i < r->prefixes) {
-		prefix_renew(r, i, p->valid_s, now);
+		prefix_renew(r, i, p, now);
 		return false;
 	}
 	if (p->valid_s == 0 || i == RA_PREFIXES_MAX)
 		return false;
 	if (route_add_address(r->routes, &ours) != 0)
 		return false;
-	r->prefix[r->prefixes].prefix = p->prefix;
-	r->prefix[r->prefixes].addr = ours.addr;
-	r->prefix[r->prefixes++].until = after(now, p->valid_s);
+	r->prefixes++;
+	r->prefix[i].prefix = p->prefix;
+	r->prefix[i].addr = ours.addr;
+	r->prefix[i].until = after(now, p->valid_s);
+	prefix_prefer(r, i, p->preferred_s, now);
 	return true;
 }
 
@@ -275,6 +298,8 @@ unsigned ra_poll(struct ra *r, tas_ns now)
 	for (uint32_t i = r->prefixes; i-- > 0;)
 		if (r->prefix[i].until <= now)
 			prefix_forget(r, i), done++;
+		else if (prefix_ages(r, i, now))
+			done++;
 	if (r->solicitations > 0 && now >= r->solicit_next) {
 		r->solicit_next = now + RA_SOLICITATION_APART_NS;
 		solicit(r), done++;

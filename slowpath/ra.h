@@ -47,7 +47,8 @@ struct ra {
 	struct {
 		struct net_prefix prefix;
 		struct net_addr addr; /* ours in it */
-		tas_ns until;
+		tas_ns until, preferred_until;
+		bool deprecated;
 	} prefix[RA_PREFIXES_MAX];
 	uint32_t links;
 	struct {

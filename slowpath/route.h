@@ -24,10 +24,16 @@ struct route {
 	struct net_addr src;     /* our address towards it */
 };
 
+struct route_address {
+	struct net_addr addr;
+	uint8_t len;     /* of the prefix of its subnet */
+	bool deprecated; /* the source of nothing new if there is another (RFC 4862 5.5.4) */
+};
+
 struct routes {
 	uint32_t n, addresses;
-	struct route route[ROUTES_MAX];                 /* longest prefix first */
-	struct net_prefix address[ROUTE_ADDRESSES_MAX]; /* ours, host part kept */
+	struct route route[ROUTES_MAX];                    /* longest prefix first */
+	struct route_address address[ROUTE_ADDRESSES_MAX]; /* ours */
 };
 
 struct route_result {
@@ -58,6 +64,8 @@ int route_add_default(struct routes *r, struct net_addr gateway);
 /* An address that is ours no longer, with the route to its subnet if no other of ours is in it; routes
  * through gateways there stay, and find no neighbour. False: it was none. */
 bool route_remove_address(struct routes *r, struct net_addr a);
+/* Whether an address of ours is to be avoided, or is not any more. */
+void route_deprecate(struct routes *r, struct net_addr a, bool deprecated);
 /* The default route of the gateway's family, if it goes by this gateway. */
 bool route_remove_default(struct routes *r, struct net_addr gateway);
 

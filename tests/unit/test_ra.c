@@ -153,6 +153,49 @@ static void nobody_ends_it_at_once(void **state) /* RFC 4862 5.5.3 (e) */
 	assert_false(route_is_local(&routes, ours));
 }
 
+static struct net_addr source(void) { return route_lookup(&routes, beyond).src; }
+
+static void an_address_is_deprecated_before_it_ends(void **state) /* RFC 4862 5.5.4, RFC 6724 5, rule 3 */
+{
+	struct nd_msg m = said(router, 9000, 3600);
+	struct net_addr newer;
+
+	(void)state;
+	m.prefix[0].preferred_s = 1000;
+	hear(m, 0);
+	ra_poll(&ra, 1000 * S); /* there is no other */
+	assert_true(addr_eq(source(), ours));
+	hear(m, 1500 * S);
+	assert_true(addr_parse("2001:db9:1::", &net));
+	assert_true(addr_parse("2001:db9:1::ff:fe00:1", &newer));
+	hear(said(router, 9000, 7000), 1500 * S);
+	ra_poll(&ra, 2499 * S);
+	assert_true(addr_eq(source(), ours)); /* the more alike one (rule 8) */
+	assert_int_equal(ra_next(&ra), 2500 * S);
+	assert_int_equal(ra_poll(&ra, 2500 * S), 1);
+	assert_true(addr_eq(source(), newer));
+	assert_true(route_is_local(&routes, ours));
+	assert_true(ra_next(&ra) > 2500 * S);
+	hear(m, 2600 * S); /* it is preferred again */
+	assert_true(addr_eq(source(), ours));
+	m.prefix[0].preferred_s = 0;
+	hear(m, 2700 * S);
+	assert_true(addr_eq(source(), newer));
+}
+
+static void an_address_may_be_deprecated_from_its_beginning(void **state)
+{
+	struct nd_msg m = said(router, 9000, 3600);
+
+	(void)state;
+	m.prefix[0].preferred_s = 0;
+	assert_true(hear(m, 0));
+	assert_true(addr_eq(source(), ours)); /* one of its scope, all the same */
+	assert_true(addr_parse("2001:db9:1::", &net));
+	hear(said(router, 9000, 7000), 0);
+	assert_false(addr_eq(source(), ours));
+}
+
 static void a_prefix_that_is_not_64_bits_or_not_for_it_gives_none(void **state)
 {
 	struct nd_msg m = said(router, 1800, 3600);
@@ -450,6 +493,8 @@ int main(void)
 		cmocka_unit_test_setup(an_address_ends_with_its_lifetime, setup),
 		cmocka_unit_test_setup(an_address_that_was_given_up_does_not_end_again, setup),
 		cmocka_unit_test_setup(nobody_ends_it_at_once, setup),
+		cmocka_unit_test_setup(an_address_is_deprecated_before_it_ends, setup),
+		cmocka_unit_test_setup(an_address_may_be_deprecated_from_its_beginning, setup),
 		cmocka_unit_test_setup(a_prefix_that_is_not_64_bits_or_not_for_it_gives_none, setup),
 		cmocka_unit_test_setup(a_prefix_that_is_not_on_the_link_is_reached_by_the_router, setup),
 		cmocka_unit_test_setup(a_prefix_may_be_on_the_link_without_an_address, setup),
