@@ -277,7 +277,13 @@ static void solicit(struct ra *r)
 {
 	alignas(8) uint8_t frame[ND_FRAME_MAX];
 	const struct neigh_ops *ops = &r->neigh->ops;
-	uint32_t len = nd_write_router_solicitation(frame, sizeof(frame), &r->neigh->mac, our_link_local(r));
+	struct net_addr src = our_link_local(r);
+	uint32_t len;
+
+	/* it may be, or is, another's (RFC 4429 3.2) */
+	if (neigh_is_tentative(r->neigh, src) || !route_is_local(r->routes, src))
+		src = addr_any();
+	len = nd_write_router_solicitation(frame, sizeof(frame), &r->neigh->mac, src);
 
 	r->solicitations--;
 	ops->send(ops->arg, frame, len);

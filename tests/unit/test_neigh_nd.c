@@ -365,6 +365,43 @@ static void address_that_nobody_had_within_a_second_is_kept(void **state)
 	assert_true(route_is_local(&routes, ours));
 }
 
+static void address_that_may_be_anothers_asks_for_nobody(void **state) /* RFC 4429 3.2 */
+{
+	uint32_t id;
+
+	(void)state;
+	neigh_announce(&n, 0);
+	out.frames = 0;
+	assert_int_equal(resolve(S / 4, &id), NEIGH_WAIT);
+	polled(S / 4, S - S / 10);
+	assert_int_equal(out.frames, 0);
+	polled(S, S + S / 5); /* as soon as nobody has it: after both have been told of */
+	assert_int_equal(out.frames, 2 + 1);
+	assert_int_equal(out.last.type, ICMP6_SOLICITATION);
+	assert_true(addr_eq(out.last.target, host) && addr_eq(out.last.src, ours));
+	assert_int_equal(n.entry[id].tries, 1); /* the time until then was not the neighbour's */
+}
+
+static void meanwhile_another_address_asks(void **state) /* RFC 4861 7.2.2 */
+{
+	struct net_addr late;
+	struct net_prefix p = { .len = 64 };
+	struct rte_ether_addr mac;
+	uint32_t id;
+
+	(void)state;
+	neigh_announce(&n, 0);
+	polled(0, 10 * S);
+	assert_true(addr_parse("2001:db8:5::1", &p.addr));
+	assert_int_equal(route_add_address(&routes, &p), 0);
+	neigh_announce(&n, 20 * S);
+	late = p.addr;
+	late.b[15] = 9;
+	assert_int_equal(neigh_resolve(&n, late, 20 * S, &id, &mac), NEIGH_WAIT);
+	assert_true(addr_eq(out.last.target, late));
+	assert_true(addr_eq(out.last.src, ours) || addr_eq(out.last.src, link_local));
+}
+
 static void address_that_comes_later_is_asked_for_alone(void **state)
 {
 	struct net_prefix p = { .len = 64 };
@@ -439,6 +476,9 @@ int main(void)
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(address_that_nobody_had_within_a_second_is_kept, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(address_that_may_be_anothers_asks_for_nobody, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(meanwhile_another_address_asks, setup, teardown),
 		cmocka_unit_test_setup_teardown(address_that_comes_later_is_asked_for_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(times_of_a_router_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(groups_are_told_when_asked_for, setup, teardown),

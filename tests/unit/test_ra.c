@@ -16,14 +16,15 @@ static struct routes routes;
 static struct neigh neigh;
 static struct ra ra;
 static unsigned sent;
-static struct net_addr net, ours, router, other, beyond;
+static struct net_addr asked_by, net, ours, router, other, beyond;
 
 static void on_send(void *arg, const uint8_t *frame, uint32_t len)
 {
 	(void)arg;
-	assert_in_range(len, 62, 70);
 	assert_int_equal(frame[54], ICMP6_ROUTER_SOLICITATION);
 	assert_memory_equal(frame, "\x33\x33\0\0\0\2", 6);
+	memcpy(&asked_by, frame + 22, sizeof(asked_by));
+	assert_int_equal(len, addr_is_any(asked_by) ? 62 : 70); /* with our hardware address */
 	sent++;
 }
 
@@ -81,6 +82,21 @@ static void routers_are_asked_for_three_times(void **state)
 		ra_poll(&ra, now);
 	assert_int_equal(sent, RA_SOLICITATIONS);
 	assert_true(ra_next(&ra) == TAS_NS_NEVER);
+}
+
+static void routers_do_not_hear_of_an_address_that_may_be_anothers(void **state) /* RFC 4429 3.2 */
+{
+	(void)state;
+	neigh.address6[0] = routes.address[0].addr;
+	neigh.tentative = 1;
+	ra_poll(&ra, 0);
+	assert_true(sent == 1 && addr_is_any(asked_by));
+	neigh.tentative = 0;
+	ra_poll(&ra, 10 * S);
+	assert_true(sent == 2 && addr_eq(asked_by, routes.address[0].addr));
+	route_remove_address(&routes, asked_by); /* it is another's */
+	ra_poll(&ra, 20 * S);
+	assert_true(sent == 3 && addr_is_any(asked_by));
 }
 
 static void an_answer_ends_the_asking(void **state)
@@ -487,6 +503,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(routers_are_asked_for_three_times, setup),
+		cmocka_unit_test_setup(routers_do_not_hear_of_an_address_that_may_be_anothers, setup),
 		cmocka_unit_test_setup(an_answer_ends_the_asking, setup),
 		cmocka_unit_test_setup(a_prefix_gives_an_address_once, setup),
 		cmocka_unit_test_setup(a_source_is_the_address_known_beyond_the_router, setup),
