@@ -234,9 +234,24 @@ static void icmp_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct fl
 		conn_icmp_error(sp, &error);
 }
 
+/* An echo request to all nodes becomes one to us, which is answered (RFC 4443 4.2). */
+static struct flow_key echo_to_us(struct sp *sp, uint8_t *frame, struct flow_key key, const struct seg *seg)
+{
+	struct route_result r = route_lookup(&sp->routes, key.remote);
+
+	if (!addr_eq(key.local, addr_all_nodes()) || seg->payload_len == 0 ||
+		frame[seg->payload_off] != ICMP6_ECHO_REQUEST || !r.found || r.local)
+		return key;
+	memcpy(frame, &sp->fp->port->mac, sizeof(sp->fp->port->mac));
+	memcpy(frame + RTE_ETHER_HDR_LEN + 24, &r.src, sizeof(r.src));
+	key.local = r.src;
+	return key;
+}
+
 static void icmp6_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct flow_key *key,
 	const struct seg *seg)
 {
+	struct flow_key to_us;
 	struct nd_msg nd;
 
 	if (!conf_has_ipv6(&sp->conf->ip))
@@ -249,7 +264,8 @@ static void icmp6_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct f
 	} else if (mld_is_query(frame, seg)) {
 		neigh_mld_report(&sp->neigh, false);
 	} else {
-		icmp_in(sp, frame, len, key, seg);
+		to_us = echo_to_us(sp, frame, *key, seg);
+		icmp_in(sp, frame, len, &to_us, seg);
 	}
 }
 

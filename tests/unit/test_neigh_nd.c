@@ -23,6 +23,7 @@ static struct {
 	unsigned frames, events, conflicts, duplicates;
 	struct nd_msg last; /* frame */
 	bool is_report;
+	uint8_t report[MLD_FRAME_MAX];
 	struct rte_ether_addr to;
 	enum neigh_event event;
 	struct rte_ether_addr event_mac;
@@ -37,6 +38,8 @@ static void on_send(void *arg, const uint8_t *frame, uint32_t len)
 	assert_int_equal(pkt_parse(frame, len, 0, &key, &seg), PKT_ICMP6);
 	out.is_report = frame[seg.payload_off] == ICMP6_MLD2_REPORT;
 	assert_true(out.is_report || nd_parse(frame, &seg, &out.last));
+	if (out.is_report)
+		memcpy(out.report, frame, len);
 	memcpy(&out.to, frame, 6);
 	out.frames++;
 }
@@ -444,12 +447,30 @@ static void times_of_a_router_count(void **state) /* RFC 4861 6.3.4, 7.2.2, 7.3.
 	neigh_release(&n, id);
 }
 
-static void groups_are_told_when_asked_for(void **state)
+/* Behind the headers and a router alert: the groups of both addresses, from whomever (4) or as it is (2). */
+static void reported(uint8_t type)
+{
+	const struct net_addr group[] = { nd_solicited_node(ours), nd_solicited_node(link_local) };
+	const uint8_t *icmp = out.report + 14 + 40 + 8;
+
+	assert_true(out.is_report);
+	assert_memory_equal(out.to.addr_bytes, "\x33\x33\0\0\0\x16", 6);
+	assert_memory_equal(out.report + 14 + 8, &link_local, 16);
+	assert_int_equal(out.report[14 + 7], 1);
+	assert_memory_equal(icmp + 6, "\0\2", 2);
+	for (unsigned i = 0; i < 2; i++, icmp += 20) {
+		assert_int_equal(icmp[8], type);
+		assert_memory_equal(icmp + 12, &group[i], 16);
+	}
+}
+
+static void groups_are_told_when_asked_for(void **state) /* RFC 3810 5.2, 6.1, 6.2 */
 {
 	(void)state;
 	neigh_mld_report(&n, false);
-	assert_true(out.is_report);
-	assert_memory_equal(out.to.addr_bytes, "\x33\x33\0\0\0\x16", 6);
+	reported(2);
+	neigh_mld_report(&n, true);
+	reported(4);
 }
 
 int main(void)

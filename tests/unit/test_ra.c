@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "slowpath/sp.h"
+
 #define S NS_PER_SEC
 
 static const struct rte_ether_addr our_mac = { { 2, 0, 0, 0, 0, 1 } };
@@ -434,17 +436,34 @@ static void off_it_ignores_everything(void **state)
 	assert_false(route_lookup(&routes, beyond).found);
 }
 
+/* With a port of 1500 bytes. */
+static uint32_t mss_to(struct net_addr remote)
+{
+	static struct port port = { .mtu = 1500 };
+	static struct fastpath fp = { .port = &port };
+	static struct sp sp = { .fp = &fp };
+
+	sp.ra = ra;
+	return sp_link_mss(&sp, remote);
+}
+
 static void the_links_mtu_is_heeded(void **state)
 {
+	struct net_addr v4 = addr_v4(htobe32(0x0a000002));
 	struct nd_msg m = said(router, 1800, 0);
 
 	(void)state;
+	assert_int_equal(mss_to(beyond), 1440);
 	m.mtu = 1400;
 	hear(m, 0);
-	assert_int_equal(ra.mtu, 1400);
-	m.mtu = 1279; /* less than IPv6 has */
+	assert_int_equal(mss_to(beyond), 1340);
+	assert_int_equal(mss_to(v4), 1460); /* it is of IPv6 alone */
+	m.mtu = 1279;                       /* less than IPv6 has */
 	hear(m, 0);
-	assert_int_equal(ra.mtu, 1400);
+	assert_int_equal(mss_to(beyond), 1340);
+	m.mtu = 9000; /* more than the port has */
+	hear(m, 0);
+	assert_int_equal(mss_to(beyond), 1440);
 }
 
 static void the_links_hop_limit_is_heeded(void **state) /* RFC 4861 6.3.4 */

@@ -335,6 +335,45 @@ TEST(attempt_whose_router_goes_begins_with_another) /* its SYN waits for either 
 	assert_int_equal(goes_to(&p), 0xb);
 }
 
+/* An ICMPv6 message of 8 bytes from fe80::b. */
+static void gives_icmp6(const char *to, uint8_t type)
+{
+	uint8_t f[62] = { 0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0xb, 0x86, 0xdd, 0x60, [19] = 8, 58, 64 };
+	struct net_addr from = addr("fe80::b"), dst = addr(to);
+
+	memcpy(f + 22, &from, 16);
+	memcpy(f + 38, &dst, 16);
+	f[54] = type;
+	f[58] = 0x77; /* an identifier */
+	frame_reseal(f, sizeof(f));
+	overlook();
+	give_frame(f, sizeof(f));
+	rig_run();
+}
+
+TEST(echo_to_all_nodes_is_answered_by_one_of_our_addresses) /* RFC 4443 4.2 */
+{
+	struct net_addr from = addr("fe80::ff:fe00:1"), to = addr("fe80::b");
+	const uint8_t *f;
+
+	two_families();
+	rig_open();
+	gives_icmp6("ff02::1", ICMP6_ECHO_REQUEST);
+	assert_int_equal(rig.sent_tail - rig.sent_head, 1);
+	f = rig.sent[rig.sent_head % RIG_FRAMES].b;
+	assert_memory_equal(f, "\2\0\0\0\0\xb\2\0\0\0\0\1\x86\xdd", 14);
+	assert_memory_equal(f + 22, &from, 16);
+	assert_memory_equal(f + 38, &to, 16);
+	assert_int_equal(f[54], ICMP6_ECHO_REPLY);
+	assert_int_equal(f[58], 0x77);
+	gives_icmp6("ff02::2", ICMP6_ECHO_REQUEST); /* we are no router */
+	silence();
+	gives_icmp6("ff02::1", ICMP6_ECHO_REPLY);
+	silence();
+	gives_icmp6("ff02::1", ICMP6_TOO_BIG);
+	silence();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +385,7 @@ int main(void)
 		RIG_TEST(link_narrower_than_1280_is_refused),
 		RIG_TEST(hop_limit_is_the_links_unless_the_application_says_it),
 		RIG_TEST(address_that_another_host_had_is_given_up_with_its_connections),
+		RIG_TEST(echo_to_all_nodes_is_answered_by_one_of_our_addresses),
 		RIG_TEST(connections_from_an_address_end_with_its_lifetime),
 		RIG_TEST(connection_follows_when_its_router_is_none_any_more),
 		RIG_TEST(connection_goes_by_another_router_when_its_own_is_silent),
