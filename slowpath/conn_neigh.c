@@ -95,3 +95,47 @@ void conn_neigh_event(struct sp *sp, uint32_t neigh, const struct rte_ether_addr
 		conn_unlock(sp, id);
 	}
 }
+
+/* Where the connection must go through another neighbour than `from`: *to. A user who may have no more
+ * neighbours stays. */
+static bool must_move(const struct sp *sp, uint32_t id, struct net_addr from, struct net_addr *to)
+{
+	struct route_result r = route_lookup(&sp->routes, sp->fp->cold[id].key.remote);
+
+	*to = r.next_hop;
+	return r.found && !r.local && !addr_eq(*to, from) &&
+		(neigh_is_held(&sp->neigh, *to) ||
+			users_may_take(&sp->apps->users, sp->conn[id].user, SHARE_NEIGHBOURS, 1));
+}
+
+static void move(struct sp *sp, uint32_t id, struct net_addr to)
+{
+	struct rte_ether_addr mac;
+	uint32_t neigh;
+	enum neigh_result known = neigh_resolve(&sp->neigh, to, sp->now, &neigh, &mac);
+
+	if (known == NEIGH_FULL)
+		return;
+	conn_neigh_leave(sp, id);
+	conn_neigh_join(sp, id, neigh, sp->conn[id].user);
+	if (known == NEIGH_KNOWN) /* else it will be told */
+		neighbour_known(sp, id, &mac);
+}
+
+void conn_neigh_reroute(struct sp *sp)
+{
+	for (uint32_t neigh = 0; neigh < SP_NEIGHBOURS_MAX; neigh++) {
+		struct net_addr from = sp->neigh.entry[neigh].addr, to;
+
+		if (addr_is_v4(from))
+			continue;
+		for (uint32_t id = sp->neigh_conns[neigh], next; id != FLOW_NONE; id = next) {
+			next = sp->conn[id].neigh_next; /* this one may leave */
+			if (!must_move(sp, id, from, &to))
+				continue;
+			conn_lock(sp, id);
+			move(sp, id, to);
+			conn_unlock(sp, id);
+		}
+	}
+}

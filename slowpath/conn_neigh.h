@@ -27,4 +27,9 @@ void conn_neigh_leave(struct sp *sp, uint32_t id);
 /* The neighbour's address became known or changed (mac), or it does not answer (NULL). Takes the locks. */
 void conn_neigh_event(struct sp *sp, uint32_t neigh, const struct rte_ether_addr *mac);
 
+/* What IPv6 goes by has changed: connections that go through another neighbour than the routes say now go
+ * through that one; those that no route leads to stay. Costs what all connections over IPv6 cost. Takes the
+ * locks. */
+void conn_neigh_reroute(struct sp *sp);
+
 #endif

@@ -177,18 +177,36 @@ static void event(struct neigh *n, uint32_t id, enum neigh_event what)
 	n->ops.event(n->ops.arg, what, id, e->addr, &e->mac);
 }
 
-/* Asks for the neighbour and comes back later to see. What the limit held back is not counted a try. */
+/* From which address of ours is the neighbour asked? One that it may know already: *src, or any other, but no
+ * tentative one (RFC 4429 3.2). False: the neighbour may have left our subnets, or there is none. */
+static bool asker(const struct neigh *n, struct net_addr addr, struct net_addr *src)
+{
+	if (!route_on_link(n->routes, addr, src))
+		return false;
+	if (addr_is_v4(addr) || (route_is_local(n->routes, *src) && !neigh_is_tentative(n, *src)))
+		return true;
+	for (uint32_t i = 0; i < n->routes->addresses; i++) {
+		*src = n->routes->address[i].addr;
+		if (!addr_is_v4(*src) && !neigh_is_tentative(n, *src))
+			return true;
+	}
+	return false;
+}
+
+/* Asks for the neighbour and comes back later to see. What the limit held back, or what waits until an
+ * address may ask, is not counted a try. */
 static void request_send(struct neigh *n, uint32_t id, bool to_everyone, tas_ns now)
 {
 	struct neigh_entry *e = &n->entry[id];
 	struct net_addr src;
+	bool may_ask = asker(n, e->addr, &src), waits = !may_ask && n->tentative > 0;
+	tas_ns retry = addr_is_v4(e->addr) ? NEIGH_RETRY_NS : n->retry6_ns;
 
-	timer_arm(&n->timers, id, now + (addr_is_v4(e->addr) ? NEIGH_RETRY_NS : n->retry6_ns));
-	if (!limit_pass(&n->requests, now))
+	timer_arm(&n->timers, id, now + (waits ? NEIGH_ASKER_NS : retry));
+	if (waits || !limit_pass(&n->requests, now))
 		return;
 	e->tries++;
-	/* the address may have left our subnets: no answer will come */
-	if (!route_on_link(n->routes, e->addr, &src))
+	if (!may_ask) /* no answer will come */
 		return;
 	if (addr_is_v4(e->addr))
 		neigh_arp_request(n, src, to_everyone ? NULL : &e->mac, e->addr);
@@ -222,8 +240,7 @@ static void fail(struct neigh *n, uint32_t id, tas_ns now)
 	event(n, id, NEIGH_EV_FAILED);
 }
 
-/* Told but not confirmed: who uses the entry asks before long. */
-static void doubt(struct neigh *n, uint32_t id, tas_ns now)
+void neigh_doubt(struct neigh *n, uint32_t id, tas_ns now)
 {
 	if (n->entry[id].holds > 0)
 		state_set(n, id, NEIGH_DELAY, now + NEIGH_DELAY_NS);
@@ -348,7 +365,7 @@ void neigh_learn(struct neigh *n, uint32_t id, const struct rte_ether_addr *mac,
 	if (confirmed)
 		reachable(n, id, now);
 	else if (changed || looked_for)
-		doubt(n, id, now);
+		neigh_doubt(n, id, now);
 	if (changed)
 		event(n, id, NEIGH_EV_CHANGED);
 	if (looked_for) {

@@ -40,7 +40,8 @@ enum {
 #define NEIGH_REACHABLE_NS (30 * NS_PER_SEC)
 #define NEIGH_DELAY_NS (5 * NS_PER_SEC)
 #define NEIGH_RETRY_NS NS_PER_SEC
-#define NEIGH_LOCK_NS NS_PER_SEC /* an address that was just learned is not replaced */
+#define NEIGH_ASKER_NS (NS_PER_SEC / 10) /* how often is looked whether there is an address to ask from */
+#define NEIGH_LOCK_NS NS_PER_SEC         /* an address that was just learned is not replaced */
 #define NEIGH_DEFEND_NS (10 * NS_PER_SEC)
 
 enum neigh_state {
@@ -114,8 +115,8 @@ int neigh_init(struct neigh *n, uint32_t max, const struct rte_ether_addr *mac, 
 void neigh_fini(struct neigh *n);
 
 /* Tells the network our addresses: now and once more two seconds later (RFC 5227 2.3). Of IPv6 it asks first
- * whether others have new ones (RFC 4862 5.4), and tells a second later; they are used meanwhile (RFC 4429).
- */
+ * whether others have new ones (RFC 4862 5.4), and tells a second later. They are used meanwhile, but
+ * neighbours are not asked from them: that would tell these where to send to (RFC 4429). */
 void neigh_announce(struct neigh *n, tas_ns now);
 /* Of IPv6, as a router says (RFC 4861 6.3.4). 0: as before. */
 void neigh_times(struct neigh *n, tas_ns reachable_ns, tas_ns retry_ns);
@@ -130,6 +131,8 @@ enum neigh_result {
  * evicted; with a hold, for as long as it is held. A failed one is looked for again. */
 enum neigh_result neigh_resolve(struct neigh *n, struct net_addr addr, tas_ns now, uint32_t *id,
 	struct rte_ether_addr *mac);
+/* Did we ask just now whether another has our address of IPv6? */
+bool neigh_is_tentative(const struct neigh *n, struct net_addr addr);
 /* Do flows use the neighbour at addr? */
 bool neigh_is_held(const struct neigh *n, struct net_addr addr);
 /* A flow uses it, or does so no longer. */
@@ -142,8 +145,9 @@ void neigh_output(struct neigh *n, struct net_addr addr, void *packet, tas_ns no
 
 /* A received frame of PKT_ARP. */
 void neigh_arp_in(struct neigh *n, const uint8_t *frame, uint32_t len, tas_ns now);
-/* What nd_parse() found; of a router advertisement, who the router is. */
-void neigh_nd_in(struct neigh *n, const struct nd_msg *m, tas_ns now);
+/* What nd_parse() found; of a router advertisement, who the router is. True if it is an advertisement of a
+ * neighbour, and counts (RFC 4861 7.2.5). */
+bool neigh_nd_in(struct neigh *n, const struct nd_msg *m, tas_ns now);
 /* Which groups we listen to: all of them at once (RFC 3810); joined: new ones. */
 void neigh_mld_report(struct neigh *n, bool joined);
 /* The neighbour was heard from in answer to what we sent (a handshake completed): as good as a reply (RFC

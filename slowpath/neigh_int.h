@@ -13,11 +13,11 @@ uint32_t neigh_find(const struct neigh *n, struct net_addr addr);
 bool neigh_was_asked(const struct neigh *n, uint32_t id);
 /* A neighbour's hardware address as it says itself; confirmed: in answer to our request. */
 void neigh_learn(struct neigh *n, uint32_t id, const struct rte_ether_addr *mac, bool confirmed, tas_ns now);
+/* It may have another address than we know: who uses it asks before long. */
+void neigh_doubt(struct neigh *n, uint32_t id, tas_ns now);
 /* A host asks for us, and says its own address: learned, in a new entry if need be. */
 void neigh_asks(struct neigh *n, struct net_addr addr, const struct rte_ether_addr *mac, tas_ns now);
-/* Did we ask just now whether another has our address? */
-bool neigh_is_tentative(const struct neigh *n, struct net_addr addr);
-/* One has it (RFC 4862 5.4.5). Only of a tentative one. */
+/* Another has an address of ours that is tentative (RFC 4862 5.4.5). */
 void neigh_duplicate(struct neigh *n, struct net_addr addr, const struct rte_ether_addr *mac);
 /* Another host uses our address: keep it, say so once in a while, tell the operator (RFC 5227 2.4 (c), RFC
  * 4862 5.4.4 leaves it open). */

@@ -58,8 +58,8 @@ static void solicitation_in(struct neigh *n, const struct nd_msg *m, tas_ns now)
 	answer(n, m, now);
 }
 
-/* RFC 4861 7.2.5. What nobody looks for is not remembered. */
-static void advertisement_in(struct neigh *n, const struct nd_msg *m, tas_ns now)
+/* RFC 4861 7.2.5. What nobody looks for is not remembered. True if it counts. */
+static bool advertisement_in(struct neigh *n, const struct nd_msg *m, tas_ns now)
 {
 	uint32_t id = neigh_find(n, m->target);
 	const struct neigh_entry *e;
@@ -70,33 +70,37 @@ static void advertisement_in(struct neigh *n, const struct nd_msg *m, tas_ns now
 			neigh_duplicate(n, m->target, &m->eth_src);
 		else
 			neigh_conflict(n, m->target, &m->eth_src, now);
-		return;
+		return false;
 	}
 	if (id == NEIGH_NONE)
-		return;
+		return false;
 	e = &n->entry[id];
 	if (e->state == NEIGH_INCOMPLETE || e->state == NEIGH_FAILED) {
 		if (m->has_mac)
 			neigh_learn(n, id, &m->mac, m->solicited && neigh_was_asked(n, id), now);
-		return;
+		return m->has_mac;
 	}
 	/* an answer to a unicast question may leave its address out */
 	same = !m->has_mac || rte_is_same_ether_addr(&m->mac, &e->mac);
 	if (same || m->override)
 		neigh_learn(n, id, same ? &e->mac : &m->mac, m->solicited && neigh_was_asked(n, id), now);
+	else if (e->state == NEIGH_REACHABLE)
+		neigh_doubt(n, id, now);
+	return same || m->override;
 }
 
-void neigh_nd_in(struct neigh *n, const struct nd_msg *m, tas_ns now)
+bool neigh_nd_in(struct neigh *n, const struct nd_msg *m, tas_ns now)
 {
 	if (rte_is_same_ether_addr(&m->eth_src, &n->mac) && /* our own comes back: see neigh_arp.c */
 		(addr_is_any(m->src) || route_is_local(n->routes, m->src)))
-		return;
+		return false;
+	if (m->type == ICMP6_ADVERTISEMENT)
+		return advertisement_in(n, m, now);
 	if (m->type == ICMP6_SOLICITATION)
 		solicitation_in(n, m, now);
-	else if (m->type == ICMP6_ADVERTISEMENT)
-		advertisement_in(n, m, now);
 	else if (m->has_mac) /* RFC 4861 6.3.4: a router says where it is, too */
 		neigh_asks(n, m->src, &m->mac, now);
+	return false;
 }
 
 /* --- groups: the solicited-node ones of our addresses --- */

@@ -64,8 +64,15 @@ int route_add_address(struct routes *r, const struct net_prefix *address)
 	if (result == -EEXIST)
 		result = 0; /* a second address in one subnet: the first stays the source */
 	if (result == 0)
-		r->address[r->addresses++] = *address;
+		r->address[r->addresses++] = (struct route_address){ .addr = a, .len = address->len };
 	return result;
+}
+
+int route_add_link(struct routes *r, const struct net_prefix *dst, struct net_addr src)
+{
+	if (dst->len == 0 || dst->len > 128 || addr_is_v4(dst->addr) || addr_is_multicast(dst->addr))
+		return -EINVAL;
+	return insert(r, (struct route){ .dst = *dst, .gateway = addr_any(), .src = src });
 }
 
 int route_add(struct routes *r, const struct net_prefix *dst, struct net_addr gateway)
@@ -107,6 +114,8 @@ static bool route_del(struct routes *r, const struct net_prefix *dst, struct net
 	return false;
 }
 
+void route_remove_link(struct routes *r, const struct net_prefix *dst) { route_del(r, dst, addr_any()); }
+
 bool route_remove_default(struct routes *r, struct net_addr gateway)
 {
 	struct net_prefix any = everything(gateway);
@@ -114,34 +123,49 @@ bool route_remove_default(struct routes *r, struct net_addr gateway)
 	return route_del(r, &any, gateway);
 }
 
-bool route_remove_address(struct routes *r, struct net_addr a)
+/* Where it stands among ours, or how many there are. */
+static uint32_t find_address(const struct routes *r, struct net_addr a)
 {
-	struct net_prefix gone = { 0 };
 	uint32_t i = 0;
 
 	while (i < r->addresses && !addr_eq(r->address[i].addr, a))
 		i++;
+	return i;
+}
+
+static struct net_prefix prefix_of(const struct route_address *a)
+{
+	return (struct net_prefix){ a->addr, a->len };
+}
+
+bool route_remove_address(struct routes *r, struct net_addr a)
+{
+	uint32_t i = find_address(r, a);
+	struct net_prefix gone;
+
 	if (i == r->addresses)
 		return false;
-	gone = r->address[i];
+	gone = prefix_of(&r->address[i]);
 	r->addresses--;
-	memmove(&r->address[i], &r->address[i + 1], (r->addresses - i) * sizeof(gone));
+	memmove(&r->address[i], &r->address[i + 1], (r->addresses - i) * sizeof(*r->address));
 	route_del(r, &gone, addr_any());
 	for (i = 0; i < r->addresses; i++)
 		insert(r,
-			(struct route){ .dst = r->address[i],
+			(struct route){ .dst = prefix_of(&r->address[i]),
 				.gateway = addr_any(),
 				.src = r->address[i].addr });
 	return true;
 }
 
-bool route_is_local(const struct routes *r, struct net_addr a)
+void route_deprecate(struct routes *r, struct net_addr a, bool deprecated)
 {
-	for (uint32_t i = 0; i < r->addresses; i++)
-		if (addr_eq(r->address[i].addr, a))
-			return true;
-	return false;
+	uint32_t i = find_address(r, a);
+
+	if (i < r->addresses)
+		r->address[i].deprecated = deprecated;
 }
+
+bool route_is_local(const struct routes *r, struct net_addr a) { return find_address(r, a) < r->addresses; }
 
 /* Mapped addresses lie within ::/0, but IPv4 does not travel by IPv6's default route. */
 static const struct route *find(const struct routes *r, struct net_addr a)
@@ -154,9 +178,12 @@ static const struct route *find(const struct routes *r, struct net_addr a)
 
 static bool is_broadcast_of_ours(const struct routes *r, struct net_addr a)
 {
-	for (uint32_t i = 0; i < r->addresses; i++)
-		if (is_broadcast(&r->address[i], a))
+	for (uint32_t i = 0; i < r->addresses; i++) {
+		struct net_prefix subnet = prefix_of(&r->address[i]);
+
+		if (is_broadcast(&subnet, a))
 			return true;
+	}
 	return false;
 }
 
@@ -168,17 +195,6 @@ bool route_is_host(const struct routes *r, struct net_addr a)
 	return is_unicast(a) && !addr_is_loopback(a) && !is_this_network(a) && !is_broadcast_of_ours(r, a);
 }
 
-bool route_on_link(const struct routes *r, struct net_addr a, struct net_addr *src)
-{
-	const struct route *best = find(r, a);
-
-	if (best == NULL || !addr_is_any(best->gateway) || !route_is_host(r, a))
-		return false;
-	if (src != NULL)
-		*src = best->src;
-	return true;
-}
-
 static unsigned common_bits(struct net_addr a, struct net_addr b)
 {
 	unsigned bits = 0;
@@ -188,22 +204,55 @@ static unsigned common_bits(struct net_addr a, struct net_addr b)
 	return bits;
 }
 
-/* A gateway's link-local address says nothing of which of our addresses is known beyond it: one of the
- * destination's scope, as like it as can be (RFC 6724 5, rules 2 and 8). */
+static bool is_deprecated(const struct routes *r, struct net_addr a)
+{
+	uint32_t i = find_address(r, a);
+
+	return i < r->addresses && r->address[i].deprecated;
+}
+
+/* Is `a` a better source towards dst than b (RFC 6724 5, rules 2, 3 and 8)? Of homes, interfaces and
+ * temporary addresses (4, 5, 7) there is no choice; labels (6) tell apart what rule 8 does; which router an
+ * address is from (5.5) is not kept. */
+static bool is_better(const struct routes *r, struct net_addr a, struct net_addr b, struct net_addr dst)
+{
+	bool of_link = addr_is_link_local6(a), avoided = is_deprecated(r, a);
+
+	if (of_link != addr_is_link_local6(b))
+		return of_link == addr_is_link_local6(dst);
+	if (avoided != is_deprecated(r, b))
+		return !avoided;
+	return common_bits(a, dst) > common_bits(b, dst);
+}
+
+/* That of the route, if it has the destination's scope and is not deprecated: the operator's. But a gateway's
+ * link-local address says nothing of which of ours is known beyond it, nor that a subnet is on the link of
+ * which is known there. */
 static struct net_addr source_for(const struct routes *r, const struct route *route, struct net_addr dst)
 {
 	struct net_addr best = route->src;
 
-	if (addr_is_v4(dst) || !addr_is_link_local6(best) || addr_is_link_local6(dst))
+	if (addr_is_v4(dst) ||
+		(addr_is_link_local6(best) == addr_is_link_local6(dst) && !is_deprecated(r, best)))
 		return best;
 	for (uint32_t i = 0; i < r->addresses; i++) {
 		struct net_addr a = r->address[i].addr;
 
-		if (!addr_is_v4(a) && !addr_is_link_local6(a) &&
-			(addr_is_link_local6(best) || common_bits(a, dst) > common_bits(best, dst)))
+		if (!addr_is_v4(a) && is_better(r, a, best, dst))
 			best = a;
 	}
 	return best;
+}
+
+bool route_on_link(const struct routes *r, struct net_addr a, struct net_addr *src)
+{
+	const struct route *best = find(r, a);
+
+	if (best == NULL || !addr_is_any(best->gateway) || !route_is_host(r, a))
+		return false;
+	if (src != NULL)
+		*src = source_for(r, best, a);
+	return true;
 }
 
 struct route_result route_lookup(const struct routes *r, struct net_addr dst)

@@ -24,10 +24,16 @@ struct route {
 	struct net_addr src;     /* our address towards it */
 };
 
+struct route_address {
+	struct net_addr addr;
+	uint8_t len;     /* of the prefix of its subnet */
+	bool deprecated; /* the source of nothing new if there is another (RFC 4862 5.5.4) */
+};
+
 struct routes {
 	uint32_t n, addresses;
-	struct route route[ROUTES_MAX];                 /* longest prefix first */
-	struct net_prefix address[ROUTE_ADDRESSES_MAX]; /* ours, host part kept */
+	struct route route[ROUTES_MAX];                    /* longest prefix first */
+	struct route_address address[ROUTE_ADDRESSES_MAX]; /* ours */
 };
 
 struct route_result {
@@ -43,6 +49,12 @@ void routes_init(struct routes *r);
 /* An address of ours and the subnet it is in. -EINVAL for one that no host can have, -EEXIST, -ENOSPC. */
 int route_add_address(struct routes *r, const struct net_prefix *address);
 
+/* A subnet on our link, whether an address of ours is in it or not (IPv6 alone: RFC 4861 6.3.4); src: our
+ * link-local address. -EINVAL for what is no subnet of IPv6, or all of it; -EEXIST, -ENOSPC. */
+int route_add_link(struct routes *r, const struct net_prefix *dst, struct net_addr src);
+/* One that route_add_link() added. */
+void route_remove_link(struct routes *r, const struct net_prefix *dst);
+
 /* dst by way of a gateway, which must be in a subnet of ours: -ENETUNREACH. A second route to the same
  * prefix: -EEXIST. -ENOSPC. */
 int route_add(struct routes *r, const struct net_prefix *dst, struct net_addr gateway);
@@ -52,6 +64,8 @@ int route_add_default(struct routes *r, struct net_addr gateway);
 /* An address that is ours no longer, with the route to its subnet if no other of ours is in it; routes
  * through gateways there stay, and find no neighbour. False: it was none. */
 bool route_remove_address(struct routes *r, struct net_addr a);
+/* Whether an address of ours is to be avoided, or is not any more. */
+void route_deprecate(struct routes *r, struct net_addr a, bool deprecated);
 /* The default route of the gateway's family, if it goes by this gateway. */
 bool route_remove_default(struct routes *r, struct net_addr gateway);
 

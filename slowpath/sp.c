@@ -34,8 +34,11 @@ static void on_neigh_output(void *arg, void *packet, const struct rte_ether_addr
 static void on_neigh_event(void *arg, enum neigh_event event, uint32_t id, struct net_addr addr,
 	const struct rte_ether_addr *mac)
 {
-	(void)addr;
-	conn_neigh_event(arg, id, event == NEIGH_EV_FAILED ? NULL : mac);
+	struct sp *sp = arg;
+
+	if (event == NEIGH_EV_FAILED)
+		ra_silent(&sp->ra, addr);
+	conn_neigh_event(sp, id, event == NEIGH_EV_FAILED ? NULL : mac);
 }
 
 static void on_neigh_conflict(void *arg, struct net_addr addr, const struct rte_ether_addr *mac)
@@ -231,21 +234,38 @@ static void icmp_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct fl
 		conn_icmp_error(sp, &error);
 }
 
+/* An echo request to all nodes becomes one to us, which is answered (RFC 4443 4.2). */
+static struct flow_key echo_to_us(struct sp *sp, uint8_t *frame, struct flow_key key, const struct seg *seg)
+{
+	struct route_result r = route_lookup(&sp->routes, key.remote);
+
+	if (!addr_eq(key.local, addr_all_nodes()) || seg->payload_len == 0 ||
+		frame[seg->payload_off] != ICMP6_ECHO_REQUEST || !r.found || r.local)
+		return key;
+	memcpy(frame, &sp->fp->port->mac, sizeof(sp->fp->port->mac));
+	memcpy(frame + RTE_ETHER_HDR_LEN + 24, &r.src, sizeof(r.src));
+	key.local = r.src;
+	return key;
+}
+
 static void icmp6_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct flow_key *key,
 	const struct seg *seg)
 {
+	struct flow_key to_us;
 	struct nd_msg nd;
 
 	if (!conf_has_ipv6(&sp->conf->ip))
 		return;
 	if (nd_parse(frame, seg, &nd)) {
-		neigh_nd_in(&sp->neigh, &nd, sp->now);
+		if (neigh_nd_in(&sp->neigh, &nd, sp->now) && !nd.router)
+			ra_no_router(&sp->ra, nd.target);
 		if (nd.type == ICMP6_ROUTER_ADVERTISEMENT && ra_in(&sp->ra, &nd, sp->now))
 			neigh_announce(&sp->neigh, sp->now);
 	} else if (mld_is_query(frame, seg)) {
 		neigh_mld_report(&sp->neigh, false);
 	} else {
-		icmp_in(sp, frame, len, key, seg);
+		to_us = echo_to_us(sp, frame, *key, seg);
+		icmp_in(sp, frame, len, &to_us, seg);
 	}
 }
 
@@ -392,6 +412,18 @@ static void on_timer(void *arg, uint32_t index, tas_ns now)
 	conn_timer(arg, index);
 }
 
+static unsigned routers_poll(struct sp *sp)
+{
+	unsigned n = ra_poll(&sp->ra, sp->now);
+	struct net_addr gone;
+
+	while (ra_gone(&sp->ra, &gone))
+		conn_address_gone(sp, gone);
+	if (ra_rerouted(&sp->ra, sp->now))
+		conn_neigh_reroute(sp);
+	return n;
+}
+
 unsigned sp_poll(struct sp *sp, tas_ns now)
 {
 	unsigned work;
@@ -405,7 +437,7 @@ unsigned sp_poll(struct sp *sp, tas_ns now)
 	work += events_poll(sp);
 	work += timers_expire(&sp->timers, now, SP_TIMERS_BURST, on_timer, sp);
 	work += neigh_poll(&sp->neigh, now);
-	work += ra_poll(&sp->ra, now);
+	work += routers_poll(sp);
 	work += sp_cc_poll(sp);
 	work += listen_poll(sp);
 	work += apps_poll(sp->apps, now);

@@ -199,5 +199,5 @@ uint32_t nd_write_router_solicitation(uint8_t *buf, uint32_t size, const struct 
 		.hops = HOPS };
 	uint8_t fixed[RS_LEN] = { ICMP6_ROUTER_SOLICITATION };
 
-	return write_message(buf, size, &h, fixed, sizeof(fixed), OPT_SOURCE);
+	return write_message(buf, size, &h, fixed, sizeof(fixed), addr_is_any(src) ? 0 : OPT_SOURCE);
 }

@@ -73,7 +73,7 @@ uint32_t nd_write_solicitation(uint8_t *buf, uint32_t size, const struct rte_eth
  * if they know another address of it. */
 uint32_t nd_write_advertisement(uint8_t *buf, uint32_t size, const struct rte_ether_addr *my_mac,
 	struct net_addr target, const struct rte_ether_addr *to_mac, struct net_addr dst, bool override);
-/* Which routers are there? src: our link-local address. */
+/* Which routers are there? src: our link-local address; any, as long as it may be another's. */
 uint32_t nd_write_router_solicitation(uint8_t *buf, uint32_t size, const struct rte_ether_addr *my_mac,
 	struct net_addr src);
 

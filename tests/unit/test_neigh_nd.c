@@ -23,6 +23,7 @@ static struct {
 	unsigned frames, events, conflicts, duplicates;
 	struct nd_msg last; /* frame */
 	bool is_report;
+	uint8_t report[MLD_FRAME_MAX];
 	struct rte_ether_addr to;
 	enum neigh_event event;
 	struct rte_ether_addr event_mac;
@@ -37,6 +38,8 @@ static void on_send(void *arg, const uint8_t *frame, uint32_t len)
 	assert_int_equal(pkt_parse(frame, len, 0, &key, &seg), PKT_ICMP6);
 	out.is_report = frame[seg.payload_off] == ICMP6_MLD2_REPORT;
 	assert_true(out.is_report || nd_parse(frame, &seg, &out.last));
+	if (out.is_report)
+		memcpy(out.report, frame, len);
 	memcpy(&out.to, frame, 6);
 	out.frames++;
 }
@@ -103,7 +106,8 @@ static enum neigh_result resolve(tas_ns now, uint32_t *id)
 	return neigh_resolve(&n, host, now, id, &mac);
 }
 
-static void advertised(const struct rte_ether_addr *mac, bool solicited, bool override, tas_ns now)
+/* True if it counts. */
+static bool advertised(const struct rte_ether_addr *mac, bool solicited, bool override, tas_ns now)
 {
 	struct nd_msg m = { .type = ICMP6_ADVERTISEMENT,
 		.src = host,
@@ -115,7 +119,7 @@ static void advertised(const struct rte_ether_addr *mac, bool solicited, bool ov
 		.solicited = solicited,
 		.override = override };
 
-	neigh_nd_in(&n, &m, now);
+	return neigh_nd_in(&n, &m, now);
 }
 
 static void solicited_by(struct net_addr src, const struct rte_ether_addr *mac, bool says, tas_ns now)
@@ -136,11 +140,12 @@ static void a_neighbour_is_asked_for_and_answers(void **state) /* RFC 4861 7.2.2
 	uint32_t id;
 
 	(void)state;
+	assert_false(advertised(&mac_a, true, true, 0)); /* not known yet */
 	assert_int_equal(resolve(0, &id), NEIGH_WAIT);
 	assert_int_equal(out.last.type, ICMP6_SOLICITATION);
 	assert_true(addr_eq(out.last.target, host) && addr_eq(out.last.src, ours));
 	assert_true(addr_eq(out.last.dst, nd_solicited_node(host)));
-	advertised(&mac_a, true, true, 1);
+	assert_true(advertised(&mac_a, true, true, 1));
 	assert_int_equal(out.event, NEIGH_EV_RESOLVED);
 	assert_true(rte_is_same_ether_addr(&out.event_mac, &mac_a));
 	assert_int_equal(n.entry[id].state, NEIGH_REACHABLE);
@@ -193,12 +198,35 @@ static void a_new_address_counts_only_if_it_may(void **state) /* RFC 4861 7.2.5 
 	(void)state;
 	resolve(0, &id);
 	advertised(&mac_a, true, true, 1);
-	advertised(&mac_b, false, false, 10 * S);
+	assert_false(advertised(&mac_b, false, false, 10 * S));
 	assert_true(rte_is_same_ether_addr(&n.entry[id].mac, &mac_a));
 	assert_int_equal(out.events, 1);
-	advertised(&mac_b, false, true, 10 * S);
+	assert_true(advertised(&mac_b, false, true, 10 * S));
 	assert_int_equal(out.event, NEIGH_EV_CHANGED);
 	assert_true(rte_is_same_ether_addr(&n.entry[id].mac, &mac_b));
+}
+
+static void who_seems_to_have_moved_is_asked_before_long(void **state) /* RFC 4861 7.2.5 */
+{
+	uint32_t id;
+
+	(void)state;
+	resolve(0, &id);
+	advertised(&mac_a, true, true, 1);
+	advertised(&mac_b, false, false, 2 * S);
+	assert_int_equal(n.entry[id].state, NEIGH_STALE);
+	advertised(&mac_b, false, false, 3 * S); /* only of one that was sure */
+	assert_int_equal(n.entry[id].state, NEIGH_STALE);
+	resolve(4 * S, &id);
+	neigh_poll(&n, 10 * S);
+	advertised(&mac_a, true, false, 10 * S);
+	neigh_hold(&n, id);
+	advertised(&mac_b, false, false, 11 * S);
+	assert_int_equal(n.entry[id].state, NEIGH_DELAY);
+	neigh_poll(&n, 17 * S);
+	assert_int_equal(n.entry[id].state, NEIGH_PROBE);
+	assert_true(rte_is_same_ether_addr(&out.to, &mac_a));
+	neigh_release(&n, id);
 }
 
 static void who_asks_for_us_is_answered_and_remembered(void **state)
@@ -340,6 +368,43 @@ static void address_that_nobody_had_within_a_second_is_kept(void **state)
 	assert_true(route_is_local(&routes, ours));
 }
 
+static void address_that_may_be_anothers_asks_for_nobody(void **state) /* RFC 4429 3.2 */
+{
+	uint32_t id;
+
+	(void)state;
+	neigh_announce(&n, 0);
+	out.frames = 0;
+	assert_int_equal(resolve(S / 4, &id), NEIGH_WAIT);
+	polled(S / 4, S - S / 10);
+	assert_int_equal(out.frames, 0);
+	polled(S, S + S / 5); /* as soon as nobody has it: after both have been told of */
+	assert_int_equal(out.frames, 2 + 1);
+	assert_int_equal(out.last.type, ICMP6_SOLICITATION);
+	assert_true(addr_eq(out.last.target, host) && addr_eq(out.last.src, ours));
+	assert_int_equal(n.entry[id].tries, 1); /* the time until then was not the neighbour's */
+}
+
+static void meanwhile_another_address_asks(void **state) /* RFC 4861 7.2.2 */
+{
+	struct net_addr late;
+	struct net_prefix p = { .len = 64 };
+	struct rte_ether_addr mac;
+	uint32_t id;
+
+	(void)state;
+	neigh_announce(&n, 0);
+	polled(0, 10 * S);
+	assert_true(addr_parse("2001:db8:5::1", &p.addr));
+	assert_int_equal(route_add_address(&routes, &p), 0);
+	neigh_announce(&n, 20 * S);
+	late = p.addr;
+	late.b[15] = 9;
+	assert_int_equal(neigh_resolve(&n, late, 20 * S, &id, &mac), NEIGH_WAIT);
+	assert_true(addr_eq(out.last.target, late));
+	assert_true(addr_eq(out.last.src, ours) || addr_eq(out.last.src, link_local));
+}
+
 static void address_that_comes_later_is_asked_for_alone(void **state)
 {
 	struct net_prefix p = { .len = 64 };
@@ -382,12 +447,30 @@ static void times_of_a_router_count(void **state) /* RFC 4861 6.3.4, 7.2.2, 7.3.
 	neigh_release(&n, id);
 }
 
-static void groups_are_told_when_asked_for(void **state)
+/* Behind the headers and a router alert: the groups of both addresses, from whomever (4) or as it is (2). */
+static void reported(uint8_t type)
+{
+	const struct net_addr group[] = { nd_solicited_node(ours), nd_solicited_node(link_local) };
+	const uint8_t *icmp = out.report + 14 + 40 + 8;
+
+	assert_true(out.is_report);
+	assert_memory_equal(out.to.addr_bytes, "\x33\x33\0\0\0\x16", 6);
+	assert_memory_equal(out.report + 14 + 8, &link_local, 16);
+	assert_int_equal(out.report[14 + 7], 1);
+	assert_memory_equal(icmp + 6, "\0\2", 2);
+	for (unsigned i = 0; i < 2; i++, icmp += 20) {
+		assert_int_equal(icmp[8], type);
+		assert_memory_equal(icmp + 12, &group[i], 16);
+	}
+}
+
+static void groups_are_told_when_asked_for(void **state) /* RFC 3810 5.2, 6.1, 6.2 */
 {
 	(void)state;
 	neigh_mld_report(&n, false);
-	assert_true(out.is_report);
-	assert_memory_equal(out.to.addr_bytes, "\x33\x33\0\0\0\x16", 6);
+	reported(2);
+	neigh_mld_report(&n, true);
+	reported(4);
 }
 
 int main(void)
@@ -400,6 +483,8 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(an_answer_nobody_asked_for_confirms_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_new_address_counts_only_if_it_may, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_seems_to_have_moved_is_asked_before_long, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(who_asks_for_us_is_answered_and_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_asks_without_a_hardware_address_is_answered_too, setup,
 			teardown),
@@ -412,6 +497,9 @@ int main(void)
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(address_that_nobody_had_within_a_second_is_kept, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(address_that_may_be_anothers_asks_for_nobody, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(meanwhile_another_address_asks, setup, teardown),
 		cmocka_unit_test_setup_teardown(address_that_comes_later_is_asked_for_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(times_of_a_router_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(groups_are_told_when_asked_for, setup, teardown),

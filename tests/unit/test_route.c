@@ -198,6 +198,44 @@ static void a_second_address_in_a_subnet_is_local_but_not_the_source(void **stat
 	expect("10.0.0.7", "10.0.0.7", "10.0.0.1", 96 + 24);
 }
 
+static void source_is_of_the_scope_then_preferred_then_alike(void **state) /* RFC 6724 5, rules 2, 3, 8 */
+{
+	(void)state;
+	assert_int_equal(add_address("fe80::1/64"), 0);
+	assert_int_equal(add_address("2001:db8:f::1/128"), 0);
+	assert_int_equal(add_address("fd00::1/128"), 0);
+	assert_int_equal(route_add_default(&r, addr("fe80::fe")), 0);
+	expect("fe80::7", "fe80::7", "fe80::1", 64);
+	expect("2001:db8:f:1::9", "fe80::fe", "2001:db8:f::1", 0);
+	expect("fd11::9", "fe80::fe", "fd00::1", 0);
+	route_deprecate(&r, addr("2001:db8:f::1"), true);
+	expect("2001:db8:f:1::9", "fe80::fe", "2001:db8::1", 0);
+	route_deprecate(&r, addr("2001:db8::1"), true);
+	expect("2001:db8::9", "2001:db8::9", "fd00::1", 64); /* on the link, too */
+	route_deprecate(&r, addr("fd00::1"), true);
+	expect("2001:db8::9", "2001:db8::9", "2001:db8::1", 64); /* all are */
+	route_deprecate(&r, addr("2001:db8:f::1"), false);
+	expect("2001:db8::9", "2001:db8::9", "2001:db8:f::1", 64);
+	route_deprecate(&r, addr("2001:db8::99"), true); /* none of ours */
+	assert_true(route_remove_address(&r, addr("2001:db8::1")));
+	expect("2001:db8:1::9", "fe80::fe", "2001:db8:f::1", 0); /* the next did not inherit it */
+}
+
+static void link_without_an_address_of_ours_has_a_source_of_another(void **state)
+{
+	struct net_prefix p = prefix("2001:db8:5::/48"), v4 = prefix("10.9.0.0/16"), all = { addr("::"), 0 };
+
+	(void)state;
+	assert_int_equal(route_add_link(&r, &p, addr("fe80::1")), 0);
+	assert_int_equal(route_add_link(&r, &p, addr("fe80::1")), -EEXIST);
+	assert_int_equal(route_add_link(&r, &v4, addr("fe80::1")), -EINVAL);
+	assert_int_equal(route_add_link(&r, &all, addr("fe80::1")), -EINVAL);
+	expect("2001:db8:5:6::7", "2001:db8:5:6::7", "2001:db8::1", 48);
+	assert_true(route_on_link(&r, addr("2001:db8:5::7"), NULL));
+	route_remove_link(&r, &p);
+	expect_none("2001:db8:5::7");
+}
+
 static void addresses_that_no_host_has_are_not_ours(void **state)
 {
 	static const char *const bad[] = { "0.0.0.0/24", "224.0.0.1/24", "255.255.255.255/32", "127.0.0.1/8",
@@ -240,6 +278,8 @@ int main(void)
 		cmocka_unit_test_setup(a_gateway_must_be_a_neighbour, setup),
 		cmocka_unit_test_setup(what_is_there_is_not_added_again, setup),
 		cmocka_unit_test_setup(a_second_address_in_a_subnet_is_local_but_not_the_source, setup),
+		cmocka_unit_test_setup(source_is_of_the_scope_then_preferred_then_alike, setup),
+		cmocka_unit_test_setup(link_without_an_address_of_ours_has_a_source_of_another, setup),
 		cmocka_unit_test_setup(addresses_that_no_host_has_are_not_ours, setup),
 		cmocka_unit_test_setup(at_its_limits_the_newcomer_is_refused_and_what_exists_goes_on, setup),
 	};

@@ -205,6 +205,175 @@ TEST(address_that_another_host_had_is_given_up_with_its_connections) /* RFC 4862
 	assert_int_equal(connects(&p, NULL, "fd00::2", &m), ENETUNREACH);
 }
 
+/* As a router advertises it, with an address for us. */
+static void advertised(const char *router, const char *net, uint16_t lifetime_s, uint32_t valid_s)
+{
+	struct nd_msg m = { .type = ICMP6_ROUTER_ADVERTISEMENT,
+		.src = addr(router),
+		.router_lifetime_s = lifetime_s,
+		.prefixes = net != NULL };
+
+	if (net != NULL)
+		m.prefix[0] = (struct nd_prefix){ .prefix = { addr(net), 64 },
+			.on_link = true,
+			.autonomous = true,
+			.valid_s = valid_s,
+			.preferred_s = valid_s };
+	ra_in(&rig.sp.ra, &m, rig.now);
+	rig_run();
+	overlook();
+}
+
+static void autoconfigured(void)
+{
+	two_families();
+	rig.conf.ip.autoconf6 = CONF_ON;
+	rig_open();
+}
+
+TEST(connections_from_an_address_end_with_its_lifetime) /* RFC 4862 5.5.4 */
+{
+	struct ctl_connect m;
+	struct peer p, other;
+
+	autoconfigured();
+	advertised("fe80::1", "2001:db8:7::", 1800, 20);
+	assert_int_equal(connects(&p, NULL, "2001:db8:7::2", &m), 0);
+	assert_true(addr_eq(m.local, addr("2001:db8:7::ff:fe00:1")));
+	answered(&p, "", 0);
+	assert_int_equal(connects(&other, NULL, "fd00::2", &m), 0);
+	answered(&other, "", 0);
+	wait_ms(19900);
+	assert_int_equal(events_of(&p) & ABI_EV_RESET, 0);
+	wait_ms(200);
+	assert_int_equal(events_of(&p) & ABI_EV_RESET, ABI_EV_RESET);
+	assert_int_equal(rec_of(&p)->error, ECONNABORTED);
+	assert_int_equal(events_of(&other) & ABI_EV_RESET, 0);
+	overlook();
+}
+
+/* What the neighbour with this last byte of both addresses says of itself; `router`: that it is one. */
+static void neighbour_says(uint8_t last, bool router)
+{
+	uint8_t f[86] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, last, 0x86, 0xdd, 0x60, [19] = 32, 58, 255 };
+	struct net_addr from = addr("fe80::"), to = addr("fe80::ff:fe00:1");
+
+	from.b[15] = last;
+	memcpy(f + 22, &from, 16);
+	memcpy(f + 38, &to, 16);
+	f[54] = ICMP6_ADVERTISEMENT;
+	f[58] = (router ? 0x80 : 0) | 0x60; /* solicited, override */
+	memcpy(f + 62, &from, 16);
+	memcpy(f + 78, (uint8_t[]){ 2, 1, 2, 0, 0, 0, 0, last }, 8);
+	frame_reseal(f, sizeof(f));
+	give_frame(f, sizeof(f));
+	rig_run();
+	overlook();
+}
+
+static uint8_t goes_to(const struct peer *p) { return cold_of(p)->hdr.bytes[5]; }
+
+/* A connection to beyond two routers; the first answers. */
+static void beyond_routers(struct peer *p, struct ctl_connect *m)
+{
+	autoconfigured();
+	advertised("fe80::a", "2001:db8:7::", 1800, 3600);
+	advertised("fe80::b", NULL, 1800, 0);
+	wait_ms(2000);
+	assert_int_equal(connects(p, NULL, "2001:db8:99::1", m), 0);
+	neighbour_says(0xa, true);
+	assert_int_equal(goes_to(p), 0xa);
+	answered(p, "", 0);
+}
+
+TEST(connection_follows_when_its_router_is_none_any_more) /* RFC 4861 7.2.5, 6.3.5 */
+{
+	struct ctl_connect m;
+	struct peer p;
+
+	beyond_routers(&p, &m);
+	neighbour_says(0xa, true);
+	assert_int_equal(rig.sp.ra.routers, 2);
+	neighbour_says(0xa, false);
+	assert_int_equal(rig.sp.ra.routers, 1);
+	neighbour_says(0xb, true);
+	assert_int_equal(goes_to(&p), 0xb);
+	assert_true(addr_eq(rig.sp.neigh.entry[conn_of(&p)->neigh].addr, addr("fe80::b")));
+}
+
+TEST(connection_goes_by_another_router_when_its_own_is_silent) /* RFC 4861 6.3.6, 7.3.3 */
+{
+	struct ctl_connect m;
+	struct peer p, later;
+
+	beyond_routers(&p, &m);
+	neighbour_says(0xb, true); /* nobody asked: it counts for nothing */
+	wait_ms(38000);
+	assert_int_equal(goes_to(&p), 0xa); /* the other one is asked for */
+	neighbour_says(0xb, true);
+	assert_int_equal(goes_to(&p), 0xb);
+	assert_int_equal(connects(&later, NULL, "2001:db8:99::1", &m), 0);
+	assert_int_equal(goes_to(&later), 0xb);
+	assert_int_equal(rig.sp.neigh_conns[conn_of(&p)->neigh], later.flow);
+	assert_int_equal(events_of(&p) & ABI_EV_RESET, 0);
+}
+
+TEST(attempt_whose_router_goes_begins_with_another) /* its SYN waits for either */
+{
+	struct ctl_connect m;
+	struct peer p;
+
+	autoconfigured();
+	advertised("fe80::a", "2001:db8:7::", 1800, 3600);
+	advertised("fe80::b", NULL, 1800, 0);
+	wait_ms(2000);
+	assert_int_equal(connects(&p, NULL, "2001:db8:99::1", &m), 0);
+	assert_true(conn_of(&p)->syn_wait);
+	advertised("fe80::a", NULL, 0, 0);
+	neighbour_says(0xb, true);
+	assert_false(conn_of(&p)->syn_wait);
+	assert_int_equal(goes_to(&p), 0xb);
+}
+
+/* An ICMPv6 message of 8 bytes from fe80::b. */
+static void gives_icmp6(const char *to, uint8_t type)
+{
+	uint8_t f[62] = { 0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0xb, 0x86, 0xdd, 0x60, [19] = 8, 58, 64 };
+	struct net_addr from = addr("fe80::b"), dst = addr(to);
+
+	memcpy(f + 22, &from, 16);
+	memcpy(f + 38, &dst, 16);
+	f[54] = type;
+	f[58] = 0x77; /* an identifier */
+	frame_reseal(f, sizeof(f));
+	overlook();
+	give_frame(f, sizeof(f));
+	rig_run();
+}
+
+TEST(echo_to_all_nodes_is_answered_by_one_of_our_addresses) /* RFC 4443 4.2 */
+{
+	struct net_addr from = addr("fe80::ff:fe00:1"), to = addr("fe80::b");
+	const uint8_t *f;
+
+	two_families();
+	rig_open();
+	gives_icmp6("ff02::1", ICMP6_ECHO_REQUEST);
+	assert_int_equal(rig.sent_tail - rig.sent_head, 1);
+	f = rig.sent[rig.sent_head % RIG_FRAMES].b;
+	assert_memory_equal(f, "\2\0\0\0\0\xb\2\0\0\0\0\1\x86\xdd", 14);
+	assert_memory_equal(f + 22, &from, 16);
+	assert_memory_equal(f + 38, &to, 16);
+	assert_int_equal(f[54], ICMP6_ECHO_REPLY);
+	assert_int_equal(f[58], 0x77);
+	gives_icmp6("ff02::2", ICMP6_ECHO_REQUEST); /* we are no router */
+	silence();
+	gives_icmp6("ff02::1", ICMP6_ECHO_REPLY);
+	silence();
+	gives_icmp6("ff02::1", ICMP6_TOO_BIG);
+	silence();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +385,11 @@ int main(void)
 		RIG_TEST(link_narrower_than_1280_is_refused),
 		RIG_TEST(hop_limit_is_the_links_unless_the_application_says_it),
 		RIG_TEST(address_that_another_host_had_is_given_up_with_its_connections),
+		RIG_TEST(echo_to_all_nodes_is_answered_by_one_of_our_addresses),
+		RIG_TEST(connections_from_an_address_end_with_its_lifetime),
+		RIG_TEST(connection_follows_when_its_router_is_none_any_more),
+		RIG_TEST(connection_goes_by_another_router_when_its_own_is_silent),
+		RIG_TEST(attempt_whose_router_goes_begins_with_another),
 	};
 
 	return RIG_MAIN(tests);
