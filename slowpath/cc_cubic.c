@@ -170,7 +170,7 @@ static void cubic_update(struct cc_state *st, const struct cc_sample *s, struct 
 
 	*out = cc_keep(s);
 	cubic_note_changes(c, s);
-	if (cc_marks_reduce(s, &c->marks_answered)) {
+	if (cc_marks_reduce(s, &c->marks)) {
 		cubic_reduced(c, (double)s->cwnd / s->mss);
 		cc_reduce(s, CUBIC_BETA_Q8, out);
 		c->pending = 0;

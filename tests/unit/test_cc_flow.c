@@ -48,8 +48,8 @@ static void the_interval_is_half_a_round_trip_but_not_less_than_configured(void 
 	assert_true(cc_flow_due(&c, &f, 100 * NS_PER_US) == 5 * NS_PER_SEC + 250 * NS_PER_US);
 	f.cwnd = 16 * MSS; /* of a small window, a quarter */
 	assert_true(cc_flow_due(&c, &f, 100 * NS_PER_US) == 5 * NS_PER_SEC + 125 * NS_PER_US);
-	f.flags |= FLOW_ECN; /* marks are answered once in a round trip */
-	assert_true(cc_flow_due(&c, &f, 200 * NS_PER_US) == 5 * NS_PER_SEC + NS_PER_MS);
+	f.flags |= FLOW_ECN; /* marks are answered as soon */
+	assert_true(cc_flow_due(&c, &f, 100 * NS_PER_US) == 5 * NS_PER_SEC + 125 * NS_PER_US);
 	assert_true(cc_flow_due(&c, &f, 10 * NS_PER_MS) == 5 * NS_PER_SEC + 10 * NS_PER_MS);
 	f.srtt_us = 0;
 	assert_true(cc_flow_due(&c, &f, 200 * NS_PER_US) == 5 * NS_PER_SEC + 200 * NS_PER_US);
@@ -467,7 +467,7 @@ static void slow_start_grows_between_looks_and_each_byte_once(void **state)
 	acknowledged_of(3 * MSS, 2 * NS_PER_SEC + 2 * NS_PER_MS);
 	assert_true(c.since == 2 * NS_PER_SEC + 2 * NS_PER_MS);
 	assert_int_equal(f.cwnd, 19 * MSS);
-	f.flags |= FLOW_ECN | FLOW_CWND_LIMITED; /* looks are further apart then, growth is not */
+	f.flags |= FLOW_ECN | FLOW_CWND_LIMITED;
 	assert_int_equal(f.pace_q16, 0);
 	acknowledged_of(2 * MSS, 2 * NS_PER_SEC + 3 * NS_PER_MS);
 	assert_true(f.pace_q16 > 0); /* more than 20 segments */
