@@ -135,10 +135,15 @@ struct cc_bbr_state {
 };
 
 struct cc_timely_state {
-	double rate;    /* bytes/s; 0 = not begun */
-	double diff_us; /* of round trips, smoothed */
+	double rate;            /* bytes/s; 0 = not begun */
+	double diff_us;         /* of round trips, smoothed */
+	tas_ns least_at;        /* when the least round trip was last measured; 0 = not yet */
+	tas_ns aftermath_until; /* what is found lost was sent by slow start, and that is answered */
+	tas_ns looks_until;     /* for another one, at half the rate; 0 = not */
 	uint32_t last_rtt_us, least_rtt_us;
-	uint32_t falling; /* intervals in a row without a growing round trip */
+	uint32_t found_rtt_us; /* the least of that look */
+	uint32_t falling;      /* intervals in a row without a growing round trip */
+	struct cc_marks marks;
 	bool slow_start;
 };
 
