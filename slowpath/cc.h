@@ -45,7 +45,7 @@ struct cc_sample {
 	uint64_t lost;       /* bytes */
 	uint32_t recoveries; /* fast recoveries begun */
 	uint32_t timeouts;
-	bool undone; /* what the fast path had reduced proved to be in vain: cwnd is what it was */
+	bool undone;             /* what the fast path deemed lost was not: cwnd is what it was before that */
 	uint64_t before_timeout; /* bytes of `acked`, without `grown`, that came before the last of them */
 	uint64_t recovering;     /* the same that grow nothing, as fast recoveries go: see cc_flow.c */
 	uint64_t held;           /* bytes of earlier intervals that may grow the window now */
@@ -120,7 +120,9 @@ struct cc_bbr_state {
 	uint32_t prior_bytes, prior_us; /* of its rate sample */
 	uint32_t min_rtt_us;            /* over BBR_MIN_RTT_NS, and over BBR_PROBE_RTT_NS: */
 	uint32_t low_rtt_us;
-	uint32_t hi, lo;   /* bounds of what is in flight, long-term and short-term; UINT32_MAX = none */
+	uint32_t hi, lo;     /* bounds of what is in flight, long-term and short-term; UINT32_MAX = none */
+	uint64_t undo_bw_lo; /* the same before the last recovery or timeout began */
+	uint32_t undo_hi, undo_lo;
 	uint32_t extra[2]; /* acknowledged beyond the bandwidth, at most, in two spans of intervals */
 	uint32_t round_us; /* since the last round trip of phases with shorter intervals was over */
 	uint32_t wait_us;  /* until the next probe for bandwidth */
@@ -132,6 +134,9 @@ struct cc_bbr_state {
 	uint8_t rounds, up_rounds, extra_age;
 	bool full, awaits_result, timed_out;
 	bool stands; /* even the least round trip of this round was longer than the least */
+	uint8_t undo_phase;
+	uint8_t undo_looks; /* for so many more the recovery may prove to have been in vain; 0 = not */
+	bool recovers;
 };
 
 struct cc_timely_state {

@@ -207,6 +207,24 @@ static void what_was_taken_back_did_not_happen(void **state)
 	assert_int_equal(f.cwnd, 12 * MSS);
 }
 
+static void what_was_deemed_lost_in_vain_is_no_loss(void **state)
+{
+	(void)state;
+	cc_flow_switch(&c, &f, &k, CC_BBR, NS_PER_SEC);
+	k.recoveries++;
+	k.lost += 5 * MSS;
+	k.delivered += 10 * MSS;
+	k.undone++;
+	k.undone_of = k.recoveries + k.timeouts;
+	assert_true(update(2));
+	assert_true(c.state.bbr.judged == 10 && c.state.bbr.judged_lost == 0);
+	k.recoveries++;
+	k.lost += 5 * MSS;
+	k.delivered += 5 * MSS;
+	assert_true(update(3));
+	assert_true(c.state.bbr.judged == 20 && c.state.bbr.judged_lost == 5);
+}
+
 /* A recovery over several visits, and then it was in vain: all of the last one grows the window. */
 static void what_a_recovery_in_vain_delivered_grows_the_window(void **state)
 {
@@ -561,6 +579,7 @@ int main(void)
 			setup),
 		cmocka_unit_test_setup(what_is_acknowledged_after_a_timeout_grows_the_window_at_once, setup),
 		cmocka_unit_test_setup(what_was_taken_back_did_not_happen, setup),
+		cmocka_unit_test_setup(what_was_deemed_lost_in_vain_is_no_loss, setup),
 		cmocka_unit_test_setup(what_a_recovery_in_vain_delivered_grows_the_window, setup),
 		cmocka_unit_test_setup(during_recovery_the_window_stays, setup),
 		cmocka_unit_test_setup(only_what_recovery_did_not_deliver_grows_the_window, setup),
