@@ -127,23 +127,27 @@ static inline void rtt_take(struct tcp t, const struct seg *seg, bool again)
 		backoff_end(t);
 }
 
+static inline bool is_marked(const struct flow *f, const struct seg *seg)
+{
+	return (f->flags & FLOW_ECN) && (seg->flags & RTE_TCP_ECE_FLAG);
+}
+
 /* Congestion control need not hear of acknowledgements as long as the application, and neither window nor
  * pace, is the limit and nothing is lost or marked: a server of requests then costs the slow path nothing. */
 static inline void cc_note(struct tcp t, const struct seg *seg)
 {
 	const uint32_t matters = FLOW_CWND_LIMITED | FLOW_RECOVERY | FLOW_LOSS;
-	bool marked = (t.f->flags & FLOW_ECN) && (seg->flags & RTE_TCP_ECE_FLAG);
 
-	if (unlikely((t.f->flags & matters) != 0 || marked))
+	if (unlikely((t.f->flags & matters) != 0 || is_marked(t.f, seg)))
 		tcp_cc_wake(t);
 }
 
 /* With the acknowledgement that completes a window, and not when the slow path looks next: the segment that
  * may go for it goes with the others. A peer that delays acknowledgements would keep that of one that comes
- * alone. */
-static TAS_NOINLINE void cc_step(struct tcp t)
+ * alone. Not with one that reports congestion (RFC 3168 6.1.2). */
+static TAS_NOINLINE void cc_step(struct tcp t, const struct seg *seg)
 {
-	if (t.k->delivered < t.k->step_at || t.k->step_at == 0)
+	if (t.k->delivered < t.k->step_at || t.k->step_at == 0 || is_marked(t.f, seg))
 		return;
 	t.k->step_at = 0;
 	t.f->cwnd += t.f->mss;
@@ -168,7 +172,7 @@ static void ack_advance(struct tcp t, uint32_t acked, const struct seg *seg)
 	k->delivered += acked - had_sacked;
 	if (unlikely(f->flags & (FLOW_CC_ACTIVE | FLOW_ECN | FLOW_URGENT))) {
 		if (f->flags & FLOW_CC_ACTIVE)
-			cc_step(t);
+			cc_step(t, seg);
 		if (f->flags & FLOW_ECN)
 			ecn_ack_in(t, seg, acked);
 		if (f->flags & FLOW_URGENT)

@@ -89,13 +89,25 @@ void cc_reno_step(const struct cc_sample *s, uint64_t bytes, uint64_t *pending, 
 		d->step_after = whole_segments(d->cwnd, s->mss) - *pending;
 }
 
-bool cc_marks_reduce(const struct cc_sample *s, bool *answered)
+/* new_marks: some are of data that was sent after the last reduction. */
+static bool marks_reduce(const struct cc_sample *s, struct cc_marks *m, bool new_marks)
 {
 	bool reduced = s->recoveries > 0 || s->timeouts > 0;
-	bool reduce = s->marked > 0 && !reduced && !s->in_recovery && !*answered;
+	bool reduce = new_marks && !reduced && !s->in_recovery;
 
-	*answered = reduce || reduced;
+	m->answered = reduce || reduced ? s->inflight
+					: (uint32_t)(m->answered - min_u64(s->acked, m->answered));
 	return reduce;
+}
+
+bool cc_marks_reduce(const struct cc_sample *s, struct cc_marks *m)
+{
+	return marks_reduce(s, m, s->marked > min_u64(s->acked, m->answered));
+}
+
+bool cc_marks_reduce_exact(const struct cc_sample *s, struct cc_marks *m)
+{
+	return marks_reduce(s, m, s->marked > 0 && 2 * s->acked >= 3ull * m->answered);
 }
 
 void cc_reduce(const struct cc_sample *s, uint32_t beta_q8, struct cc_decision *d)

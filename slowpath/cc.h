@@ -10,10 +10,10 @@
  * beta_q8 / 256), at a timeout ssthresh likewise and cwnd = 1 mss; W is cwnd, or what is in flight if that
  * is less and nothing waits for the window. Whatever is slower than that happens here, once per control
  * interval: growth, but for what it foresees (step_after, grows_to), and the answer to marks (ECE), by RFC
- * 3168 for newreno, cubic and bbr, by RFC 8257 for dctcp. Intervals are two round trips at least where marks
- * are answered, and else a half or a quarter: so late growth may be. Algorithms that follow a model of the
- * path (bbr, timely, const-rate) have beta_q8 = 0: the fast path leaves the window alone but at a timeout,
- * and they judge losses by what they know; bbr and timely say themselves how often they are asked.
+ * 3168 for newreno, cubic and bbr, by RFC 8257 for dctcp. Intervals are a half or a quarter of a round trip:
+ * so late growth, and the answer to a mark, may be. Algorithms that follow a model of the path (bbr, timely,
+ * const-rate) have beta_q8 = 0: the fast path leaves the window alone but at a timeout, and they judge losses
+ * by what they know; bbr and timely say themselves how often they are asked.
  *
  * Owner: whoever holds the flow's lock. Pure: no clock, no memory but the state handed in. */
 #ifndef TAS_SLOWPATH_CC_H
@@ -45,7 +45,7 @@ struct cc_sample {
 	uint64_t lost;       /* bytes */
 	uint32_t recoveries; /* fast recoveries begun */
 	uint32_t timeouts;
-	bool undone; /* what the fast path had reduced proved to be in vain: cwnd is what it was */
+	bool undone;             /* what the fast path deemed lost was not: cwnd is what it was before that */
 	uint64_t before_timeout; /* bytes of `acked`, without `grown`, that came before the last of them */
 	uint64_t recovering;     /* the same that grow nothing, as fast recoveries go: see cc_flow.c */
 	uint64_t held;           /* bytes of earlier intervals that may grow the window now */
@@ -81,9 +81,15 @@ struct cc_decision {
 	bool answers_marks;    /* it was reduced for them: the peer is to hear of it (CWR) */
 };
 
+/* What was in the network at the last reduction and is not acknowledged yet, in bytes: marks of it were
+ * answered by that. */
+struct cc_marks {
+	uint32_t answered;
+};
+
 struct cc_newreno_state {
 	uint64_t acked; /* bytes that did not make a whole window yet, in congestion avoidance */
-	bool marks_answered;
+	struct cc_marks marks;
 };
 
 struct cc_cubic_state {
@@ -92,13 +98,16 @@ struct cc_cubic_state {
 	float w_prior;       /* segments: the window before the last reduction */
 	float pending; /* segments: growth that the window does not have yet, or, below 0, has already */
 	uint8_t phase; /* of cc_cubic.c */
-	bool marks_answered;
+	struct cc_marks marks;
 	struct hystart hystart;
 };
 
 struct cc_dctcp_state {
-	uint64_t acked; /* as for newreno */
-	double alpha;   /* of RFC 8257: the fraction of marked bytes, smoothed */
+	uint64_t acked;                       /* as for newreno */
+	double alpha;                         /* of RFC 8257: the fraction of marked bytes, smoothed */
+	uint64_t window_acked, window_marked; /* of its observation window, a round trip, */
+	tas_ns window_ns;                     /* which lasts so long already */
+	struct cc_marks marks;
 };
 
 struct cc_bbr_state {
@@ -111,7 +120,9 @@ struct cc_bbr_state {
 	uint32_t prior_bytes, prior_us; /* of its rate sample */
 	uint32_t min_rtt_us;            /* over BBR_MIN_RTT_NS, and over BBR_PROBE_RTT_NS: */
 	uint32_t low_rtt_us;
-	uint32_t hi, lo;   /* bounds of what is in flight, long-term and short-term; UINT32_MAX = none */
+	uint32_t hi, lo;     /* bounds of what is in flight, long-term and short-term; UINT32_MAX = none */
+	uint64_t undo_bw_lo; /* the same before the last recovery or timeout began */
+	uint32_t undo_hi, undo_lo;
 	uint32_t extra[2]; /* acknowledged beyond the bandwidth, at most, in two spans of intervals */
 	uint32_t round_us; /* since the last round trip of phases with shorter intervals was over */
 	uint32_t wait_us;  /* until the next probe for bandwidth */
@@ -123,13 +134,21 @@ struct cc_bbr_state {
 	uint8_t rounds, up_rounds, extra_age;
 	bool full, awaits_result, timed_out;
 	bool stands; /* even the least round trip of this round was longer than the least */
+	uint8_t undo_phase;
+	uint8_t undo_looks; /* for so many more the recovery may prove to have been in vain; 0 = not */
+	bool recovers;
 };
 
 struct cc_timely_state {
-	double rate;    /* bytes/s; 0 = not begun */
-	double diff_us; /* of round trips, smoothed */
+	double rate;            /* bytes/s; 0 = not begun */
+	double diff_us;         /* of round trips, smoothed */
+	tas_ns least_at;        /* when the least round trip was last measured; 0 = not yet */
+	tas_ns aftermath_until; /* what is found lost was sent by slow start, and that is answered */
+	tas_ns looks_until;     /* for another one, at half the rate; 0 = not */
 	uint32_t last_rtt_us, least_rtt_us;
-	uint32_t falling; /* intervals in a row without a growing round trip */
+	uint32_t found_rtt_us; /* the least of that look */
+	uint32_t falling;      /* intervals in a row without a growing round trip */
+	struct cc_marks marks;
 	bool slow_start;
 };
 
@@ -182,10 +201,10 @@ static inline struct cc_decision cc_keep(const struct cc_sample *s)
 
 /* How many of the acknowledged bytes may grow the window: none while recovery lasts (they are held for what
  * comes after it), none unless the window was the limit, none from before a timeout or from a recovery, none
- * that did it already. */
+ * that did it already, none that came with ECE (RFC 3168 6.1.2). */
 static inline uint64_t cc_growth_bytes(const struct cc_sample *s)
 {
-	uint64_t bytes = s->acked + s->held, spent = s->before_timeout + s->recovering + s->grown;
+	uint64_t bytes = s->acked + s->held, spent = s->before_timeout + s->recovering + s->grown + s->marked;
 
 	return !s->cwnd_limited || s->in_recovery || bytes <= spent ? 0 : bytes - spent;
 }
@@ -221,10 +240,13 @@ static inline void cc_slow_start_goes_on(struct cc_decision *d)
 uint32_t cc_reno_avoidance(uint32_t cwnd, uint32_t mss, uint64_t *pending);
 /* The same of an interval's `bytes`, and says when the next segment comes. */
 void cc_reno_step(const struct cc_sample *s, uint64_t bytes, uint64_t *pending, struct cc_decision *d);
-/* Must the window be reduced because of marks? Once for each window of data, and a loss counts as well:
- * what is marked in the interval after a reduction may have been sent before it (RFC 3168 6.1.2).
- * *answered: the state. */
-bool cc_marks_reduce(const struct cc_sample *s, bool *answered);
+/* Must the window be reduced because of marks? Once for each window of data, and a loss counts as well: what
+ * was sent before a reduction asks for no other (RFC 3168 6.1.2). The peer repeats a mark until it hears of
+ * the reduction, from the first data after it: no more than that data's bytes are of an answered one. */
+bool cc_marks_reduce(const struct cc_sample *s, struct cc_marks *m);
+/* The same for a peer that echoes each mark once (RFC 8257 3.2): the marks of an interval of which more than
+ * two thirds was sent before the last reduction are taken for that part's; the next one will tell. */
+bool cc_marks_reduce_exact(const struct cc_sample *s, struct cc_marks *m);
 /* The reduction by beta for marks, as the fast path does it for a loss. */
 void cc_reduce(const struct cc_sample *s, uint32_t beta_q8, struct cc_decision *d);
 

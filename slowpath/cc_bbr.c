@@ -29,6 +29,7 @@ enum {
 	BBR_JUDGED_SEGMENTS = 32,
 	BBR_ROUND_SEGMENTS = 16,
 	BBR_ROUND_TRIPS = 8,
+	BBR_UNDO_LOOKS = 4,      /* after a recovery it may still prove to have been in vain */
 	BBR_AFTERMATH_TRIPS = 2, /* what was sent is lost, and what was sent again for it, is known by then */
 	BBR_QUEUE_US = 100,      /* round trips that differ by less say nothing of a queue */
 };
@@ -418,6 +419,52 @@ static void bbr_advance(struct cc_bbr_state *b, const struct cc_sample *s, const
 	}
 }
 
+/* --- recoveries in vain --- */
+
+/* (BBRSaveStateUponLoss) When a recovery begins, or a timeout outside of one, what there is before losses and
+ * marks of that are answered is kept, and some looks longer than it lasts: that all of it came twice may be
+ * known only then. */
+static void bbr_undo_save(struct cc_bbr_state *b, const struct cc_sample *s)
+{
+	if (s->recoveries > 0 || (s->timeouts > 0 && !b->recovers)) {
+		b->undo_bw_lo = b->bw_lo;
+		b->undo_hi = b->hi;
+		b->undo_lo = b->lo;
+		b->undo_phase = b->phase;
+		b->undo_looks = BBR_UNDO_LOOKS;
+	}
+	b->recovers = s->in_recovery || s->in_loss;
+	if (b->recovers && b->undo_looks > 0)
+		b->undo_looks = BBR_UNDO_LOOKS;
+	else if (b->undo_looks > 0)
+		b->undo_looks--;
+}
+
+/* (BBRHandleSpuriousLossDetection) The bounds are again what they were, and startup or a probe that ended for
+ * losses goes on. */
+static void bbr_undo(struct cc_bbr_state *b, const struct cc_sample *s)
+{
+	bool elsewhere = b->phase != BBR_PROBE_RTT && b->phase != b->undo_phase;
+
+	b->judged = b->judged_lost = 0;
+	b->recovers = false;
+	if (b->undo_looks == 0)
+		return;
+	b->undo_looks = 0;
+	b->bw_lo = max_u64(b->bw_lo, b->undo_bw_lo);
+	b->hi = max_u32(b->hi, b->undo_hi);
+	b->lo = max_u32(b->lo, b->undo_lo);
+	if (elsewhere && b->undo_phase == BBR_STARTUP) {
+		b->full = false;
+		b->full_bw = 0;
+		b->flat_rounds = 0;
+		bbr_enter(b, BBR_STARTUP, s->now);
+	} else if (elsewhere && b->undo_phase == BBR_UP) {
+		bbr_enter_refill(b, s);
+		bbr_refill(b, s);
+	}
+}
+
 /* --- the decision --- */
 
 /* What the bounds leave of a window. */
@@ -524,6 +571,10 @@ static void bbr_update(struct cc_state *st, const struct cc_sample *s, struct cc
 	*out = cc_keep(s);
 	if (s->timeouts > 0) /* the path was silent: that its round trips were not measured is no wonder */
 		b->low_rtt_at = s->now;
+	if (s->undone)
+		bbr_undo(b, s);
+	else
+		bbr_undo_save(b, s);
 	r = bbr_look(b, s);
 	if (r.congested && bbr_is_calm(b, s))
 		bbr_bound_short_term(b, s, &r);

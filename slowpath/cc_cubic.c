@@ -116,10 +116,14 @@ static void cubic_advance(struct cc_cubic_state *c, const struct cc_sample *s, u
 static void cubic_slow_start(struct cc_cubic_state *c, const struct cc_sample *s, uint64_t *acked,
 	struct cc_decision *out)
 {
+	const struct hystart_part part = { .min_rtt_us = s->min_rtt_us,
+		.srtt_us = s->srtt_us,
+		.segments = (uint32_t)min_u64(s->acked / s->mss, UINT32_MAX),
+		.us = s->interval_ns / NS_PER_US };
 	enum hystart_verdict verdict = HYSTART_GROW;
 
 	if (s->ssthresh >= CC_SSTHRESH_NONE)
-		verdict = hystart_round(&c->hystart, s->min_rtt_us, s->srtt_us, s->interval_ns / NS_PER_US);
+		verdict = hystart_round(&c->hystart, &part);
 	if (verdict == HYSTART_LEAVE)
 		out->ssthresh = max_u32(out->cwnd, 2 * s->mss);
 	else if (verdict == HYSTART_CONSERVATIVE)
@@ -170,7 +174,7 @@ static void cubic_update(struct cc_state *st, const struct cc_sample *s, struct 
 
 	*out = cc_keep(s);
 	cubic_note_changes(c, s);
-	if (cc_marks_reduce(s, &c->marks_answered)) {
+	if (cc_marks_reduce(s, &c->marks)) {
 		cubic_reduced(c, (double)s->cwnd / s->mss);
 		cc_reduce(s, CUBIC_BETA_Q8, out);
 		c->pending = 0;

@@ -3,7 +3,8 @@
  * and links full. Rate-based as in TAS: whatever the round trip is, the flow is paced at a rate that
  * follows the window, so that a window does not arrive as a burst at a switch that marks at a few dozen
  * packets. The window stays the bound on what is in the network when the rate's round trip is out of date.
- * Loss is answered as by newreno. */
+ * Once for each window of data it is reduced by alpha / 2, alpha being that of the last round trip that is
+ * over; what is not marked grows it as newreno's. Loss is answered as by newreno. */
 #include <stddef.h>
 
 #include "include/base/compiler.h"
@@ -19,14 +20,23 @@ static const double DCTCP_G = 1.0 / 16;
 /* RFC 8257 3.3: careful until the network has shown that it marks little. */
 static void dctcp_init(struct cc_state *st) { st->dctcp = (struct cc_dctcp_state){ .alpha = 1 }; }
 
-/* alpha = alpha * (1 - g) + g * M, once for each round trip that the interval lasted. */
+/* alpha = alpha * (1 - g) + g * M, once for each round trip: intervals are put together to one, or are
+ * several. */
 static void dctcp_alpha(struct cc_dctcp_state *d, const struct cc_sample *s)
 {
-	double m = (double)min_u64(s->marked, s->acked) / (double)s->acked;
-	uint64_t rounds = s->srtt_us == 0 ? 1 : s->interval_ns / (s->srtt_us * NS_PER_US);
+	uint64_t rounds;
+	double m;
 
-	for (rounds = min_u64(max_u64(rounds, 1), DCTCP_ROUNDS_MAX); rounds > 0; rounds--)
+	d->window_acked += s->acked;
+	d->window_marked += min_u64(s->marked, s->acked);
+	d->window_ns += s->interval_ns;
+	rounds = d->window_ns / (max_u32(s->srtt_us, 1) * NS_PER_US);
+	if (rounds == 0 || d->window_acked == 0)
+		return;
+	m = (double)d->window_marked / (double)d->window_acked;
+	for (rounds = min_u64(rounds, DCTCP_ROUNDS_MAX); rounds > 0; rounds--)
 		d->alpha += DCTCP_G * (m - d->alpha);
+	d->window_acked = d->window_marked = d->window_ns = 0;
 }
 
 /* cwnd = cwnd * (1 - alpha / 2). */
@@ -40,18 +50,16 @@ static void dctcp_reduce(const struct cc_dctcp_state *d, const struct cc_sample 
 static void dctcp_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
 {
 	struct cc_dctcp_state *d = &st->dctcp;
-	bool reduced = s->recoveries > 0 || s->timeouts > 0 || s->in_recovery; /* by more than marks would */
 	uint64_t bytes = cc_growth_bytes(s);
 
 	*out = cc_keep(s);
-	if (s->acked > 0)
-		dctcp_alpha(d, s);
-	if (reduced)
+	dctcp_alpha(d, s);
+	if (s->recoveries > 0 || s->timeouts > 0 || s->in_recovery) /* by more than marks would */
 		d->acked = 0;
-	if (s->marked > 0 && !reduced) {
+	if (cc_marks_reduce_exact(s, &d->marks)) {
 		dctcp_reduce(d, s, out);
 		d->acked = 0;
-	} else if (s->marked == 0 && (bytes > 0 || s->stepped)) {
+	} else if (bytes > 0 || s->stepped) {
 		out->cwnd = cc_slow_start(s->cwnd, s->ssthresh, &bytes);
 		cc_reno_step(s, bytes, &d->acked, out);
 	}

@@ -81,7 +81,7 @@ static tas_ns interval_ns(const struct cc_flow *c, const struct flow *f)
 
 	if (c->interval_us != 0)
 		return c->interval_us * NS_PER_US;
-	if ((f->flags & FLOW_ECN) || cc_ops_of(f->cc)->beta_q8 == 0)
+	if (cc_ops_of(f->cc)->beta_q8 == 0)
 		return 2ull * srtt_us * NS_PER_US;
 	return srtt_us / (f->cwnd <= SMALL_WINDOW * f->mss ? 4 : 2) * NS_PER_US;
 }
@@ -148,7 +148,7 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.recovering = timeouts == 0 && !undone ? less(acked, c->grown) - steady_growth(c, f, k) : 0,
 		.held = timeouts == 0 ? c->held : 0,
 		.marked = k->marked - c->marked,
-		.lost = k->lost - c->lost,
+		.lost = undone ? 0 : k->lost - c->lost,
 		.recoveries = undone ? 0 : k->recoveries - c->recoveries,
 		.timeouts = timeouts,
 		.undone = undone,
@@ -256,7 +256,7 @@ static uint64_t held_for_later(const struct cc_sample *s, const struct flow_cold
 {
 	if (!s->in_recovery || !s->cwnd_limited || k->beta_q8 == 0)
 		return 0;
-	return s->held + s->acked - s->before_timeout - s->recovering - s->grown;
+	return s->held + less(s->acked, s->before_timeout + s->recovering + s->grown + s->marked);
 }
 
 /* Is there a reason to look at the flow again, though nothing of it may be heard until then? */

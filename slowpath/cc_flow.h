@@ -53,8 +53,8 @@ void cc_flow_pace(struct cc_flow *c, struct flow *f, struct flow_cold *k);
 void cc_flow_wake(struct cc_flow *c, const struct flow *f, struct flow_cold *k, tas_ns now);
 
 /* When to look next: when the current interval ends, after what the algorithm wants; or else half a round
- * trip, of a small window a quarter, with ECN or for algorithms with beta 0 two; but not less than
- * min_interval_ns. Before that, eight times in a round trip, as long as the window may grow in between
+ * trip, of a small window a quarter, for algorithms with beta 0 two; but not less than min_interval_ns.
+ * Before that, eight times in a round trip, as long as the window may grow in between
  * (cc_decision.grows_to). */
 tas_ns cc_flow_due(const struct cc_flow *c, const struct flow *f, tas_ns min_interval_ns);
 

@@ -17,7 +17,7 @@ static void newreno_update(struct cc_state *st, const struct cc_sample *s, struc
 	*out = cc_keep(s);
 	if (s->recoveries > 0 || s->timeouts > 0)
 		r->acked = 0;
-	if (cc_marks_reduce(s, &r->marks_answered)) {
+	if (cc_marks_reduce(s, &r->marks)) {
 		cc_reduce(s, NEWRENO_BETA_Q8, out);
 		r->acked = 0;
 	} else if (bytes > 0 || s->stepped) {

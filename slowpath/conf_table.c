@@ -167,8 +167,8 @@ const struct conf_key conf_keys[] = {
 		.help = "Try smaller segments where full ones vanish and no router says why, and larger ones "
 			"later (RFC 4821)." },
 	{ KEY(tcp, cc_interval_us), INT(200, 1000000, "us", "500"),
-		.help = "Congestion control visits a flow this often, or every half round trip; with ECN "
-			"every two." },
+		.help = "Congestion control visits a flow this often, or every half round trip if that is "
+			"longer." },
 	{ KEY(tcp, port_range), TEXT(CONF_PORTS, "two ports FIRST-LAST from 1..65535", "32768-60999"),
 		.help = "Local ports for connect() without bind()." },
 };

@@ -51,6 +51,11 @@ static void on_watch(void *arg, unsigned host, bool sent, const uint8_t *bytes, 
 
 static void on_context_woken(void *arg, int fd) { app_world_woken(&current->world, arg, fd); }
 
+static bool is_dctcp(const struct cc_scene *s)
+{
+	return s->flow[0].congestion != NULL && strcmp(s->flow[0].congestion, "dctcp") == 0;
+}
+
 static void host_begin(struct run *r, unsigned i)
 {
 	const struct cc_scene *s = r->s;
@@ -72,11 +77,14 @@ static void host_begin(struct run *r, unsigned i)
 	conf.memory.rx_buffer = conf.memory.tx_buffer = RINGS;
 	if (s->const_rate != 0)
 		conf.tcp.const_rate = s->const_rate;
-	if (i == 1 && s->mark_above != 0) /* a receiver that echoes marks as RFC 8257 wants it */
+	conf.tcp.ecn = s->mark_above != 0;
+	if (i == 1 && is_dctcp(s)) /* a receiver that echoes marks as RFC 8257 wants it */
 		snprintf(conf.tcp.congestion, sizeof(conf.tcp.congestion), "dctcp");
 	host_open(&r->host[i], i, &conf, &r->net, s->seed * 31 + i, r->now);
 	*m = (struct link_model){ .delay = s->rtt / 2,
 		.jitter = i == 0 ? s->jitter : 0,
+		.reorder = i == 0 ? s->reorder_ppm : 0,
+		.reorder_by = s->reorder_by,
 		.loss = i == 0 ? s->loss_ppm : s->ack_loss_ppm };
 	if (i == 0) {
 		m->rate = s->rate;

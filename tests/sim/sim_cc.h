@@ -27,7 +27,8 @@ struct cc_scene {
 	tas_ns rtt;                 /* without the queue */
 	uint32_t queue, mark_above; /* bytes */
 	uint32_t loss_ppm, ack_loss_ppm;
-	tas_ns jitter;
+	uint32_t reorder_ppm; /* of the data; so much later at most */
+	tas_ns reorder_by, jitter;
 	tas_ns blackout_at, blackout_for; /* nothing arrives, either way; 0: none */
 	tas_ns duration, every;           /* `see` is called so often */
 	uint32_t const_rate;              /* Mbit/s of const-rate; 0: its default */

@@ -6,7 +6,8 @@
  *   test_congestion NAME               those of one algorithm
  *   test_congestion --plots DIR        DIR/congestion-NAME.svg for each algorithm
  *   test_congestion --table            goodput of each at several losses and round trips, as Markdown
- *   test_congestion --scene NAMES MBIT RTT_MS LOSS% SECONDS QUEUE_BDP EVERY_MS [BLACKOUT_S [MARK_KB]]
+ *   test_congestion --scene NAMES MBIT RTT_MS LOSS% SECONDS QUEUE_BDP EVERY_MS
+ *                                      [BLACKOUT_S [MARK_KB [LATE% LATE_MS]]]
  *                                      one scene, NAMES as "bbr,cubic", a line for each interval
  * timeout: 600 */
 #include <stdarg.h>
@@ -150,7 +151,8 @@ static void after_a_blackout(const char *name, double mbit, double rtt_ms)
 	double before, after;
 
 	scene_flow(&s, name, 0);
-	s.mark_above = strcmp(name, "dctcp") == 0 ? 30000 : 0;
+	if (strcmp(name, "dctcp") == 0) /* a seventh of a product, and 20 frames at least */
+		s.mark_above = max_u32(30000, (uint32_t)(mbit * 125 * rtt_ms / 7));
 	s.const_rate = (uint32_t)(mbit * 0.8);
 	s.blackout_at = 3 * NS_PER_SEC;
 	s.blackout_for = 10 * NS_PER_SEC;
@@ -410,6 +412,8 @@ static void one_scene(char **arg, int n)
 	s.blackout_at = n > 7 ? (tas_ns)(atof(arg[7]) * NS_PER_SEC) : 0;
 	s.blackout_for = s.blackout_at != 0 ? 10 * NS_PER_SEC : 0;
 	s.mark_above = n > 8 ? (uint32_t)(atof(arg[8]) * 1000) : 0;
+	s.reorder_ppm = n > 10 ? (uint32_t)(atof(arg[9]) * 10000) : 0;
+	s.reorder_by = n > 10 ? (tas_ns)(atof(arg[10]) * NS_PER_MS) : 0;
 	s.see = scene_see;
 	s.arg = &s;
 	cc_scene_run(&s, &out);
@@ -434,6 +438,7 @@ static void rules(const char *only)
 			continue;
 		after_a_blackout(name, 20, 20);
 		after_a_blackout(name, 50, 2);
+		after_a_blackout(name, 200, 50);
 		at_worst(name);
 	}
 	if (only == NULL || strcmp(only, "bbr") == 0)

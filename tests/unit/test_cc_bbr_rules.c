@@ -545,6 +545,123 @@ static void neither_window_nor_pace_starve(void **state)
 	assert_int_equal(d.rate_bytes_s, bw(4));
 }
 
+/* --- recoveries in vain --- */
+
+/* The first look of a recovery that deems so many lost. */
+static int recovery_finds(uint32_t lost, uint32_t acked, uint32_t pipe)
+{
+	int phase;
+
+	s.recoveries = 1;
+	s.in_recovery = true;
+	s.lost = lost * MSS;
+	phase = look_at(acked, pipe);
+	s.recoveries = 0;
+	s.lost = 0;
+	return phase;
+}
+
+static void recovery_is_over(void) { s.in_recovery = false; }
+
+static int was_in_vain(uint32_t segments, uint32_t pipe)
+{
+	int phase;
+
+	recovery_is_over();
+	s.undone = true;
+	phase = look_at(segments, pipe);
+	s.undone = false;
+	return phase;
+}
+
+static void bounds_of_losses_that_were_none_are_taken_back(void **state) /* BBRHandleSpuriousLossDetection */
+{
+	(void)state;
+	settled_at(80);
+	recovery_finds(30, 80, 80 * MSS);
+	assert_in_range(d.cwnd, 80 * MSS, 0.71 * 162 * MSS);
+	assert_true(st.bbr.bw_lo != UINT64_MAX);
+	look_at(80, 80 * MSS);
+	s.lost = 30 * MSS; /* more of the same recovery */
+	look_at(60, 60 * MSS);
+	assert_in_range(st.bbr.lo, 0, 81 * MSS);
+	s.lost = 0;
+	was_in_vain(80, 80 * MSS);
+	assert_int_equal(st.bbr.lo, UINT32_MAX);
+	assert_true(st.bbr.bw_lo == UINT64_MAX);
+	assert_int_equal(st.bbr.hi, UINT32_MAX);
+	look_at(80, 80 * MSS);
+	assert_true(d.cwnd > 160 * MSS);
+}
+
+/* What an earlier recovery, which was not, had bounded stays. */
+static void bounds_of_real_losses_stay(void **state)
+{
+	uint32_t lo;
+
+	(void)state;
+	settled_at(80);
+	recovery_finds(30, 80, 80 * MSS);
+	lo = st.bbr.lo;
+	assert_true(lo != UINT32_MAX);
+	recovery_finds(30, 60, 60 * MSS); /* it ended, and this one began */
+	assert_true(st.bbr.lo < lo);
+	was_in_vain(80, 80 * MSS);
+	assert_int_equal(st.bbr.lo, lo);
+	recovery_finds(30, 80, 80 * MSS);
+	recovery_is_over();
+	stays(4, CRUISE, 80, 80 * MSS); /* too late to be of it */
+	lo = st.bbr.lo;
+	was_in_vain(80, 80 * MSS);
+	assert_int_equal(st.bbr.lo, lo);
+}
+
+static void that_it_was_in_vain_may_be_known_after_it(void **state)
+{
+	(void)state;
+	settled_at(80);
+	recovery_finds(30, 80, 80 * MSS);
+	recovery_is_over();
+	stays(3, CRUISE, 80, 80 * MSS);
+	was_in_vain(80, 80 * MSS);
+	assert_int_equal(st.bbr.lo, UINT32_MAX);
+	recovery_finds(30, 80, 80 * MSS);
+	recovery_is_over();
+	look_at(80, 80 * MSS);
+	s.timeouts = 1; /* and then a timeout, of which alone it is said */
+	s.in_loss = true;
+	look_at(80, 80 * MSS);
+	s.timeouts = 0;
+	s.in_loss = false;
+	was_in_vain(80, 80 * MSS);
+	assert_int_not_equal(st.bbr.lo, UINT32_MAX);
+}
+
+static void startup_that_losses_ended_in_vain_goes_on(void **state)
+{
+	(void)state;
+	begin();
+	look_at(40, 40 * MSS);
+	look_at(60, 60 * MSS);
+	assert_int_equal(recovery_finds(30, 60, 60 * MSS), DRAIN);
+	assert_int_not_equal(st.bbr.hi, UINT32_MAX);
+	assert_int_equal(was_in_vain(80, 60 * MSS), STARTUP);
+	assert_int_equal(st.bbr.hi, UINT32_MAX);
+	assert_int_equal(d.interval_us, RTT_US / 2);
+	assert_int_equal(look_at(100, 80 * MSS), STARTUP);
+}
+
+static void probe_that_losses_ended_in_vain_goes_on(void **state)
+{
+	(void)state;
+	probing();
+	assert_int_equal(recovery_finds(15, 20, 20 * MSS), DOWN);
+	assert_int_not_equal(st.bbr.hi, UINT32_MAX);
+	assert_int_equal(was_in_vain(20, 20 * MSS), UP);
+	assert_int_equal(st.bbr.hi, UINT32_MAX);
+	assert_pace(1.25, 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -570,6 +687,11 @@ int main(void)
 		cmocka_unit_test(least_round_trip_is_looked_for_every_five_seconds),
 		cmocka_unit_test(startup_goes_on_after_it),
 		cmocka_unit_test(neither_window_nor_pace_starve),
+		cmocka_unit_test(bounds_of_losses_that_were_none_are_taken_back),
+		cmocka_unit_test(bounds_of_real_losses_stay),
+		cmocka_unit_test(that_it_was_in_vain_may_be_known_after_it),
+		cmocka_unit_test(startup_that_losses_ended_in_vain_goes_on),
+		cmocka_unit_test(probe_that_losses_ended_in_vain_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

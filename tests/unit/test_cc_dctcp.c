@@ -85,9 +85,68 @@ static void marks_reduce_in_proportion_to_alpha(void **state)
 	assert_int_equal(d.cwnd, 500 * MSS); /* all marked: as a loss */
 	assert_int_equal(d.ssthresh, d.cwnd);
 	st.dctcp.alpha = 0.1;
+	st.dctcp.marks.answered = 0;
 	s = sample(1000 * MSS, 10);
 	d = update(&s);
 	assert_true(fabs(d.cwnd - 950.0 * MSS) < 2);
+}
+
+/* A part of a round trip: of 100 segments that were in the network so many were acknowledged, and marked. */
+static uint32_t part(uint32_t acked, uint32_t marked)
+{
+	struct cc_sample s = sample(100 * MSS, 0);
+
+	s.interval_ns = acked * NS_PER_US;
+	s.acked = acked * MSS;
+	s.marked = marked * MSS;
+	return update(&s).cwnd / MSS;
+}
+
+/* RFC 8257 3.3: not "more than once for every window of data"; what was sent before asks for no other. */
+static void marks_reduce_once_for_each_window_of_data(void **state)
+{
+	(void)state;
+	assert_int_equal(part(50, 1), 50);
+	assert_int_equal(part(50, 50), 100);
+	assert_int_equal(part(50, 50), 100); /* that was all of it */
+	assert_true(part(50, 1) < 80);
+	assert_int_equal(part(40, 20), 100);
+	assert_int_equal(part(40, 20), 100);
+	assert_true(part(40, 20) < 80); /* 20 of it, which were not sent before */
+	assert_int_equal(part(99, 99), 100);
+	assert_true(part(99, 1) < 80);
+	assert_true(part(150, 1) < 80); /* looks further apart than windows */
+}
+
+/* RFC 8257 3.3: an unmarked acknowledgement grows the window as ever, whatever others say. */
+static void what_is_not_marked_grows_the_window(void **state)
+{
+	(void)state;
+	part(50, 1);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(part(49, 24), 100);
+	assert_int_equal(st.dctcp.acked, 50 * MSS);
+	assert_int_equal(part(1, 1), 100);
+	assert_int_equal(st.dctcp.acked, 50 * MSS);
+	assert_int_equal(part(50, 0), 101);
+}
+
+/* Looks come more often than the RFC's observation windows are over. */
+static void alpha_moves_when_a_round_trip_is_over(void **state)
+{
+	double alpha;
+
+	(void)state;
+	part(50, 0);
+	part(49, 49);
+	assert_true(st.dctcp.alpha == 1);
+	part(1, 1);
+	alpha = 15.0 / 16 + 0.5 / 16;
+	assert_true(fabs(st.dctcp.alpha - alpha) < 1e-9);
+	part(50, 0);
+	assert_true(fabs(st.dctcp.alpha - alpha) < 1e-9);
+	part(50, 0);
+	assert_true(fabs(st.dctcp.alpha - alpha * 15 / 16) < 1e-9);
 }
 
 static void without_marks_it_grows_as_newreno(void **state)
@@ -122,6 +181,7 @@ static void a_loss_is_not_answered_twice(void **state)
 	assert_int_equal(update(&s).cwnd, 100 * MSS);
 	s.in_recovery = false;
 	s.timeouts = 1;
+	s.before_timeout = s.acked;
 	s.cwnd = MSS;
 	assert_int_equal(update(&s).cwnd, MSS);
 	assert_int_equal(cc_dctcp.beta_q8, 128);
@@ -210,6 +270,9 @@ int main(void)
 		cmocka_unit_test_setup(alpha_is_the_smoothed_fraction_of_marked_bytes, setup),
 		cmocka_unit_test_setup(alpha_moves_once_for_each_round_trip_of_the_interval, setup),
 		cmocka_unit_test_setup(marks_reduce_in_proportion_to_alpha, setup),
+		cmocka_unit_test_setup(marks_reduce_once_for_each_window_of_data, setup),
+		cmocka_unit_test_setup(what_is_not_marked_grows_the_window, setup),
+		cmocka_unit_test_setup(alpha_moves_when_a_round_trip_is_over, setup),
 		cmocka_unit_test_setup(without_marks_it_grows_as_newreno, setup),
 		cmocka_unit_test_setup(a_loss_is_not_answered_twice, setup),
 		cmocka_unit_test_setup(the_window_is_never_less_than_two_segments, setup),

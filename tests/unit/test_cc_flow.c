@@ -48,8 +48,8 @@ static void the_interval_is_half_a_round_trip_but_not_less_than_configured(void 
 	assert_true(cc_flow_due(&c, &f, 100 * NS_PER_US) == 5 * NS_PER_SEC + 250 * NS_PER_US);
 	f.cwnd = 16 * MSS; /* of a small window, a quarter */
 	assert_true(cc_flow_due(&c, &f, 100 * NS_PER_US) == 5 * NS_PER_SEC + 125 * NS_PER_US);
-	f.flags |= FLOW_ECN; /* marks are answered once in a round trip */
-	assert_true(cc_flow_due(&c, &f, 200 * NS_PER_US) == 5 * NS_PER_SEC + NS_PER_MS);
+	f.flags |= FLOW_ECN; /* marks are answered as soon */
+	assert_true(cc_flow_due(&c, &f, 100 * NS_PER_US) == 5 * NS_PER_SEC + 125 * NS_PER_US);
 	assert_true(cc_flow_due(&c, &f, 10 * NS_PER_MS) == 5 * NS_PER_SEC + 10 * NS_PER_MS);
 	f.srtt_us = 0;
 	assert_true(cc_flow_due(&c, &f, 200 * NS_PER_US) == 5 * NS_PER_SEC + 200 * NS_PER_US);
@@ -205,6 +205,24 @@ static void what_was_taken_back_did_not_happen(void **state)
 	recovery(false);
 	assert_true(update(3));
 	assert_int_equal(f.cwnd, 12 * MSS);
+}
+
+static void what_was_deemed_lost_in_vain_is_no_loss(void **state)
+{
+	(void)state;
+	cc_flow_switch(&c, &f, &k, CC_BBR, NS_PER_SEC);
+	k.recoveries++;
+	k.lost += 5 * MSS;
+	k.delivered += 10 * MSS;
+	k.undone++;
+	k.undone_of = k.recoveries + k.timeouts;
+	assert_true(update(2));
+	assert_true(c.state.bbr.judged == 10 && c.state.bbr.judged_lost == 0);
+	k.recoveries++;
+	k.lost += 5 * MSS;
+	k.delivered += 5 * MSS;
+	assert_true(update(3));
+	assert_true(c.state.bbr.judged == 20 && c.state.bbr.judged_lost == 5);
 }
 
 /* A recovery over several visits, and then it was in vain: all of the last one grows the window. */
@@ -467,7 +485,7 @@ static void slow_start_grows_between_looks_and_each_byte_once(void **state)
 	acknowledged_of(3 * MSS, 2 * NS_PER_SEC + 2 * NS_PER_MS);
 	assert_true(c.since == 2 * NS_PER_SEC + 2 * NS_PER_MS);
 	assert_int_equal(f.cwnd, 19 * MSS);
-	f.flags |= FLOW_ECN | FLOW_CWND_LIMITED; /* looks are further apart then, growth is not */
+	f.flags |= FLOW_ECN | FLOW_CWND_LIMITED;
 	assert_int_equal(f.pace_q16, 0);
 	acknowledged_of(2 * MSS, 2 * NS_PER_SEC + 3 * NS_PER_MS);
 	assert_true(f.pace_q16 > 0); /* more than 20 segments */
@@ -561,6 +579,7 @@ int main(void)
 			setup),
 		cmocka_unit_test_setup(what_is_acknowledged_after_a_timeout_grows_the_window_at_once, setup),
 		cmocka_unit_test_setup(what_was_taken_back_did_not_happen, setup),
+		cmocka_unit_test_setup(what_was_deemed_lost_in_vain_is_no_loss, setup),
 		cmocka_unit_test_setup(what_a_recovery_in_vain_delivered_grows_the_window, setup),
 		cmocka_unit_test_setup(during_recovery_the_window_stays, setup),
 		cmocka_unit_test_setup(only_what_recovery_did_not_deliver_grows_the_window, setup),

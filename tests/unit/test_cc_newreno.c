@@ -265,9 +265,26 @@ static void marks_halve_the_window_once_for_each_window_of_data(void **state)
 	d = update(&s);
 	assert_int_equal(d.cwnd, 20 * MSS);
 	assert_int_equal(d.ssthresh, 20 * MSS);
+	assert_true(d.answers_marks);
 	s.cwnd = s.ssthresh = 20 * MSS;
-	assert_true(update(&s).cwnd >= 20 * MSS); /* sent before the reduction */
-	assert_int_equal(update(&s).cwnd, 10 * MSS);
+	s.acked = s.marked = 30 * MSS;
+	d = update(&s);
+	assert_int_equal(d.cwnd, 20 * MSS); /* sent before the reduction; but no reason to grow */
+	assert_int_equal(st.newreno.acked, 0);
+	assert_false(d.answers_marks);
+	s.inflight = 20 * MSS;
+	s.acked = s.marked = 11 * MSS;
+	d = update(&s); /* ten were sent before it, one was not */
+	assert_int_equal(d.cwnd, 10 * MSS);
+	assert_true(d.answers_marks);
+	s.cwnd = s.ssthresh = 10 * MSS;
+	s.acked = 40 * MSS; /* looks further apart than windows */
+	s.marked = 20 * MSS;
+	d = update(&s);
+	assert_int_equal(d.cwnd, 11 * MSS); /* by the twenty that were not marked */
+	st.newreno.marks.answered = 20 * MSS;
+	s.marked = 21 * MSS;
+	assert_int_equal(update(&s).cwnd, 5 * MSS);
 }
 
 static void marks_beside_a_loss_reduce_nothing_more(void **state)

@@ -200,6 +200,40 @@ static void slow_start_grows_only_what_the_rate_holds_back(void **state)
 	assert_false(st.timely.slow_start);
 }
 
+/* It is known a round trip late, when the rate is several times what the path takes. */
+static void slow_start_ends_with_the_rate_that_was_delivered(void **state)
+{
+	struct cc_sample s = of_10_ms();
+
+	(void)state;
+	far_away();
+	for (unsigned i = 0; i < 4; i++)
+		cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 160 * MSS * 100);
+	s.min_rtt_us = 12000;
+	s.rate_bytes = 30 * MSS;
+	s.rate_us = 10000;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 30 * MSS * 100);
+	assert_false(st.timely.slow_start);
+	s.paced = false;
+	s.min_rtt_us = 10000;
+	s.recoveries = 1; /* that was of slow start */
+	s.now += 20 * NS_PER_MS;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 30 * MSS * 100);
+	s.now++;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 15 * MSS * 100);
+	far_away(); /* the rate was not the limit: more was delivered than in a round trip of it */
+	s = of_10_ms();
+	s.min_rtt_us = 12000;
+	s.rate_bytes = 30 * MSS;
+	s.rate_us = 10000;
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, 10 * MSS * 100);
+}
+
 static void its_step_is_a_segment_in_a_round_trip_at_most(void **state)
 {
 	struct cc_sample s = of_10_ms();
@@ -279,6 +313,111 @@ static void after_a_timeout_the_window_grows_from_a_segment(void **state)
 	assert_true(d.cwnd >= 10 * MSS);
 }
 
+/* --- the least round trip --- */
+
+/* A look a round trip later, on a path of so many. */
+static uint64_t later(struct cc_sample *s, uint32_t rtt_us)
+{
+	s->now += rtt_us * NS_PER_US;
+	s->interval_ns = rtt_us * NS_PER_US;
+	s->srtt_us = s->min_rtt_us = rtt_us;
+	s->cwnd = d.cwnd;
+	cc_timely.update(&st, s, &d);
+	return d.rate_bytes_s;
+}
+
+static void another_path_is_believed_after_ten_seconds(void **state)
+{
+	struct cc_sample s = of_10_ms();
+	tas_ns begin = s.now;
+	uint64_t rate;
+
+	(void)state;
+	far_away();
+	for (unsigned i = 0; i < 20; i++)
+		rate = later(&s, 1000);
+	while (s.now - begin < 10 * NS_PER_SEC) { /* after a reroute from 1 to 50 ms: the floor */
+		rate = later(&s, 50000);
+		assert_int_equal(st.timely.least_rtt_us, 1000);
+	}
+	assert_int_equal(rate, 2 * MSS * 20);
+	for (unsigned i = 0; i < 8; i++)
+		later(&s, 50000);
+	assert_int_equal(st.timely.least_rtt_us, 50000);
+	for (unsigned i = 0; i < 5; i++) /* it begins anew there */
+		rate = later(&s, 50000);
+	assert_true(rate > 2 * MSS * 20 * 16);
+	s.paced = false;
+	begin = s.now; /* and stays there */
+	while (s.now - begin < 20 * NS_PER_SEC)
+		assert_true(later(&s, 50000) >= rate);
+}
+
+static void the_least_round_trip_is_looked_for_at_half_the_rate(void **state)
+{
+	struct cc_sample s = of_10_ms();
+	tas_ns begin = s.now;
+	uint64_t rate;
+
+	(void)state;
+	far_away();
+	s.paced = false;
+	rate = 2 * later(&s, 10400);
+	assert_int_equal(st.timely.least_rtt_us, 10000);
+	while (s.now - begin < 10 * NS_PER_SEC) /* a queue of its own, no reason for another rate */
+		assert_int_equal(later(&s, 10400), rate / 2);
+	later(&s, 10400);
+	assert_int_equal(d.rate_bytes_s, rate / 4);
+	assert_in_range(d.cwnd, rate * 10400 / 2 / 1000000 - 2, rate * 10400 / 2 / 1000000);
+	later(&s, 10312); /* that is the least: a quarter of what may be queued below T_low */
+	assert_int_equal(d.rate_bytes_s, rate / 2);
+	assert_int_equal(st.timely.least_rtt_us, 10000);
+	begin = s.now;
+	while (s.now - begin < 10 * NS_PER_SEC)
+		later(&s, 10313);
+	for (unsigned i = 0; i < 30; i++)
+		later(&s, 10313 + i % 2 * 1000);
+	assert_int_equal(st.timely.least_rtt_us, 10313); /* longer, but within T_high: the rate stays */
+	assert_int_equal(d.rate_bytes_s, rate / 2);
+}
+
+/* Nothing was measured while it was silent. */
+static void a_timeout_is_no_reason_to_look_for_it(void **state)
+{
+	struct cc_sample s = of_10_ms();
+
+	(void)state;
+	far_away();
+	later(&s, 10000);
+	s.now += 20 * NS_PER_SEC;
+	s.timeouts = 1;
+	later(&s, 15000);
+	s.timeouts = 0;
+	later(&s, 15000);
+	assert_int_equal(st.timely.looks_until, 0);
+	assert_int_equal(st.timely.least_rtt_us, 10000);
+}
+
+static void marks_halve_it_once_for_each_window_of_data(void **state)
+{
+	struct cc_sample s = of_10_ms();
+	uint64_t rate;
+
+	(void)state;
+	far_away();
+	s.paced = false;
+	s.inflight = 20 * MSS;
+	s.marked = MSS;
+	rate = later(&s, 10000);
+	assert_int_equal(rate, 5 * MSS * 100);
+	s.acked = s.marked = 10 * MSS; /* sent before the first */
+	assert_int_equal(later(&s, 10000), rate);
+	assert_false(d.answers_marks);
+	assert_int_equal(later(&s, 10000), rate);
+	assert_int_equal(later(&s, 10000), rate / 2);
+	assert_true(d.answers_marks);
+}
+
 static void without_a_round_trip_it_waits_for_one(void **state)
 {
 	struct cc_sample s = { .mss = MSS, .cwnd = 10 * MSS, .min_rtt_us = UINT32_MAX };
@@ -298,6 +437,11 @@ static void without_a_round_trip_it_waits_for_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(slow_start_ends_with_the_rate_that_was_delivered),
+		cmocka_unit_test(another_path_is_believed_after_ten_seconds),
+		cmocka_unit_test(the_least_round_trip_is_looked_for_at_half_the_rate),
+		cmocka_unit_test(a_timeout_is_no_reason_to_look_for_it),
+		cmocka_unit_test(marks_halve_it_once_for_each_window_of_data),
 		cmocka_unit_test_setup(below_t_low_the_rate_grows_by_a_step, setup),
 		cmocka_unit_test_setup(above_t_high_it_falls_towards_it, setup),
 		cmocka_unit_test_setup(growing_round_trips_reduce_it_and_falling_ones_raise_it, setup),

@@ -204,11 +204,67 @@ TEST(reduction_is_said_once_on_new_data) /* RFC 3168 6.1.2: CWR */
 	app_writes(p, 2 * MSS);
 	expect(p, .flags = ACK | CWR, .ecn = ECT0, .seq = AT(10), .ack = 1, .len = MSS);
 	expect(p, .ecn = ECT0, .seq = AT(11), .ack = 1, .len = MSS);
-	give(p, .flags = ACK | ECE, .seq = 1, .ack = AT(12)); /* sent before it knew: answered already */
-	wait_ms(2);
-	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	give(p, .seq = 1, .ack = AT(12));
 	app_writes(p, MSS);
 	expect(p, .ecn = ECT0, .seq = AT(12), .ack = 1, .len = MSS);
+}
+
+/* Ten segments are out. */
+static struct peer *ten_out(void)
+{
+	struct peer *p = ecn();
+
+	app_writes(p, 10 * MSS);
+	for (uint32_t i = 0; i < 10; i++)
+		expect(p, .ecn = ECT0, .seq = AT(i), .ack = 1, .len = MSS);
+	return p;
+}
+
+/* All below is acknowledged, with ECE; more would be sent if the window let it. */
+static void give_echo(struct peer *p, uint32_t segments)
+{
+	flow_of(p)->flags |= FLOW_CWND_LIMITED;
+	give(p, .flags = ACK | ECE, .seq = 1, .ack = AT(segments));
+	wait_ms(2);
+}
+
+/* What was sent before the reduction comes with ECE, too, and asks for no other; the first mark after it
+ * does. Nothing of this grows the window. */
+TEST(echo_of_a_second_window_halves_it_again) /* RFC 3168 6.1.2 */
+{
+	struct peer *p = ten_out();
+
+	give_echo(p, 1);
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	for (uint32_t i = 2; i <= 10; i++) {
+		give_echo(p, i);
+		assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	}
+	app_writes(p, 5 * MSS);
+	expect(p, .flags = ACK | CWR, .ecn = ECT0, .seq = AT(10), .ack = 1, .len = MSS);
+	for (uint32_t i = 11; i < 15; i++)
+		expect(p, .ecn = ECT0, .seq = AT(i), .ack = 1, .len = MSS);
+	give_echo(p, 11);
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS / 2);
+	for (uint32_t i = 12; i <= 15; i++) {
+		give_echo(p, i);
+		assert_int_equal(flow_of(p)->cwnd, 5 * MSS / 2);
+	}
+}
+
+TEST(echo_completes_no_window) /* RFC 3168 6.1.2: nor in the fast path */
+{
+	struct peer *p = ten_out();
+	struct flow *f = flow_of(p);
+
+	give(p, .seq = 1, .ack = AT(1));
+	f->flags |= FLOW_CC_ACTIVE;
+	f->cwnd = 10 * MSS;
+	cold_of(p)->step_at = cold_of(p)->delivered + MSS;
+	give(p, .flags = ACK | ECE, .seq = 1, .ack = AT(3));
+	assert_int_equal(f->cwnd, 10 * MSS);
+	give(p, .seq = 1, .ack = AT(4));
+	assert_int_equal(f->cwnd, 11 * MSS);
 }
 
 TEST(reduction_at_the_least_window_is_said_too) /* else the peer would echo for ever */
@@ -360,6 +416,8 @@ int main(void)
 		RIG_TEST(window_probe_is_not_marked),
 		RIG_TEST(flow_without_ecn_is_never_marked),
 		RIG_TEST(echo_halves_the_window_once_for_each_window_of_data),
+		RIG_TEST(echo_of_a_second_window_halves_it_again),
+		RIG_TEST(echo_completes_no_window),
 		RIG_TEST(reduction_is_said_once_on_new_data),
 		RIG_TEST(reduction_at_the_least_window_is_said_too),
 		RIG_TEST(reduction_for_a_loss_is_said_on_new_data),
