@@ -207,7 +207,7 @@ static bool step(struct run *r)
 	unsigned work;
 	tas_ns next;
 
-	r->trace.now = r->now;
+	r->trace.now = r->oracle.now = r->now;
 	work = net_deliver(&r->net, r->now);
 	for (unsigned i = 0; i < r->d.hosts; i++)
 		work += host_poll(&r->host[i], r->now);
