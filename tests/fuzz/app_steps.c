@@ -7,7 +7,8 @@
 
 struct ctl_options options_step(struct step *s)
 {
-	static const char *const congestion[] = { "", "newreno", "cubic", "dctcp", "bbr" };
+	static const char *const congestion[] = { "", "newreno", "cubic", "dctcp", "bbr", "timely",
+		"const-rate", "none such" };
 	struct ctl_options o = { 0 };
 	uint8_t which = step_u8(s);
 
@@ -90,6 +91,18 @@ static void asks(struct peer *p, struct step *s)
 	app_info(&rig.apps, p->app->id, &info);
 }
 
+/* Mostly what was offered. */
+static void grows(struct peer *p, struct step *s)
+{
+	uint32_t offered = events_of(p) & (ABI_EV_GROW_RX | ABI_EV_GROW_TX), odd = step_u8(s);
+	struct ctl_grow m = { .flow = p->flow, .gen = p->gen, .event = offered & (0u - offered) };
+
+	if (odd != 0)
+		m.event = odd & 1 ? ABI_EV_GROW_RX : odd & 2 ? ABI_EV_GROW_TX : odd;
+	app_grow(&rig.apps, p->app->id, &m);
+	rig_run();
+}
+
 static void listens(struct step *s)
 {
 	uint8_t how = step_u8(s);
@@ -155,6 +168,7 @@ static void with_connection(struct wire_conn *c, uint8_t what, struct step *s)
 					ABI_BELL_LATE_ACKS),
 			0);
 		break;
+	case 11: grows(p, s); break;
 	default: writes(p, 40000, false); break;
 	}
 }

@@ -314,6 +314,12 @@ static void message(struct caller *c, struct step *s)
 		m.change.flow += other & 8 ? (uint32_t)step_wide(s) : 0;
 		m.change.options = options_step(s);
 		break;
+	case CTL_GROW:
+		m.grow = (struct ctl_grow){ .flow = of->flow,
+			.gen = of->gen,
+			.event = other & 4 ? ABI_EV_GROW_RX : ABI_EV_GROW_TX };
+		m.grow.flow += other & 8 ? (uint32_t)step_wide(s) : 0;
+		break;
 	case CTL_QUERY: fill_query(&m.text, s); break;
 	default: break;
 	}

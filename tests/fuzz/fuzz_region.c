@@ -195,8 +195,15 @@ static void asks(const struct wire_conn *c, struct step *s)
 	struct ctl_change change = { .flow = c->p->flow, .gen = c->p->gen };
 	struct ctl_info info = { .flow = c->p->flow, .gen = c->p->gen };
 	struct ctl_adopt adopt = { .flow = c->p->flow, .gen = c->p->gen };
+	struct ctl_grow grow = { .flow = c->p->flow, .gen = c->p->gen };
+	uint8_t which = step_u8(s);
 
-	switch (step_u8(s) & 3) {
+	if (which >= 0xe0) {
+		grow.event = which & 1 ? ABI_EV_GROW_RX : ABI_EV_GROW_TX;
+		app_grow(&rig.apps, app, &grow);
+		return;
+	}
+	switch (which & 3) {
 	case 0:
 		change.options = options_step(s);
 		app_options(&rig.apps, app, &change);

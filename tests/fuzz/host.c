@@ -35,19 +35,21 @@ void host_start(void)
 
 static void configure(uint8_t how)
 {
-	static const char *const congestion[] = { "newreno", "cubic", "dctcp", "cubic" };
+	static const char *const congestion[] = { "newreno", "cubic", "dctcp", "bbr", "timely", "const-rate",
+		"bbr", "bbr" };
 	struct tas_conf *c = &rig.conf;
 
 	c->ip.addresses6 = 1;
 	assert_true(prefix_parse("fd00::1/64", &c->ip.address6[0]));
 	c->ip.autoconf6 = CONF_ON;
-	strcpy(c->tcp.congestion, congestion[how & 3]);
+	strcpy(c->tcp.congestion, congestion[(how & 3) | (how >> 5 & 4)]);
 	c->tcp.ecn = (how & 4) != 0;
 	c->tcp.sack = (how & 8) == 0;
 	c->tcp.timestamps = (how & 16) == 0;
 	c->tcp.window_scaling = (how & 32) == 0;
 	c->memory.flows_max = HOST_FLOWS;
 	c->memory.rx_buffer = c->memory.tx_buffer = HOST_BUFFER; /* limits are near, and pages few */
+	c->memory.rx_buffer_max = c->memory.tx_buffer_max = 4 * HOST_BUFFER;
 	rig.uid[AT_HAND] = rig.uid[CHILD] = 1001;
 }
 

@@ -36,14 +36,15 @@ from clang import cindex
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 FILES = """
-fastpath/flow.[ch] fastpath/holes.[ch] fastpath/pace.[ch] fastpath/rack.[ch] fastpath/ranges.[ch]
-fastpath/recovery.c fastpath/rx.c fastpath/spurious.c fastpath/tcp_ack.c fastpath/tcp_ecn.c fastpath/tcp_int.h
-fastpath/tcp_rx.c fastpath/tcp_tx.c
-include/net/rtt.h include/net/seg.h include/net/seq.h include/net/tcp_opt.[ch]
+fastpath/appq.c fastpath/core.c fastpath/flow.[ch] fastpath/flow_table.c fastpath/holes.[ch] fastpath/pace.[ch]
+fastpath/rack.[ch] fastpath/ranges.[ch] fastpath/recovery.c fastpath/rx.c fastpath/spurious.c fastpath/tcp_ack.c
+fastpath/tcp_ecn.c fastpath/tcp_int.h fastpath/tcp_rx.c fastpath/tcp_tx.c fastpath/urgent.c
+include/net/cksum.h include/net/hdr.[ch] include/net/pkt.[ch] include/net/rtt.h include/net/seg.h include/net/seq.h
+include/net/tcp_opt.[ch]
 slowpath/cc*.[ch] slowpath/challenge.c slowpath/conn*.c slowpath/cookie.c slowpath/handshake.c
 slowpath/handshake_cookie.c slowpath/hystart.c slowpath/icmp_sp.c slowpath/isn.c slowpath/limit.h slowpath/listen.c
-slowpath/pmtu.c slowpath/room.c slowpath/sp_cc.c slowpath/sp_end.c slowpath/tcp_in.c slowpath/tcp_out.c
-slowpath/timer.[ch] slowpath/unaccepted.c
+slowpath/pmtu.c slowpath/ports.c slowpath/room.c slowpath/siphash.c slowpath/sp.c slowpath/sp_cc.c slowpath/sp_end.c
+slowpath/tcp_in.c slowpath/tcp_out.c slowpath/timer.[ch] slowpath/unaccepted.c
 """.split()
 SIMS = "two_hosts|peer|hostile"
 TURNED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fastpath/port.h"
 #include "include/net/icmp6.h"
+#include "slowpath/pmtu.h"
 
 enum { CALLS_MAX = 4000 };
 
@@ -47,7 +49,7 @@ static void draw_tcp(struct conf_tcp *t, struct tas_rand *r, enum draw_kind kind
 static void draw_conf(struct tas_conf *c, struct tas_rand *r, enum draw_kind kind)
 {
 	conf_defaults(c);
-	c->port.mtu = kind != DRAW_WILD || !one_in(r, 3) ? 1500 : 576 + below(r, 4000);
+	c->port.mtu = kind != DRAW_WILD || !one_in(r, 3) ? 1500 : 576 + below(r, PORT_MTU_MAX - 576 + 1);
 	c->fastpath.cores_max = 1 + (kind == DRAW_WILD ? below(r, 3) : 0);
 	c->fastpath.cores_min = 1 + below(r, c->fastpath.cores_max);
 	c->port.rx_descriptors = c->port.tx_descriptors = kind == DRAW_WILD ? 64u << below(r, 5) : 512;
@@ -325,6 +327,24 @@ static bool clients_speak_first(const struct draw *d)
 	return true;
 }
 
+/* A link further on takes less than the host's own; some routers say so, some do not, and some not always.
+ * Where nobody says so a connection must find the size by itself. Its first step down is the only one that it
+ * is sure to take (conn_pmtu_timeout()): of those below, it leaves out what its oldest segment fits. */
+static void draw_path(struct draw_host *h, struct tas_rand *r, bool v6)
+{
+	struct link_model *m = &h->link;
+	uint32_t mtu = h->conf.port.mtu, least = v6 ? PMTU_MIN_V6 : PMTU_MIN_V4;
+
+	if (!one_in(r, 3))
+		return;
+	m->tell = one_in(r, 3) ? 0 : one_in(r, 2) ? 1000000 : below(r, 1000000);
+	m->old_router = one_in(r, 4);
+	if (m->tell < 1000000)
+		least = pmtu_smaller(!v6, (uint16_t)mtu);
+	if (least < mtu)
+		m->mtu = least + below(r, mtu - least);
+}
+
 static void draw_late(struct draw *d, struct tas_rand *r)
 {
 	bool cookies = d->kind == DRAW_CLEAN && clients_speak_first(d);
@@ -336,6 +356,8 @@ static void draw_late(struct draw *d, struct tas_rand *r)
 		c->memory.tx_buffer_max = one_in(r, 2) ? 0 : 4 * ring_size(r);
 		if (cookies && one_in(r, 2))
 			c->tcp.syn_cookies = CONF_ON;
+		if (d->kind == DRAW_WILD)
+			draw_path(&d->host[i], r, d->v6);
 	}
 }
 

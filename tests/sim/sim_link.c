@@ -7,6 +7,7 @@
 #include "include/base/assert.h"
 #include "include/net/nd.h"
 #include "include/net/pkt.h"
+#include "tests/sim/sim_router.h"
 
 #define BURST_MAX_NS (100 * NS_PER_MS)
 
@@ -248,6 +249,29 @@ static void enqueue(struct net *n, unsigned from, const uint8_t *bytes, uint32_t
 	}
 }
 
+/* --- a router --- */
+
+static bool fits(const struct link_model *m, const uint8_t *bytes, uint32_t len)
+{
+	return m->mtu == 0 || !is_ip(bytes) || len - RTE_ETHER_HDR_LEN <= m->mtu;
+}
+
+static void too_big(struct net *n, unsigned from, const uint8_t *bytes, uint32_t len, tas_ns now)
+{
+	const struct link_model *m = &n->end[from].model;
+	uint8_t answer[ROUTER_FRAME_MAX];
+	uint32_t answer_len;
+
+	n->end[from].stats.too_big++;
+	spoilt_or_lost(n, &n->end[from], bytes, len, now);
+	trace_frame(n->trace, (char)('A' + from), "TOO BIG", bytes, len);
+	if (!rand_chance_ppm(&n->rand, m->tell))
+		return;
+	answer_len = router_too_big(answer, bytes, len, m->mtu, m->old_router);
+	enqueue(n, LINK_ROUTER, answer, answer_len, now + m->delay, false);
+	trace_frame(n->trace, 'A' + LINK_ROUTER, "", answer, answer_len);
+}
+
 void net_send(struct net *n, unsigned from, const uint8_t *bytes, uint32_t len, tas_ns now)
 {
 	struct link_end *e = &n->end[from];
@@ -262,6 +286,10 @@ void net_send(struct net *n, unsigned from, const uint8_t *bytes, uint32_t len, 
 		e->stats.lost++;
 		spoilt_or_lost(n, e, bytes, len, now);
 		trace_frame(n->trace, (char)('A' + from), fate, bytes, len);
+		return;
+	}
+	if (!fits(&e->model, bytes, len)) {
+		too_big(n, from, bytes, len, now);
 		return;
 	}
 	fate = "";

@@ -15,7 +15,7 @@
 #include "include/base/time.h"
 #include "tests/sim/sim_trace.h"
 
-enum { LINK_HOSTS_MAX = 4, LINK_FRAME_MAX = 9100 };
+enum { LINK_HOSTS_MAX = 4, LINK_ROUTER = LINK_HOSTS_MAX, LINK_FRAME_MAX = 9100 };
 
 /* Chances are per frame, in millionths. */
 struct link_model {
@@ -29,13 +29,16 @@ struct link_model {
 	uint32_t mark_above;       /* more than so many wait: what is ECN-capable is marked; 0: never */
 	tas_ns down_every;         /* a flap about so often; 0: never */
 	tas_ns down_for;
+	uint32_t mtu;  /* behind the uplink a router has a link that takes IP packets of so much; 0: of any */
+	uint32_t tell; /* chance that it says so to the sender of a larger one (sim_router.h) */
+	bool old_router; /* it says so, but not what would fit */
 };
 
 enum { LINK_ASKS = 3 }; /* as often a neighbour is asked for (RFC 4861 MAX_MULTICAST_SOLICIT) */
 
 struct link_stats {
 	uint64_t frames, lost, lost_payload; /* payload: of TCP, when the frame did not arrive whole */
-	uint64_t duplicated, reordered, corrupted, marked, queue_full, receiver_full;
+	uint64_t duplicated, reordered, corrupted, marked, queue_full, receiver_full, too_big;
 };
 
 struct link_frame {
@@ -59,7 +62,7 @@ struct net {
 	struct trace *trace;
 	uint64_t order;
 	unsigned hosts;
-	struct link_end end[LINK_HOSTS_MAX];
+	struct link_end end[LINK_HOSTS_MAX + 1]; /* the last is the router */
 	struct link_frame **heap;
 	uint32_t waiting, room;
 	/* When questions for an address, or answers, were lost: the last ones, the latest last; 0: never */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/sim/sim_hashes.h"
 #include "tests/sim/sim_host.h"
 #include "tests/sim/sim_run.h"
 
@@ -16,7 +17,8 @@ struct args {
 	const struct sim_program *program;
 	const char *name;
 	uint64_t from, to;
-	bool trace, quiet, ranged, single;
+	bool trace, quiet, ranged, single, renew;
+	struct sim_hashes hashes; /* of the usual run */
 };
 
 struct sum {
@@ -79,6 +81,8 @@ static void one(const struct args *a, uint64_t seed, struct sum *s, struct sim_o
 		.other = a->program->other };
 
 	sim_run(seed, &opt, o);
+	if (o->ok && !hashes_same(&a->hashes, seed, o->hash))
+		o->ok = false;
 	add(s, o);
 	if (o->ok)
 		return;
@@ -115,11 +119,25 @@ static int same_twice(const struct args *a)
 	return 1;
 }
 
+static int renew(const struct args *a)
+{
+	struct sim_hashes h = { .name = a->program->hashes };
+	struct sim_outcome o;
+	struct sum s = { 0 };
+
+	for (unsigned i = 0; i < HASHES_SEEDS; i++) {
+		one(a, i + 1, &s, &o);
+		h.hash[i] = o.hash;
+	}
+	return s.failed == 0 && hashes_write(&h) ? 0 : 1;
+}
+
 static bool parse(int argc, char **argv, struct args *a)
 {
 	static const struct option options[] = { { "seed", required_argument, NULL, 's' },
 		{ "seeds", required_argument, NULL, 'r' }, { "trace", no_argument, NULL, 't' },
-		{ "quiet", no_argument, NULL, 'q' }, { NULL, 0, NULL, 0 } };
+		{ "quiet", no_argument, NULL, 'q' }, { "hashes", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -131,6 +149,8 @@ static bool parse(int argc, char **argv, struct args *a)
 			a->trace = true;
 		else if (c == 'q')
 			a->quiet = true;
+		else if (c == 'h' && a->program->hashes != NULL)
+			a->renew = true;
 		else
 			return false;
 	}
@@ -152,17 +172,22 @@ int sim_main(int argc, char **argv, const struct sim_program *p)
 	int rc;
 
 	if (!parse(argc, argv, &a)) {
-		fprintf(stderr, "usage: %s [--seeds A..B [--quiet] | --seed N [--trace]]\n", argv[0]);
+		fprintf(stderr, "usage: %s [--seeds A..B [--quiet] | --seed N [--trace]%s]\n", argv[0],
+			p->hashes != NULL ? " | --hashes" : "");
 		return 2;
 	}
 	if (host_eal_start() != 0)
 		return 1;
 	signal(SIGABRT, on_abort);
 	signal(SIGSEGV, on_abort);
+	if (a.renew)
+		return renew(&a);
 	if (a.single)
 		sim_describe(a.from, &(struct sim_options){ .other = p->other }, stdout);
 	else if (!a.ranged)
 		a.quiet = true;
+	if (!a.single && !a.ranged && !hashes_read(&a.hashes, p->hashes))
+		return 1;
 	rc = seeds(&a);
 	return rc != 0 || a.single || a.ranged ? rc : same_twice(&a);
 }

@@ -7,6 +7,7 @@
 
 #include "fastpath/tcp_int.h"
 #include "include/net/pkt.h"
+#include "tests/sim/sim_villain.h"
 
 void oracle_begin(struct oracle *o, struct host *hosts, unsigned nhosts)
 {
@@ -58,10 +59,9 @@ static void syn_sent(struct wire *w, struct wire *back, const struct seg *seg, c
 	if (before && w->iss == seg->seq.v)
 		return;
 	w->syn_seen = true;
-	w->fin_seen = w->edge_known = false;
+	w->fin_seen = w->edge_known = w->edge_said = false;
 	w->iss = seg->seq.v;
-	w->next = w->acked = seg->seq.v + 1;
-	w->acked = seg->ack.v;
+	w->next = seg->seq.v + 1;
 	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &opts);
 	w->wscale = opts.has & TCP_HAS_WSCALE ? opts.wscale : -1;
 	if (before && !(seg->flags & RTE_TCP_ACK_FLAG)) /* a new connection: what was before is over */
@@ -98,6 +98,35 @@ static void data_sent(struct oracle *o, struct wire *w, const struct wire *back,
 		w->next = end + fin;
 }
 
+/* Was it written before others that went: by the slow path, or, if they went at the same moment, by another
+ * core? */
+static bool is_late(const struct wire *w, const struct seg *seg)
+{
+	return after(w->acked, seg->ack.v) || (seg->payload_len == 0 && after(w->next, seg->seq.v));
+}
+
+/* RFC 9293 3.8.6: a window does not shrink. One that is cut off to the units of its scale may seem to. */
+static void window_sent(struct oracle *o, struct wire *w, const struct wire *back, const struct seg *seg)
+{
+	uint32_t edge = edge_of(w, back, seg), unit = 1u << shift_of(w, back);
+
+	if (!(seg->flags & RTE_TCP_ACK_FLAG) || (w->edge_said && is_late(w, seg)))
+		return;
+	if (o->hostile && w->port >= VILLAIN_PORT && w->port < VILLAIN_PORT + VILLAIN_PORTS)
+		return; /* another listener may be there than that whose scale a cookie's SYN-ACK said */
+	if (!w->edge_said)
+		w->edge_before = w->edge_sent = edge;
+	else if (o->now != w->said_at)
+		w->edge_before = w->edge_sent;
+	if (after(w->edge_before, edge + unit - 1))
+		wrong(o, w, "%c takes back %u bytes of its window", 'A' + w->from, w->edge_before - edge);
+	if (after(edge, w->edge_sent))
+		w->edge_sent = edge;
+	w->edge_said = true;
+	w->said_at = o->now;
+	w->acked = seg->ack.v;
+}
+
 static void segment_sent(struct oracle *o, struct wire *w, struct wire *back, const struct seg *seg,
 	const uint8_t *frame)
 {
@@ -105,6 +134,7 @@ static void segment_sent(struct oracle *o, struct wire *w, struct wire *back, co
 		return;
 	if (seg->flags & RTE_TCP_SYN_FLAG) {
 		syn_sent(w, back, seg, frame);
+		window_sent(o, w, back, seg);
 		return;
 	}
 	if (!w->syn_seen || !back->syn_seen)
@@ -113,6 +143,7 @@ static void segment_sent(struct oracle *o, struct wire *w, struct wire *back, co
 		wrong(o, w, "%c acknowledges %u bytes that were never sent", 'A' + w->from,
 			seg->ack.v - back->next);
 	data_sent(o, w, back, seg);
+	window_sent(o, w, back, seg);
 }
 
 static void segment_arrives(struct wire *w, const struct wire *back, const struct seg *seg)
@@ -167,6 +198,16 @@ static void flow_goes_back(struct oracle *o, char host, uint32_t id, const char 
 	oracle_found(o, "%c's flow %u: %s went back by %lu", host, id, what, by);
 }
 
+/* Without an application there are no rings: what it wrote is gone, or there was nothing yet; and what came
+ * for one that has not accepted lies in memory that grows with it, whatever was offered. */
+static void flow_check_alone(struct oracle *o, char host, uint32_t id, const struct flow *f)
+{
+	if (f->gen == 0 || f->rx_unread > flow_rx_size(f) || f->tx_avail > flow_tx_size(f) ||
+		f->tx_inflight > f->tx_avail + (f->flags & FLOW_TX_FIN ? 1u : 0u))
+		oracle_found(o, "%c's flow %u, without an application: %u unread of %u, %u of %u in flight",
+			host, id, f->rx_unread, flow_rx_size(f), f->tx_inflight, f->tx_avail);
+}
+
 static void flow_look(struct oracle *o, struct host *h, uint32_t id)
 {
 	const struct flow *f = &h->fp.flows[id];
@@ -180,7 +221,10 @@ static void flow_look(struct oracle *o, struct host *h, uint32_t id)
 	/* and so is one of a path (RFC 4821), in the step in which it goes */
 	if (k->path.is_out && k->path.to > s->fresh)
 		probe = max_u32(probe, (uint32_t)(k->path.to - k->path.from));
-	flow_check(f);
+	if (f->app != APP_NONE)
+		flow_check(f);
+	else
+		flow_check_alone(o, h->letter, id, f);
 	if (s->gen == f->gen) {
 		if (f->rx_nxt < s->rx_nxt)
 			flow_goes_back(o, h->letter, id, "rx_nxt", s->rx_nxt - f->rx_nxt);
@@ -206,7 +250,7 @@ void oracle_step(struct oracle *o)
 			const struct flow *f = &h->fp.flows[id];
 
 			in_use -= f->state != TCP_FREE;
-			if (((TCP_STATES_FAST >> f->state) & 1) && f->app != APP_NONE)
+			if ((TCP_STATES_FAST >> f->state) & 1)
 				flow_look(o, h, id);
 		}
 	}

@@ -2,9 +2,10 @@
 /* sim_oracle.h - what must hold in every run, seen from outside: on the wire and in the flows of each host.
  *
  *   wire   every frame is sound; what is acknowledged was sent; nothing is sent past the right edge that
- *          reached the sender; nothing follows a FIN
- *   flows  flow_check(); rx_nxt, tx_una and the advertised right edge never go back; what is sent fits the
- *          congestion window and one segment, but for the first hole of a recovery
+ *          reached the sender; nothing follows a FIN; the right edge that one says does not go back
+ *   flows  flow_check(); rx_nxt, tx_una and the advertised right edge never go back, with or without an
+ *          application; what is sent fits the congestion window and one segment, but for the first hole of
+ *          a recovery
  *   end    every flow, record, ring, timer, hold and packet buffer came back; counters agree with what
  *          applications read
  * A finding is a sentence in `what`; the first one stands. Owner: the run. */
@@ -20,15 +21,16 @@ enum { ORACLE_WIRES_MAX = 65536, ORACLE_FLOWS_MAX = 4096 };
 
 /* One direction of a connection on the wire. */
 struct wire {
-	bool used, syn_seen, fin_seen, edge_known;
+	bool used, syn_seen, fin_seen, edge_known, edge_said;
 	uint8_t from, to;
 	uint16_t port, peer_port; /* of `from` and `to` */
 	uint32_t iss, next;       /* next: after the last byte sent */
 	uint32_t fin_at;
-	int wscale;              /* as its SYN says; -1: none */
-	uint32_t edge_delivered; /* right edge for the other direction, as it reached the other side */
-	uint32_t acked;          /* the highest sent */
-	uint32_t scaled : 1;     /* both SYNs had a scale */
+	int wscale;                /* as its SYN says; -1: none */
+	uint32_t edge_delivered;   /* right edge for the other direction, as it reached the other side */
+	uint32_t acked, edge_sent; /* the highest sent: acknowledgement, and right edge, */
+	uint32_t edge_before;      /* and that one before what was sent at said_at */
+	tas_ns said_at;
 };
 
 struct flow_seen {
@@ -42,6 +44,7 @@ struct oracle {
 	bool hostile; /* messages that no library sends are to be expected */
 	struct host *hosts;
 	unsigned nhosts; /* what others send is not held to anything */
+	tas_ns now;      /* the run's */
 	struct wire wire[ORACLE_WIRES_MAX];
 	struct flow_seen flow[LINK_HOSTS_MAX][ORACLE_FLOWS_MAX];
 	char what[256]; /* empty: nothing found */

@@ -207,7 +207,7 @@ static bool step(struct run *r)
 	unsigned work;
 	tas_ns next;
 
-	r->trace.now = r->now;
+	r->trace.now = r->oracle.now = r->now;
 	work = net_deliver(&r->net, r->now);
 	for (unsigned i = 0; i < r->d.hosts; i++)
 		work += host_poll(&r->host[i], r->now);
@@ -433,6 +433,9 @@ static void describe_link(const struct link_model *m, FILE *to)
 		fprintf(to, ", corrupt %.2f%%", m->corrupt / 1e4);
 	if (m->down_every != 0)
 		fprintf(to, ", down %.0f of %.0f ms", (double)m->down_for / 1e6, (double)m->down_every / 1e6);
+	if (m->mtu != 0)
+		fprintf(to, ", path mtu %u (told %.0f%%%s)", m->mtu, m->tell / 1e4,
+			m->old_router ? ", not how much" : "");
 }
 
 void sim_describe(uint64_t seed, const struct sim_options *opt, FILE *to)

@@ -82,7 +82,7 @@ static void ask_listen(struct villain *v)
 	struct apps *as = &v->host->apps;
 
 	if (below(v, 8) == 0)
-		l.port = (uint16_t)(VILLAIN_PORT + below(v, 3));
+		l.port = (uint16_t)(VILLAIN_PORT + below(v, VILLAIN_PORTS));
 	if (below(v, 8) == 0)
 		memset(l.options.congestion, 'x', sizeof(l.options.congestion));
 	if (below(v, 8) == 0)
@@ -96,7 +96,7 @@ static void ask_listen(struct villain *v)
 static void ask_connect(struct villain *v)
 {
 	struct ctl_connect c = { .remote = host_addr(v->peer),
-		.remote_port = (uint16_t)(VILLAIN_PORT + below(v, 3)),
+		.remote_port = (uint16_t)(VILLAIN_PORT + below(v, VILLAIN_PORTS)),
 		.context = below(v, 3) };
 
 	if (v->flows == VILLAIN_FLOWS)

@@ -13,7 +13,7 @@
 #include "include/base/rand.h"
 #include "include/base/time.h"
 
-enum { VILLAIN_FLOWS = 16, VILLAIN_CONTEXTS = 3, VILLAIN_PORT = 6000 };
+enum { VILLAIN_FLOWS = 16, VILLAIN_CONTEXTS = 3, VILLAIN_PORT = 6000, VILLAIN_PORTS = 3 };
 
 struct host;
 

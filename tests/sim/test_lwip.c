@@ -7,5 +7,8 @@
 int main(int argc, char **argv)
 {
 	return sim_main(argc, argv,
-		&(struct sim_program){ .seeds = 300, .long_seeds = 30000, .other = OTHER_LWIP });
+		&(struct sim_program){ .hashes = "lwip",
+			.seeds = 300,
+			.long_seeds = 30000,
+			.other = OTHER_LWIP });
 }

@@ -7,5 +7,8 @@
 int main(int argc, char **argv)
 {
 	return sim_main(argc, argv,
-		&(struct sim_program){ .seeds = 1000, .long_seeds = 100000, .other = OTHER_PEER });
+		&(struct sim_program){ .hashes = "peer",
+			.seeds = 1000,
+			.long_seeds = 100000,
+			.other = OTHER_PEER });
 }

@@ -7,5 +7,6 @@
 
 int main(int argc, char **argv)
 {
-	return sim_main(argc, argv, &(struct sim_program){ .seeds = 1000, .long_seeds = 100000 });
+	return sim_main(argc, argv,
+		&(struct sim_program){ .hashes = "two_hosts", .seeds = 1000, .long_seeds = 100000 });
 }
