@@ -137,7 +137,7 @@ static void timely_slow_start(struct cc_timely_state *t, const struct cc_sample 
 		if (s->rate_us > 0)
 			t->rate = fmin(t->rate, (double)s->rate_bytes * 1e6 / (double)s->rate_us);
 	} else if (s->acked > 0 && (s->paced || s->cwnd_limited))
-		t->rate *= pow(2, rounds);
+		t->rate *= 1 + rounds * (1 + rounds) / 2; /* about 2^rounds, in no library's last digit */
 }
 
 static void timely_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)

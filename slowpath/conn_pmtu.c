@@ -81,30 +81,38 @@ bool conn_pmtu_too_big(struct sp *sp, uint32_t id, uint16_t mtu)
 	return true;
 }
 
-/* What goes again first is larger than this. */
-static bool head_exceeds(const struct flow *f, const struct flow_cold *k, uint16_t mss)
+/* The next size for which what goes again first is too large; 0: there is none. */
+static uint16_t smaller_than_head(const struct sp *sp, uint32_t id)
 {
+	const struct flow *f = &sp->fp->flows[id];
+	const struct flow_cold *k = &sp->fp->cold[id];
 	uint64_t hole = k->sacked.n > 0 ? ranges_all(&k->sacked)[0].from - f->tx_una : f->tx_inflight;
+	uint64_t head = min_u64(min_u64(hole, f->tx_inflight), f->mss) + headers(sp, id);
+	uint16_t mtu = (uint16_t)(f->mss + headers(sp, id)), smaller;
 
-	return min_u64(min_u64(hole, f->tx_inflight), f->mss) > mss;
+	for (;; mtu = smaller) {
+		smaller = pmtu_smaller(is_v4(sp, id), mtu);
+		if (smaller == mtu || head > smaller)
+			return smaller == mtu ? 0 : smaller;
+	}
 }
 
 void conn_pmtu_timeout(struct sp *sp, uint32_t id)
 {
 	struct flow *f = &sp->fp->flows[id];
 	struct conn_pmtu *m = &sp->conn[id].pmtu;
-	uint16_t mtu = (uint16_t)(f->mss + headers(sp, id)), smaller = pmtu_smaller(is_v4(sp, id), mtu), mss;
+	uint16_t smaller;
 
 	m->timeouts = m->una == f->tx_una ? (uint16_t)(m->timeouts + (m->timeouts < UINT16_MAX)) : 1;
 	m->una = f->tx_una;
-	if (!sp->conf->tcp.mtu_probing || m->timeouts < TIMEOUTS || smaller == mtu ||
+	if (!sp->conf->tcp.mtu_probing || m->timeouts < TIMEOUTS ||
 		(sp->conn[id].opt.flags & CTL_OPTION_ANY_PATH))
 		return;
-	mss = (uint16_t)(smaller - headers(sp, id));
-	if (f->snd_wnd == 0 || !head_exceeds(f, &sp->fp->cold[id], mss)) /* a closed window takes nothing */
+	smaller = smaller_than_head(sp, id);
+	if (f->snd_wnd == 0 || smaller == 0) /* a closed window takes nothing */
 		return;
 	probe_over(sp, id);
-	f->mss = mss;
+	f->mss = (uint16_t)(smaller - headers(sp, id));
 	m->high = (uint16_t)(m->full + 1);
 	m->tried = 0;
 	m->next = sp->now + PROBES_APART;

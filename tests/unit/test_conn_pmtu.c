@@ -137,6 +137,16 @@ TEST(small_segments_that_vanish_stay_as_they_are)
 	overlook();
 }
 
+TEST(segment_between_two_sizes_becomes_small_enough) /* a size that it fits is left out */
+{
+	struct peer *p = established(.nodelay = true);
+
+	app_writes(p, BASE);
+	wait_ms(5000);
+	assert_int_equal(flow_of(p)->mss, LEAST);
+	overlook();
+}
+
 TEST(closed_window_is_no_black_hole) /* it answers what is sent again, and takes nothing */
 {
 	struct peer *p = sending(established(.nodelay = true), 2);
@@ -376,6 +386,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(full_segments_that_vanish_thrice_become_smaller),
 		RIG_TEST(small_segments_that_vanish_stay_as_they_are),
+		RIG_TEST(segment_between_two_sizes_becomes_small_enough),
 		RIG_TEST(closed_window_is_no_black_hole),
 		RIG_TEST(timeouts_with_progress_in_between_are_no_black_hole),
 		RIG_TEST(without_probing_segments_keep_their_size),
