@@ -51,10 +51,10 @@ static struct {
 
 /* Memory that it has: what is left at the end is freed with it. */
 struct chunk {
-	_Alignas(16) LIST_ENTRY(chunk) all;
-};
+	LIST_ENTRY(chunk) all;
+} __attribute__((aligned(16))); /* what stands behind it is, too */
 
-static LIST_HEAD(, chunk) chunks = LIST_HEAD_INITIALIZER(chunks);
+static LIST_HEAD(chunk_list, chunk) chunks = LIST_HEAD_INITIALIZER(chunks);
 
 /* lwIP's own calls of these end here. */
 uint32_t sys_now(void) { return (uint32_t)(at.now / NS_PER_MS); }
