@@ -328,8 +328,7 @@ static bool clients_speak_first(const struct draw *d)
 }
 
 /* A link further on takes less than the host's own; some routers say so, some do not, and some not always.
- * Where nobody says so a connection must find the size by itself. Its first step down is the only one that it
- * is sure to take (conn_pmtu_timeout()): of those below, it leaves out what its oldest segment fits. */
+ * Where nobody says so a connection must find the size by itself. */
 static void draw_path(struct draw_host *h, struct tas_rand *r, bool v6)
 {
 	struct link_model *m = &h->link;
@@ -339,8 +338,6 @@ static void draw_path(struct draw_host *h, struct tas_rand *r, bool v6)
 		return;
 	m->tell = one_in(r, 3) ? 0 : one_in(r, 2) ? 1000000 : below(r, 1000000);
 	m->old_router = one_in(r, 4);
-	if (m->tell < 1000000)
-		least = pmtu_smaller(!v6, (uint16_t)mtu);
 	if (least < mtu)
 		m->mtu = least + below(r, mtu - least);
 }
