@@ -50,7 +50,7 @@ static uint32_t hash(const struct siphash_key *k, const struct flow_key *key, tc
 	struct {
 		struct flow_key key;
 		uint32_t irs, options;
-	} in = { *key, irs.v, options_bits(o) };
+	} in = { *key, irs.v, options_bits(o) | o->own_wscale << 8 | (uint32_t)o->own_window << 16 };
 
 	static_assert(sizeof(in) == sizeof(*key) + 8, "no padding");
 	return (uint32_t)siphash_2_4(k, &in, sizeof(in));

@@ -2,11 +2,12 @@
 /* cookie.h - SYN cookies: initial sequence numbers by which a connection that nobody remembers is known again
  * (RFC 4987 3.6).
  * Guarantee: cookie_open() takes a number only if cookie_make() gave it, for the same addresses, ports,
- * peer's sequence number and options, not longer ago than COOKIE_VALID_NS; who does not know the secret
- * guesses one with a probability of 2^-28 for each acknowledgement that it sends. Every COOKIE_PERIOD_NS
- * another key is derived from the secret; those of the current and of the last period are known.
+ * peer's sequence number, options and offer of ours, not longer ago than COOKIE_VALID_NS; who does not know
+ * the secret guesses one with a probability of 2^-28 for each acknowledgement that it sends. Every
+ * COOKIE_PERIOD_NS another key is derived from the secret; those of the current and of the last period are
+ * known.
  *
- *   cookie = low half of H(period's key; addresses, ports, peer's number, options) ^ index of the MSS << 29
+ *   cookie = low half of H(period's key; addresses, ports, peer's number, options, offer) ^ MSS's index << 29
  *
  * What does not fit there is in the lowest bits of our timestamp, which the peer
  * echoes: window scale, SACK and ECN, as Linux has them. Without timestamps a connection is without these.
@@ -41,6 +42,10 @@ struct cookie_options {
 	bool timestamps; /* if not, there is nothing else */
 	bool sack, ecn;
 	uint8_t wscale; /* the peer's, or COOKIE_NO_WSCALE */
+	/* What the SYN-ACK offers, which no echo tells: a listener that would offer something else by now
+	 * does not know the cookie. */
+	uint8_t own_wscale;
+	uint16_t own_window;
 };
 
 struct cookies cookies_of(const uint8_t secret[COOKIE_SECRET_LEN]);

@@ -18,6 +18,12 @@ bool cookie_wanted(const struct sp *sp, const struct listener *l)
 	return l->embryos.count >= sp->conf->tcp.backlog_max || room_is_short(sp);
 }
 
+static void offer(const struct sp *sp, const struct listener *l, struct cookie_options *o)
+{
+	o->own_window = options_first_window(sp->conf, &l->options);
+	o->own_wscale = o->wscale != COOKIE_NO_WSCALE ? options_wscale(sp->conf, &l->options) : 0;
+}
+
 static struct cookie_options agreed(const struct sp *sp, uint8_t alg, const struct tcp_opts *o,
 	const struct seg *seg)
 {
@@ -55,10 +61,11 @@ void cookie_answer(struct sp *sp, struct listener *l, const uint8_t *frame, cons
 
 	tcp_opt_parse(frame + seg->opts_off, seg->opts_len, &theirs);
 	o = agreed(sp, alg, &theirs, seg);
+	offer(sp, l, &o);
 	fields.seq = cookie_make(&sp->cookies, key, seg->seq, handshake_peer_mss(&theirs, key->remote), &o,
 		sp->now);
 	fields.ack = seq_add(seg->seq, 1);
-	fields.wnd = options_first_window(sp->conf, &l->options);
+	fields.wnd = o.own_window;
 	fields.flags |= o.ecn ? RTE_TCP_ECE_FLAG : 0;
 	if (o.ecn && alg == CC_DCTCP)
 		fields.ecn = IP_ECN_ECT0;
@@ -68,7 +75,7 @@ void cookie_answer(struct sp *sp, struct listener *l, const uint8_t *frame, cons
 			(o.wscale != COOKIE_NO_WSCALE ? TCP_HAS_WSCALE : 0);
 		ours.ts_val = cookie_ts((uint32_t)(sp->now / NS_PER_MS) + isn_ts_offset(&sp->isn, key), &o);
 		ours.ts_ecr = theirs.ts_val;
-		ours.wscale = options_wscale(sp->conf, &l->options);
+		ours.wscale = o.own_wscale;
 	}
 	hdr_tmpl_init(&h, &sp->fp->port->mac, &eth->src_addr, key, 0, 0, false);
 	options_class(sp, &l->options, &h);
@@ -99,13 +106,14 @@ static void remember(struct sp *sp, uint32_t id, const struct seg *seg, const st
 }
 
 /* The options are believed because they are part of what the cookie was made of. */
-static bool opens(struct sp *sp, const struct flow_key *key, const struct seg *seg, struct cookie_options *o,
-	uint16_t *mss)
+static bool opens(struct sp *sp, const struct listener *l, const struct flow_key *key, const struct seg *seg,
+	struct cookie_options *o, uint16_t *mss)
 {
 	tcp_seq irs = seq_add(seg->seq, UINT32_MAX), cookie = seq_add(seg->ack, UINT32_MAX);
 
 	*o = seg->has_ts ? cookie_ts_options(seg->ts_ecr)
 			 : (struct cookie_options){ .wscale = COOKIE_NO_WSCALE };
+	offer(sp, l, o);
 	return cookie_open(&sp->cookies, key, irs, cookie, o, sp->now, mss);
 }
 
@@ -118,7 +126,7 @@ enum cookie_ack cookie_ack_in(struct sp *sp, const uint8_t *frame, const struct 
 
 	if (l == NULL || l->cookies_until < sp->now)
 		return COOKIE_IS_NONE;
-	if (!opens(sp, key, seg, &o, &mss)) {
+	if (!opens(sp, l, key, seg, &o, &mss)) {
 		sp_count(sp, CNT_TCP_COOKIES_FAILED, 1);
 		return COOKIE_IS_NONE;
 	}

@@ -7,7 +7,6 @@
 
 #include "fastpath/tcp_int.h"
 #include "include/net/pkt.h"
-#include "tests/sim/sim_villain.h"
 
 void oracle_begin(struct oracle *o, struct host *hosts, unsigned nhosts)
 {
@@ -112,8 +111,6 @@ static void window_sent(struct oracle *o, struct wire *w, const struct wire *bac
 
 	if (!(seg->flags & RTE_TCP_ACK_FLAG) || (w->edge_said && is_late(w, seg)))
 		return;
-	if (o->hostile && w->port >= VILLAIN_PORT && w->port < VILLAIN_PORT + VILLAIN_PORTS)
-		return; /* another listener may be there than that whose scale a cookie's SYN-ACK said */
 	if (!w->edge_said)
 		w->edge_before = w->edge_sent = edge;
 	else if (o->now != w->said_at)

@@ -6,7 +6,7 @@
 
 enum { BACKLOG = 4 }; /* of handshakes that are not complete */
 
-static const struct listener *listener(void)
+static struct listener *listener(void)
 {
 	return listen_find(rig.sp.listeners, &(struct flow_key){ .local_port = htobe16(RIG_PORT) });
 }
@@ -311,6 +311,23 @@ TEST(cookie_that_is_none_is_reset_and_counted)
 	assert_true(app_accepts(p, 0));
 }
 
+TEST(cookie_of_another_window_is_none) /* RFC 7323 2.3: the scale is that of the SYN-ACK */
+{
+	struct peer *p, *other;
+	struct listener *l;
+
+	rig.conf.tcp.syn_cookies = CONF_ON;
+	assert_int_equal(app_listens(0, RIG_PORT, 16), 0);
+	p = cookie_for((struct rig_how){ 0 });
+	l = listener();
+	l->options.rx_size = 16384;
+	other = cookie_for((struct rig_how){ 0 });
+	give(p, .seq = 1, .ack = 1);
+	expect(p, .flags = RST, .seq = 1);
+	give(other, .seq = 1, .ack = 1);
+	assert_true(app_accepts(other, 0));
+}
+
 TEST(cookie_is_too_old_after_two_minutes)
 {
 	struct peer *p, *late;
@@ -398,6 +415,7 @@ int main(void)
 		RIG_TEST(data_with_a_cookie_waits_for_who_accepts),
 		RIG_TEST(acknowledgement_that_comes_twice_opens_one_connection),
 		RIG_TEST(cookie_that_is_none_is_reset_and_counted),
+		RIG_TEST(cookie_of_another_window_is_none),
 		RIG_TEST(cookie_is_too_old_after_two_minutes),
 		RIG_TEST(without_an_overflow_no_cookie_is_searched_for),
 		RIG_TEST(queue_that_filled_meanwhile_leaves_the_cookie_good),
