@@ -12,7 +12,7 @@ import time
 
 TICK_S = 0.02
 PIECE = bytes(16384)
-QUIET_TICKS = 25
+QUIET_TICKS = 12
 
 
 def connect(to):
