@@ -34,7 +34,7 @@
 /* clang-format on */
 
 static struct {
-	void *library;
+	void *loaded;
 #define MEMBER(name) __typeof__(&name) name
 	CALLS(MEMBER);
 #undef MEMBER
@@ -82,7 +82,7 @@ void mem_free(void *p)
 
 static void call(const char *name, void *to)
 {
-	void *p = dlsym(lw.library, name);
+	void *p = dlsym(lw.loaded, name);
 
 	if (p == NULL) {
 		fprintf(stderr, "lwIP: %s\n", dlerror());
@@ -93,8 +93,8 @@ static void call(const char *name, void *to)
 
 static void load(void)
 {
-	lw.library = dlopen("liblwip.so.0", RTLD_NOW | RTLD_LOCAL);
-	if (lw.library == NULL) {
+	lw.loaded = dlopen("liblwip.so.0", RTLD_NOW | RTLD_LOCAL);
+	if (lw.loaded == NULL) {
 		fprintf(stderr, "lwIP: %s (Debian: apt install liblwip-dev)\n", dlerror());
 		abort();
 	}
@@ -182,7 +182,7 @@ void lwip_host_end(void)
 
 	while ((c = LIST_FIRST(&chunks)) != NULL)
 		mem_free(c + 1);
-	dlclose(lw.library);
+	dlclose(lw.loaded);
 }
 
 void lwip_host_in(const uint8_t *frame, uint32_t len, tas_ns now)

@@ -22,8 +22,7 @@ static void put(uint8_t *p, uint32_t v, unsigned bytes)
 	}
 }
 
-/* RFC 1071, the slow way. */
-static uint32_t sum(const uint8_t *p, uint32_t len, uint32_t s)
+uint32_t pseg_sum(const uint8_t *p, uint32_t len, uint32_t s)
 {
 	for (uint32_t i = 0; i < len; i++)
 		s += i % 2 == 0 ? (uint32_t)p[i] << 8 : p[i];
@@ -35,7 +34,8 @@ static uint32_t sum(const uint8_t *p, uint32_t len, uint32_t s)
 /* With the pseudo-header: addresses, protocol and length (RFC 9293 3.1, RFC 8200 8.1). */
 static uint32_t upper_sum(bool v6, const uint8_t *ip, const uint8_t *upper, uint32_t len, uint32_t protocol)
 {
-	return sum(upper, len, v6 ? sum(ip + 8, 32, protocol + len) : sum(ip + 12, 8, protocol + len));
+	return pseg_sum(upper, len,
+		v6 ? pseg_sum(ip + 8, 32, protocol + len) : pseg_sum(ip + 12, 8, protocol + len));
 }
 
 /* --- reading --- */
@@ -77,7 +77,7 @@ static bool read_options(struct pseg *s, const uint8_t *p, const uint8_t *end)
 
 static bool read_ip(const uint8_t *ip, uint32_t room, uint32_t type, struct pseg *s, uint32_t *total)
 {
-	if (type == 0x0800 && room >= IP4 && ip[0] == 0x45 && ip[9] == 6 && sum(ip, IP4, 0) == 0xffff) {
+	if (type == 0x0800 && room >= IP4 && ip[0] == 0x45 && ip[9] == 6 && pseg_sum(ip, IP4, 0) == 0xffff) {
 		*total = get(ip + 2, 2);
 		s->src = get(ip + 12, 4);
 		s->dst = get(ip + 16, 4);
@@ -186,7 +186,7 @@ static void write_ip(uint8_t *ip, const struct pseg *s, uint32_t len)
 	ip[9] = 6;
 	put(ip + 12, s->src, 4);
 	put(ip + 16, s->dst, 4);
-	put(ip + 10, ~sum(ip, IP4, 0), 2);
+	put(ip + 10, ~pseg_sum(ip, IP4, 0), 2);
 }
 
 uint32_t pseg_write(uint8_t *frame, const struct pseg *s, const uint8_t src_mac[6], const uint8_t dst_mac[6])

@@ -34,6 +34,9 @@ bool pseg_read(const uint8_t *frame, uint32_t frame_len, struct pseg *s);
 /* The length of the frame. */
 uint32_t pseg_write(uint8_t *frame, const struct pseg *s, const uint8_t src_mac[6], const uint8_t dst_mac[6]);
 
+/* The ones' complement sum of what is here and `s` (RFC 1071, the slow way), in 16 bits. */
+uint32_t pseg_sum(const uint8_t *p, uint32_t len, uint32_t s);
+
 /* The answer to an ARP request or a neighbour solicitation for `ip`, or its length 0. Room for 86 bytes. */
 uint32_t parp_answer(uint8_t *answer, const uint8_t *frame, uint32_t frame_len, uint32_t ip,
 	const uint8_t mac[6]);

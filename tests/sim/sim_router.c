@@ -3,22 +3,14 @@
 
 #include <string.h>
 
+#include "tests/sim/sim_pseg.h"
+
 enum { ETH = 14, IP4 = 20, IP6 = 40, ICMP = 8, QUOTE4_OLD = IP4 + 8, QUOTE4 = 576 - IP4 - ICMP };
 
 static void put16(uint8_t *p, uint32_t v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
-}
-
-/* RFC 1071, the slow way. */
-static uint32_t sum(const uint8_t *p, uint32_t len, uint32_t s)
-{
-	for (uint32_t i = 0; i < len; i++)
-		s += i % 2 == 0 ? (uint32_t)p[i] << 8 : p[i];
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return s;
 }
 
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
@@ -36,12 +28,12 @@ static uint32_t needs_fragments(uint8_t *ip, const uint8_t *packet, uint32_t len
 	ip[9] = 1;
 	memcpy(ip + 12, own, sizeof(own));
 	memcpy(ip + 16, packet + 12, 4);
-	put16(ip + 10, ~sum(ip, IP4, 0));
+	put16(ip + 10, ~pseg_sum(ip, IP4, 0));
 	icmp[0] = 3;
 	icmp[1] = 4;
 	put16(icmp + 6, old ? 0 : mtu);
 	memcpy(icmp + ICMP, packet, quoted);
-	put16(icmp + 2, ~sum(icmp, ICMP + quoted, 0));
+	put16(icmp + 2, ~pseg_sum(icmp, ICMP + quoted, 0));
 	return total;
 }
 
@@ -61,7 +53,7 @@ static uint32_t is_too_big(uint8_t *ip, const uint8_t *packet, uint32_t len, uin
 	icmp[0] = 2;
 	put16(icmp + 6, mtu);
 	memcpy(icmp + ICMP, packet, quoted);
-	put16(icmp + 2, ~sum(icmp, size, sum(ip + 8, 32, 58 + size)));
+	put16(icmp + 2, ~pseg_sum(icmp, size, pseg_sum(ip + 8, 32, 58 + size)));
 	return IP6 + size;
 }
 
