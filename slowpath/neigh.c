@@ -428,6 +428,14 @@ static void forget6(struct neigh *n, uint32_t i)
 		n->address6[i] = n->address6[i + 1];
 }
 
+void neigh_address_gone(struct neigh *n, struct net_addr addr)
+{
+	uint32_t i = find6(n, addr);
+
+	if (i < n->tentative + n->checked)
+		forget6(n, i);
+}
+
 /* Asks whether another has it; at the front of the list. */
 static void question(struct neigh *n, struct net_addr addr)
 {

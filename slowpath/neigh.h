@@ -118,6 +118,8 @@ void neigh_fini(struct neigh *n);
  * whether others have new ones (RFC 4862 5.4), and tells a second later. They are used meanwhile, but
  * neighbours are not asked from them: that would tell these where to send to (RFC 4429). */
 void neigh_announce(struct neigh *n, tas_ns now);
+/* An address of IPv6 is ours no longer: if it comes back, others are asked anew. */
+void neigh_address_gone(struct neigh *n, struct net_addr addr);
 /* Of IPv6, as a router says (RFC 4861 6.3.4). 0: as before. */
 void neigh_times(struct neigh *n, tas_ns reachable_ns, tas_ns retry_ns);
 

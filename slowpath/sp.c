@@ -417,8 +417,10 @@ static unsigned routers_poll(struct sp *sp)
 	unsigned n = ra_poll(&sp->ra, sp->now);
 	struct net_addr gone;
 
-	while (ra_gone(&sp->ra, &gone))
+	while (ra_gone(&sp->ra, &gone)) {
+		neigh_address_gone(&sp->neigh, gone);
 		conn_address_gone(sp, gone);
+	}
 	if (ra_rerouted(&sp->ra, sp->now))
 		conn_neigh_reroute(sp);
 	return n;

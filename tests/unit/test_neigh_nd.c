@@ -368,6 +368,20 @@ static void address_that_nobody_had_within_a_second_is_kept(void **state)
 	assert_true(route_is_local(&routes, ours));
 }
 
+static void address_that_comes_back_is_asked_for_again(void **state) /* RFC 4862 5.4 */
+{
+	(void)state;
+	neigh_announce(&n, 0);
+	polled(0, 10 * S);
+	neigh_address_gone(&n, ours);
+	assert_false(neigh_is_tentative(&n, ours));
+	neigh_announce(&n, 20 * S);
+	assert_true(neigh_is_tentative(&n, ours));
+	assert_false(neigh_is_tentative(&n, link_local)); /* ours all the while */
+	told_by_its_owner(20 * S + S / 2);
+	assert_int_equal(out.duplicates, 1);
+}
+
 static void address_that_may_be_anothers_asks_for_nobody(void **state) /* RFC 4429 3.2 */
 {
 	uint32_t id;
@@ -497,6 +511,7 @@ int main(void)
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(address_that_nobody_had_within_a_second_is_kept, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(address_that_comes_back_is_asked_for_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(address_that_may_be_anothers_asks_for_nobody, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(meanwhile_another_address_asks, setup, teardown),
