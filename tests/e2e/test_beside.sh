@@ -18,8 +18,8 @@
 # of logarithms: between two of the ordered means of all two of them.) If it is not after all pairs that are
 # allowed, other work on this machine hides what is asked for; the usual run lets that pass and says so, and
 # with --long, which allows many more pairs, the median decides. One interval in a hundred is below the truth,
-# and more if a neighbour of this machine works at the wrong time: who is found to slow others down has one
-# more run, with pairs of its own, and has failed if that finds the same.
+# and more if a neighbour of this machine works at the wrong time: who seems to slow others down has twice as
+# many pairs, and all of them together decide.
 #
 # A torrent of valid messages offends by nothing but their number, and has a right to its share of tasd's
 # core, as every user: the decent one keeps at least half of its rate beside it.
@@ -86,21 +86,10 @@ harmless_begins() { turn_begins harmless; }
 harmless_ends() { turn_ends harmless; }
 
 compare() { # WHAT OFFENDER HARMLESS [LEAST]
-	local verdict
-
-	series "$@"
-	if [[ $verdict == slower* ]]; then
-		echo "    once more, with other pairs"
-		series "$@"
-	fi
-	[[ $verdict != slower* ]] || fail "$1 slows others down: ${verdict#* }"
-}
-
-series() { # WHAT OFFENDER HARMLESS [LEAST]; and its verdict
-	local i
+	local i verdict most=$pairs_max
 
 	: >"$WORK/turns"
-	for ((i = 1; i <= pairs_max; i++)); do
+	for ((i = 1; i <= most; i++)); do
 		if [ $((i % 2)) -eq 0 ]; then
 			turn "$2"
 			turn "$3"
@@ -112,13 +101,18 @@ series() { # WHAT OFFENDER HARMLESS [LEAST]; and its verdict
 		alive "$TASD" || fail "tasd is gone"
 		[[ $((i % 10)) -eq 0 && $i -ge $pairs_least ]] || continue
 		verdict=$(judge "$2" "$3" "${4-0.9}")
-		[[ $verdict == open* ]] || break
+		case $verdict in
+		open*) ;;
+		slower*) most=$((2 * pairs_max)) ;;
+		*) break ;;
+		esac
 	done
 	echo "    ${verdict#* }"
+	[[ $verdict != slower* ]] || fail "$1 slows others down: ${verdict#* }"
 }
 
 judge() { # OFFENDER HARMLESS LEAST
-	python3 - "$WORK/turns" "$WORK/load.log" "$@" "$i" $((i == pairs_max)) "${CHECK_LONG-}" <<'P'
+	python3 - "$WORK/turns" "$WORK/load.log" "$@" "$i" $((i == most)) "${CHECK_LONG-}" <<'P'
 import bisect, math, statistics, sys
 
 turns = [line.split() for line in open(sys.argv[1])]
