@@ -19,6 +19,7 @@ static const struct {
 	{ "harmless", "SECONDS: as busy as that, over memory of its own", hostile_harmless, 1 },
 	{ "visit", "PEER PORT: comes and goes twice, with something said on a connection", hostile_visit, 2 },
 	{ "bell", "KIND PEER PORT: messages with one field wrong", hostile_bell, 3 },
+	{ "twin", "KIND PEER PORT: as many messages, with nothing wrong", hostile_twin, 3 },
 	{ "flags", "PEER PORT: any combination of flags, in any state", hostile_flags, 2 },
 	{ "pry", "FLOWS GENERATIONS: messages for the flows of others", hostile_pry, 2 },
 	{ "holes", "PEER PORT: punches, cuts, grows, maps and writes the region", hostile_holes, 2 },

@@ -10,7 +10,12 @@
 #include "tests/e2e/hostile.h"
 #include "tests/e2e/raw.h"
 
-enum { MESSAGES = 4000, EVENTS_OPEN = ABI_EV_CONNECTED };
+enum {
+	MESSAGES = 4000,
+	MESSAGES_FEW = 1280, /* about as many come until who is wrong with each is cut off */
+	CUT_OFF_MS = 50,     /* and about as long as that takes */
+	EVENTS_OPEN = ABI_EV_CONNECTED,
+};
 
 struct offender {
 	struct raw r;
@@ -73,8 +78,6 @@ static void context_unknown(struct abi_bell *b, uint32_t i)
 	b->flags |= ABI_BELL_REFRESH;
 	atomic_store(&o.f.shm->context, (uint16_t)(1 + i * i % (UINT16_MAX - 1)));
 }
-
-static void nothing(struct abi_bell *b TAS_UNUSED, uint32_t i TAS_UNUSED) {}
 
 static void told_for_ever(struct abi_bell *b, uint32_t i TAS_UNUSED)
 {
@@ -147,7 +150,6 @@ static const struct kind {
 	bool silent;  /* no message goes with it */
 	bool lasting; /* no honest use of the region is possible afterwards */
 } kinds[] = {
-	{ "valid", nothing, false, false, false }, /* with which the others are compared */
 	{ "flow-beyond", flow_beyond, true, false, false },
 	{ "flow-unused", flow_unused, false, false, false },
 	{ "gen-later", gen_later, false, false, false },
@@ -180,23 +182,26 @@ static struct abi_bell valid(void)
 		.flags = ABI_BELL_POSITIONS };
 }
 
-/* Waits until tasd has looked: an index of its own that ours does not spoil is the only sign. */
+/* Waits until tasd has looked: an index of its own that ours does not spoil is the only sign. It
+ * pauses: else it would take a CPU from the others for as long as it takes tasd to get one.
+ */
 static void taken(void)
 {
 	struct abi_core_line *line = &o.r.header->core_line[0];
 
 	for (uint64_t end = raw_now_ms() + 20; atomic_load(&line->bells) != 0 && raw_now_ms() < end;)
-		;
+		raw_pause_us(50);
 }
 
-static void offend(const struct kind *k)
+static void offend(const struct kind *k, uint32_t messages, bool harmless)
 {
 	uint64_t produced = o.r.context[0].produced[0];
 
-	for (uint32_t i = 0; i < MESSAGES && !raw_hung_up(&o.r, 0); i++) {
+	for (uint32_t i = 0; i < messages && !raw_hung_up(&o.r, 0); i++) {
 		struct abi_bell b = valid();
 
-		k->spoil(&b, i);
+		if (!harmless)
+			k->spoil(&b, i);
 		if (!k->silent && !k->lasting) {
 			raw_bell(&o.r, 0, &b);
 			continue;
@@ -210,25 +215,51 @@ static void offend(const struct kind *k)
 	}
 }
 
+static const struct kind *kind_named(const char *name)
+{
+	for (const struct kind *k = kinds; k < kinds + ARRAY_LEN(kinds); k++)
+		if (strcmp(k->name, name) == 0)
+			return k;
+	return NULL;
+}
+
+static bool works_still(const char *name)
+{
+	if (!raw_hung_up(&o.r, 200) && raw_echo(&o.r, &o.f))
+		return true;
+	fprintf(stderr, "%s: an own flow does not work any more\n", name);
+	return false;
+}
+
 int hostile_bell(int argc TAS_UNUSED, char **argv)
 {
-	const struct kind *k = kinds;
+	const struct kind *k = kind_named(argv[0]);
 
-	while (k < kinds + ARRAY_LEN(kinds) && strcmp(k->name, argv[0]) != 0)
-		k++;
-	if (k == kinds + ARRAY_LEN(kinds))
+	if (k == NULL)
 		return 2;
 	begin(argv[1], argv[2]);
-	offend(k);
+	offend(k, MESSAGES, false);
 	if (k->counted && !raw_hung_up(&o.r, 5000)) {
 		fprintf(stderr, "%s: not cut off\n", k->name);
 		return 1;
 	}
-	if (!k->counted && !k->lasting && (raw_hung_up(&o.r, 200) || !raw_echo(&o.r, &o.f))) {
-		fprintf(stderr, "%s: an own flow does not work any more\n", k->name);
+	return !k->counted && !k->lasting && !works_still(k->name);
+}
+
+/* As busy as who is wrong in that way: as many messages, as often, with nothing wrong in them. */
+int hostile_twin(int argc TAS_UNUSED, char **argv)
+{
+	const struct kind *k = kind_named(argv[0]);
+
+	if (k == NULL)
+		return 2;
+	begin(argv[1], argv[2]);
+	offend(k, k->counted ? MESSAGES_FEW : MESSAGES, true);
+	if (k->counted && raw_hung_up(&o.r, CUT_OFF_MS)) {
+		fprintf(stderr, "%s: its twin was cut off\n", k->name);
 		return 1;
 	}
-	return 0;
+	return !k->counted && !k->lasting && !works_still(k->name);
 }
 
 /* --- flags of every kind in every state --- */

@@ -31,7 +31,7 @@ uint64_t raw_now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static void pause_us(unsigned us) { nanosleep(&(struct timespec){ .tv_nsec = (long)us * 1000 }, NULL); }
+void raw_pause_us(unsigned us) { nanosleep(&(struct timespec){ .tv_nsec = (long)us * 1000 }, NULL); }
 
 /* --- the control socket --- */
 
@@ -327,7 +327,7 @@ bool raw_bell(struct raw *r, uint32_t context, const struct abi_bell *b)
 		if (raw_now_ms() > end || raw_hung_up(r, 0))
 			return false;
 		raw_ring(r, context);
-		pause_us(50);
+		raw_pause_us(50);
 	}
 	ring->slot[c->produced[0] % ABI_BELL_SLOTS] = *b;
 	atomic_store_explicit(&ring->produced, ++c->produced[0], memory_order_release);
@@ -340,7 +340,7 @@ uint32_t raw_notified(struct raw *r, uint32_t context, int ms)
 	struct raw_context *c = &r->context[context];
 	uint64_t end = raw_now_ms() + (uint64_t)ms;
 
-	for (;; pause_us(50)) {
+	for (;; raw_pause_us(50)) {
 		for (uint32_t i = 0; i <= r->cores; i++) {
 			struct abi_notify_ring *ring = (void *)(r->base + c->shm->notify_off[i]);
 			uint32_t rec;
@@ -360,7 +360,7 @@ bool raw_until(struct raw *r, const struct raw_flow *f, uint32_t events)
 {
 	uint64_t end = raw_now_ms() + PATIENCE_MS;
 
-	for (; (atomic_load(&f->shm->events) & events) != events; pause_us(50))
+	for (; (atomic_load(&f->shm->events) & events) != events; raw_pause_us(50))
 		if (raw_now_ms() > end || raw_hung_up(r, 0))
 			return false;
 	return true;
@@ -423,7 +423,7 @@ bool raw_echo(struct raw *r, struct raw_flow *f)
 
 	if (raw_write(r, f, line, sizeof(line) - 1) != sizeof(line) - 1)
 		return false;
-	for (; atomic_load(&f->shm->rx_end) < wanted; pause_us(50))
+	for (; atomic_load(&f->shm->rx_end) < wanted; raw_pause_us(50))
 		if (raw_now_ms() > end)
 			return false;
 	return memcmp(r->base + f->shm->rx_off + ((wanted - sizeof(line) + 1) & (f->shm->rx_size - 1)), line,

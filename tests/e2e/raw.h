@@ -41,6 +41,7 @@ struct raw_flow {
 
 _Noreturn void raw_die(const char *what);
 uint64_t raw_now_ms(void);
+void raw_pause_us(unsigned us); /* less than a second */
 
 /* --- the control socket --- */
 

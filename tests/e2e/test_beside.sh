@@ -48,9 +48,9 @@ group() { # NAME COMMAND...
 
 leads_its_group() { [ "$(ps -o pgid= "$1" | tr -d ' ')" = "$1" ]; } # PID
 
-again_and_again() { # NAME ARGUMENTS OF hostile...
-	group "$1" bash -c 'while :; do for kind; do "$0" bell "$kind" '$CLI_IP' 7; done; done' "$offender" \
-		"${@:2}"
+bells_without_end() { # NAME bell|twin
+	group "$1" bash -c 'while :; do for kind; do "$0" '"$2"' "$kind" '$CLI_IP' 7; done; done' "$offender" \
+		"${bells_cut_off[@]}" "${bells_borne[@]}"
 }
 
 turn_begins() { kill -CONT -- "-${groups_of[$1]}"; } # NAME
@@ -224,8 +224,8 @@ stop "$haunt"
 begun=$(cut_off_so_far)
 
 say "messages with one field wrong, and indices that run ahead or back"
-again_and_again offender "${bells_cut_off[@]}" "${bells_borne[@]}"
-again_and_again harmless valid
+bells_without_end offender bell
+bells_without_end harmless twin
 compare "who is wrong" offender harmless
 groups_end
 [ "$(cut_off_so_far)" -gt "$begun" ] || fail "nobody was cut off for it"
