@@ -7,11 +7,11 @@
 /* Arguments are those after the word that names the offence. */
 typedef int hostile_offence(int argc, char **argv);
 
-hostile_offence hostile_scribble, hostile_harmless;                      /* hostile_scribble.c */
+hostile_offence hostile_scribble, hostile_harmless; /* hostile_scribble.c */
 hostile_offence hostile_visit, hostile_bell, hostile_twin, hostile_flags, hostile_pry; /* hostile_bell.c */
-hostile_offence hostile_holes, hostile_peek, hostile_seal;               /* hostile_memory.c */
-hostile_offence hostile_stall, hostile_wake, hostile_dear;               /* the same */
-hostile_offence hostile_control, hostile_greedy, hostile_flood;          /* hostile_control.c */
-hostile_offence hostile_torrent, hostile_chatter, hostile_hoard;         /* hostile_busy.c */
+hostile_offence hostile_holes, hostile_peek, hostile_seal;                             /* hostile_memory.c */
+hostile_offence hostile_stall, hostile_wake, hostile_dear;                             /* the same */
+hostile_offence hostile_control, hostile_greedy, hostile_flood;                        /* hostile_control.c */
+hostile_offence hostile_torrent, hostile_chatter, hostile_hoard;                       /* hostile_busy.c */
 
 #endif

@@ -49,8 +49,8 @@ group() { # NAME COMMAND...
 leads_its_group() { [ "$(ps -o pgid= "$1" | tr -d ' ')" = "$1" ]; } # PID
 
 bells_without_end() { # NAME bell|twin
-	group "$1" bash -c 'while :; do for kind; do "$0" '"$2"' "$kind" '$CLI_IP' 7; done; done' "$offender" \
-		"${bells_cut_off[@]}" "${bells_borne[@]}"
+	group "$1" bash -c 'while :; do for kind; do "$0" '"$2"' "$kind" '$CLI_IP' 7; done; done' \
+		"$offender" "${bells_cut_off[@]}" "${bells_borne[@]}"
 }
 
 turn_begins() { kill -CONT -- "-${groups_of[$1]}"; } # NAME
