@@ -459,6 +459,8 @@ static void handshake_timeout(struct sp *sp, uint32_t id)
 		return;
 	}
 	n->retries++;
+	if (active && n->retries == TCP_R1)
+		conn_neigh_advise(sp, id);
 	n->syn_sent_ns = 0;
 	n->timer_base_us = ns_to_us32(sp->now);
 	if (n->retries >= defer) {
@@ -517,6 +519,8 @@ static void data_timeout(struct sp *sp, uint32_t id)
 		tcp_send_probe(sp->fp->slow, id);
 	}
 	k->backoff += k->backoff < UINT8_MAX;
+	if (f->tx_inflight > 0 && k->backoff == TCP_R1)
+		conn_neigh_advise(sp, id);
 	conn_timer_arm(sp, id);
 }
 

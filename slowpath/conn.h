@@ -19,6 +19,9 @@ struct sp;
 struct rte_mbuf;
 struct listener;
 
+/* RFC 9293 3.8.3: after so many retransmissions of a segment it may be the path that fails. */
+enum { TCP_R1 = 3 };
+
 enum conn_event {
 	EV_SYN_ACKED, /* our SYN was acknowledged: the handshake is complete */
 	EV_SHUT,      /* the application ends its stream */

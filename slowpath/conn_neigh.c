@@ -60,6 +60,12 @@ void conn_neigh_leave(struct sp *sp, uint32_t id)
 	n->neigh = NEIGH_NONE;
 }
 
+void conn_neigh_advise(struct sp *sp, uint32_t id)
+{
+	if (sp->conn[id].neigh != NEIGH_NONE)
+		neigh_negative_advice(&sp->neigh, sp->conn[id].neigh, sp->now);
+}
+
 static void neighbour_silent(struct sp *sp, uint32_t id)
 {
 	if (sp->fp->flows[id].state != TCP_SYN_SENT || !sp->conn[id].syn_wait)

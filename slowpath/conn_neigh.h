@@ -21,6 +21,8 @@ void conn_neigh_fini(struct sp *sp);
 /* The connection, which goes through none yet, goes through this one from now on; false if user `uid` may
  * have no more neighbours (users.h). */
 bool conn_neigh_join(struct sp *sp, uint32_t id, uint32_t neigh, uid_t uid);
+/* Segments of it are sent in vain: is the neighbour there? */
+void conn_neigh_advise(struct sp *sp, uint32_t id);
 /* Through none, if it went through one. */
 void conn_neigh_leave(struct sp *sp, uint32_t id);
 

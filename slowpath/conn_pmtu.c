@@ -6,7 +6,6 @@
 #include "slowpath/sp.h"
 
 enum {
-	TIMEOUTS = 3,      /* of the same segment; tcp_retries1 of Linux */
 	CLOSE_ENOUGH = 32, /* bytes between what fits and what does not */
 };
 
@@ -105,7 +104,7 @@ void conn_pmtu_timeout(struct sp *sp, uint32_t id)
 
 	m->timeouts = m->una == f->tx_una ? (uint16_t)(m->timeouts + (m->timeouts < UINT16_MAX)) : 1;
 	m->una = f->tx_una;
-	if (!sp->conf->tcp.mtu_probing || m->timeouts < TIMEOUTS ||
+	if (!sp->conf->tcp.mtu_probing || m->timeouts < TCP_R1 ||
 		(sp->conn[id].opt.flags & CTL_OPTION_ANY_PATH))
 		return;
 	smaller = smaller_than_head(sp, id);

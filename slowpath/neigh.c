@@ -218,6 +218,7 @@ static void reachable(struct neigh *n, uint32_t id, tas_ns now)
 {
 	tas_ns time = addr_is_v4(n->entry[id].addr) ? NEIGH_REACHABLE_NS : n->reachable6_ns;
 
+	n->entry[id].heard_ns = now;
 	state_set(n, id, NEIGH_REACHABLE, now + time);
 }
 
@@ -246,6 +247,15 @@ void neigh_doubt(struct neigh *n, uint32_t id, tas_ns now)
 		state_set(n, id, NEIGH_DELAY, now + NEIGH_DELAY_NS);
 	else
 		state_set(n, id, NEIGH_STALE, TAS_NS_NEVER);
+}
+
+void neigh_negative_advice(struct neigh *n, uint32_t id, tas_ns now)
+{
+	const struct neigh_entry *e = &n->entry[id];
+
+	TAS_ASSERT(id < n->max && e->state != NEIGH_FREE);
+	if ((e->state == NEIGH_REACHABLE && now - e->heard_ns >= NEIGH_DELAY_NS) || e->state == NEIGH_DELAY)
+		probe_begin(n, id, now);
 }
 
 static void entry_timer(struct neigh *n, uint32_t id, tas_ns now)

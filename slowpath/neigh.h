@@ -89,6 +89,7 @@ struct neigh_entry {
 	uint32_t next;     /* in its hash bucket, or in the free list */
 	tas_ns used_ns;    /* for eviction: the one not used for longest */
 	tas_ns learned_ns; /* when mac was last confirmed or set */
+	tas_ns heard_ns;   /* when it last became REACHABLE */
 	void *queue[NEIGH_QUEUE_MAX];
 };
 
@@ -155,6 +156,9 @@ void neigh_mld_report(struct neigh *n, bool joined);
 /* The neighbour was heard from in answer to what we sent (a handshake completed): as good as a reply (RFC
  * 1122 2.3.2.1). */
 void neigh_confirm(struct neigh *n, uint32_t id, tas_ns now);
+/* What a flow sends to it is not acknowledged (RFC 9293 3.8.3): it is asked at once whether it is there, if
+ * it was not heard from just now. */
+void neigh_negative_advice(struct neigh *n, uint32_t id, tas_ns now);
 
 /* Once a pass; the number of timers that fired. */
 unsigned neigh_poll(struct neigh *n, tas_ns now);

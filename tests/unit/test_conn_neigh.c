@@ -118,6 +118,69 @@ TEST(connection_that_opens_shows_that_its_neighbour_is_there) /* RFC 4861 7.3.1:
 	assert_int_equal(rig.arp_requests, asked);
 }
 
+TEST(third_retransmission_in_vain_asks_for_the_neighbour) /* RFC 9293 3.8.3, MUST-20 (b), SHLD-10 */
+{
+	struct peer *p = connected();
+	unsigned asked;
+
+	wait_ms(6000);
+	asked = rig.arp_requests;
+	app_writes(p, 10);
+	wait_ms(200 + 400 + 800 - 100);
+	assert_int_equal(rig.arp_requests, asked);
+	wait_ms(400);
+	assert_int_equal(rig.arp_requests, asked + 1);
+	app_writes(p, 10);
+	wait_ms(20000); /* each timeout after is no news */
+	assert_int_equal(rig.arp_requests, asked + 1);
+	overlook();
+}
+
+TEST(attempt_in_vain_asks_for_the_neighbour)
+{
+	struct peer *p = peer_new();
+	unsigned asked;
+
+	connected();
+	wait_ms(10000);
+	asked = rig.arp_requests;
+	p->local_port = 0;
+	assert_int_equal(app_connects(p), 0);
+	wait_ms(1000 + 2000 + 4000 - 500);
+	assert_int_equal(rig.arp_requests, asked);
+	wait_ms(10000);
+	assert_int_equal(rig.arp_requests, asked + 1);
+	overlook();
+}
+
+TEST(neighbour_that_was_just_heard_from_is_not_asked)
+{
+	struct peer *p = connected();
+	unsigned asked;
+
+	wait_ms(2000);
+	asked = rig.arp_requests;
+	app_writes(p, 10);
+	wait_ms(2000);
+	assert_int_equal(rig.arp_requests, asked);
+	overlook();
+}
+
+TEST(peer_that_keeps_its_window_closed_is_no_reason_to_ask)
+{
+	struct peer *p = connected();
+	unsigned asked;
+
+	wait_ms(6000);
+	asked = rig.arp_requests;
+	p->wnd = 0;
+	give(p, .seq = 1, .ack = 1);
+	app_writes(p, 10);
+	wait_ms(10000);
+	assert_int_equal(rig.arp_requests, asked);
+	overlook();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +188,10 @@ int main(void)
 		RIG_TEST(connection_that_ends_goes_through_no_neighbour),
 		RIG_TEST(all_attempts_through_a_silent_neighbour_fail),
 		RIG_TEST(connection_that_opens_shows_that_its_neighbour_is_there),
+		RIG_TEST(third_retransmission_in_vain_asks_for_the_neighbour),
+		RIG_TEST(attempt_in_vain_asks_for_the_neighbour),
+		RIG_TEST(neighbour_that_was_just_heard_from_is_not_asked),
+		RIG_TEST(peer_that_keeps_its_window_closed_is_no_reason_to_ask),
 	};
 
 	return RIG_MAIN(tests);

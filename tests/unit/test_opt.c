@@ -54,9 +54,10 @@ static void bad_values_get_linuxs_errors(void **state)
 	assert_int_equal(get(fd, IPPROTO_TCP, TCP_KEEPCNT), 9);
 }
 
+static const uint8_t source_route[] = { 131, 7, 4, 10, 0, 0, 9, 0 };
+
 static void what_only_the_kernel_can_do_is_refused(void **state)
 {
-	static const uint8_t source_route[] = { 131, 7, 4, 10, 0, 0, 9, 0 };
 	int fd = px_flow(1, 0), value = 0;
 	socklen_t size = sizeof(value);
 
@@ -79,6 +80,11 @@ static void a_socket_with_such_an_option_stays_in_the_kernel(void **state)
 	assert_int_equal(r.asked[CTL_LISTEN], asked);
 	assert_null(fd_look(fd));
 	assert_int_equal(get(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
+	fd = px_socket(AF_INET, SOCK_STREAM, 0); /* RFC 9293 3.9.2.1 */
+	assert_int_equal(px_setsockopt(fd, IPPROTO_IP, IP_OPTIONS, source_route, 8), 0);
+	assert_int_equal(px_listen(fd, 5), 0);
+	assert_int_equal(r.asked[CTL_LISTEN], asked);
+	assert_null(fd_look(fd));
 }
 
 static void accepted_connections_inherit(void **state)
