@@ -125,9 +125,10 @@ static void advertised(const struct nd_msg *m)
 static void discovered(const uint8_t *frame, const struct seg *seg)
 {
 	struct nd_msg m;
+	struct mld_msg mld;
 
 	if (!nd_parse(frame, seg, &m)) {
-		mld_is_query(frame, seg);
+		mld_parse(frame, seg, &mld);
 		return;
 	}
 	assert_in_range(m.prefixes, 0, ND_PREFIXES_MAX);
