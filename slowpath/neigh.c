@@ -428,6 +428,13 @@ static uint32_t find6(const struct neigh *n, struct net_addr addr)
 
 bool neigh_is_tentative(const struct neigh *n, struct net_addr addr) { return find6(n, addr) < n->tentative; }
 
+bool neigh_is_sure(const struct neigh *n, struct net_addr addr)
+{
+	uint32_t i = find6(n, addr);
+
+	return i >= n->tentative && i < n->tentative + n->checked;
+}
+
 static void forget6(struct neigh *n, uint32_t i)
 {
 	if (i < n->tentative)
@@ -476,7 +483,6 @@ void neigh_announce(struct neigh *n, tas_ns now)
 	for (uint32_t i = n->tentative + n->checked; i-- > 0;)
 		if (!route_is_local(n->routes, n->address6[i]))
 			forget6(n, i);
-	neigh_mld_report(n, true);
 	for (uint32_t i = 0; i < n->routes->addresses; i++)
 		if (!addr_is_v4(n->routes->address[i].addr))
 			question(n, n->routes->address[i].addr);

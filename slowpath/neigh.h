@@ -136,6 +136,8 @@ enum neigh_result neigh_resolve(struct neigh *n, struct net_addr addr, tas_ns no
 	struct rte_ether_addr *mac);
 /* Did we ask just now whether another has our address of IPv6? */
 bool neigh_is_tentative(const struct neigh *n, struct net_addr addr);
+/* Did we, and nobody else has it? */
+bool neigh_is_sure(const struct neigh *n, struct net_addr addr);
 /* Do flows use the neighbour at addr? */
 bool neigh_is_held(const struct neigh *n, struct net_addr addr);
 /* A flow uses it, or does so no longer. */
@@ -151,8 +153,6 @@ void neigh_arp_in(struct neigh *n, const uint8_t *frame, uint32_t len, tas_ns no
 /* What nd_parse() found; of a router advertisement, who the router is. True if it is an advertisement of a
  * neighbour, and counts (RFC 4861 7.2.5). */
 bool neigh_nd_in(struct neigh *n, const struct nd_msg *m, tas_ns now);
-/* Which groups we listen to: all of them at once (RFC 3810); joined: new ones. */
-void neigh_mld_report(struct neigh *n, bool joined);
 /* The neighbour was heard from in answer to what we sent (a handshake completed): as good as a reply (RFC
  * 1122 2.3.2.1). */
 void neigh_confirm(struct neigh *n, uint32_t id, tas_ns now);

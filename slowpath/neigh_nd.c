@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* neigh_nd.c - neighbour discovery for the neighbour table (RFC 4861 7.2, RFC 4862 5.4). */
-#include "include/net/mld.h"
 #include "include/net/nd.h"
 
 #include "slowpath/neigh_int.h"
@@ -101,26 +100,4 @@ bool neigh_nd_in(struct neigh *n, const struct nd_msg *m, tas_ns now)
 	else if (m->has_mac) /* RFC 4861 6.3.4: a router says where it is, too */
 		neigh_asks(n, m->src, &m->mac, now);
 	return false;
-}
-
-/* --- groups: the solicited-node ones of our addresses --- */
-
-void neigh_mld_report(struct neigh *n, bool joined)
-{
-	alignas(8) uint8_t frame[MLD_FRAME_MAX];
-	struct net_addr group[MLD_GROUPS_MAX], src = addr_any();
-	uint32_t groups = 0;
-
-	for (uint32_t i = 0; i < n->routes->addresses && groups < MLD_GROUPS_MAX; i++) {
-		struct net_addr a = n->routes->address[i].addr;
-
-		if (addr_is_v4(a))
-			continue;
-		group[groups++] = nd_solicited_node(a);
-		if (addr_is_link_local6(a))
-			src = a;
-	}
-	if (groups > 0)
-		nd_send(n, frame,
-			mld_write_report(frame, sizeof(frame), &n->mac, src, group, groups, joined));
 }

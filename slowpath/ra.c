@@ -26,6 +26,8 @@ static void deadline_find(struct ra *r)
 	}
 	for (uint32_t i = 0; i < r->links; i++)
 		r->next = min_u64(r->next, r->link[i].until);
+	for (uint32_t i = 0; i < r->adverts; i++)
+		r->next = min_u64(r->next, r->advert[i].until);
 }
 
 static struct net_addr our_link_local(const struct ra *r)
@@ -161,6 +163,36 @@ static void link_in(struct ra *r, const struct nd_prefix *p, tas_ns now)
 		r->link[i].until = after(now, p->valid_s);
 }
 
+/* --- who advertises what --- */
+
+static void advert_forget(struct ra *r, uint32_t i)
+{
+	route_remove_advert(r->routes, &r->advert[i].prefix, r->advert[i].router);
+	r->advert[i] = r->advert[--r->adverts];
+}
+
+static void advert_in(struct ra *r, const struct nd_prefix *p, struct net_addr router, tas_ns now)
+{
+	uint32_t i = 0;
+
+	while (i < r->adverts &&
+		!(prefix_eq(&r->advert[i].prefix, &p->prefix) && addr_eq(r->advert[i].router, router)))
+		i++;
+	if (p->valid_s == 0) {
+		if (i < r->adverts)
+			advert_forget(r, i);
+		return;
+	}
+	if (i == r->adverts) {
+		if (!route_add_advert(r->routes, &p->prefix, router))
+			return;
+		r->adverts++;
+		r->advert[i].prefix = p->prefix;
+		r->advert[i].router = router;
+	}
+	r->advert[i].until = after(now, p->valid_s);
+}
+
 /* --- addresses --- */
 
 static void prefix_forget(struct ra *r, uint32_t i)
@@ -260,6 +292,7 @@ bool ra_in(struct ra *r, const struct nd_msg *m, tas_ns now)
 		router_in(r, m->src, m->router_lifetime_s, now);
 	for (uint32_t i = 0; i < m->prefixes; i++) {
 		link_in(r, &m->prefix[i], now);
+		advert_in(r, &m->prefix[i], m->src, now);
 		came |= prefix_in(r, &m->prefix[i], now);
 	}
 	if (m->mtu >= IP6_MTU_MIN)
@@ -301,6 +334,9 @@ unsigned ra_poll(struct ra *r, tas_ns now)
 	for (uint32_t i = r->links; i-- > 0;)
 		if (r->link[i].until <= now)
 			link_forget(r, i), done++;
+	for (uint32_t i = r->adverts; i-- > 0;)
+		if (r->advert[i].until <= now)
+			advert_forget(r, i), done++;
 	for (uint32_t i = r->prefixes; i-- > 0;)
 		if (r->prefix[i].until <= now)
 			prefix_forget(r, i), done++;

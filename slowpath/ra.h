@@ -55,6 +55,12 @@ struct ra {
 		struct net_prefix prefix;
 		tas_ns until;
 	} link[RA_PREFIXES_MAX]; /* subnets on the link, whether we have an address there or not */
+	uint32_t adverts;
+	struct {
+		struct net_prefix prefix;
+		struct net_addr router;
+		tas_ns until;
+	} advert[ROUTE_ADVERTS_MAX]; /* who advertises what, for the choice of a source */
 	uint32_t gones;
 	struct net_addr gone[RA_PREFIXES_MAX]; /* for ra_gone() */
 	uint32_t solicitations;                /* still to be sent */

@@ -165,6 +165,37 @@ void route_deprecate(struct routes *r, struct net_addr a, bool deprecated)
 		r->address[i].deprecated = deprecated;
 }
 
+/* Where it stands, or how many there are. */
+static uint32_t find_advert(const struct routes *r, const struct net_prefix *prefix, struct net_addr router)
+{
+	uint32_t i = 0;
+
+	while (i < r->adverts &&
+		(r->advert[i].prefix.len != prefix->len || !addr_eq(r->advert[i].router, router) ||
+			!addr_eq(r->advert[i].prefix.addr, prefix->addr)))
+		i++;
+	return i;
+}
+
+bool route_add_advert(struct routes *r, const struct net_prefix *prefix, struct net_addr router)
+{
+	uint32_t i = find_advert(r, prefix, router);
+
+	if (i == ROUTE_ADVERTS_MAX)
+		return false;
+	if (i == r->adverts)
+		r->advert[r->adverts++] = (struct route_advert){ .prefix = *prefix, .router = router };
+	return true;
+}
+
+void route_remove_advert(struct routes *r, const struct net_prefix *prefix, struct net_addr router)
+{
+	uint32_t i = find_advert(r, prefix, router);
+
+	if (i < r->adverts)
+		r->advert[i] = r->advert[--r->adverts];
+}
+
 bool route_is_local(const struct routes *r, struct net_addr a) { return find_address(r, a) < r->addresses; }
 
 /* Mapped addresses lie within ::/0, but IPv4 does not travel by IPv6's default route. */
@@ -211,17 +242,33 @@ static bool is_deprecated(const struct routes *r, struct net_addr a)
 	return i < r->addresses && r->address[i].deprecated;
 }
 
-/* Is `a` a better source towards dst than b (RFC 6724 5, rules 2, 3 and 8)? Of homes, interfaces and
- * temporary addresses (4, 5, 7) there is no choice; labels (6) tell apart what rule 8 does; which router an
- * address is from (5.5) is not kept. */
-static bool is_better(const struct routes *r, struct net_addr a, struct net_addr b, struct net_addr dst)
+/* Where an address is known: FROM_NEXT_HOP, if that is one of several routers that advertise its prefix. */
+enum origin { FROM_NO_ROUTER, FROM_NEXT_HOP, FROM_ANOTHER };
+
+static enum origin origin_of(const struct routes *r, struct net_addr a, struct net_addr next_hop)
 {
+	enum origin from = FROM_NO_ROUTER;
+
+	for (uint32_t i = 0; i < r->adverts && from != FROM_NEXT_HOP; i++)
+		if (prefix_contains(&r->advert[i].prefix, a))
+			from = addr_eq(r->advert[i].router, next_hop) ? FROM_NEXT_HOP : FROM_ANOTHER;
+	return from;
+}
+
+/* Is `a` a better source towards dst by way of next_hop than b (RFC 6724 5, rules 2, 3, 5.5 and 8)? Of homes,
+ * interfaces and temporary addresses (4, 5, 7) there is no choice; labels (6) tell apart what rule 8 does. */
+static bool is_better(const struct routes *r, struct net_addr a, struct net_addr b, struct net_addr dst,
+	struct net_addr next_hop)
+{
+	enum origin from_a = origin_of(r, a, next_hop), from_b = origin_of(r, b, next_hop);
 	bool of_link = addr_is_link_local6(a), avoided = is_deprecated(r, a);
 
 	if (of_link != addr_is_link_local6(b))
 		return of_link == addr_is_link_local6(dst);
 	if (avoided != is_deprecated(r, b))
 		return !avoided;
+	if (from_a != from_b && from_a != FROM_NO_ROUTER && from_b != FROM_NO_ROUTER)
+		return from_a == FROM_NEXT_HOP;
 	return common_bits(a, dst) > common_bits(b, dst);
 }
 
@@ -230,7 +277,7 @@ static bool is_better(const struct routes *r, struct net_addr a, struct net_addr
  * which is known there. */
 static struct net_addr source_for(const struct routes *r, const struct route *route, struct net_addr dst)
 {
-	struct net_addr best = route->src;
+	struct net_addr best = route->src, next_hop = addr_is_any(route->gateway) ? dst : route->gateway;
 
 	if (addr_is_v4(dst) ||
 		(addr_is_link_local6(best) == addr_is_link_local6(dst) && !is_deprecated(r, best)))
@@ -238,7 +285,7 @@ static struct net_addr source_for(const struct routes *r, const struct route *ro
 	for (uint32_t i = 0; i < r->addresses; i++) {
 		struct net_addr a = r->address[i].addr;
 
-		if (!addr_is_v4(a) && is_better(r, a, best, dst))
+		if (!addr_is_v4(a) && is_better(r, a, best, dst, next_hop))
 			best = a;
 	}
 	return best;

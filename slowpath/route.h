@@ -16,7 +16,7 @@
 
 #include "include/net/addr.h"
 
-enum { ROUTES_MAX = 64, ROUTE_ADDRESSES_MAX = 32 };
+enum { ROUTES_MAX = 64, ROUTE_ADDRESSES_MAX = 32, ROUTE_ADVERTS_MAX = 16 };
 
 struct route {
 	struct net_prefix dst;
@@ -30,10 +30,17 @@ struct route_address {
 	bool deprecated; /* the source of nothing new if there is another (RFC 4862 5.5.4) */
 };
 
+/* Who has an address in the prefix is known beyond the router. */
+struct route_advert {
+	struct net_prefix prefix;
+	struct net_addr router;
+};
+
 struct routes {
-	uint32_t n, addresses;
+	uint32_t n, addresses, adverts;
 	struct route route[ROUTES_MAX];                    /* longest prefix first */
 	struct route_address address[ROUTE_ADDRESSES_MAX]; /* ours */
+	struct route_advert advert[ROUTE_ADVERTS_MAX];
 };
 
 struct route_result {
@@ -66,6 +73,9 @@ int route_add_default(struct routes *r, struct net_addr gateway);
 bool route_remove_address(struct routes *r, struct net_addr a);
 /* Whether an address of ours is to be avoided, or is not any more. */
 void route_deprecate(struct routes *r, struct net_addr a, bool deprecated);
+/* A router advertises the prefix, or does so no longer (RFC 6724 5, rule 5.5). False: there is no room. */
+bool route_add_advert(struct routes *r, const struct net_prefix *prefix, struct net_addr router);
+void route_remove_advert(struct routes *r, const struct net_prefix *prefix, struct net_addr router);
 /* The default route of the gateway's family, if it goes by this gateway. */
 bool route_remove_default(struct routes *r, struct net_addr gateway);
 

@@ -65,6 +65,7 @@ static void on_neigh_duplicate(void *arg, struct net_addr addr, const struct rte
 		") has our address %s, which is given up: give one of the two another and start tasd again",
 		RTE_ETHER_ADDR_BYTES(mac), text);
 	route_remove_address(&sp->routes, addr);
+	groups_update(&sp->groups, sp->now);
 	conn_address_gone(sp, addr);
 }
 
@@ -167,6 +168,13 @@ static int parts_take(struct sp *sp, const struct sp_conf *sc)
 	return neigh_init(&sp->neigh, SP_NEIGHBOURS_MAX, &sp->fp->port->mac, &sp->routes, &ops, sc->now);
 }
 
+/* The groups first: whoever has one of them answers to its group. */
+static void addresses_came(struct sp *sp)
+{
+	groups_update(&sp->groups, sp->now);
+	neigh_announce(&sp->neigh, sp->now);
+}
+
 int sp_create(struct sp *sp, const struct sp_conf *sc, char *err, size_t err_size)
 {
 	const struct conf_tcp *tcp = &sc->conf->tcp;
@@ -200,7 +208,8 @@ int sp_create(struct sp *sp, const struct sp_conf *sc, char *err, size_t err_siz
 	sp_scale_init(sp);
 	ra_init(&sp->ra, &sp->routes, &sp->neigh, sc->conf->ip.autoconf6 == CONF_ON,
 		sc->conf->ip.has_gateway6, sc->now);
-	neigh_announce(&sp->neigh, sc->now);
+	groups_init(&sp->groups, &sp->neigh, sc->now);
+	addresses_came(sp);
 	return 0;
 }
 
@@ -253,6 +262,7 @@ static void icmp6_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct f
 {
 	struct flow_key to_us;
 	struct nd_msg nd;
+	struct mld_msg mld;
 
 	if (!conf_has_ipv6(&sp->conf->ip))
 		return;
@@ -260,9 +270,9 @@ static void icmp6_in(struct sp *sp, uint8_t *frame, uint32_t len, const struct f
 		if (neigh_nd_in(&sp->neigh, &nd, sp->now) && !nd.router)
 			ra_no_router(&sp->ra, nd.target);
 		if (nd.type == ICMP6_ROUTER_ADVERTISEMENT && ra_in(&sp->ra, &nd, sp->now))
-			neigh_announce(&sp->neigh, sp->now);
-	} else if (mld_is_query(frame, seg)) {
-		neigh_mld_report(&sp->neigh, false);
+			addresses_came(sp);
+	} else if (mld_parse(frame, seg, &mld)) {
+		groups_in(&sp->groups, &mld, sp->now);
 	} else {
 		to_us = echo_to_us(sp, frame, *key, seg);
 		icmp_in(sp, frame, len, &to_us, seg);
@@ -420,6 +430,7 @@ static unsigned routers_poll(struct sp *sp)
 	while (ra_gone(&sp->ra, &gone)) {
 		neigh_address_gone(&sp->neigh, gone);
 		conn_address_gone(sp, gone);
+		groups_update(&sp->groups, sp->now);
 	}
 	if (ra_rerouted(&sp->ra, sp->now))
 		conn_neigh_reroute(sp);
@@ -440,6 +451,7 @@ unsigned sp_poll(struct sp *sp, tas_ns now)
 	work += timers_expire(&sp->timers, now, SP_TIMERS_BURST, on_timer, sp);
 	work += neigh_poll(&sp->neigh, now);
 	work += routers_poll(sp);
+	work += groups_poll(&sp->groups, now);
 	work += sp_cc_poll(sp);
 	work += listen_poll(sp);
 	work += apps_poll(sp->apps, now);
@@ -456,7 +468,7 @@ tas_ns sp_deadline(const struct sp *sp)
 	next = min_u64(min_u64(next, sp->cc_next), listen_deadline(sp));
 	next = min_u64(next, min_u64(apps_deadline(sp->apps, sp->now), core_wakes_due(sp->fp->slow)));
 	next = min_u64(next, min_u64(sp_scale_deadline(sp), ra_next(&sp->ra)));
-	next = min_u64(next, frags_next(&sp->frags));
+	next = min_u64(next, min_u64(groups_next(&sp->groups), frags_next(&sp->frags)));
 	/* slots of flows wait for the cores to pass: look soon, but not at once */
 	return sp->fp->nr_graves > 0 ? min_u64(next, sp->now + 10 * NS_PER_MS) : next;
 }

@@ -2,8 +2,8 @@
 /* sp.h - the slow path of one instance: policy and everything rare. One thread; no OS below the rim: time
  * comes as an argument, frames come from fp->punts and go by fp_send().
  *
- *   sp_poll: punts, fragments, events, timers, neighbours, routers, congestion control, applications,
- *            reclaim, scaling, flush
+ *   sp_poll: punts, fragments, events, timers, neighbours, routers, groups, congestion control,
+ *            applications, reclaim, scaling, flush
  */
 #ifndef TAS_SLOWPATH_SP_H
 #define TAS_SLOWPATH_SP_H
@@ -24,6 +24,7 @@
 #include "slowpath/conn_tune.h"
 #include "slowpath/cookie.h"
 #include "slowpath/frag.h"
+#include "slowpath/groups.h"
 #include "slowpath/icmp_sp.h"
 #include "slowpath/isn.h"
 #include "slowpath/limit.h"
@@ -102,6 +103,7 @@ struct sp {
 	struct pmtu pmtu;
 	struct neigh neigh;
 	struct ra ra;
+	struct groups groups;
 	uint32_t *neigh_conns; /* [SP_NEIGHBOURS_MAX] the first flow that goes through each, or FLOW_NONE */
 	struct icmp_sp icmp;
 	struct frags frags;

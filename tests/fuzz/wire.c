@@ -444,6 +444,20 @@ static void segment_seen(struct wire_conn *c, const uint8_t *tcp, uint32_t len)
 		c->nxt = seq;
 }
 
+/* Of multicast listener discovery: an option stands between its headers. */
+static void report_seen(struct frame *f)
+{
+	uint8_t *ip = f->b + L3;
+
+	assert_memory_equal(ip + 40, "\x3a\0\5\2\0\0\1\0", 8);
+	assert_int_equal(ip[7], 1);
+	memmove(ip + 40, ip + 48, f->len - L3 - 48);
+	f->len -= 8;
+	put16(ip + 4, f->len - L3 - 40);
+	ip[6] = 58;
+	assert_int_equal(frame_l4_sum(f, true), 0xffff);
+}
+
 static void on_frame(const uint8_t *b, uint32_t len)
 {
 	struct frame copy = { .len = len };
@@ -453,8 +467,10 @@ static void on_frame(const uint8_t *b, uint32_t len)
 
 	memcpy(copy.b, b, len);
 	assert_int_equal(get16(b + L3 + (v6 ? 4 : 2)), len - L3 - (v6 ? 40 : 0));
-	if (v6 && b[L3 + 6] == 0) /* multicast listener reports have an option before them */
+	if (v6 && b[L3 + 6] == 0) {
+		report_seen(&copy);
 		return;
+	}
 	assert_int_equal(frame_l4_sum(&copy, b[L3 + (v6 ? 6 : 9)] != 1), 0xffff);
 	if (v6 && b[L3 + 6] == 58)
 		wire_solicited(b, len);

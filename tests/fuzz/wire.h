@@ -78,7 +78,7 @@ void wire_open(struct wire_conn *c);                    /* a whole handshake */
 void wire_icmp_error(struct wire_conn *c, struct step *s);
 void wire_icmp(struct wire_conn *c, struct step *s, struct input *in);
 void wire_arp(struct step *s);
-void wire_nd(struct step *s, struct input *in);
+void wire_nd(struct step *s, struct input *in); /* or multicast listener discovery */
 void wire_raw(struct step *s, struct input *in);
 void wire_packet(struct step *s, struct input *in);
 /* In fragments, of which one may be missing, come twice or overlap its neighbours. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* wire_odd.c - what arrives besides segments: ICMP in both families, ARP, neighbour and router discovery,
- * frames of any bytes. */
+/* wire_odd.c - what arrives besides segments: ICMP in both families, ARP, neighbour, router and multicast
+ * listener discovery, frames of any bytes. */
 #include <string.h>
 
 #include "tests/fuzz/host.h"
@@ -131,6 +131,30 @@ static uint32_t put_router(uint8_t *m, struct step *s)
 	return n;
 }
 
+/* Multicast listener discovery: a query of either version, or what another listener reports by version 1. */
+static void give_mld(struct wire_frame *f, uint8_t what, uint8_t group, struct step *s, struct input *in)
+{
+	static const unsigned groups[] = { WIRE_NOBODY, WIRE_SOLICITED, WIRE_ALL, WIRE_FAR };
+	uint8_t *m = f->b + f->l4;
+	uint32_t sources = 0, len = 24;
+
+	if (f->b[L3 + 6] == 58) {
+		f->b[L3 + 6] = 0;
+		memcpy(m, "\x3a\0\5\2\0\0\1\0", 8); /* a router alert */
+		f->l4 += 8;
+		m += 8;
+	}
+	m[0] = what & 4 ? 131 : 130;
+	put16(m + 4, step_u16(s));
+	memcpy(m + 8, wire_addr6(groups[group & 3]), 16);
+	if (!(what & 8)) {
+		sources = step_u8(s) & 31;
+		put16(m + 26, what & 16 ? step_u16(s) : sources);
+		len = 28 + (uint32_t)input_bytes(in, m + 28, 16 * sources);
+	}
+	frame_end(f, len);
+}
+
 void wire_nd(struct step *s, struct input *in)
 {
 	static const unsigned sources[] = { WIRE_PEER_LINK_LOCAL, WIRE_PEER, WIRE_NOBODY, WIRE_HOST };
@@ -143,6 +167,11 @@ void wire_nd(struct step *s, struct input *in)
 	f.hops = (ends & 0xc0) == 0xc0 ? 64 : 255;
 	if ((ends >> 2 & 3) >= 2)
 		f.b[0] = f.b[1] = 0x33;
+	if (what & 32) {
+		f.hops = (ends & 0xc0) == 0xc0 ? 255 : 1;
+		give_mld(&f, what, flags, s, in);
+		return;
+	}
 	m = f.b + f.l4;
 	m[0] = (uint8_t)(133 + (what & 3));
 	m[4] = flags & 0xe0;

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "include/net/mld.h"
 #include "include/net/pkt.h"
 #include "slowpath/neigh_int.h"
 
@@ -22,8 +21,6 @@ static struct net_addr ours, host, link_local;
 static struct {
 	unsigned frames, events, conflicts, duplicates;
 	struct nd_msg last; /* frame */
-	bool is_report;
-	uint8_t report[MLD_FRAME_MAX];
 	struct rte_ether_addr to;
 	enum neigh_event event;
 	struct rte_ether_addr event_mac;
@@ -36,10 +33,7 @@ static void on_send(void *arg, const uint8_t *frame, uint32_t len)
 
 	(void)arg;
 	assert_int_equal(pkt_parse(frame, len, 0, &key, &seg), PKT_ICMP6);
-	out.is_report = frame[seg.payload_off] == ICMP6_MLD2_REPORT;
-	assert_true(out.is_report || nd_parse(frame, &seg, &out.last));
-	if (out.is_report)
-		memcpy(out.report, frame, len);
+	assert_true(nd_parse(frame, &seg, &out.last));
 	memcpy(&out.to, frame, 6);
 	out.frames++;
 }
@@ -295,21 +289,23 @@ static void polled(tas_ns from, tas_ns until)
 		neigh_poll(&n, now);
 }
 
-static void at_the_start_we_join_ask_and_tell(void **state) /* RFC 3810, RFC 4862 5.4, RFC 4861 7.2.6 */
+static void at_the_start_we_ask_and_tell(void **state) /* RFC 4862 5.4, RFC 4861 7.2.6 */
 {
 	(void)state;
 	neigh_announce(&n, 0);
-	assert_int_equal(out.frames, 1 + 2); /* a report; for each address a question */
+	assert_int_equal(out.frames, 2); /* for each address a question */
 	assert_int_equal(out.last.type, ICMP6_SOLICITATION);
 	assert_true(addr_is_any(out.last.src));
+	assert_false(neigh_is_sure(&n, ours) || neigh_is_sure(&n, link_local));
 	polled(0, S - S / 10);
-	assert_int_equal(out.frames, 3);
+	assert_int_equal(out.frames, 2);
 	polled(S, S + S / 2); /* nobody has them */
-	assert_int_equal(out.frames, 3 + 2);
+	assert_true(neigh_is_sure(&n, ours) && neigh_is_sure(&n, link_local) && !neigh_is_sure(&n, host));
+	assert_int_equal(out.frames, 2 + 2);
 	assert_int_equal(out.last.type, ICMP6_ADVERTISEMENT);
 	assert_true(addr_eq(out.last.dst, addr_all_nodes()) && out.last.override && !out.last.solicited);
 	polled(S + S / 2, 10 * S);
-	assert_int_equal(out.frames, 5 + 2);
+	assert_int_equal(out.frames, 4 + 2);
 }
 
 static void told_by_its_owner(tas_ns now)
@@ -361,8 +357,9 @@ static void address_that_nobody_had_within_a_second_is_kept(void **state)
 	assert_int_equal(out.conflicts, 1);
 	solicited_by(host, &mac_b, true, 2 * S);
 	assert_true(out.last.solicited && out.last.override);
+	out.frames = 0;
 	neigh_announce(&n, 20 * S); /* for another one: what is ours already is not asked for again */
-	assert_true(out.is_report);
+	assert_int_equal(out.frames, 0);
 	told_by_its_owner(20 * S + S / 2);
 	assert_int_equal(out.duplicates, 0);
 	assert_true(route_is_local(&routes, ours));
@@ -431,14 +428,14 @@ static void address_that_comes_later_is_asked_for_alone(void **state)
 	assert_int_equal(route_add_address(&routes, &p), 0);
 	out.frames = 0;
 	neigh_announce(&n, 20 * S);
-	assert_int_equal(out.frames, 1 + 1);
+	assert_int_equal(out.frames, 1);
 	assert_true(addr_eq(out.last.target, p.addr) && out.last.type == ICMP6_SOLICITATION);
 	polled(20 * S, 30 * S);
 	p.addr = link_local; /* and one that comes again, too */
 	assert_int_equal(route_add_address(&routes, &p), 0);
 	out.frames = 0;
 	neigh_announce(&n, 40 * S);
-	assert_int_equal(out.frames, 1 + 1);
+	assert_int_equal(out.frames, 1);
 	assert_true(addr_eq(out.last.target, link_local));
 }
 
@@ -461,32 +458,6 @@ static void times_of_a_router_count(void **state) /* RFC 4861 6.3.4, 7.2.2, 7.3.
 	neigh_release(&n, id);
 }
 
-/* Behind the headers and a router alert: the groups of both addresses, from whomever (4) or as it is (2). */
-static void reported(uint8_t type)
-{
-	const struct net_addr group[] = { nd_solicited_node(ours), nd_solicited_node(link_local) };
-	const uint8_t *icmp = out.report + 14 + 40 + 8;
-
-	assert_true(out.is_report);
-	assert_memory_equal(out.to.addr_bytes, "\x33\x33\0\0\0\x16", 6);
-	assert_memory_equal(out.report + 14 + 8, &link_local, 16);
-	assert_int_equal(out.report[14 + 7], 1);
-	assert_memory_equal(icmp + 6, "\0\2", 2);
-	for (unsigned i = 0; i < 2; i++, icmp += 20) {
-		assert_int_equal(icmp[8], type);
-		assert_memory_equal(icmp + 12, &group[i], 16);
-	}
-}
-
-static void groups_are_told_when_asked_for(void **state) /* RFC 3810 5.2, 6.1, 6.2 */
-{
-	(void)state;
-	neigh_mld_report(&n, false);
-	reported(2);
-	neigh_mld_report(&n, true);
-	reported(4);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -505,7 +476,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_asks_for_others_is_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_are_limited, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_with_our_address_is_reported, setup, teardown),
-		cmocka_unit_test_setup_teardown(at_the_start_we_join_ask_and_tell, setup, teardown),
+		cmocka_unit_test_setup_teardown(at_the_start_we_ask_and_tell, setup, teardown),
 		cmocka_unit_test_setup_teardown(address_that_another_had_before_is_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(address_that_another_asks_for_at_the_same_time_is_given_up,
 			setup, teardown),
@@ -517,7 +488,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(meanwhile_another_address_asks, setup, teardown),
 		cmocka_unit_test_setup_teardown(address_that_comes_later_is_asked_for_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(times_of_a_router_count, setup, teardown),
-		cmocka_unit_test_setup_teardown(groups_are_told_when_asked_for, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,6 +201,68 @@ static void an_address_is_deprecated_before_it_ends(void **state) /* RFC 4862 5.
 	assert_true(addr_eq(source(), newer));
 }
 
+/* Of the prefix 2001:db9:1::, less like beyond than the other; our address there. */
+static struct net_addr second_net(void)
+{
+	struct net_addr a;
+
+	assert_true(addr_parse("2001:db9:1::", &net));
+	assert_true(addr_parse("2001:db9:1::ff:fe00:1", &a));
+	return a;
+}
+
+static void a_source_is_of_the_router_that_is_gone_by(void **state) /* RFC 6724 5, rule 5.5 */
+{
+	struct nd_msg m = said(other, 1800, 5000);
+	struct net_addr second = second_net();
+
+	(void)state;
+	hear(said(router, 1800, 3600), 0);
+	hear(m, 0);
+	assert_true(goes_by(router) && addr_eq(source(), second));
+	ra_silent(&ra, router);
+	assert_true(goes_by(other) && addr_eq(source(), ours));
+	hear(said(other, 1800, 3600), 0); /* has both: the more alike one (rule 8) */
+	assert_true(addr_eq(source(), ours));
+	ra_silent(&ra, other);
+	assert_true(goes_by(router) && addr_eq(source(), second));
+	m.prefix[0].preferred_s = 0;
+	hear(m, 0); /* of the other router, and deprecated */
+	assert_true(addr_eq(source(), second));
+	m = said(router, 1800, 3600);
+	m.prefix[0].preferred_s = 0;
+	hear(m, 0);
+	m.prefix[0].preferred_s = 5000;
+	assert_true(addr_parse("2001:db8:7::", &m.prefix[0].prefix.addr));
+	m.src = other;
+	hear(m, 0); /* rule 3 is before 5.5 */
+	assert_true(addr_eq(source(), ours));
+}
+
+static void a_router_has_a_prefix_as_long_as_it_says(void **state) /* RFC 6724 5, rule 5.5 */
+{
+	struct nd_msg m = said(other, 9000, 5000);
+	struct net_addr second = second_net();
+
+	(void)state;
+	hear(said(router, 9000, 100), 0);
+	hear(m, 0);
+	hear(said(other, 9000, 5000), 0);
+	assert_true(goes_by(router) && addr_eq(source(), second));
+	assert_int_equal(ra_next(&ra), 100 * S);
+	assert_int_equal(ra_poll(&ra, 100 * S), 1);
+	assert_true(goes_by(router) && addr_eq(source(), ours)); /* both of the other */
+	hear(said(router, 9000, 100), 150 * S);
+	hear(said(router, 9000, 100), 200 * S);
+	ra_poll(&ra, 250 * S);
+	assert_true(addr_eq(source(), second));
+	m = said(router, 9000, 100);
+	m.prefix[0].valid_s = 0;
+	hear(m, 260 * S);
+	assert_true(addr_eq(source(), ours));
+	assert_int_equal(routes.adverts, 2);
+}
+
 static void an_address_may_be_deprecated_from_its_beginning(void **state)
 {
 	struct nd_msg m = said(router, 9000, 3600);
@@ -409,10 +471,12 @@ static void no_more_is_kept_than_there_is_room_for(void **state)
 	}
 	assert_int_equal(ra.routers, RA_ROUTERS_MAX);
 	assert_int_equal(ra.prefixes, RA_PREFIXES_MAX);
+	assert_int_equal(ra.adverts, ROUTE_ADVERTS_MAX);
 	assert_int_equal(routes.addresses, 1 + RA_PREFIXES_MAX);
 	ra_poll(&ra, 3600 * S);
 	assert_int_equal(routes.addresses, 1);
 	assert_int_equal(routes.n, 1);
+	assert_int_equal(routes.adverts, 0);
 }
 
 static void a_fixed_gateway_stays(void **state)
@@ -526,6 +590,8 @@ int main(void)
 		cmocka_unit_test_setup(an_answer_ends_the_asking, setup),
 		cmocka_unit_test_setup(a_prefix_gives_an_address_once, setup),
 		cmocka_unit_test_setup(a_source_is_the_address_known_beyond_the_router, setup),
+		cmocka_unit_test_setup(a_source_is_of_the_router_that_is_gone_by, setup),
+		cmocka_unit_test_setup(a_router_has_a_prefix_as_long_as_it_says, setup),
 		cmocka_unit_test_setup(an_address_ends_with_its_lifetime, setup),
 		cmocka_unit_test_setup(an_address_that_was_given_up_does_not_end_again, setup),
 		cmocka_unit_test_setup(nobody_ends_it_at_once, setup),

@@ -221,6 +221,29 @@ static void source_is_of_the_scope_then_preferred_then_alike(void **state) /* RF
 	expect("2001:db8:1::9", "fe80::fe", "2001:db8:f::1", 0); /* the next did not inherit it */
 }
 
+static void of_sources_that_routers_know_it_is_the_next_hops(void **state) /* RFC 6724 5, rule 5.5 */
+{
+	struct net_prefix f = prefix("2001:db8:f::/48"), fd = prefix("fd00::/8");
+
+	(void)state;
+	assert_int_equal(add_address("fe80::1/64"), 0);
+	assert_int_equal(add_address("2001:db8:f::1/128"), 0);
+	assert_int_equal(add_address("fd00::1/128"), 0);
+	assert_int_equal(route_add_default(&r, addr("fe80::fe")), 0);
+	assert_true(route_add_advert(&r, &fd, addr("fe80::fe")));
+	expect("2001:db8:f:1::9", "fe80::fe", "2001:db8:f::1", 0); /* of no router */
+	assert_true(route_add_advert(&r, &f, addr("fe80::fd")));
+	assert_true(route_add_advert(&r, &f, addr("fe80::fd")));
+	assert_int_equal(r.adverts, 2);
+	route_deprecate(&r, addr("2001:db8::1"), true); /* of none, too */
+	expect("2001:db8:f:1::9", "fe80::fe", "fd00::1", 0);
+	expect("fe80::fd", "fe80::fd", "fe80::1", 64);
+	route_remove_advert(&r, &f, addr("fe80::fe")); /* is not its */
+	expect("2001:db8:f:1::9", "fe80::fe", "fd00::1", 0);
+	route_remove_advert(&r, &f, addr("fe80::fd"));
+	expect("2001:db8:f:1::9", "fe80::fe", "2001:db8:f::1", 0);
+}
+
 static void link_without_an_address_of_ours_has_a_source_of_another(void **state)
 {
 	struct net_prefix p = prefix("2001:db8:5::/48"), v4 = prefix("10.9.0.0/16"), all = { addr("::"), 0 };
@@ -279,6 +302,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_there_is_not_added_again, setup),
 		cmocka_unit_test_setup(a_second_address_in_a_subnet_is_local_but_not_the_source, setup),
 		cmocka_unit_test_setup(source_is_of_the_scope_then_preferred_then_alike, setup),
+		cmocka_unit_test_setup(of_sources_that_routers_know_it_is_the_next_hops, setup),
 		cmocka_unit_test_setup(link_without_an_address_of_ours_has_a_source_of_another, setup),
 		cmocka_unit_test_setup(addresses_that_no_host_has_are_not_ours, setup),
 		cmocka_unit_test_setup(at_its_limits_the_newcomer_is_refused_and_what_exists_goes_on, setup),

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "include/net/bytes.h"
+#include "include/net/cksum.h"
+#include "include/net/mld.h"
 #include "slowpath/conn.h"
 #include "slowpath/handshake.h"
 #include "tests/unit/rig_tcp.h"
@@ -374,6 +377,74 @@ TEST(echo_to_all_nodes_is_answered_by_one_of_our_addresses) /* RFC 4443 4.2 */
 	silence();
 }
 
+/* How many records of this type for the group there are in the reports that the host sent (RFC 3810 5.2). */
+static unsigned told_of(uint8_t type, const char *group)
+{
+	struct net_addr want = addr(group);
+	unsigned n = 0;
+
+	for (uint32_t i = rig.sent_head; i != rig.sent_tail; i++) {
+		const uint8_t *b = rig.sent[i % RIG_FRAMES].b, *record = b + 70;
+
+		if (b[20] != 0 || b[62] != ICMP6_MLD2_REPORT)
+			continue;
+		for (unsigned left = b[69]; left > 0; left--, record += 20)
+			n += record[0] == type && memcmp(record + 4, &want, 16) == 0;
+	}
+	return n;
+}
+
+/* A query of version 2 for all groups, with a maximum response delay of a second. */
+static void groups_are_asked_for(void)
+{
+	uint8_t f[90] = { 0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0xb, 0x86, 0xdd, 0x60, [19] = 36, 0,
+		1, [54] = 58, 0, 5, 2, 0, 0, 1, 0, ICMP6_MLD_QUERY, [66] = 1000 / 256, 1000 % 256 };
+	struct net_addr from = addr("fe80::b"), to = addr("ff02::1");
+
+	memcpy(f + 22, &from, 16);
+	memcpy(f + 38, &to, 16);
+	store_u16(f + 64, cksum_finish(cksum_partial(f + 62, 28, cksum_pseudo_v6(&from, &to, 58, 28))));
+	give_frame(f, sizeof(f));
+	rig_run();
+}
+
+TEST(groups_of_our_addresses_are_told_and_told_when_asked_for) /* RFC 3810 6.1, 6.2 */
+{
+	two_families();
+	rig_open();
+	assert_int_equal(told_of(MLD_TO_EXCLUDE, "ff02::1:ff00:1"), 1);
+	assert_int_equal(rig.sent[rig.sent_head % RIG_FRAMES].b[62], ICMP6_MLD2_REPORT); /* first of all */
+	wait_ms(10000);
+	assert_int_equal(told_of(MLD_TO_EXCLUDE, "ff02::1:ff00:1"), 2 + 2); /* with a name, too */
+	groups_are_asked_for();
+	assert_int_equal(told_of(MLD_IS_EXCLUDE, "ff02::1:ff00:1"), 0);
+	assert_true(sp_deadline(&rig.sp) <= groups_next(&rig.sp.groups));
+	wait_ms(1000);
+	assert_int_equal(told_of(MLD_IS_EXCLUDE, "ff02::1:ff00:1"), 1);
+}
+
+TEST(groups_are_left_with_their_addresses) /* RFC 3810 6.1 */
+{
+	struct nd_msg taken = { .type = ICMP6_ADVERTISEMENT, .eth_src = { { 2, 0, 0, 0, 0, 0xa } } };
+
+	rig.conf.ip.addresses6 = 1;
+	rig.conf.ip.autoconf6 = CONF_ON;
+	assert_true(prefix_parse("fd00::9/64", &rig.conf.ip.address6[0]));
+	rig_open();
+	advertised("fe80::1", "2001:db8:7::", 1800, 20);
+	taken.src = taken.target = addr("fd00::9");
+	neigh_nd_in(&rig.sp.neigh, &taken, rig.now);
+	taken.src = taken.target = addr("fe80::ff:fe00:1");
+	neigh_nd_in(&rig.sp.neigh, &taken, rig.now);
+	rig_run();
+	assert_int_equal(told_of(MLD_TO_INCLUDE, "ff02::1:ff00:9"), 1);
+	wait_ms(19000);
+	assert_int_equal(told_of(MLD_TO_INCLUDE, "ff02::1:ff00:1"), 0); /* the router's address has it, too */
+	wait_ms(3000);
+	assert_int_equal(told_of(MLD_TO_INCLUDE, "ff02::1:ff00:1"), 2);
+	assert_int_equal(told_of(MLD_TO_INCLUDE, "ff02::1:ff00:9"), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +461,8 @@ int main(void)
 		RIG_TEST(connection_follows_when_its_router_is_none_any_more),
 		RIG_TEST(connection_goes_by_another_router_when_its_own_is_silent),
 		RIG_TEST(attempt_whose_router_goes_begins_with_another),
+		RIG_TEST(groups_of_our_addresses_are_told_and_told_when_asked_for),
+		RIG_TEST(groups_are_left_with_their_addresses),
 	};
 
 	return RIG_MAIN(tests);
