@@ -142,6 +142,7 @@ void lib_ctx_after_fork(struct tas *t, struct tas_ctx *keep)
 
 	for (uint32_t i = 0; i < CTX_CHUNKS * CTX_CHUNK && (c = ctx_at(t, i)) != NULL; i++) {
 		c->rings = c->slept = NULL;
+		c->rang = c->rang_tasd = false;
 		c->shared = NULL;
 		c->fd = -1;
 		c->sleeping = c->depth = 0;
@@ -359,13 +360,14 @@ bool tas_ctx_sleep_begin(struct tas_ctx *c)
 	return false;
 }
 
-/* Who exchanged 1 for 0 has written the eventfd, or is about to: then the next sleep ends early, once,
- * for nothing. */
+/* Who exchanged 1 for 0 has written to the descriptor, or is about to: then the next sleep ends early, once,
+ * for nothing, and what lies there is read though nobody exchanged anything. tasd's writes do not add up: what
+ * is left there once would end each sleep from then on. */
 static void rings_wake_up(struct tas_ctx *c, struct lib_rings *r, bool others)
 {
 	bool woken = atomic_exchange_explicit(&r->shm->asleep, 0, memory_order_relaxed) == 0;
 
-	if (woken && r->fd >= 0)
+	if ((woken || c->rang_tasd) && r->fd >= 0)
 		lib_event_read(&c->t->os, r->fd);
 	if (!others)
 		return;
@@ -381,7 +383,7 @@ void tas_ctx_sleep_end(struct tas_ctx *c)
 	if (unlikely(is_common(c) || c->depth == 0))
 		return; /* 0: this is the child of a handler that forked meanwhile */
 	woken = atomic_exchange_explicit(&c->sleeping, nested, memory_order_relaxed) == 0;
-	if (woken && c->fd >= 0)
+	if ((woken || c->rang) && c->fd >= 0)
 		lib_event_read(&c->t->os, c->fd);
 	if (r != NULL && nested)
 		rings_wake_up(c, r, true);
@@ -391,6 +393,7 @@ void tas_ctx_sleep_end(struct tas_ctx *c)
 		c->slept = NULL;
 		lib_att_put(r->att);
 	}
+	c->rang = c->rang_tasd = false;
 	c->depth--;
 }
 
@@ -410,6 +413,14 @@ unsigned tas_ctx_fds(struct tas_ctx *c, int fds[TAS_CTX_FDS])
 	if (c->fd >= 0)
 		fds[n++] = c->fd;
 	return n;
+}
+
+void tas_ctx_rang(struct tas_ctx *c, int fd)
+{
+	if (c->slept != NULL && fd == c->slept->fd)
+		c->rang_tasd = true;
+	else if (fd == c->fd)
+		c->rang = true;
 }
 
 void tas_ctx_wake(struct tas_ctx *c)

@@ -119,6 +119,7 @@ struct tas_ctx {
 	struct lib_rings *slept; /* between sleep_begin and _end: whose `sleepers` counts us */
 	struct tas_ctx *shared;  /* tas_ctx_shared: NULL until it is asked for */
 	bool shares;             /* it is one of these */
+	bool rang_tasd, rang;    /* of this sleep: a descriptor was found readable (tas_ctx_rang) */
 };
 
 /* --- sockets --- */

@@ -161,6 +161,9 @@ bool tas_ctx_wakes(const struct tas_ctx *c);
  * Returns how many, at most TAS_CTX_FDS: what tasd writes, and in a program with threads what
  * tas_ctx_wake writes. Ask between begin and end. */
 unsigned tas_ctx_fds(struct tas_ctx *c, int fds[TAS_CTX_FDS]);
+/* Between begin and end: this one of them was found readable. (_end reads what it knows to have been written;
+ * what was written too late for the last sleep would end each one from now on.) */
+void tas_ctx_rang(struct tas_ctx *c, int fd);
 /* If c is between sleep_begin and sleep_end, whoever sleeps on it wakes up. Publish what it shall see
  * before. A wake that finds nobody asleep is not remembered. With or without tasd. */
 void tas_ctx_wake(struct tas_ctx *c);

@@ -313,6 +313,8 @@ static int sleep_begun(struct ep_wait *w, struct ep_stay *s, bool joined)
 	int error = got < 0 ? errno : 0;
 
 	w->kernel_due = got > 0 && fds[0].revents != 0;
+	if (got > 0)
+		wait_rang(&s->held.sleep, fds + 1, n);
 	wait_end(&s->held.sleep);
 	if (got > 0)
 		wait_after(fds + 1, n);

@@ -242,8 +242,10 @@ static int ppoll_with_own(struct polling *p, struct poll_stay *s, nfds_t n, tas_
 	p->kernel_ready = stay_ppoll(p->kernel, n + own, wait_left(p->deadline, cap, &left), p->mask);
 	if (p->kernel_ready < 0)
 		return -errno;
-	if (p->kernel_ready > 0)
+	if (p->kernel_ready > 0) {
+		wait_rang(&s->sleep, p->kernel + n, own);
 		wait_after(p->kernel + n, own);
+	}
 	return 0;
 }
 

@@ -85,6 +85,13 @@ unsigned wait_fds(struct wait_sleep *w, struct pollfd fds[WAIT_FDS])
 	return n;
 }
 
+void wait_rang(struct wait_sleep *w, const struct pollfd *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned j = 0; fds[i].revents != 0 && j < w->n; j++)
+			tas_ctx_rang(w->ctx[j], fds[i].fd);
+}
+
 void wait_after(const struct pollfd *fds, unsigned n)
 {
 	struct tas *t = inst_peek();
@@ -188,6 +195,7 @@ static int sleep_once(struct file_wait *w)
 
 	if (got > 0) {
 		w->kernel_ready = fds[0].revents != 0;
+		wait_rang(&w->sleep, fds + 1, n);
 		wait_after(fds + 1, n);
 	}
 	return -error;

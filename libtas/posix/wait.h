@@ -55,6 +55,8 @@ static inline tas_ns wait_cap(const struct wait_sleep *w, bool joined)
 }
 /* Between begin and end: the descriptors to sleep on besides the caller's own, into fds; returns how many. */
 unsigned wait_fds(struct wait_sleep *w, struct pollfd fds[WAIT_FDS]);
+/* Between begin and end, after the sleep: what became readable. */
+void wait_rang(struct wait_sleep *w, const struct pollfd *fds, unsigned n);
 /* After the sleep: if tasd died or came back, takes the consequences. */
 void wait_after(const struct pollfd *fds, unsigned n);
 

@@ -99,6 +99,9 @@ static bool wait_for_work(void)
 	for (unsigned i = 0; i < n; i++)
 		p[2 + i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 	poll(p, 2 + n, -1);
+	for (unsigned i = 0; i < n; i++)
+		if (p[2 + i].revents != 0)
+			tas_ctx_rang(the.ctx, fds[i]);
 	tas_ctx_sleep_end(the.ctx);
 	if (p[1].revents != 0)
 		tas_ctl_event(the.tas);

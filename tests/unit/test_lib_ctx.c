@@ -144,6 +144,28 @@ static void what_comes_after_it_writes_the_eventfd(void **state)
 	assert_int_equal(tas_ctx_poll(r.c), 1);
 }
 
+/* tasd found us asleep, and we looked and went on, before it wrote. */
+static void what_is_written_too_late_ends_one_sleep_and_no_more(void **state)
+{
+	const uint64_t one = 1;
+	int fds[TAS_CTX_FDS];
+
+	(void)state;
+	rig_accepted(&r, l, 3);
+	assert_true(tas_ctx_sleep_begin(r.c));
+	assert_true(tas_ctx_fds(r.c, fds) >= 1);
+	atomic_store(&r.ctx[0].shm->asleep, 0);
+	tas_ctx_sleep_end(r.c);
+	assert_int_equal(write(r.ctx[0].eventfd, &one, sizeof(one)), sizeof(one));
+	assert_true(tas_ctx_sleep_begin(r.c));
+	assert_true(readable(fds[0]));
+	tas_ctx_rang(r.c, fds[0]);
+	tas_ctx_sleep_end(r.c);
+	assert_true(tas_ctx_sleep_begin(r.c));
+	assert_false(readable(fds[0]));
+	tas_ctx_sleep_end(r.c);
+}
+
 static void who_still_sleeps_on_shared_rings_is_announced_again(void **state)
 {
 	struct tas_ctx *a = tas_ctx_new(r.t), *b = tas_ctx_new(r.t);
@@ -394,6 +416,7 @@ int main(void)
 		TEST(without_tasd_a_context_has_no_rings),
 		TEST(what_came_before_the_announcement_forbids_sleep),
 		TEST(what_comes_after_it_writes_the_eventfd),
+		TEST(what_is_written_too_late_ends_one_sleep_and_no_more),
 		TEST(who_still_sleeps_on_shared_rings_is_announced_again),
 		TEST(a_handler_may_sleep_while_its_thread_does),
 		TEST(a_sleeper_can_be_woken_by_another_thread),

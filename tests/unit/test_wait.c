@@ -201,6 +201,51 @@ static unsigned closed_bells(void)
 	return closed;
 }
 
+/* Bytes arrive, and another thread attracts the notification and takes it. */
+static void arrives_for_a_sleeper(int fd)
+{
+	tas_sock_notify(r.c, file_sock(file_at(fd)));
+	rig_deliver(&r, 1, 10);
+	r.notified[1] = 0;
+	rig_notify(&r, 0, 0, 1);
+	tas_ctx_poll(r.c);
+}
+
+/* --- rings that come late --- */
+
+static bool rings_are_read(void)
+{
+	bool read = true;
+
+	for (uint32_t i = 0; i < r.nctx; i++)
+		read &= poll(&(struct pollfd){ .fd = r.ctx[i].eventfd, .events = POLLIN }, 1, 0) == 0;
+	return read;
+}
+
+/* tasd found the thread asleep, which looked and slept again before tasd wrote. */
+static void a_ring_that_comes_late_ends_one_sleep_and_no_more(void **state)
+{
+	const uint64_t one = 1;
+	int fd = px_flow(1, 0), set = set_with(fd);
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(calls); i++) {
+		struct caller x = { 0 };
+
+		caller_start(&x, calls[i], fd, set);
+		assert_soon(asleep(&x) && (calls[i] == call_epoll || waits_on(fd)));
+		for (uint32_t j = 0; j < r.nctx; j++)
+			if (atomic_load(&r.ctx[j].shm->asleep))
+				assert_int_equal(write(r.ctx[j].eventfd, &one, sizeof(one)), sizeof(one));
+		assert_false(rings_are_read());
+		assert_soon(rings_are_read());
+		arrives_for_a_sleeper(fd);
+		pthread_join(x.thread, NULL);
+		assert_true(x.result > 0);
+		px_recv(fd, x.data, sizeof(x.data), MSG_DONTWAIT);
+	}
+}
+
 /* --- what they are short of --- */
 
 static ssize_t call_all(struct caller *x)
@@ -264,12 +309,7 @@ static void a_thread_without_a_descriptor_to_be_woken_by_looks_again(void **stat
 		if (calls[i] != call_epoll)
 			assert_soon(waits_on(fd));
 		usleep(2000);
-		/* another thread attracts the notification and takes it */
-		tas_sock_notify(r.c, file_sock(file_at(fd)));
-		rig_deliver(&r, 1, 10);
-		r.notified[1] = 0;
-		rig_notify(&r, 0, 0, 1);
-		tas_ctx_poll(r.c);
+		arrives_for_a_sleeper(fd);
 		pthread_join(x.thread, NULL);
 		assert_int_equal(x.result, calls[i] == call_recv ? 10 : 1);
 		px_recv(fd, x.data, sizeof(x.data), MSG_DONTWAIT);
@@ -508,7 +548,8 @@ static void nor_by_one_on_the_alternate_stack(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, px_tear_down)
-	const struct CMUnitTest tests[] = { T(a_thread_without_a_context_has_all_calls),
+	const struct CMUnitTest tests[] = { T(a_ring_that_comes_late_ends_one_sleep_and_no_more),
+		T(a_thread_without_a_context_has_all_calls),
 		T(a_thread_without_a_context_looks_again_by_itself),
 		T(a_thread_without_a_descriptor_to_be_woken_by_looks_again),
 		T(who_sleeps_is_cancelled_and_leaves_nothing_behind),

@@ -175,6 +175,7 @@ static void app_sleep(struct stress *x, struct tas_ctx *c, struct tas_sock *s)
 			if (++slept == PATIENCE)
 				_exit(3);
 		}
+		tas_ctx_rang(c, fds[0]);
 	}
 	tas_ctx_sleep_end(c);
 }
