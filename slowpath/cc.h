@@ -150,6 +150,7 @@ struct cc_timely_state {
 	uint32_t falling;      /* intervals in a row without a growing round trip */
 	struct cc_marks marks;
 	bool slow_start;
+	bool recovers; /* at the last look: what is lost meanwhile was answered */
 };
 
 struct cc_state {

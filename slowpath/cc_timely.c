@@ -8,7 +8,8 @@
  * is at most a segment a round trip. What the paper leaves open:
  *   - a flow begins in slow start, until round trips pass T_low, and goes on with the rate that was delivered
  *     by then; what slow start lost asks for no other.
- *   - losses and marks, which the paper does not expect, halve the rate.
+ *   - losses and marks, which the paper does not expect, halve the rate; a silent path, on which one timeout
+ *     follows the other, or a recovery ends with one, once.
  *   - the window is what the rate sends in two round trips, so that a path that has become silent is not
  *     flooded.
  *   - the least round trip is forgotten when nothing like it was measured for 10 s: another path may be
@@ -140,6 +141,15 @@ static void timely_slow_start(struct cc_timely_state *t, const struct cc_sample 
 		t->rate *= 1 + rounds * (1 + rounds) / 2; /* about 2^rounds, in no library's last digit */
 }
 
+/* Losses that were not answered yet: a timeout in a recovery, or after another, is of the same ones. */
+static bool timely_lost(struct cc_timely_state *t, const struct cc_sample *s)
+{
+	bool lost = (s->recoveries > 0 && s->now > t->aftermath_until) || (s->timeouts > 0 && !t->recovers);
+
+	t->recovers = s->in_recovery || s->in_loss;
+	return lost;
+}
+
 static void timely_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
 {
 	struct cc_timely_state *t = &st->timely;
@@ -154,7 +164,7 @@ static void timely_update(struct cc_state *st, const struct cc_sample *s, struct
 		timely_slow_start(t, s);
 	else if (s->min_rtt_us != UINT32_MAX && s->timeouts == 0 && t->looks_until == 0)
 		timely_rtt(t, s, (s->paced || s->cwnd_limited) && s->marked == 0);
-	if ((s->recoveries > 0 && s->now > t->aftermath_until) || s->timeouts > 0 || marks) {
+	if (timely_lost(t, s) || marks) {
 		t->rate *= TIMELY_LOSS;
 		t->slow_start = false;
 		out->answers_marks = s->marked > 0;

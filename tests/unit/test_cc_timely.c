@@ -313,6 +313,35 @@ static void after_a_timeout_the_window_grows_from_a_segment(void **state)
 	assert_true(d.cwnd >= 10 * MSS);
 }
 
+/* A blackout, in which one timeout follows the other; and one that begins while a recovery lasts. */
+static void a_silent_path_halves_it_once(void **state)
+{
+	(void)state;
+	for (unsigned recovery = 0; recovery < 2; recovery++) {
+		struct cc_sample s = of_10_ms();
+
+		far_away();
+		s.paced = false;
+		s.recoveries = recovery;
+		s.in_recovery = recovery != 0;
+		if (recovery)
+			cc_timely.update(&st, &s, &d);
+		s.in_recovery = false;
+		s.recoveries = 0;
+		s.in_loss = true;
+		s.timeouts = 1;
+		for (unsigned n = 0; n < 3; n++)
+			cc_timely.update(&st, &s, &d);
+		assert_int_equal(d.rate_bytes_s, 5 * MSS * 100);
+		s.in_loss = false;
+		s.timeouts = 0;
+		cc_timely.update(&st, &s, &d);
+		s.timeouts = 1;
+		cc_timely.update(&st, &s, &d);
+		assert_true(d.rate_bytes_s < 3 * MSS * 100);
+	}
+}
+
 /* --- the least round trip --- */
 
 /* A look a round trip later, on a path of so many. */
@@ -454,6 +483,7 @@ int main(void)
 		cmocka_unit_test(t_high_of_a_long_path_is_half_more),
 		cmocka_unit_test(losses_and_marks_halve_it_and_end_slow_start),
 		cmocka_unit_test(after_a_timeout_the_window_grows_from_a_segment),
+		cmocka_unit_test(a_silent_path_halves_it_once),
 		cmocka_unit_test(without_a_round_trip_it_waits_for_one),
 	};
 
