@@ -45,6 +45,7 @@ struct cc_sample {
 	uint64_t lost;       /* bytes */
 	uint32_t recoveries; /* fast recoveries begun */
 	uint32_t timeouts;
+	uint32_t answered;       /* of both, those of a window that marks had reduced */
 	bool undone;             /* what the fast path deemed lost was not: cwnd is what it was before that */
 	uint64_t before_timeout; /* bytes of `acked`, without `grown`, that came before the last of them */
 	uint64_t recovering;     /* the same that grow nothing, as fast recoveries go: see cc_flow.c */
@@ -53,7 +54,8 @@ struct cc_sample {
 	uint32_t min_rtt_us;     /* UINT32_MAX = no sample */
 	uint32_t mss;
 	uint32_t inflight;
-	uint32_t cwnd; /* as it stands in the flow, reductions by the fast path included */
+	uint32_t sacked; /* of these, delivered already */
+	uint32_t cwnd;   /* as it stands in the flow, reductions by the fast path included */
 	uint32_t ssthresh;
 	bool stepped;      /* it grew by a segment since the last call: see cc_decision.step_after */
 	bool cwnd_limited; /* the window held back data */
@@ -245,6 +247,14 @@ void cc_reno_step(const struct cc_sample *s, uint64_t bytes, uint64_t *pending, 
  * was sent before a reduction asks for no other (RFC 3168 6.1.2). The peer repeats a mark until it hears of
  * the reduction, from the first data after it: no more than that data's bytes are of an answered one. */
 bool cc_marks_reduce(const struct cc_sample *s, struct cc_marks *m);
+/* The same where losses are answered by other rules: is a mark of data that was sent after the last one that
+ * was answered? It is answered then. */
+bool cc_marks_are_new(const struct cc_sample *s, struct cc_marks *m);
+/* What was acknowledged since the last answer is known, and asked for none. */
+static inline void cc_marks_pass(const struct cc_sample *s, struct cc_marks *m)
+{
+	m->answered -= (uint32_t)min_u64(s->acked, m->answered);
+}
 /* The same for a peer that echoes each mark once (RFC 8257 3.2): the marks of an interval of which more than
  * two thirds was sent before the last reduction are taken for that part's; the next one will tell. */
 bool cc_marks_reduce_exact(const struct cc_sample *s, struct cc_marks *m);
