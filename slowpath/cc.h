@@ -128,7 +128,8 @@ struct cc_bbr_state {
 	uint32_t extra[2]; /* acknowledged beyond the bandwidth, at most, in two spans of intervals */
 	uint32_t round_us; /* since the last round trip of phases with shorter intervals was over */
 	uint32_t wait_us;  /* until the next probe for bandwidth */
-	float noise;       /* losses that are no congestion, of all that is sent */
+	struct cc_marks marks;
+	float noise; /* losses that are no congestion, of all that is sent */
 	float judged,
 		judged_lost; /* segments, and lost ones, since it was last asked whether there are too many */
 	uint8_t phase;       /* of cc_bbr.c */
@@ -164,7 +165,7 @@ struct cc_state {
 		struct cc_timely_state timely;
 	};
 };
-static_assert(sizeof(struct cc_state) <= 144, "bbr needs that; the others a cache line");
+static_assert(sizeof(struct cc_state) <= 152, "bbr needs that; the others a cache line");
 
 struct cc_ops {
 	const char *name;
