@@ -125,8 +125,12 @@ bool cc_marks_reduce(const struct cc_sample *s, struct cc_marks *m)
 	return marks_reduce(s, m, has_new_marks(s, m));
 }
 
-bool cc_marks_reduce_exact(const struct cc_sample *s, struct cc_marks *m)
+bool cc_marks_reduce_exact(const struct cc_sample *s, struct cc_marks *m, bool drains)
 {
+	if (drains) {
+		marks_answer(s, m, true);
+		return false;
+	}
 	return marks_reduce(s, m, s->marked > 0 && 2 * s->acked >= 3ull * m->answered);
 }
 

@@ -110,6 +110,7 @@ struct cc_dctcp_state {
 	uint64_t window_acked, window_marked; /* of its observation window, a round trip, */
 	tas_ns window_ns;                     /* which lasts so long already */
 	struct cc_marks marks;
+	bool recovers; /* at the last look */
 };
 
 struct cc_bbr_state {
@@ -257,8 +258,9 @@ static inline void cc_marks_pass(const struct cc_sample *s, struct cc_marks *m)
 	m->answered -= (uint32_t)min_u64(s->acked, m->answered);
 }
 /* The same for a peer that echoes each mark once (RFC 8257 3.2): the marks of an interval of which more than
- * two thirds was sent before the last reduction are taken for that part's; the next one will tell. */
-bool cc_marks_reduce_exact(const struct cc_sample *s, struct cc_marks *m);
+ * two thirds was sent before the last reduction are taken for that part's; the next one will tell.
+ * drains: what was sent up to now came into the queue that a reduction has not emptied yet. */
+bool cc_marks_reduce_exact(const struct cc_sample *s, struct cc_marks *m, bool drains);
 /* The reduction by beta for marks, as the fast path does it for a loss. */
 void cc_reduce(const struct cc_sample *s, uint32_t beta_q8, struct cc_decision *d);
 
