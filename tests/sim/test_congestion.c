@@ -283,8 +283,8 @@ static void bbr_keeps_a_lossy_link(void)
 	}
 }
 
-/* Slow start ends with marks, and in a queue of less than a product with losses, too. At 100 Mbit/s they begin
- * below what RFC 8257 wants, so that each reduction is seen. */
+/* Slow start ends with marks, and in a queue of less than a product with losses, too. At 100 Mbit/s they
+ * begin below what RFC 8257 wants, so that each reduction is seen. */
 static void dctcp_fills_a_long_link(void)
 {
 	static const struct {
@@ -321,7 +321,7 @@ static const struct sharing sharing[] = {
 	{ "newreno", 20, 20, 1, 0, 0.85, 0.93, 1.0 },
 	{ "dctcp", 100, 1, 4, 15, 0.85, 0.9, 2.0 },
 	{ "bbr", 20, 20, 1, 0, 0.75, 0.88, 1.0 },
-	{ "timely", 100, 1, 4, 0, 0.7, 0.7, 1.5 },
+	{ "timely", 100, 1, 4, 0, 0.85, 0.88, 0.5 },
 };
 
 static void shared_scene(struct cc_scene *s, const struct sharing *g, double seconds)
