@@ -268,6 +268,8 @@ void recovery_on_due(struct fp_core *c, uint32_t id);
 /* Bytes thought to be in the network (RFC 6675 pipe; without SACK each duplicate acknowledgement took one
  * segment out). */
 uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k);
+/* Of what is outstanding, the bytes that were SACKed. */
+uint32_t recovery_sacked(const struct flow *f, const struct flow_cold *k);
 /* One byte past the peer's zero window, or an empty segment with an old sequence number (RFC 9293 3.8.6.1).
  */
 void tcp_send_probe(struct fp_core *c, uint32_t id);

@@ -322,6 +322,9 @@ struct flow_cold {
 	uint64_t recovery_from;          /* `delivered` when it began */
 	uint64_t recovery_delivered;     /* delivered during the fast recoveries before it */
 	uint64_t steady_delivered; /* delivered outside of fast recoveries, up to this one or the last */
+	uint64_t marks_to;         /* where the stream ended when marks last reduced the window; or 0, */
+	uint32_t marks_cwnd;       /* which was so large before */
+	uint32_t answered;         /* recoveries and timeouts of which marks had reduced the window */
 	uint64_t tail_end;         /* where the stream ended when a tail loss probe went */
 	bool tail_probed;          /* one did, and nothing behind tail_end is known yet */
 	bool tail_resent;          /* it was the last segment once more, and no new one */

@@ -30,6 +30,11 @@ static uint64_t lost_unsent(const struct flow *f, const struct flow_cold *k)
 	return k->lost_to - f->tx_una > gone ? k->lost_to - f->tx_una - gone : 0;
 }
 
+uint32_t recovery_sacked(const struct flow *f, const struct flow_cold *k)
+{
+	return k->sacked.n == 0 ? 0 : (uint32_t)ranges_bytes(&k->sacked, f->tx_una, flow_tx_nxt(f));
+}
+
 uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k)
 {
 	uint64_t gone;
@@ -37,7 +42,7 @@ uint32_t recovery_pipe(const struct flow *f, const struct flow_cold *k)
 	if (likely(k->sacked.n == 0 && f->dup_acks == 0 && !(f->flags & (FLOW_RECOVERY | FLOW_LOSS))))
 		return f->tx_inflight;
 	if (f->flags & FLOW_SACK)
-		gone = ranges_bytes(&k->sacked, f->tx_una, flow_tx_nxt(f));
+		gone = recovery_sacked(f, k);
 	else
 		gone = (uint64_t)f->dup_acks * f->mss;
 	if (f->flags & (FLOW_RECOVERY | FLOW_LOSS))
@@ -53,6 +58,10 @@ static void lose_first(struct flow *f, struct flow_cold *k)
 	k->lost_to = max_u64(k->lost_to, min_u64(f->tx_una + f->mss, hole));
 }
 
+/* Of a window of data that was reduced for marks: a loss in it asks for no more than it would have without
+ * them (RFC 3168 6.1.2); beta of less than marks took, which is DCTCP, leaves the rest to be done. */
+static bool marks_answer(const struct flow *f, const struct flow_cold *k) { return f->tx_una < k->marks_to; }
+
 /* beta of the window; or of what is in the network, where application or peer gave no more to send, and the
  * window may be of other times (RFC 5681 3.1 (4), RFC 9438 4.6). While data waits for the window, less may be
  * in the network than it allows: behind the last recovery, or for the pace. Then that is no reason to reduce
@@ -61,10 +70,17 @@ static uint32_t reduced(const struct flow *f, const struct flow_cold *k)
 {
 	bool waits = f->tx_avail > f->tx_inflight && f->snd_wnd >= f->tx_inflight + f->mss;
 	uint32_t window = waits ? f->cwnd : min_u32(f->cwnd, f->tx_inflight);
+	uint32_t before = marks_answer(f, k) ? max_u32(k->marks_cwnd, window) : window;
 
 	if (k->beta_q8 == 0)
 		return max_u32(f->cwnd, 2u * f->mss);
-	return max_u32((uint32_t)((uint64_t)window * k->beta_q8 / 256), 2u * f->mss);
+	return max_u32(min_u32((uint32_t)((uint64_t)before * k->beta_q8 / 256), window), 2u * f->mss);
+}
+
+static void reduce(const struct flow *f, struct flow_cold *k)
+{
+	k->ssthresh = reduced(f, k);
+	k->answered += marks_answer(f, k);
 }
 
 static void recovery_begin(struct tcp t)
@@ -73,7 +89,7 @@ static void recovery_begin(struct tcp t)
 	struct flow_cold *k = t.k;
 
 	spurious_begin(t);
-	k->ssthresh = reduced(f, k);
+	reduce(f, k);
 	k->step_at = UINT64_MAX;
 	k->recover = flow_tx_nxt(f);
 	k->recoveries++;
@@ -321,7 +337,7 @@ void tcp_on_timeout(struct fp_core *c, uint32_t id)
 		(f->flags & FLOW_RECOVERY) || ((f->flags & FLOW_LOSS) && k->undo.from != f->tx_una));
 	/* once for a window of data, as Linux; but with beta 0 the recovery did not reduce */
 	if (!(f->flags & FLOW_LOSS) && (!(f->flags & FLOW_RECOVERY) || k->beta_q8 == 0))
-		k->ssthresh = reduced(f, k);
+		reduce(f, k);
 	if (k->sacked.n > 0 && ranges_all(&k->sacked)[0].from == f->tx_una)
 		k->sacked.n = 0; /* the peer took back what it had SACKed (RFC 2018 8) */
 	k->resent.n = 0;

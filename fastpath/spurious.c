@@ -85,7 +85,9 @@ static void undo(struct tcp t)
 	if (f->flags & (FLOW_RECOVERY | FLOW_LOSS))
 		rack_recovered(&k->rack);
 	/* not counted as a recovery: what it delivered grows the window as if it had not been */
-	f->flags &= ~(uint32_t)(FLOW_RECOVERY | FLOW_LOSS | FLOW_CWR);
+	f->flags &= ~(uint32_t)(FLOW_RECOVERY | FLOW_LOSS);
+	if (k->undo.from >= k->marks_to) /* else the peer is to hear of that reduction */
+		f->flags &= ~(uint32_t)FLOW_CWR;
 	f->dup_acks = 0;
 	k->lost_to = f->tx_una;
 	k->undone++;

@@ -361,8 +361,8 @@ bool tas_ctx_sleep_begin(struct tas_ctx *c)
 }
 
 /* Who exchanged 1 for 0 has written to the descriptor, or is about to: then the next sleep ends early, once,
- * for nothing, and what lies there is read though nobody exchanged anything. tasd's writes do not add up: what
- * is left there once would end each sleep from then on. */
+ * for nothing, and what lies there is read though nobody exchanged anything. tasd's writes do not add up:
+ * what is left there once would end each sleep from then on. */
 static void rings_wake_up(struct tas_ctx *c, struct lib_rings *r, bool others)
 {
 	bool woken = atomic_exchange_explicit(&r->shm->asleep, 0, memory_order_relaxed) == 0;

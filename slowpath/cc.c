@@ -89,24 +89,48 @@ void cc_reno_step(const struct cc_sample *s, uint64_t bytes, uint64_t *pending, 
 		d->step_after = whole_segments(d->cwnd, s->mss) - *pending;
 }
 
+static void marks_answer(const struct cc_sample *s, struct cc_marks *m, bool now)
+{
+	if (now)
+		m->answered = s->inflight - min_u32(s->sacked, s->inflight);
+	else
+		cc_marks_pass(s, m);
+}
+
 /* new_marks: some are of data that was sent after the last reduction. */
 static bool marks_reduce(const struct cc_sample *s, struct cc_marks *m, bool new_marks)
 {
 	bool reduced = s->recoveries > 0 || s->timeouts > 0;
 	bool reduce = new_marks && !reduced && !s->in_recovery;
 
-	m->answered = reduce || reduced ? s->inflight
-					: (uint32_t)(m->answered - min_u64(s->acked, m->answered));
+	marks_answer(s, m, reduce || reduced);
 	return reduce;
+}
+
+static bool has_new_marks(const struct cc_sample *s, const struct cc_marks *m)
+{
+	return s->marked > min_u64(s->acked, m->answered);
+}
+
+bool cc_marks_are_new(const struct cc_sample *s, struct cc_marks *m)
+{
+	bool is_new = has_new_marks(s, m);
+
+	marks_answer(s, m, is_new);
+	return is_new;
 }
 
 bool cc_marks_reduce(const struct cc_sample *s, struct cc_marks *m)
 {
-	return marks_reduce(s, m, s->marked > min_u64(s->acked, m->answered));
+	return marks_reduce(s, m, has_new_marks(s, m));
 }
 
-bool cc_marks_reduce_exact(const struct cc_sample *s, struct cc_marks *m)
+bool cc_marks_reduce_exact(const struct cc_sample *s, struct cc_marks *m, bool drains)
 {
+	if (drains) {
+		marks_answer(s, m, true);
+		return false;
+	}
 	return marks_reduce(s, m, s->marked > 0 && 2 * s->acked >= 3ull * m->answered);
 }
 

@@ -45,6 +45,7 @@ struct cc_sample {
 	uint64_t lost;       /* bytes */
 	uint32_t recoveries; /* fast recoveries begun */
 	uint32_t timeouts;
+	uint32_t answered;       /* of both, those of a window that marks had reduced */
 	bool undone;             /* what the fast path deemed lost was not: cwnd is what it was before that */
 	uint64_t before_timeout; /* bytes of `acked`, without `grown`, that came before the last of them */
 	uint64_t recovering;     /* the same that grow nothing, as fast recoveries go: see cc_flow.c */
@@ -53,7 +54,8 @@ struct cc_sample {
 	uint32_t min_rtt_us;     /* UINT32_MAX = no sample */
 	uint32_t mss;
 	uint32_t inflight;
-	uint32_t cwnd; /* as it stands in the flow, reductions by the fast path included */
+	uint32_t sacked; /* of these, delivered already */
+	uint32_t cwnd;   /* as it stands in the flow, reductions by the fast path included */
 	uint32_t ssthresh;
 	bool stepped;      /* it grew by a segment since the last call: see cc_decision.step_after */
 	bool cwnd_limited; /* the window held back data */
@@ -108,6 +110,7 @@ struct cc_dctcp_state {
 	uint64_t window_acked, window_marked; /* of its observation window, a round trip, */
 	tas_ns window_ns;                     /* which lasts so long already */
 	struct cc_marks marks;
+	bool recovers; /* at the last look */
 };
 
 struct cc_bbr_state {
@@ -126,7 +129,8 @@ struct cc_bbr_state {
 	uint32_t extra[2]; /* acknowledged beyond the bandwidth, at most, in two spans of intervals */
 	uint32_t round_us; /* since the last round trip of phases with shorter intervals was over */
 	uint32_t wait_us;  /* until the next probe for bandwidth */
-	float noise;       /* losses that are no congestion, of all that is sent */
+	struct cc_marks marks;
+	float noise; /* losses that are no congestion, of all that is sent */
 	float judged,
 		judged_lost; /* segments, and lost ones, since it was last asked whether there are too many */
 	uint8_t phase;       /* of cc_bbr.c */
@@ -150,6 +154,7 @@ struct cc_timely_state {
 	uint32_t falling;      /* intervals in a row without a growing round trip */
 	struct cc_marks marks;
 	bool slow_start;
+	bool recovers; /* at the last look: what is lost meanwhile was answered */
 };
 
 struct cc_state {
@@ -161,7 +166,7 @@ struct cc_state {
 		struct cc_timely_state timely;
 	};
 };
-static_assert(sizeof(struct cc_state) <= 144, "bbr needs that; the others a cache line");
+static_assert(sizeof(struct cc_state) <= 152, "bbr needs that; the others a cache line");
 
 struct cc_ops {
 	const char *name;
@@ -244,9 +249,18 @@ void cc_reno_step(const struct cc_sample *s, uint64_t bytes, uint64_t *pending, 
  * was sent before a reduction asks for no other (RFC 3168 6.1.2). The peer repeats a mark until it hears of
  * the reduction, from the first data after it: no more than that data's bytes are of an answered one. */
 bool cc_marks_reduce(const struct cc_sample *s, struct cc_marks *m);
+/* The same where losses are answered by other rules: is a mark of data that was sent after the last one that
+ * was answered? It is answered then. */
+bool cc_marks_are_new(const struct cc_sample *s, struct cc_marks *m);
+/* What was acknowledged since the last answer is known, and asked for none. */
+static inline void cc_marks_pass(const struct cc_sample *s, struct cc_marks *m)
+{
+	m->answered -= (uint32_t)min_u64(s->acked, m->answered);
+}
 /* The same for a peer that echoes each mark once (RFC 8257 3.2): the marks of an interval of which more than
- * two thirds was sent before the last reduction are taken for that part's; the next one will tell. */
-bool cc_marks_reduce_exact(const struct cc_sample *s, struct cc_marks *m);
+ * two thirds was sent before the last reduction are taken for that part's; the next one will tell.
+ * drains: what was sent up to now came into the queue that a reduction has not emptied yet. */
+bool cc_marks_reduce_exact(const struct cc_sample *s, struct cc_marks *m, bool drains);
 /* The reduction by beta for marks, as the fast path does it for a loss. */
 void cc_reduce(const struct cc_sample *s, uint32_t beta_q8, struct cc_decision *d);
 

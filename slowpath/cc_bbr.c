@@ -62,7 +62,8 @@ struct bbr_round {
 	uint64_t bw;    /* delivered a second; 0 = not known */
 	double loss;    /* of what left the network */
 	bool queued;    /* round trips are above the least even at best */
-	bool congested; /* losses or marks that are of congestion */
+	bool marked;    /* marks that no earlier look answered */
+	bool congested; /* these, or losses that are of congestion */
 	bool is_whole;  /* a round trip is over */
 };
 
@@ -186,6 +187,16 @@ static bool bbr_too_many(struct cc_bbr_state *b, const struct cc_sample *s, doub
 	return lost > expected + 3 * sqrt(expected);
 }
 
+/* Once for each window of data: the peer repeats a mark until it hears of the answer, a round trip long (RFC
+ * 3168 6.1.2). Before a probe none is given; the probe ends with the first that comes. */
+static bool bbr_marked(struct cc_bbr_state *b, const struct cc_sample *s)
+{
+	if (b->phase != BBR_REFILL)
+		return cc_marks_are_new(s, &b->marks);
+	cc_marks_pass(s, &b->marks);
+	return false;
+}
+
 static struct bbr_round bbr_look(struct cc_bbr_state *b, const struct cc_sample *s)
 {
 	struct bbr_round r = { .bw = bbr_delivery_rate(b, s) };
@@ -197,7 +208,8 @@ static struct bbr_round bbr_look(struct cc_bbr_state *b, const struct cc_sample 
 		s->min_rtt_us > b->min_rtt_us + max_u32(b->min_rtt_us / 8, BBR_QUEUE_US);
 	limit = r.queued ? BBR_LOSS + 1.5 * b->noise : BBR_LOSS_UNQUEUED;
 	/* a timeout sends all again, whatever of it was lost */
-	r.congested = s->marked > 0 || (s->timeouts == 0 && !s->in_loss && bbr_too_many(b, s, limit));
+	r.marked = bbr_marked(b, s);
+	r.congested = r.marked || (s->timeouts == 0 && !s->in_loss && bbr_too_many(b, s, limit));
 	b->round_us += (uint32_t)min_u64(s->interval_ns / NS_PER_US, 1000000);
 	r.is_whole = b->round_us >= s->srtt_us;
 	if (r.is_whole)
@@ -219,10 +231,10 @@ static void bbr_forget_short_term(struct cc_bbr_state *b)
 
 /* Nothing is probed, and what is found lost was not sent by the probe or the startup before. Marks are
  * answered whatever was before (RFC 3168 6.1.2): they are of a round trip ago at most. */
-static bool bbr_is_calm(const struct cc_bbr_state *b, const struct cc_sample *s)
+static bool bbr_is_calm(const struct cc_bbr_state *b, const struct cc_sample *s, const struct bbr_round *r)
 {
 	return (b->phase == BBR_DOWN || b->phase == BBR_CRUISE) &&
-		(s->marked > 0 || s->now - b->phase_at > BBR_AFTERMATH_TRIPS * s->srtt_us * NS_PER_US);
+		(r->marked || s->now - b->phase_at > BBR_AFTERMATH_TRIPS * s->srtt_us * NS_PER_US);
 }
 
 /* Congestion while nothing is probed: less, until the next probe. */
@@ -576,11 +588,11 @@ static void bbr_update(struct cc_state *st, const struct cc_sample *s, struct cc
 	else
 		bbr_undo_save(b, s);
 	r = bbr_look(b, s);
-	if (r.congested && bbr_is_calm(b, s))
+	if (r.congested && bbr_is_calm(b, s, &r))
 		bbr_bound_short_term(b, s, &r);
 	bbr_advance(b, s, &r);
 	bbr_decide(b, s, out);
-	out->answers_marks = s->marked > 0;
+	out->answers_marks = r.marked;
 }
 
 const struct cc_ops cc_bbr = {

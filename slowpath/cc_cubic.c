@@ -159,7 +159,7 @@ static void cubic_note_changes(struct cc_cubic_state *c, const struct cc_sample 
 		c->w_max = fmax(c->w_max, (double)s->cwnd / s->mss);
 		c->phase = CUBIC_BELOW_W_MAX;
 	}
-	if (s->recoveries > 0)
+	if (s->recoveries > s->answered)
 		cubic_reduced(c, before);
 	if (s->timeouts > 0) {
 		c->w_prior = (float)before;

@@ -51,12 +51,15 @@ static void dctcp_update(struct cc_state *st, const struct cc_sample *s, struct 
 {
 	struct cc_dctcp_state *d = &st->dctcp;
 	uint64_t bytes = cc_growth_bytes(s);
+	/* a recovery lets the window down a round trip long: what it sends still meets the old queue */
+	bool drains = s->in_recovery || d->recovers;
 
+	d->recovers = s->in_recovery;
 	*out = cc_keep(s);
 	dctcp_alpha(d, s);
 	if (s->recoveries > 0 || s->timeouts > 0 || s->in_recovery) /* by more than marks would */
 		d->acked = 0;
-	if (cc_marks_reduce_exact(s, &d->marks)) {
+	if (cc_marks_reduce_exact(s, &d->marks, drains)) {
 		dctcp_reduce(d, s, out);
 		d->acked = 0;
 	} else if (bytes > 0 || s->stepped) {

@@ -30,6 +30,7 @@ void cc_flow_init(struct cc_flow *c, struct flow *f, struct flow_cold *k, enum c
 		.lost = k->lost,
 		.recoveries = k->recoveries,
 		.timeouts = k->timeouts,
+		.answered = k->answered,
 		.undone = k->undone,
 		.rate_from = k->delivered,
 		.rate_us = ns_to_us32(now),
@@ -150,6 +151,7 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.marked = k->marked - c->marked,
 		.lost = undone ? 0 : k->lost - c->lost,
 		.recoveries = undone ? 0 : k->recoveries - c->recoveries,
+		.answered = k->answered - c->answered,
 		.timeouts = timeouts,
 		.undone = undone,
 		.before_timeout = timeouts > 0 ? less(less(k->timeout_delivered, c->delivered), c->grown) : 0,
@@ -157,6 +159,7 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 		.min_rtt_us = k->min_rtt_us,
 		.mss = f->mss,
 		.inflight = f->tx_inflight,
+		.sacked = recovery_sacked(f, k),
 		.cwnd = cwnd,
 		.ssthresh = k->ssthresh,
 		.stepped = k->step_at == 0,
@@ -175,6 +178,11 @@ static struct cc_sample sample_of(const struct cc_flow *c, const struct flow *f,
 
 static void decide(struct cc_flow *c, struct flow *f, struct flow_cold *k, const struct cc_decision *d)
 {
+	if (d->answers_marks) {
+		f->flags |= FLOW_CWR;
+		k->marks_to = k->beta_q8 != 0 ? flow_tx_nxt(f) : 0;
+		k->marks_cwnd = f->cwnd;
+	}
 	if (!(f->flags & FLOW_RECOVERY) || k->beta_q8 == 0) /* else the fast path has it */
 		f->cwnd = d->cwnd;
 	k->ssthresh = d->ssthresh;
@@ -185,8 +193,6 @@ static void decide(struct cc_flow *c, struct flow *f, struct flow_cold *k, const
 								       : UINT64_MAX;
 	c->pace_q16 = cc_pace_q16(d->rate_bytes_s);
 	pace_set(c, f, k);
-	if (d->answers_marks)
-		f->flags |= FLOW_CWR;
 }
 
 /* What the algorithm begins with; with the window as it is if that says nothing. */
@@ -236,6 +242,7 @@ static void interval_begin(struct cc_flow *c, struct flow *f, struct flow_cold *
 	c->lost = k->lost;
 	c->recoveries = k->recoveries;
 	c->timeouts = k->timeouts;
+	c->answered = k->answered;
 	c->undone = k->undone;
 	if (k->delivered != c->rate_from) {
 		c->rate_from = k->delivered;

@@ -18,7 +18,7 @@ struct cc_flow {
 	uint64_t delivered, marked, lost; /* totals at the last visit */
 	uint64_t steady;                  /* delivered outside of fast recoveries, at the last visit */
 	uint64_t held;                    /* bytes that may grow the window when recovery is over */
-	uint32_t recoveries, timeouts, undone;
+	uint32_t recoveries, timeouts, answered, undone;
 	uint64_t rate_from;     /* `delivered` where the interval's rate sample begins, */
 	uint32_t rate_us;       /* and when that was */
 	uint64_t sent;          /* bytes_out at the last visit */

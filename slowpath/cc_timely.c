@@ -5,10 +5,13 @@
  *
  * The paper's thresholds (50 and 500 us) are of a network of 20 us round trips; here they stand for what may
  * be queued, above the least round trip of the flow, or a part of that on longer paths. Its step, 10 Mbit/s,
- * is at most a segment a round trip. What the paper leaves open:
+ * is a thousandth of the paper's link; here it is a segment a round trip at most, and less of one for a flow
+ * that has few of them in the network, or three such would overshoot T_high in one round trip. Five steps at
+ * once (HAI) are no more than a sixteenth of the rate. What the paper leaves open:
  *   - a flow begins in slow start, until round trips pass T_low, and goes on with the rate that was delivered
  *     by then; what slow start lost asks for no other.
- *   - losses and marks, which the paper does not expect, halve the rate.
+ *   - losses and marks, which the paper does not expect, halve the rate. A path that was silent, so that
+ *     timeouts alone told of losses, leaves 0.7 of it: half is soon there again, where a step is thousandths.
  *   - the window is what the rate sends in two round trips, so that a path that has become silent is not
  *     flooded.
  *   - the least round trip is forgotten when nothing like it was measured for 10 s: another path may be
@@ -26,7 +29,10 @@ enum {
 	TIMELY_LOW_DIVISOR = 8,
 	TIMELY_HIGH_DIVISOR = 2,
 	TIMELY_HAI_AFTER = 5,
+	TIMELY_HAI_STEPS = 5,
+	TIMELY_HAI_DIVISOR = 16,
 	TIMELY_STEP_BYTES_S = 1250000,
+	TIMELY_STEP_WINDOW = 64, /* segments in the network with which a step is a whole one a round trip, */
 	TIMELY_AFTERMATH_TRIPS = 2, /* until what slow start lost is known */
 	TIMELY_WINDOWS = 2,         /* round trips at the rate */
 	TIMELY_FLOOR_SEGMENTS = 2,
@@ -35,7 +41,8 @@ enum {
 #define TIMELY_LEAST_NS (10 * NS_PER_SEC)
 #define TIMELY_LOOK_NS (200 * NS_PER_MS)
 
-static const double TIMELY_ALPHA = 0.46, TIMELY_BETA = 0.8, TIMELY_LOSS = 0.5;
+static const double TIMELY_STEP_LEAST = 0.25; /* and with a few */
+static const double TIMELY_ALPHA = 0.46, TIMELY_BETA = 0.8, TIMELY_LOSS = 0.5, TIMELY_SILENCE = 0.7;
 
 static void timely_init(struct cc_state *st)
 {
@@ -88,9 +95,22 @@ static void timely_least(struct cc_timely_state *t, const struct cc_sample *s)
 	}
 }
 
+/* By the root of the rate in between: who has less still gains on who has more. */
 static double step(const struct cc_timely_state *t, const struct cc_sample *s)
 {
-	return fmin(TIMELY_STEP_BYTES_S, s->mss * 1e6 / fmax(t->least_rtt_us, 1));
+	double least_us = fmax(t->least_rtt_us, 1), segments = t->rate * least_us / 1e6 / s->mss;
+	double part = fmin(fmax(sqrt(segments / TIMELY_STEP_WINDOW), TIMELY_STEP_LEAST), 1);
+
+	return fmin(TIMELY_STEP_BYTES_S, part * s->mss * 1e6 / least_us);
+}
+
+static double increase(const struct cc_timely_state *t, const struct cc_sample *s)
+{
+	double one = step(t, s);
+
+	if (s->min_rtt_us < low_us(t) || t->falling < TIMELY_HAI_AFTER)
+		return one;
+	return fmax(one, fmin(TIMELY_HAI_STEPS * one, t->rate / TIMELY_HAI_DIVISOR));
 }
 
 /* (Algorithm 1 of the paper) */
@@ -109,8 +129,7 @@ static void timely_rtt(struct cc_timely_state *t, const struct cc_sample *s, boo
 	else if (rtt_us >= low_us(t) && gradient > 0)
 		t->rate *= fmax(1 - TIMELY_BETA * gradient, 0.5);
 	else if (may_grow)
-		t->rate += step(t, s) *
-			(rtt_us >= low_us(t) && t->falling >= TIMELY_HAI_AFTER ? TIMELY_HAI_AFTER : 1);
+		t->rate += increase(t, s);
 }
 
 static void timely_begin(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
@@ -140,11 +159,24 @@ static void timely_slow_start(struct cc_timely_state *t, const struct cc_sample 
 		t->rate *= 1 + rounds * (1 + rounds) / 2; /* about 2^rounds, in no library's last digit */
 }
 
+/* What losses that were not answered yet leave of the rate: a timeout in a recovery, or after another, is of
+ * the same ones. */
+static double timely_left(struct cc_timely_state *t, const struct cc_sample *s)
+{
+	bool timed_out = s->timeouts > 0 && !t->recovers;
+
+	t->recovers = s->in_recovery || s->in_loss;
+	if (s->recoveries > 0 && s->now > t->aftermath_until)
+		return TIMELY_LOSS;
+	return timed_out ? TIMELY_SILENCE : 1;
+}
+
 static void timely_update(struct cc_state *st, const struct cc_sample *s, struct cc_decision *out)
 {
 	struct cc_timely_state *t = &st->timely;
 	double rtt_us = max_u32(s->srtt_us, 1), floor, rate;
 	bool marks = cc_marks_reduce(s, &t->marks);
+	double left = fmin(timely_left(t, s), marks ? TIMELY_LOSS : 1);
 
 	*out = cc_keep(s);
 	if (t->rate == 0)
@@ -154,8 +186,8 @@ static void timely_update(struct cc_state *st, const struct cc_sample *s, struct
 		timely_slow_start(t, s);
 	else if (s->min_rtt_us != UINT32_MAX && s->timeouts == 0 && t->looks_until == 0)
 		timely_rtt(t, s, (s->paced || s->cwnd_limited) && s->marked == 0);
-	if ((s->recoveries > 0 && s->now > t->aftermath_until) || s->timeouts > 0 || marks) {
-		t->rate *= TIMELY_LOSS;
+	if (left < 1) {
+		t->rate *= left;
 		t->slow_start = false;
 		out->answers_marks = s->marked > 0;
 	}
@@ -166,7 +198,7 @@ static void timely_update(struct cc_state *st, const struct cc_sample *s, struct
 	out->cwnd = cc_clamp_cwnd((uint64_t)(TIMELY_WINDOWS * rate * rtt_us / 1e6), 4 * s->mss);
 	if (s->in_loss) /* slow start until what was lost is there (RFC 5681 3.1) */
 		out->cwnd = min_u32(out->cwnd, cc_clamp_cwnd(s->cwnd + s->acked, s->mss));
-	out->interval_us = s->srtt_us;
+	out->interval_us = t->slow_start ? max_u32(s->srtt_us / 2, 1) : s->srtt_us;
 }
 
 const struct cc_ops cc_timely = {

@@ -6,6 +6,7 @@
  *   test_congestion NAME               those of one algorithm
  *   test_congestion --plots DIR        DIR/congestion-NAME.svg for each algorithm
  *   test_congestion --table            goodput of each at several losses and round trips, as Markdown
+ *   test_congestion --blackouts [NAME] a blackout on links from 10 Mbit/s to 1 Gbit/s, 0.2 to 100 ms
  *   test_congestion --scene NAMES MBIT RTT_MS LOSS% SECONDS QUEUE_BDP EVERY_MS
  *                                      [BLACKOUT_S [MARK_KB [LATE% LATE_MS]]]
  *                                      one scene, NAMES as "bbr,cubic", a line for each interval
@@ -109,19 +110,22 @@ static double mean(const double *v, unsigned from, unsigned to)
 /* --- after a blackout --- */
 
 /* Half the rate from before it within 20 round trips of the first answered probe, and for 20 more. */
+enum { BLACKOUT_TRIPS = 20 };
+
 struct blackout {
 	const struct cc_scene *s;
 	uint64_t at_begin, at_dark; /* acknowledged: a second before it, and when it began */
-	uint64_t una, at_answer, at_20, at_40;
-	tas_ns answered, reached;
-	uint64_t window[20];
+	uint64_t una;
+	tas_ns answered;
+	uint64_t at[2 * BLACKOUT_TRIPS + 1]; /* acknowledged: so many round trips after the answer */
+	unsigned trips;
 };
 
 static bool blackout_see(void *arg, tas_ns at)
 {
 	struct blackout *b = arg;
 	struct cc_view v = cc_scene_view(0);
-	tas_ns rtt = b->s->rtt, dark = b->s->blackout_at;
+	tas_ns dark = b->s->blackout_at;
 
 	if (at <= dark - NS_PER_SEC)
 		b->at_begin = v.acked;
@@ -131,41 +135,70 @@ static bool blackout_see(void *arg, tas_ns at)
 		b->una = v.una;
 		return true;
 	}
-	if (b->answered == 0 && v.una > b->una) {
+	if (b->answered == 0 && v.una > b->una)
 		b->answered = at;
-		b->at_answer = v.acked;
-	}
-	if (b->answered == 0)
-		return true;
-	if (at <= b->answered + 20 * rtt)
-		b->at_20 = v.acked;
-	b->at_40 = v.acked;
-	return at < b->answered + 40 * rtt;
+	if (b->answered != 0 && at >= b->answered + b->trips * b->s->rtt)
+		b->at[b->trips++] = v.acked;
+	return b->trips < ARRAY_LEN(b->at);
 }
 
-static void after_a_blackout(const char *name, double mbit, double rtt_ms)
+static double blackout_mbit(const struct blackout *b, unsigned from, unsigned to)
+{
+	return b->trips <= to ? 0
+			      : (double)(b->at[to] - b->at[from]) * 8e3 / ((to - from) * (double)b->s->rtt);
+}
+
+/* The first round trip at whose end half of `before` was delivered in it. */
+static unsigned blackout_reached(const struct blackout *b, double before)
+{
+	unsigned trip = 0;
+
+	while (trip + 1 < b->trips && blackout_mbit(b, trip, trip + 1) < before / 2)
+		trip++;
+	return trip + 1;
+}
+
+static void after_a_blackout(const char *name, double mbit, double rtt_ms, double at_s)
 {
 	struct cc_scene s = scene_of(mbit, rtt_ms, 1);
 	struct blackout b = { .s = &s };
 	struct cc_outcome out;
 	double before, after;
+	unsigned reached;
 
 	scene_flow(&s, name, 0);
 	if (strcmp(name, "dctcp") == 0) /* a seventh of a product, and 20 frames at least */
 		s.mark_above = max_u32(30000, (uint32_t)(mbit * 125 * rtt_ms / 7));
 	s.const_rate = (uint32_t)(mbit * 0.8);
-	s.blackout_at = 3 * NS_PER_SEC;
+	s.blackout_at = (tas_ns)(at_s * NS_PER_SEC);
 	s.blackout_for = 10 * NS_PER_SEC;
-	s.duration = 30 * NS_PER_SEC;
+	s.duration = 40 * NS_PER_SEC;
 	s.every = s.rtt / 4;
 	s.see = blackout_see;
 	s.arg = &b;
 	cc_scene_run(&s, &out);
 	before = (double)(b.at_dark - b.at_begin) * 8e-6;
-	after = (double)(b.at_40 - b.at_20) * 8e3 / (20 * (double)s.rtt);
-	rule(after >= before / 2,
-		"%s, %g Mbit/s, %g ms: %.1f Mbit/s before a blackout, %.1f 20 to 40 round trips after it",
-		name, mbit, rtt_ms, before, after);
+	after = blackout_mbit(&b, BLACKOUT_TRIPS, 2 * BLACKOUT_TRIPS);
+	reached = blackout_reached(&b, before);
+	rule(reached <= BLACKOUT_TRIPS && after >= before / 2,
+		"%s, %g Mbit/s, %g ms: %.1f Mbit/s before a blackout, half of it %u round trips after it, "
+		"%.1f 20 to 40 after",
+		name, mbit, rtt_ms, before, reached, after);
+}
+
+/* On more links than a test has the time for. */
+static void blackouts(const char *only)
+{
+	static const double link[][2] = { { 10, 0.2 }, { 10, 20 }, { 10, 100 }, { 100, 0.2 }, { 100, 5 },
+		{ 100, 100 }, { 200, 50 }, { 1000, 0.2 }, { 1000, 2 }, { 1000, 20 }, { 1000, 100 } };
+
+	for (int i = 0; i < NR_CC; i++) {
+		const char *name = cc_ops_of((enum cc_algorithm)i)->name;
+
+		if (only == NULL || strcmp(only, name) == 0)
+			for (unsigned l = 0; l < ARRAY_LEN(link); l++)
+				after_a_blackout(name, link[l][0], link[l][1], 3);
+	}
 }
 
 /* --- floors --- */
@@ -250,6 +283,30 @@ static void bbr_keeps_a_lossy_link(void)
 	}
 }
 
+/* Slow start ends with marks, and in a queue of less than a product with losses, too. At 100 Mbit/s they
+ * begin below what RFC 8257 wants, so that each reduction is seen. */
+static void dctcp_fills_a_long_link(void)
+{
+	static const struct {
+		double mbit, queue_bdp;
+		uint32_t mark_above;
+	} at[] = { { 200, 1, 178000 }, { 200, 0.9, 178000 }, { 100, 1, 30000 } };
+
+	for (unsigned i = 0; i < ARRAY_LEN(at); i++) {
+		struct cc_scene s = scene_of(at[i].mbit, 50, at[i].queue_bdp);
+		struct cc_outcome out;
+		double use;
+
+		scene_flow(&s, "dctcp", 0);
+		s.mark_above = at[i].mark_above;
+		s.duration = 10 * NS_PER_SEC;
+		cc_scene_run(&s, &out);
+		use = (double)out.delivered[0] / 10 / ((double)s.rate * PAYLOAD);
+		rule(use > 0.88, "dctcp, %g Mbit/s, 50 ms, a queue of %g BDP, marks above %u bytes: %.1f %%",
+			at[i].mbit, at[i].queue_bdp, at[i].mark_above, 100 * use);
+	}
+}
+
 /* --- sharing --- */
 
 struct sharing {
@@ -264,7 +321,7 @@ static const struct sharing sharing[] = {
 	{ "newreno", 20, 20, 1, 0, 0.85, 0.93, 1.0 },
 	{ "dctcp", 100, 1, 4, 15, 0.85, 0.9, 2.0 },
 	{ "bbr", 20, 20, 1, 0, 0.75, 0.88, 1.0 },
-	{ "timely", 100, 1, 4, 0, 0.7, 0.7, 1.5 },
+	{ "timely", 100, 1, 4, 0, 0.85, 0.88, 0.5 },
 };
 
 static void shared_scene(struct cc_scene *s, const struct sharing *g, double seconds)
@@ -436,13 +493,17 @@ static void rules(const char *only)
 
 		if (only != NULL && strcmp(only, name) != 0)
 			continue;
-		after_a_blackout(name, 20, 20);
-		after_a_blackout(name, 50, 2);
-		after_a_blackout(name, 200, 50);
+		after_a_blackout(name, 20, 20, 3);
+		after_a_blackout(name, 50, 2, 3);
+		after_a_blackout(name, 1000, 2, 3);
+		after_a_blackout(name, 200, 50, 3);
+		after_a_blackout(name, 10, 100, 2.2); /* timely still makes up for its slow start */
 		at_worst(name);
 	}
 	if (only == NULL || strcmp(only, "bbr") == 0)
 		bbr_keeps_a_lossy_link();
+	if (only == NULL || strcmp(only, "dctcp") == 0)
+		dctcp_fills_a_long_link();
 	for (unsigned i = 0; i < ARRAY_LEN(sharing); i++)
 		if (only == NULL || strcmp(only, sharing[i].name) == 0)
 			three_flows_share(&sharing[i], sharing[i].rtt_ms < 5 ? 3 : 24);
@@ -456,6 +517,8 @@ int main(int argc, char **argv)
 		plots(argv[2]);
 	else if (argc >= 2 && strcmp(argv[1], "--table") == 0)
 		table();
+	else if (argc >= 2 && strcmp(argv[1], "--blackouts") == 0)
+		blackouts(argc >= 3 ? argv[2] : NULL);
 	else if (argc >= 9 && strcmp(argv[1], "--scene") == 0)
 		one_scene(argv + 2, argc - 2);
 	else

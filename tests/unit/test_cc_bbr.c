@@ -12,10 +12,12 @@
 #include "slowpath/cc.h"
 
 enum { MSS = 1448, STEPS = 20 };
+enum { CRUISE = 3 }; /* of cc_bbr.c */
 
 struct path {
 	double rate, rtt_s, buffer, loss; /* bytes/s; bytes */
 	double inflight, acked, lost, sent, total, inflight_sum, seconds, max_inflight, min_inflight;
+	uint64_t marked; /* of what is acknowledged in the next interval, bytes */
 	tas_ns now;
 	struct cc_state st;
 	struct cc_decision d;
@@ -81,6 +83,7 @@ static void look(struct path *p)
 	s.interval_ns = (tas_ns)(dt_s * 1e9);
 	s.acked = s.rate_bytes = (uint64_t)p->acked;
 	s.rate_us = (uint64_t)(dt_s * 1e6);
+	s.marked = min_u64(p->marked, s.acked);
 	s.lost = (uint64_t)p->lost;
 	s.sent = (uint64_t)p->sent;
 	s.srtt_us = (uint32_t)(rtt_s(p) * 1e6);
@@ -89,6 +92,7 @@ static void look(struct path *p)
 	s.pipe = s.inflight = (uint32_t)p->inflight;
 	s.cwnd_limited = p->inflight + MSS > p->d.cwnd;
 	p->acked = p->lost = p->sent = 0;
+	p->marked = 0;
 	cc_bbr.update(&p->st, &s, &p->d);
 }
 
@@ -134,6 +138,28 @@ static void a_lone_flow_fills_the_link_and_not_the_queue(void **state)
 			assert_true(use(&p) > 0.97);
 			assert_true(filled(&p) < 1.3);
 		}
+}
+
+/* RFC 3168 6.1.2: a mark comes back until the peer hears of the answer, with all that was sent before. */
+static void marks_bound_it_once_for_each_window_of_data(void **state)
+{
+	struct path p = path_begin(100, 20, 10);
+	uint64_t bw_lo;
+
+	(void)state;
+	for (run(&p, 2); p.st.bbr.phase != CRUISE;)
+		look(&p);
+	p.marked = 1;
+	look(&p);
+	assert_true(p.d.answers_marks);
+	bw_lo = p.st.bbr.bw_lo;
+	p.marked = (uint64_t)p.inflight; /* as much as there was when it was answered */
+	look(&p);
+	assert_false(p.d.answers_marks);
+	assert_int_equal(p.st.bbr.bw_lo, bw_lo);
+	p.marked = (uint64_t)p.inflight;
+	look(&p);
+	assert_true(p.d.answers_marks);
 }
 
 /* What version 1 of the draft keeps and version 3 would not. */
@@ -308,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(startup_finds_the_bandwidth_and_drain_empties_its_queue),
 		cmocka_unit_test(a_lone_flow_fills_the_link_and_not_the_queue),
+		cmocka_unit_test(marks_bound_it_once_for_each_window_of_data),
 		cmocka_unit_test(steady_losses_are_not_taken_for_congestion),
 		cmocka_unit_test(some_losses_in_a_short_round_are_not_congestion),
 		cmocka_unit_test(rounds_are_of_several_round_trips_where_few_segments_are_under_way),

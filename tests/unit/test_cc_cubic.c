@@ -313,6 +313,26 @@ static void marks_reduce_like_a_loss_once_for_each_window_of_data(void **state)
 	assert_true(update(&s).cwnd < d.cwnd);
 }
 
+/* RFC 3168 6.1.2: a loss in a window that was reduced for marks is the same congestion. */
+static void a_loss_that_marks_answered_is_none_that_did_not_get_back(void **state)
+{
+	struct cc_sample s = sample(1000 * MSS, CC_SSTHRESH_NONE, 10000, 2);
+	struct cc_decision d;
+
+	(void)state;
+	s.marked = MSS;
+	d = update(&s);
+	s.cwnd = s.ssthresh = d.cwnd;
+	s.marked = 0;
+	s.recoveries = s.answered = 1;
+	s.in_recovery = true;
+	update(&s);
+	assert_true(st.cubic.w_max == 1000);
+	s.answered = 0;
+	update(&s);
+	assert_true(st.cubic.w_max < 1000);
+}
+
 /* RFC 9406: round trips that become longer end the first slow start, without a loss. */
 static void growing_delay_ends_the_first_slow_start(void **state)
 {
@@ -439,6 +459,7 @@ int main(void)
 		cmocka_unit_test_setup(time_without_need_for_the_window_is_not_counted, setup),
 		cmocka_unit_test_setup(nothing_grows_during_recovery, setup),
 		cmocka_unit_test_setup(marks_reduce_like_a_loss_once_for_each_window_of_data, setup),
+		cmocka_unit_test_setup(a_loss_that_marks_answered_is_none_that_did_not_get_back, setup),
 		cmocka_unit_test_setup(growing_delay_ends_the_first_slow_start, setup),
 		cmocka_unit_test_setup(on_a_lan_slow_start_just_doubles, setup),
 		cmocka_unit_test_setup(the_window_stays_within_its_bounds_whatever_comes, setup),

@@ -187,6 +187,27 @@ static void a_loss_is_not_answered_twice(void **state)
 	assert_int_equal(cc_dctcp.beta_q8, 128);
 }
 
+/* What left during a recovery, and what is acknowledged of it after, was marked by the queue of before. */
+static void marks_of_what_a_recovery_sent_reduce_nothing_more(void **state)
+{
+	struct cc_sample s = sample(100 * MSS, 50);
+
+	(void)state;
+	s.recoveries = 1;
+	s.in_recovery = true;
+	update(&s);
+	s.recoveries = 0;
+	s.acked = 200 * MSS;
+	update(&s);
+	s.in_recovery = false;
+	s.acked = 50 * MSS;
+	s.marked = 10 * MSS;
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(update(&s).cwnd >= 100 * MSS);
+	s.acked = 100 * MSS;
+	assert_true(update(&s).cwnd < 80 * MSS);
+}
+
 static void the_window_is_never_less_than_two_segments(void **state)
 {
 	uint32_t cwnd = 100 * MSS;
@@ -275,6 +296,7 @@ int main(void)
 		cmocka_unit_test_setup(alpha_moves_when_a_round_trip_is_over, setup),
 		cmocka_unit_test_setup(without_marks_it_grows_as_newreno, setup),
 		cmocka_unit_test_setup(a_loss_is_not_answered_twice, setup),
+		cmocka_unit_test_setup(marks_of_what_a_recovery_sent_reduce_nothing_more, setup),
 		cmocka_unit_test_setup(the_window_is_never_less_than_two_segments, setup),
 		cmocka_unit_test_setup(the_rate_follows_the_window_with_some_room, setup),
 		cmocka_unit_test_setup(the_link_is_full_and_the_queue_is_short, setup),

@@ -300,6 +300,26 @@ static void marks_beside_a_loss_reduce_nothing_more(void **state)
 	assert_true(update(&s).cwnd >= 20 * MSS);
 }
 
+/* What was SACKed when the loss was found is not acknowledged once more: the first mark after the rest of the
+ * window is of data that was sent after the reduction. */
+static void marks_after_the_window_of_a_loss_are_answered(void **state)
+{
+	struct cc_sample s = sample(20 * MSS, 20 * MSS, 8 * MSS);
+
+	(void)state;
+	s.recoveries = 1;
+	s.sacked = 8 * MSS;
+	s.in_recovery = true;
+	update(&s);
+	s.recoveries = 0;
+	s.sacked = 0;
+	s.in_recovery = false;
+	s.acked = s.marked = 12 * MSS;
+	assert_int_equal(update(&s).cwnd, 20 * MSS);
+	s.acked = s.marked = MSS;
+	assert_int_equal(update(&s).cwnd, 10 * MSS);
+}
+
 static void the_window_stays_between_two_segments_and_the_largest(void **state)
 {
 	struct cc_sample s = sample(3 * MSS, CC_SSTHRESH_NONE, MSS);
@@ -354,6 +374,7 @@ int main(void)
 		cmocka_unit_test_setup(after_a_timeout_it_starts_slowly_from_one_segment, setup),
 		cmocka_unit_test_setup(marks_halve_the_window_once_for_each_window_of_data, setup),
 		cmocka_unit_test_setup(marks_beside_a_loss_reduce_nothing_more, setup),
+		cmocka_unit_test_setup(marks_after_the_window_of_a_loss_are_answered, setup),
 		cmocka_unit_test_setup(the_window_stays_between_two_segments_and_the_largest, setup),
 		cmocka_unit_test_setup(two_flows_converge_to_equal_shares, setup),
 	};

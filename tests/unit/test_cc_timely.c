@@ -169,7 +169,7 @@ static void it_begins_with_a_window_in_a_round_trip_and_a_pace_of_twice_that(voi
 	cc_timely.update(&st, &s, &d);
 	assert_int_equal(d.rate_bytes_s, 4 * 10 * MSS * 100);
 	assert_int_equal(d.cwnd, 2 * 4 * 10 * MSS); /* two round trips at that rate */
-	assert_int_equal(d.interval_us, 10000);
+	assert_int_equal(d.interval_us, 5000);      /* slow start looks twice */
 	s.interval_ns = 10 * NS_PER_MS;
 	cc_timely.update(&st, &s, &d);
 	assert_int_equal(d.rate_bytes_s, 8 * 10 * MSS * 100);
@@ -234,23 +234,49 @@ static void slow_start_ends_with_the_rate_that_was_delivered(void **state)
 	assert_int_equal(d.rate_bytes_s, 10 * MSS * 100);
 }
 
+/* So many segments in a round trip, slow start being over. */
+static void at_rate(double segments)
+{
+	far_away();
+	st.timely.slow_start = false;
+	st.timely.rate = segments * MSS * 100;
+}
+
 static void its_step_is_a_segment_in_a_round_trip_at_most(void **state)
+{
+	static const double rate[] = { 100, 64, 16, 4, 3 }, step[] = { 1, 1, 0.5, 0.25, 0.25 };
+	struct cc_sample s = of_10_ms();
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(rate); i++) {
+		at_rate(rate[i]);
+		cc_timely.update(&st, &s, &d);
+		assert_int_equal(d.rate_bytes_s, (rate[i] + step[i]) * MSS * 100);
+	}
+	at_rate(64);
+	s.min_rtt_us = 13000; /* the first says nothing of a gradient */
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, (64 + 1) * MSS * 100);
+	s.paced = false; /* and nothing if nobody waits for it */
+	cc_timely.update(&st, &s, &d);
+	assert_int_equal(d.rate_bytes_s, (64 + 1) * MSS * 100);
+}
+
+/* Of 160 segments and of 16, whose step is half of one. */
+static void five_steps_are_a_sixteenth_of_the_rate_at_most(void **state)
 {
 	struct cc_sample s = of_10_ms();
 
 	(void)state;
-	far_away();
-	st.timely.slow_start = false;
+	s.min_rtt_us = 13000;
+	at_rate(160);
+	st.timely.falling = 4;
 	cc_timely.update(&st, &s, &d);
-	assert_int_equal(d.rate_bytes_s, (10 + 1) * MSS * 100);
-	far_away();
-	st.timely.slow_start = false;
-	s.min_rtt_us = 13000; /* the first says nothing of a gradient */
+	assert_int_equal(d.rate_bytes_s, (160 + 5) * MSS * 100);
+	at_rate(16);
+	st.timely.falling = 4;
 	cc_timely.update(&st, &s, &d);
-	assert_int_equal(d.rate_bytes_s, (10 + 1) * MSS * 100);
-	s.paced = false; /* and nothing if nobody waits for it */
-	cc_timely.update(&st, &s, &d);
-	assert_int_equal(d.rate_bytes_s, (10 + 1) * MSS * 100);
+	assert_int_equal(d.rate_bytes_s, (16 + 1) * MSS * 100);
 }
 
 static void t_high_of_a_long_path_is_half_more(void **state)
@@ -258,16 +284,15 @@ static void t_high_of_a_long_path_is_half_more(void **state)
 	struct cc_sample s = of_10_ms();
 
 	(void)state;
-	far_away();
-	st.timely.slow_start = false;
+	at_rate(64);
 	st.timely.last_rtt_us = 15000; /* so that the gradient does not count */
 	s.min_rtt_us = 15000;
 	cc_timely.update(&st, &s, &d);
-	assert_int_equal(d.rate_bytes_s, (10 + 1) * MSS * 100);
+	assert_int_equal(d.rate_bytes_s, (64 + 1) * MSS * 100);
 	s.min_rtt_us = 20000;
 	st.timely.last_rtt_us = 20000;
 	cc_timely.update(&st, &s, &d);
-	assert_in_range(d.rate_bytes_s, 11 * MSS * 80 - 1, 11 * MSS * 80); /* 1 - 0.8 * (1 - 15 / 20) */
+	assert_in_range(d.rate_bytes_s, 65 * MSS * 80 - 1, 65 * MSS * 80); /* 1 - 0.8 * (1 - 15 / 20) */
 }
 
 static void losses_and_marks_halve_it_and_end_slow_start(void **state)
@@ -282,10 +307,11 @@ static void losses_and_marks_halve_it_and_end_slow_start(void **state)
 		s.timeouts = i == 1;
 		s.marked = i == 2;
 		cc_timely.update(&st, &s, &d);
-		assert_int_equal(d.rate_bytes_s, 5 * MSS * 100);
+		assert_in_range(d.rate_bytes_s, (i == 1 ? 7 : 5) * MSS * 100 - 1,
+			(i == 1 ? 7 : 5) * MSS * 100);
 		assert_false(st.timely.slow_start);
 		assert_int_equal(d.answers_marks, i == 2);
-		for (unsigned n = 0; n < 3; n++)
+		for (unsigned n = 0; n < 4; n++)
 			cc_timely.update(&st, &s, &d);
 		assert_int_equal(d.rate_bytes_s, 2 * MSS * 100); /* not less than two segments */
 		assert_int_equal(d.cwnd, 4 * MSS);
@@ -311,6 +337,36 @@ static void after_a_timeout_the_window_grows_from_a_segment(void **state)
 	s.in_loss = false;
 	cc_timely.update(&st, &s, &d);
 	assert_true(d.cwnd >= 10 * MSS);
+}
+
+/* A blackout, in which one timeout follows the other; and one that begins while a recovery lasts. */
+static void a_silent_path_is_answered_once(void **state)
+{
+	(void)state;
+	for (unsigned recovery = 0; recovery < 2; recovery++) {
+		struct cc_sample s = of_10_ms();
+
+		far_away();
+		s.paced = false;
+		s.recoveries = recovery;
+		s.in_recovery = recovery != 0;
+		if (recovery)
+			cc_timely.update(&st, &s, &d);
+		s.in_recovery = false;
+		s.recoveries = 0;
+		s.in_loss = true;
+		s.timeouts = 1;
+		for (unsigned n = 0; n < 3; n++)
+			cc_timely.update(&st, &s, &d);
+		assert_in_range(d.rate_bytes_s, (recovery ? 5 : 7) * MSS * 100 - 1,
+			(recovery ? 5 : 7) * MSS * 100);
+		s.in_loss = false;
+		s.timeouts = 0;
+		cc_timely.update(&st, &s, &d);
+		s.timeouts = 1;
+		cc_timely.update(&st, &s, &d);
+		assert_true(d.rate_bytes_s < 5 * MSS * 100);
+	}
 }
 
 /* --- the least round trip --- */
@@ -451,9 +507,11 @@ int main(void)
 		cmocka_unit_test(it_begins_with_a_window_in_a_round_trip_and_a_pace_of_twice_that),
 		cmocka_unit_test(slow_start_grows_only_what_the_rate_holds_back),
 		cmocka_unit_test(its_step_is_a_segment_in_a_round_trip_at_most),
+		cmocka_unit_test(five_steps_are_a_sixteenth_of_the_rate_at_most),
 		cmocka_unit_test(t_high_of_a_long_path_is_half_more),
 		cmocka_unit_test(losses_and_marks_halve_it_and_end_slow_start),
 		cmocka_unit_test(after_a_timeout_the_window_grows_from_a_segment),
+		cmocka_unit_test(a_silent_path_is_answered_once),
 		cmocka_unit_test(without_a_round_trip_it_waits_for_one),
 	};
 

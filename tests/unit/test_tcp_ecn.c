@@ -281,6 +281,79 @@ TEST(reduction_at_the_least_window_is_said_too) /* else the peer would echo for 
 	expect(p, .flags = ACK | CWR, .ecn = ECT0, .seq = AT(1), .ack = 1, .len = MSS);
 }
 
+/* Of ten segments the one at `at` is lost, those behind it came. */
+static void lose(struct peer *p, uint32_t at)
+{
+	give(p, .seq = 1, .ack = AT(at), .sack = { { AT(at + 1), AT(at + 4) } });
+	assert_true(flow_of(p)->flags & FLOW_RECOVERY);
+	wait_ms(2);
+}
+
+/* RFC 3168 6.1.2: "only once in response to a series of dropped and/or CE packets from a single window" */
+TEST(loss_in_a_window_that_was_reduced_for_marks_asks_for_no_more)
+{
+	struct peer *p = ten_out();
+
+	give_echo(p, 1);
+	lose(p, 1);
+	assert_int_equal(cold_of(p)->ssthresh, 5 * MSS);
+	expect(p, .seq = AT(1), .ack = 1, .len = MSS);
+	give(p, .seq = 1, .ack = AT(10));
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	app_writes(p, 5 * MSS);
+	expect(p, .flags = ACK | CWR, .ecn = ECT0, .seq = AT(10), .ack = 1, .len = MSS);
+	for (uint32_t i = 11; i < 15; i++)
+		expect(p, .ecn = ECT0, .seq = AT(i), .ack = 1, .len = MSS);
+	lose(p, 10); /* of another one */
+	assert_int_equal(cold_of(p)->ssthresh, 5 * MSS / 2);
+	assert_int_equal(cold_of(p)->recoveries, 2);
+	assert_int_equal(cold_of(p)->answered, 1);
+}
+
+TEST(timeout_in_a_window_that_was_reduced_for_marks_leaves_the_threshold) /* RFC 3168 6.1.2 */
+{
+	struct peer *p = ten_out();
+
+	give_echo(p, 1);
+	for (unsigned i = 0; cold_of(p)->timeouts == 0 && i < 1000; i++)
+		wait_ms(1);
+	overlook();
+	assert_int_equal(cold_of(p)->ssthresh, 5 * MSS);
+	assert_int_equal(flow_of(p)->cwnd, MSS);
+}
+
+TEST(marks_in_a_window_that_was_reduced_for_a_loss_ask_for_no_more) /* RFC 3168 6.1.2 */
+{
+	struct peer *p = ten_out();
+
+	lose(p, 0);
+	assert_int_equal(cold_of(p)->ssthresh, 5 * MSS);
+	expect(p, .seq = 1, .ack = 1, .len = MSS);
+	give_echo(p, 6);
+	give_echo(p, 10);
+	assert_false(flow_of(p)->flags & FLOW_RECOVERY);
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	app_writes(p, MSS);
+	expect(p, .flags = ACK | CWR, .ecn = ECT0, .seq = AT(10), .ack = 1, .len = MSS);
+	give_echo(p, 11);
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS / 2);
+}
+
+/* D-SACK: the loss was none, but the marks were. */
+TEST(reduction_for_marks_is_said_though_a_recovery_was_in_vain)
+{
+	struct peer *p = ten_out();
+
+	give_echo(p, 1);
+	lose(p, 1);
+	expect(p, .seq = AT(1), .ack = 1, .len = MSS);
+	give(p, .seq = 1, .ack = AT(10), .sack = { { AT(1), AT(2) } });
+	assert_int_equal(counted(CNT_TCP_UNDONE_RECOVERIES), 1);
+	assert_int_equal(flow_of(p)->cwnd, 5 * MSS);
+	app_writes(p, MSS);
+	expect(p, .flags = ACK | CWR, .ecn = ECT0, .seq = AT(10), .ack = 1, .len = MSS);
+}
+
 TEST(reduction_for_a_loss_is_said_on_new_data) /* RFC 3168 6.1.2 */
 {
 	struct peer *p = ecn();
@@ -399,6 +472,31 @@ TEST(dctcp_reduces_by_how_much_was_marked) /* RFC 8257 3.3 */
 	assert_true(flow_of(p)->flags & FLOW_CWR);
 }
 
+/* RFC 8257 3.5: a loss counts as ever, whatever alpha took of the window before. */
+TEST(dctcp_halves_for_a_loss_what_there_was_before_marks)
+{
+	struct peer *p = ecn_dctcp();
+	uint32_t before, marked;
+
+	round_with_ece(p, 0, 10, 10);
+	round_with_ece(p, 10, 10, 10);
+	conn_of(p)->cc.state.dctcp.alpha = 0.2;
+	before = flow_of(p)->cwnd;
+	app_writes(p, 10 * MSS);
+	for (uint32_t i = 20; i < 30; i++) {
+		if (rig.sent_head == rig.sent_tail)
+			wait_sent(10);
+		assert_int_equal(next_segment(p)->seq, AT(i));
+	}
+	give(p, .flags = ACK | ECE, .seq = 1, .ack = AT(21));
+	wait_ms(2);
+	marked = flow_of(p)->cwnd;
+	assert_in_range(marked, before / 2 + 1, before - 1);
+	app_writes(p, 10 * MSS); /* the window is the limit */
+	lose(p, 21);
+	assert_in_range(cold_of(p)->ssthresh, before / 2 - 1, before / 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +518,10 @@ int main(void)
 		RIG_TEST(echo_completes_no_window),
 		RIG_TEST(reduction_is_said_once_on_new_data),
 		RIG_TEST(reduction_at_the_least_window_is_said_too),
+		RIG_TEST(loss_in_a_window_that_was_reduced_for_marks_asks_for_no_more),
+		RIG_TEST(timeout_in_a_window_that_was_reduced_for_marks_leaves_the_threshold),
+		RIG_TEST(marks_in_a_window_that_was_reduced_for_a_loss_ask_for_no_more),
+		RIG_TEST(reduction_for_marks_is_said_though_a_recovery_was_in_vain),
 		RIG_TEST(reduction_for_a_loss_is_said_on_new_data),
 		RIG_TEST(mark_is_echoed_until_the_peer_has_reduced),
 		RIG_TEST(mark_beside_the_word_of_a_reduction_is_a_new_one),
@@ -428,6 +530,7 @@ int main(void)
 		RIG_TEST(dctcp_echoes_what_is_marked_and_no_more),
 		RIG_TEST(dctcp_echo_needs_no_word_of_a_reduction),
 		RIG_TEST(dctcp_reduces_by_how_much_was_marked),
+		RIG_TEST(dctcp_halves_for_a_loss_what_there_was_before_marks),
 	};
 
 	return RIG_MAIN(tests);
