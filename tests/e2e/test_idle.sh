@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # timeout: 180
-# What has nothing to do takes no CPU: servers that wait in accept and recv, in epoll_wait, and in many threads,
-# after loads in which they were woken in every way; and tasd.
+# What has nothing to do takes no CPU: servers that wait in accept and recv, in epoll_wait, and in many
+# threads, after loads in which they were woken in every way; and tasd.
 #
 #   goodput, reqload (Linux) ---- veth ---- tasd <== shared memory ==> goodput, echo, memcached
 # shellcheck disable=SC2119
