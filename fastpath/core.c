@@ -227,6 +227,8 @@ static void transmit(struct fp_core *c, uint32_t id, uint8_t list)
 
 	rte_spinlock_lock(&f->lock);
 	c->fp->cold[id].on_list &= (uint8_t)~list;
+	if (list == LIST_PACED)
+		pace_comes(&c->fp->cold[id], c->now, f->srtt_us >> 3);
 	tcp_tx(c, id);
 	rte_spinlock_unlock(&f->lock);
 }

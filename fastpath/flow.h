@@ -295,6 +295,7 @@ struct flow_cold {
 	uint8_t beta_q8;      /* what remains of cwnd on a loss, of 256; 0: fast recovery leaves the window to
 			       * congestion control */
 	uint16_t path_size;   /* one segment is to be so large (struct path_probe); 0: none */
+	uint32_t pace_owed_ns; /* of its pace the flow lost so much to passes that came late */
 
 	alignas(CACHE_LINE) struct hdr_tmpl hdr;
 

@@ -326,7 +326,7 @@ static inline void pace_spend(struct tcp t, uint32_t bytes)
 	ns = ((uint64_t)bytes * t.f->pace_q16) >> 16;
 	if (unlikely(t.f->pace_q16 == UINT32_MAX))
 		ns = (uint64_t)bytes * t.k->pace_slow_ns;
-	t.k->pace_next_ns = pace_after(t.k->pace_next_ns, t.c->now, ns);
+	pace_goes(t.k, t.c->now, ns);
 }
 
 /* One segment; false if nothing may go now. */

@@ -2,6 +2,7 @@
 #include "slowpath/core_loop.h"
 
 #include <sched.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include <rte_cycles.h>
@@ -12,7 +13,8 @@ enum {
 	SETTLE_NS = 1000 * 1000,            /* between looks at the CPU's clock while the CPU is shared */
 	YIELD_PASSES = 10,                  /* without work, until others may run if they want to */
 	STOLEN_NS = 100 * 1000,             /* taken from us at once: somebody else wants this CPU */
-	NAP_MIN_NS = 60 * 1000,             /* the kernel oversleeps by as much */
+	NAP_MIN_NS = 60 * 1000,             /* falling asleep and waking up take as much */
+	NAP_SLACK_NS = 1000,                /* of oversleeping; without, 50 us: flows are paced */
 	SHARED_IDLE_NS = 2 * 1000,          /* of patience where others want the CPU */
 	SHARED_HOLD_NS = 200 * 1000 * 1000, /* until we try again: costs them at most 1.5 % */
 	UNUSED_IDLE_NS = 10 * 1000 * 1000,  /* of patience of a core that is not to serve */
@@ -212,6 +214,7 @@ int core_loop_run(void *loop)
 	struct core_loop *l = loop;
 	tas_ns t = now(l);
 
+	prctl(PR_SET_TIMERSLACK, NAP_SLACK_NS);
 	clocks_meet(l);
 	l->core->last_work_ns = t;
 	for (; !atomic_load_explicit(&l->stop, memory_order_relaxed); t = now(l)) {

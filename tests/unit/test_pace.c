@@ -96,16 +96,17 @@ static void every_flow_comes_out_once_however_long_the_pause(void **state)
 
 /* --- how exact the pace is --- */
 
-enum { SEGMENT = 1448, QUOTA = 16, SENDS_MAX = 1 << 20 };
+enum { SEGMENT = 1448, QUOTA = 16, SENDS_MAX = 1 << 20, LATE_ONE_IN = 400, RTT_US = 20000 };
 
 /* A core with flows that always have data, in virtual time; of flow 0 when it sent each segment. */
 struct sender {
 	struct rig *r;
 	struct tas_rand rand;
-	tas_ns now, next[FLOWS];
+	tas_ns now;
 	uint32_t pace_q16[FLOWS];
 	unsigned flows;
 	uint32_t pass_ns; /* passes take up to twice that */
+	tas_ns late_ns;   /* and one in LATE_ONE_IN up to so much longer */
 	tas_ns *sent;
 	uint32_t nsent;
 };
@@ -113,16 +114,18 @@ struct sender {
 /* A turn, as tcp_tx() has it: true if the quota ended it. */
 static bool sends(struct sender *s, uint32_t id)
 {
+	struct flow_cold *k = &s->r->cold[id];
+
 	for (unsigned n = 0; n < QUOTA; n++) {
-		if (s->next[id] > s->now) {
+		if (k->pace_next_ns > s->now) {
 			pace_turn(&s->r->wheel, s->now);
 			pace_insert(&s->r->wheel, s->r->cold, id,
-				pace_due(s->next[id], s->pace_q16[id] * (uint64_t)SEGMENT >> 16));
+				pace_due(k->pace_next_ns, s->pace_q16[id] * (uint64_t)SEGMENT >> 16));
 			return false;
 		}
 		if (id == 0 && s->nsent < SENDS_MAX)
 			s->sent[s->nsent++] = s->now;
-		s->next[id] = pace_after(s->next[id], s->now, ((uint64_t)SEGMENT * s->pace_q16[id]) >> 16);
+		pace_goes(k, s->now, ((uint64_t)SEGMENT * s->pace_q16[id]) >> 16);
 	}
 	return true;
 }
@@ -131,11 +134,15 @@ static void pass(struct sender *s, bool ready[FLOWS])
 {
 	uint32_t id;
 
-	while ((id = pace_pop(&s->r->wheel, s->r->cold, s->now)) != FLOW_NONE)
+	while ((id = pace_pop(&s->r->wheel, s->r->cold, s->now)) != FLOW_NONE) {
+		pace_comes(&s->r->cold[id], s->now, RTT_US);
 		ready[id] = true;
+	}
 	for (id = 0; id < s->flows; id++)
 		ready[id] = ready[id] && sends(s, id);
 	s->now += 1000 + rand_below(&s->rand, 2 * s->pass_ns);
+	if (s->late_ns > 0 && rand_below(&s->rand, LATE_ONE_IN) == 0)
+		s->now += rand_below(&s->rand, (uint32_t)s->late_ns);
 }
 
 /* Every span of max(10 ms, 20 segments) has what the rate sends in that time, to 5 %. */
@@ -156,23 +163,30 @@ static void check_spans(const struct sender *s, uint64_t rate, tas_ns until)
 	}
 }
 
-static void run_at(struct rig *r, uint64_t rate, unsigned flows, uint32_t pass_ns)
+static void run(struct sender *s, uint64_t rate, tas_ns until)
 {
-	struct sender s = { .r = r, .now = NS_PER_SEC, .flows = flows, .pass_ns = pass_ns };
-	tas_ns until = s.now + max_u64(200 * NS_PER_MS, 100ull * SEGMENT * NS_PER_SEC / rate);
 	bool ready[FLOWS];
 
-	rand_seed(&s.rand, rate + pass_ns);
-	pace_init(&r->wheel);
-	s.sent = calloc(SENDS_MAX, sizeof(*s.sent));
-	for (unsigned i = 0; i < flows; i++) {
+	s->now = NS_PER_SEC;
+	rand_seed(&s->rand, rate + s->pass_ns);
+	pace_init(&s->r->wheel);
+	s->sent = calloc(SENDS_MAX, sizeof(*s->sent));
+	for (unsigned i = 0; i < s->flows; i++) {
 		ready[i] = true;
-		s.next[i] = s.now;
-		s.pace_q16[i] = cc_pace_q16(i == 0 ? rate : 100000 + rand_below(&s.rand, 20000000));
+		s->r->cold[i] = (struct flow_cold){ .pace_next_ns = s->now };
+		s->pace_q16[i] = cc_pace_q16(i == 0 ? rate : 100000 + rand_below(&s->rand, 20000000));
 	}
-	while (s.now < until)
-		pass(&s, ready);
-	assert_true(s.nsent < SENDS_MAX);
+	while (s->now < until)
+		pass(s, ready);
+	assert_true(s->nsent < SENDS_MAX);
+}
+
+static void run_at(struct rig *r, uint64_t rate, unsigned flows, uint32_t pass_ns)
+{
+	struct sender s = { .r = r, .flows = flows, .pass_ns = pass_ns };
+	tas_ns until = NS_PER_SEC + max_u64(200 * NS_PER_MS, 100ull * SEGMENT * NS_PER_SEC / rate);
+
+	run(&s, rate, until);
 	check_spans(&s, rate, until);
 	free(s.sent);
 }
@@ -189,6 +203,77 @@ static void the_pace_is_exact_to_five_percent_from_a_megabit_to_ten_gigabit(void
 			run_at(*state, mbit[i] * CC_BYTES_S_PER_MBIT, 1, pass_ns);
 			run_at(*state, mbit[i] * CC_BYTES_S_PER_MBIT, FLOWS, pass_ns);
 		}
+}
+
+/* Bytes in the busiest span of so long. */
+static double most_in(const struct sender *s, tas_ns span)
+{
+	uint32_t end = 0, most = 0;
+
+	for (uint32_t i = 0; i < s->nsent; i++) {
+		while (end < s->nsent && s->sent[end] < s->sent[i] + span)
+			end++;
+		most = max_u32(most, end - i);
+	}
+	return (double)most * SEGMENT;
+}
+
+static void what_late_passes_cost_is_made_up_for_at_twice_the_pace_at_most(void **state)
+{
+	static const uint64_t mbit[] = { 10, 50, 200, 1000 };
+	const tas_ns span = 10 * NS_PER_MS;
+
+	for (unsigned i = 0; i < ARRAY_LEN(mbit); i++) {
+		struct sender s = { .r = *state, .flows = 1, .pass_ns = 20000, .late_ns = 2 * NS_PER_MS };
+		uint64_t rate = mbit[i] * CC_BYTES_S_PER_MBIT;
+		double second = (double)rate, in_span = (double)rate * (double)span / 1e9;
+
+		run(&s, rate, 2 * NS_PER_SEC);
+		assert_true((double)s.nsent * SEGMENT > 0.99 * second);
+		assert_true((double)s.nsent * SEGMENT < 1.01 * second);
+		/* more than the pace, but what was owed and the credit */
+		assert_true(most_in(&s, span) > in_span);
+		assert_true(most_in(&s, span) < in_span *
+					(1 +
+						(double)(RTT_US * NS_PER_US / PACE_OWED_RTT +
+							PACE_CREDIT_NS) /
+							(double)span) +
+				2 * SEGMENT);
+		free(s.sent);
+	}
+}
+
+static void what_is_owed_has_a_limit_and_an_end(void **state)
+{
+	const tas_ns now = NS_PER_SEC, late = 100 * NS_PER_MS;
+	struct flow_cold k = { .pace_next_ns = now - PACE_CREDIT_NS + 1 };
+
+	(void)state;
+	pace_comes(&k, now, RTT_US);
+	assert_int_equal(k.pace_owed_ns, 0);
+	k.pace_next_ns = now - PACE_CREDIT_NS;
+	pace_comes(&k, now, RTT_US);
+	assert_int_equal(k.pace_owed_ns, 1);
+	assert_true(k.pace_next_ns == now - PACE_CREDIT_NS + 1);
+	k.pace_next_ns = now - late;
+	pace_comes(&k, now, RTT_US);
+	assert_int_equal(k.pace_owed_ns, RTT_US * NS_PER_US / PACE_OWED_RTT);
+	k.pace_next_ns = now - late;
+	pace_comes(&k, now, 1000000);
+	assert_int_equal(k.pace_owed_ns, PACE_OWED_MAX_NS);
+	/* it is paid off by segments that take half of their time, and the rest of it by one */
+	pace_goes(&k, now, 1000000);
+	assert_int_equal(k.pace_owed_ns, PACE_OWED_MAX_NS - 500000);
+	assert_true(k.pace_next_ns == now - PACE_CREDIT_NS + 1 + 500000);
+	k.pace_owed_ns = 100;
+	pace_goes(&k, now, 1000000);
+	assert_int_equal(k.pace_owed_ns, 0);
+	assert_true(k.pace_next_ns == now - PACE_CREDIT_NS + 1 + 500000 + 999900);
+	/* who had nothing to send meanwhile is owed nothing */
+	k = (struct flow_cold){ .pace_next_ns = now - PACE_CREDIT_NS, .pace_owed_ns = 5000 };
+	pace_goes(&k, now, 1000);
+	assert_int_equal(k.pace_owed_ns, 0);
+	assert_true(k.pace_next_ns == now + 1000);
 }
 
 static void who_had_nothing_to_send_gets_no_credit(void **state)
@@ -213,6 +298,9 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			the_pace_is_exact_to_five_percent_from_a_megabit_to_ten_gigabit, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_late_passes_cost_is_made_up_for_at_twice_the_pace_at_most, setup, teardown),
+		cmocka_unit_test(what_is_owed_has_a_limit_and_an_end),
 		cmocka_unit_test(who_had_nothing_to_send_gets_no_credit),
 	};
 
