@@ -122,14 +122,14 @@ goodput_move() { # tasd|linux get|put ALGORITHM AMOUNT
 		fail "$2 over $1, $3"
 }
 
-# Pairs of transfers over links with the same seeds, tasd's and Linux's in turns. Adds a line to FILE for
-# each:
+# Pairs of transfers over links with the same seeds, from FIRST (1) on, tasd's and Linux's in turns. Adds a
+# line to FILE for each:
 #	ALGORITHM WAY TO-CLIENT TO-SERVER SEED STACK BYTES NS BEHIND-US RESENT LOST TIMEOUTS
-goodput_pairs() { # FILE PAIRS AMOUNT get|put ALGORITHM SPEC-TO-CLIENT SPEC-TO-SERVER
-	local seed stack moved before after lost of=ab
+goodput_pairs() { # FILE PAIRS AMOUNT get|put ALGORITHM SPEC-TO-CLIENT SPEC-TO-SERVER [FIRST]
+	local first=${8:-1} seed stack moved before after lost of=ab
 
 	[ "$4" = get ] || of=ba
-	for ((seed = 1; seed <= $2; seed++)); do
+	for ((seed = first; seed < first + $2; seed++)); do
 		for stack in tasd linux; do
 			link_start "$seed" "$6" "$7"
 			read -ra before < <(goodput_sent "$stack" "$4")
@@ -157,12 +157,13 @@ goodput_sent() { # STACK WAY
 		awk '$1 ~ /^Tcp/ { n[$1] = $2 } END { print n["TcpRetransSegs"], n["TcpExtTCPTimeouts"] }'
 }
 
-# The median over pairs of tasd's goodput in per cent of Linux's, and both medians in Mb/s, for what is in
-# FILE: one line for each setting,
-#	ALGORITHM WAY TO-CLIENT TO-SERVER PERCENT LOWEST HIGHEST TASD-MBIT LINUX-MBIT
+# tasd's goodput in per cent of Linux's, typical, and between what the truth is (ratios.py); then both medians
+# in Mb/s, for what is in FILE: one line for each setting,
+#	ALGORITHM WAY TO-CLIENT TO-SERVER PAIRS PERCENT LOWER UPPER TASD-MBIT LINUX-MBIT
 goodput_table() { # FILE
-	python3 - "$1" <<-'T'
+	PYTHONPATH=$(dirname "$0") python3 -B - "$1" <<-'T'
 		import statistics, sys
+		from ratios import interval
 
 		rows = {}
 		for line in open(sys.argv[1]):
@@ -171,8 +172,8 @@ goodput_table() { # FILE
 		    pairs.setdefault(int(words[4]), {})[words[5]] = int(words[6]) * 8e3 / int(words[7])
 		for setting, pairs in rows.items():
 		    both = [p for p in pairs.values() if len(p) == 2]
-		    ratio = sorted(100 * p["tasd"] / p["linux"] for p in both)
-		    print(*setting, "%.0f" % statistics.median(ratio), "%.0f" % ratio[0], "%.0f" % ratio[-1],
+		    lower, typical, upper = interval([p["tasd"] / p["linux"] for p in both])
+		    print(*setting, len(both), *("%.1f" % (100 * r) for r in (typical, lower, upper)),
 		        "%.2f" % statistics.median(p["tasd"] for p in both),
 		        "%.2f" % statistics.median(p["linux"] for p in both), sep="\t")
 	T

@@ -14,12 +14,11 @@
 # or the other way round. Two such turns, one of each, are a pair, whose rates are compared with each other
 # and with nothing else: what moves the machine for longer than half a second moves both. Enough pairs are
 # made for the median of their ratios to be known: until all of its 98 % confidence interval is on one side of
-# nine tenths. (Of two that are alike either ratio is as likely as its inverse; so the interval is Wilcoxon's,
-# of logarithms: between two of the ordered means of all two of them.) If it is not after all pairs that are
-# allowed, other work on this machine hides what is asked for; the usual run lets that pass and says so, and
-# with --long, which allows many more pairs, the median decides. One interval in a hundred is below the truth,
-# and more if a neighbour of this machine works at the wrong time: who seems to slow others down has twice as
-# many pairs, and all of them together decide.
+# nine tenths (ratios.py). If it is not after all pairs that are allowed, other work on this machine hides
+# what is asked for; the usual run lets that pass and says so, and with --long, which allows many more pairs,
+# the median decides. One interval in a hundred is below the truth, and more if a neighbour of this machine
+# works at the wrong time: who seems to slow others down has twice as many pairs, and all of them together
+# decide.
 #
 # A torrent of valid messages offends by nothing but their number, and has a right to its share of tasd's
 # core, as every user: the decent one keeps at least half of its rate beside it.
@@ -112,8 +111,10 @@ compare() { # WHAT OFFENDER HARMLESS [LEAST]
 }
 
 judge() { # OFFENDER HARMLESS LEAST
-	python3 - "$WORK/turns" "$WORK/load.log" "$@" "$i" $((i == most)) "${CHECK_LONG-}" <<'P'
-import bisect, math, statistics, sys
+	PYTHONPATH=$(dirname "$0") python3 -B - "$WORK/turns" "$WORK/load.log" "$@" "$i" $((i == most)) \
+		"${CHECK_LONG-}" <<'P'
+import bisect, statistics, sys
+from ratios import interval
 
 turns = [line.split() for line in open(sys.argv[1])]
 ticks = [line.split() for line in open(sys.argv[2]) if line.startswith("tick ") and line.endswith("\n")]
@@ -130,10 +131,7 @@ rate = {name: [] for name in sys.argv[3:5]}
 for name, begin, end in turns:
     begin, end = int(begin), int(end)
     rate[name].append((at(end) - at(begin)) / (end - begin) * 1e6)
-ratios = [math.log(max(o, 1) / max(h, 1)) for o, h in zip(*rate.values())]
-means = sorted((a + b) / 2 for i, a in enumerate(ratios) for b in ratios[i:])
-out = max(int(len(means) / 2 - 2.33 * math.sqrt(pairs * (pairs + 1) * (2 * pairs + 1) / 24)), 0)
-lower, median, upper = (math.exp(x) for x in (means[out], statistics.median(means), means[-1 - out]))
+lower, median, upper = interval([max(o, 1) / max(h, 1) for o, h in zip(*rate.values())])
 text = "%.0f and %.0f requests/s beside %s and %s: in %d pairs %.3f of it (%.3f to %.3f)" % (
     *map(statistics.median, rate.values()), *rate, pairs, median, lower, upper)
 if lower >= least or last and long_run and median >= least:
