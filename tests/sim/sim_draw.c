@@ -123,6 +123,8 @@ static void draw_troubles(struct draw_host *h, struct tas_rand *r)
 		h->busy_percent = 1 + below(r, 120);
 	if (one_in(r, 6))
 		h->starve_ppm = (uint32_t)log_between(r, 5, 200);
+	if (one_in(r, 2))
+		h->bereave_ppm = (uint32_t)log_between(r, 5, 2000);
 	if (one_in(r, 6))
 		h->jam_ppm = (uint32_t)log_between(r, 5, 500);
 }

@@ -18,7 +18,7 @@ enum draw_kind { DRAW_CLEAN, DRAW_LOSS, DRAW_HARSH, DRAW_WILD, NR_DRAW_KINDS };
 struct draw_host {
 	struct tas_conf conf;
 	struct link_model link;
-	uint32_t stall_ppm, busy_percent, resteer_ppm, starve_ppm, jam_ppm;
+	uint32_t stall_ppm, busy_percent, resteer_ppm, starve_ppm, bereave_ppm, jam_ppm;
 	tas_ns stall_max;
 };
 

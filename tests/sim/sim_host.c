@@ -208,6 +208,20 @@ uint64_t host_faults(const struct host *h)
 		fp_counter(&h->fp, CNT_APP_FAULT_FLAGS) + fp_counter(&h->fp, CNT_APP_FAULT_RING);
 }
 
+static uint32_t blocks_in(const struct flow_holes *b)
+{
+	uint32_t n = 0;
+
+	for (; b != NULL; b = b->next)
+		n++;
+	return n;
+}
+
+uint32_t host_holes_free(const struct host *h)
+{
+	return blocks_in(h->fp.holes_free) + blocks_in(h->holes_hoard);
+}
+
 uint32_t host_mbufs_out(const struct host *h)
 {
 	return HOST_MBUFS - rte_mempool_avail_count(h->pool) - h->hoarded;
@@ -435,11 +449,31 @@ static void starve(struct host *h, tas_ns now)
 		h->hoarded++;
 }
 
+/* And the blocks for flows with many holes. */
+static void bereave(struct host *h, tas_ns now)
+{
+	struct flow_holes *b;
+
+	while (h->holes_hoard != NULL && now >= h->bereft_to) {
+		b = h->holes_hoard;
+		h->holes_hoard = b->next;
+		b->next = h->fp.holes_free;
+		h->fp.holes_free = b;
+	}
+	if (h->holes_hoard != NULL || !rand_chance_ppm(&h->rand, h->bereave_ppm))
+		return;
+	h->bereft_to = now + rand_u64(&h->rand) % (200 * NS_PER_MS);
+	h->stats.bereft++;
+	h->holes_hoard = h->fp.holes_free;
+	h->fp.holes_free = NULL;
+}
+
 unsigned host_poll(struct host *h, tas_ns now)
 {
 	unsigned cores = h->conf.fastpath.cores_max, first = rand_below(&h->rand, cores + 1), work = 0;
 
 	starve(h, now);
+	bereave(h, now);
 	for (unsigned i = 0; i <= cores; i++) {
 		unsigned thread = (first + i) % (cores + 1);
 

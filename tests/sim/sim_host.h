@@ -25,7 +25,7 @@ struct host_thread {
 };
 
 struct host_stats {
-	uint64_t passes, sleeps, stalls, rx_full, starved, jams;
+	uint64_t passes, sleeps, stalls, rx_full, starved, bereft, jams;
 };
 
 struct host {
@@ -54,11 +54,13 @@ struct host {
 	uint32_t busy_percent; /* of the time between passes that found work, on average */
 	uint32_t resteer_ppm;  /* a frame comes to another core than those before */
 	uint32_t starve_ppm;   /* per pass: packet buffers run out for a while */
+	uint32_t bereave_ppm;  /* per pass: blocks for many holes run out for a while */
 	uint32_t jam_ppm;      /* per pass: the port's transmit rings are not emptied for a while */
 	tas_ns jammed_to;
-	tas_ns starved_to;
+	tas_ns starved_to, bereft_to;
 	uint32_t hoarded;
 	struct rte_mbuf *hoard[HOST_MBUFS];
+	struct flow_holes *holes_hoard;
 	struct host_stats stats;
 };
 
@@ -92,6 +94,8 @@ void host_request(struct host *h);
 
 /* Messages of applications that no library sends. */
 uint64_t host_faults(const struct host *h);
+/* Blocks for many holes (holes.h) that no flow has. */
+uint32_t host_holes_free(const struct host *h);
 /* Packet buffers that are not in the pool. */
 uint32_t host_mbufs_out(const struct host *h);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fastpath/holes.h"
 #include "fastpath/tcp_int.h"
 #include "include/net/pkt.h"
 
@@ -272,6 +273,7 @@ static void host_at_end(struct oracle *o, struct host *h)
 	must_be(o, h->letter, "free ids of applications", h->apps.nr_free, h->conf.memory.apps_max);
 	must_be(o, h->letter, "users with a share of anything", !RB_EMPTY(&h->apps.users.tree), 0);
 	must_be(o, h->letter, "packet buffers out", host_mbufs_out(h), 0);
+	must_be(o, h->letter, "free blocks for holes", host_holes_free(h), holes_blocks(fp->conf.flows_max));
 	if (!o->hostile) {
 		must_be(o, h->letter, "faults of applications", host_faults(h), 0);
 		must_be(o, h->letter, "notifications lost", fp_counter(fp, CNT_APP_NOTIFY_LOST), 0);

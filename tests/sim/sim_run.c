@@ -108,6 +108,7 @@ static void hosts_begin(struct run *r)
 		h->busy_percent = dh->busy_percent;
 		h->resteer_ppm = dh->resteer_ppm;
 		h->starve_ppm = dh->starve_ppm;
+		h->bereave_ppm = dh->bereave_ppm;
 		h->jam_ppm = dh->jam_ppm;
 	}
 	oracle_begin(&r->oracle, r->host, r->d.hosts);
