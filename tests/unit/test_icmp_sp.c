@@ -211,6 +211,39 @@ static void errors_are_limited(void **state)
 	assert_true(refuse(len, NS_PER_SEC / ICMP_SP_ERRORS_PER_S) > 0);
 }
 
+/* The first fragment of a packet of IPv6 with 20 bytes of `proto`. */
+static uint32_t make_fragment(uint8_t proto)
+{
+	uint8_t *ip = frame + L3;
+
+	memset(frame, 0, sizeof(frame));
+	memcpy(frame, "\x02\0\0\0\0\1\x02\0\0\0\0\2\x86\xdd", L3);
+	ip[0] = 0x60;
+	store_be16(ip + 4, 8 + 20);
+	ip[6] = 44;
+	ip[8] = ip[24] = 0xfd;
+	ip[23] = 2;
+	ip[39] = 1;
+	ip[40] = proto;
+	ip[43] = 1; /* more follow */
+	return L3 + 40 + 8 + 20;
+}
+
+/* RFC 4443 2.4 (e), 3.3. */
+static void what_has_no_answer_is_not_counted(void **state)
+{
+	uint32_t len = make_fragment(IPPROTO_ICMPV6);
+
+	(void)state;
+	assert_int_equal(icmp_sp_late(&icmp, answer, sizeof(answer), frame, len, false, 0), 0);
+	assert_int_equal(icmp.errors_sent, 0);
+	len = make_fragment(IPPROTO_UDP);
+	assert_int_equal(icmp_sp_late(&icmp, answer, sizeof(answer), frame, len, false, 0), 14 + 40 + 8 + 68);
+	assert_int_equal(answer[L3 + 40], 3); /* time exceeded, */
+	assert_int_equal(answer[L3 + 41], 1); /* in reassembly */
+	assert_int_equal(icmp.errors_sent, 1);
+}
+
 static void an_error_means_what_it_means_in_linux(void **state)
 {
 	static const struct {
@@ -255,6 +288,7 @@ int main(void)
 		cmocka_unit_test_setup(udp_is_refused_by_port_and_other_protocols_by_protocol, setup),
 		cmocka_unit_test_setup(packets_that_are_not_to_us_are_refused_in_silence, setup),
 		cmocka_unit_test_setup(errors_are_limited, setup),
+		cmocka_unit_test_setup(what_has_no_answer_is_not_counted, setup),
 		cmocka_unit_test_setup(an_error_means_what_it_means_in_linux, setup),
 	};
 
