@@ -301,6 +301,23 @@ TEST(router_that_speaks_of_a_probe_ends_it)
 	overlook();
 }
 
+TEST(router_that_speaks_in_fast_recovery_ends_it) /* what was lost was too large */
+{
+	struct peer *p = sending(established(.nodelay = true), 10);
+	uint32_t ssthresh;
+
+	give(p, .seq = 1, .ack = 1, .sack = { { 1 + MSS, 1 + 5 * MSS } });
+	assert_true(flow_of(p)->flags & FLOW_RECOVERY);
+	ssthresh = cold_of(p)->ssthresh;
+	too_big(p, 1400, 1);
+	assert_int_equal(flow_of(p)->flags & (FLOW_RECOVERY | FLOW_LOSS), FLOW_LOSS);
+	assert_int_equal(flow_of(p)->cwnd, ssthresh);
+	overlook();
+	give(p, .seq = 1, .ack = 1 + 10 * MSS);
+	assert_int_equal(flow_of(p)->flags & (FLOW_RECOVERY | FLOW_LOSS), 0);
+	overlook();
+}
+
 TEST(probe_does_not_go_into_a_window_that_is_smaller) /* as it is after an outage */
 {
 	struct peer *p = bulk();
@@ -396,6 +413,7 @@ int main(void)
 		RIG_TEST(larger_segments_are_tried_ten_minutes_after_a_router_spoke),
 		RIG_TEST(router_speaks_to_one_connection_of_a_path_at_a_time),
 		RIG_TEST(router_that_speaks_of_a_probe_ends_it),
+		RIG_TEST(router_that_speaks_in_fast_recovery_ends_it),
 		RIG_TEST(probe_does_not_go_into_a_window_that_is_smaller),
 		RIG_TEST(probe_that_did_not_go_yet_does_not_go_after_a_router_spoke),
 		RIG_TEST(next_connection_begins_with_what_is_known),

@@ -341,6 +341,21 @@ TEST(recovery_a_part_of_which_came_twice_stands)
 	overlook();
 }
 
+TEST(recovery_stands_if_the_peer_took_back_what_it_had_sacked) /* RFC 2018 8 */
+{
+	struct peer *p = sending(established(.nodelay = true), SEGS);
+
+	acked_to(p, 0, { AT(2), AT(SEGS) });
+	assert_int_equal(overlook(), 2);
+	acked_to(p, 2);
+	assert_true(overlook() > 0);
+	acked_to(p, SEGS);
+	for (uint32_t i = 0; i < SEGS; i++) {
+		acked_to(p, SEGS, { AT(i), AT(i + 1) });
+		stands(p);
+	}
+}
+
 TEST(recovery_is_taken_back_while_it_lasts)
 {
 	struct peer *p = sending(established(.nodelay = true), SEGS);
@@ -443,6 +458,7 @@ int main(void)
 		RIG_TEST(duplicates_of_a_recovery_in_vain_left_nothing),
 		RIG_TEST(recovery_all_of_which_came_twice_is_taken_back),
 		RIG_TEST(recovery_a_part_of_which_came_twice_stands),
+		RIG_TEST(recovery_stands_if_the_peer_took_back_what_it_had_sacked),
 		RIG_TEST(recovery_is_taken_back_while_it_lasts),
 		RIG_TEST(timeout_all_of_which_came_twice_is_taken_back_at_its_end),
 		RIG_TEST(reports_of_the_network_say_nothing),
