@@ -56,7 +56,7 @@ TEST(half_a_window_read_within_a_round_trip_offers_a_larger_ring)
 	wait_ms(10);
 	app_reads(p, 1000);
 	assert_in_range(window_after(p, seq + 1000), 2 * SIZE - 2000, 2 * SIZE); /* and the peer knows */
-	assert_false(offered(p, ABI_EV_GROW_RX)); /* it is measured anew */
+	assert_false(offered(p, ABI_EV_GROW_RX));                                /* it is measured anew */
 }
 
 TEST(slow_reader_gets_no_larger_ring)

@@ -197,6 +197,24 @@ TEST(slow_pace_has_single_segments)
 	assert_int_equal(counted(CNT_TCP_TX_TSO), 0);
 }
 
+TEST(core_sleeps_until_the_pace_lets_more_go) /* also if it slept for long before */
+{
+	struct peer *p = cut_for((struct rig_how){ .no_sack = true });
+
+	flow_of(p)->pace_q16 = (uint32_t)((1000000ull << 16) / MSS);
+	rig.core_stands = true;
+	rig.now += 100 * NS_PER_SEC;
+	app_writes(p, 2 * MSS);
+	core_kick(rig.fp.slow, p->flow); /* which sends before the wheel is looked at */
+	rig.core_stands = false;
+	core_poll(rig.fp.core[0], rig.now);
+	assert_in_range(core_deadline(rig.fp.core[0]) - rig.now, 800000, 1100000);
+	rig_run();
+	expect_full(p, 0, 1);
+	wait_ms(2);
+	expect_full(p, 1, 1);
+}
+
 TEST(ring_wraps_within_a_packet)
 {
 	struct peer *p;
@@ -268,6 +286,7 @@ int main(void)
 		RIG_TEST(lost_packet_is_sent_again_segment_by_segment),
 		RIG_TEST(paced_flow_does_not_burst),
 		RIG_TEST(slow_pace_has_single_segments),
+		RIG_TEST(core_sleeps_until_the_pace_lets_more_go),
 		RIG_TEST(ring_wraps_within_a_packet),
 		RIG_TEST(without_packet_buffers_it_is_sent_later),
 		RIG_TEST(with_ecn_nothing_is_cut),
