@@ -542,5 +542,7 @@ int main(void)
 		RIG_TEST(the_group_of_the_socket_is_found_or_missed_by_name),
 	};
 
+	/* a shell ignores it for what it runs in the background */
+	signal(SIGINT, SIG_DFL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
