@@ -7,9 +7,8 @@
 # receiver counts what comes in some seconds from the first byte on. Of each setting one more transfer of each
 # stack is captured, and judged by tshark (lib_judge.sh).
 #
-# tasd is to have as much as Linux. Where all pairs say that it is less, twice as many more are made, and it
-# is if the 98 % interval of them all says so (ratios.py): of two that are alike, one table in a few has a
-# setting by chance where each of five pairs is below.
+# tasd is to have as much as Linux. Where the pairs say that it is less, twice as many more are made, and what
+# is typical of them all decides (ratios.py).
 #
 # Environment: GOODPUT_RAW=FILE also keeps the runs there, as TSV (columns: goodput_pairs in lib_link.sh);
 # GOODPUT_PAIRS, GOODPUT_TIME (10s), GOODPUT_ALGORITHMS, GOODPUT_LOSSES, GOODPUT_WAYS and GOODPUT_LINKS (spec
@@ -29,7 +28,7 @@ read -ra algorithms <<<"${GOODPUT_ALGORITHMS:-reno cubic bbr}"
 raw=$WORK/goodput.tsv
 
 below() { # FILE: as many settings have less than Linux
-	goodput_table "$1" | awk -F '\t' -v floor="$FLOOR_PERCENT" '$8 < floor' | wc -l
+	goodput_table "$1" | awk -F '\t' -v floor="$FLOOR_PERCENT" '$6 < floor' | wc -l
 }
 
 compare() { # ALGORITHM WAY LINK
