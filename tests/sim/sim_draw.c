@@ -387,10 +387,8 @@ void draw(struct draw *d, uint64_t seed, enum draw_other other)
 	}
 	if (other == OTHER_LWIP)
 		suit_lwip(&d->host[0].conf);
-	if (other != OTHER_NONE) { /* its FIN comes again after a second, and then another two, and so on */
+	if (other != OTHER_NONE) /* its FIN comes again after a second or more */
 		d->host[0].conf.tcp.time_wait_ms = max_u32(d->host[0].conf.tcp.time_wait_ms, 10000);
-		d->host[0].conf.tcp.fin_wait2_ms = max_u32(d->host[0].conf.tcp.fin_wait2_ms, 20000);
-	}
 	draw_procs(d, &r, other);
 	draw_plans(d, &r, other);
 	if (other != OTHER_NONE)

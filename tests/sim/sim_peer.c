@@ -130,6 +130,8 @@ static void fin_in(struct peer *p, struct peer_conn *c, uint64_t at)
 {
 	if (at != peer_theirs(c)->bytes && !c->plan->may_fail)
 		broken(c, "FIN at the wrong place", at, peer_theirs(c)->bytes);
+	if (c->fin_at == UINT64_MAX)
+		c->fin_seen = p->now;
 	c->fin_at = at;
 	peer_send_ack(p, c);
 }
@@ -195,6 +197,12 @@ static bool acceptable(const struct peer_conn *c, const struct pseg *s, uint64_t
 			: (int64_t)(off + len - rcv) > 0 || s->len > 0;
 }
 
+/* All but its FIN arrived, for which the host no longer waits (RFC 9293 3.6, as Linux has it). */
+static bool is_forgotten(const struct peer *p, const struct peer_conn *c)
+{
+	return peer_got_fin(c) && c->una >= peer_mine(c)->bytes && p->now - c->fin_seen >= p->fin_wait2;
+}
+
 static void segment_in(struct peer *p, struct peer_conn *c, const struct pseg *s)
 {
 	uint64_t off = c->rcv + (uint64_t)(int64_t)(int32_t)(s->seq - (c->irs + 1 + (uint32_t)c->rcv));
@@ -202,7 +210,7 @@ static void segment_in(struct peer *p, struct peer_conn *c, const struct pseg *s
 	if (s->flags & PSEG_RST) {
 		if (off != c->rcv + peer_got_fin(c))
 			return;
-		if (!c->plan->may_fail)
+		if (!c->plan->may_fail && !is_forgotten(p, c))
 			broken(c, "was reset", c->rcv, c->una);
 		over(p, c);
 		return;

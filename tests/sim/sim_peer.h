@@ -46,6 +46,7 @@ struct peer_conn {
 	uint32_t iss, irs, mss, ts_recent, wl1, wl2;
 	uint8_t snd_scale, rcv_scale;
 	bool ts, sack, scale;
+	tas_ns fin_seen;                          /* when a FIN first came */
 	uint64_t una, nxt, max;                   /* offsets of what it sends; the FIN is one more */
 	uint64_t edge;                            /* of the window */
 	uint64_t rcv, consumed, promised, fin_at; /* promised: the largest right edge it ever sent */
@@ -66,7 +67,8 @@ struct peer {
 	struct tas_rand rand;
 	struct peer_conn *conn; /* [nconns], one for each plan */
 	unsigned nconns;
-	tas_ns now, due; /* due: no timer ends before it; 0: not known */
+	tas_ns fin_wait2; /* so long the host waits for a FIN */
+	tas_ns now, due;  /* due: no timer ends before it; 0: not known */
 };
 
 /* `conn` is the caller's. */

@@ -126,6 +126,7 @@ static void peers_begin(struct run *r)
 	r->peer.conn = r->conn;
 	peer_begin(&r->peer, &r->net, r->d.hosts, &w->w, r->seed * 3);
 	r->peer.v6 = r->d.v6;
+	r->peer.fin_wait2 = r->d.host[0].conf.tcp.fin_wait2_ms * NS_PER_MS;
 	for (unsigned i = 0; i < w->nplans; i++) {
 		unsigned side = w->plan[i].server == PROC_PEER;
 		unsigned proc = side == 1 ? w->plan[i].client : w->plan[i].server;
